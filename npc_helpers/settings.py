@@ -1,0 +1,101 @@
+"""The two settings of the suite, side by side: `TUTORIAL` and `PAPER`.
+
+Every value of `PAPER` is the paper's own (Li et al. 2022, section in the comment) or marked
+as not given there. `TUTORIAL` differs only where two processor cores and no network require it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """All choices of one training run.
+
+    Attributes
+    ----------
+    canvas : int
+        Side of the square, in original image pixels, to which a cropped region is zero-padded.
+    shrink : int
+        The padded canvas is averaged over `shrink` x `shrink` pixels before the network sees it.
+    width : float
+        Number of filters relative to the published Inception-ResNet-V2 (1.0).
+    blocks : tuple of int
+        Repetitions of block35, block17 and block8; (10, 20, 10) as published.
+    weights : str
+        Start values: ``"imagenet"``, ``"in_domain"``, ``"none"`` or a path.
+    trainable : {"head", "all"}
+        What is fitted: the two-neuron layer on frozen features, or the whole network.
+    """
+
+    name: str
+    canvas: int
+    shrink: int
+    width: float
+    blocks: tuple[int, int, int]
+    weights: str
+    trainable: str
+    batch_size: int
+    learning_rate: float
+    dropout: float
+    l2: float
+    monitor: str
+    patience: int
+    max_epochs: int
+
+    @property
+    def input_size(self) -> int:
+        """Side of the square image that enters the network, in network pixels."""
+        return self.canvas // self.shrink
+
+
+PAPER = Setting(
+    name="paper",
+    canvas=512,  # 2.3: padded with zeros to 512 x 512
+    shrink=1,  # 2.3: no reduction
+    width=1.0,  # 2.4: Inception-ResNet-V2
+    blocks=(10, 20, 10),  # Szegedy et al. 2017, figure 15
+    weights="imagenet",  # 2.4: transfer learning, ImageNet benchmark
+    trainable="all",  # not stated; "optimize the initial parameters" reads as fine-tuning
+    batch_size=32,  # 2.4
+    learning_rate=1e-4,  # 2.4
+    dropout=0.5,  # 2.4
+    l2=1e-4,  # 2.4 names L2 without its strength; a common value
+    monitor="accuracy",  # 2.4: "accuracy"; on which patients is not said, so the training ones
+    patience=10,  # 2.4
+    max_epochs=200,  # not stated; early stopping ends the run
+)
+
+TUTORIAL = Setting(
+    name="tutorial",
+    canvas=512,
+    shrink=2,  # 256 x 256 network pixels: a quarter of the arithmetic
+    width=0.25,  # quarter width
+    blocks=(2, 3, 2),  # fewer repetitions of each block
+    weights="in_domain",  # ships with the package, needs no network
+    trainable="head",  # frozen features are computed once, then an epoch takes a moment
+    batch_size=32,
+    learning_rate=1e-3,  # a fresh linear layer alone tolerates ten times the paper's rate
+    dropout=0.5,
+    l2=1e-3,
+    monitor="accuracy",
+    patience=10,
+    max_epochs=200,
+)
+
+
+def current_setting() -> Setting:
+    """Return the setting named by the environment variable ``NPC_SETTING`` (default tutorial).
+
+    Raises
+    ------
+    ValueError
+        If the variable holds anything but ``tutorial`` or ``paper``.
+    """
+    name = os.environ.get("NPC_SETTING", TUTORIAL.name)
+    for setting in (TUTORIAL, PAPER):
+        if setting.name == name:
+            return setting
+    raise ValueError(f"NPC_SETTING is {name!r}; there are two settings: 'tutorial' and 'paper'.")
