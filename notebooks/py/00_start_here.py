@@ -1,0 +1,210 @@
+# %% [markdown]
+# # Start here: meet the study and check your machine
+#
+# Nasopharyngeal carcinoma (NPC) grows behind the nose, where no one can see it without
+# imaging. Most patients with locally advanced disease are cured by radiotherapy and
+# chemotherapy, and some relapse. In 2022, Li and colleagues asked whether a deep network that
+# looks at magnetic resonance (MR) images from before and after treatment can tell beforehand
+# who will relapse, and whether it does so better than TNM staging. These notebooks rebuild
+# their study step by step, on data that anyone may hold.
+#
+# *Time: 6 minutes to read, half a minute to run.*
+#
+# ## What you'll do
+#
+# - Check that this machine has what the notebooks need.
+# - Open the study and look at its three tables.
+# - Look at one patient, before and after treatment.
+#
+# ## What you'll learn
+#
+# - How a study folder is laid out, so that your own can take the same path later.
+# - What T2-weighted and contrast-enhanced T1-weighted images show.
+# - Which notebook answers which question.
+#
+# ## What you'll need
+#
+# - Two processor cores, 6 GiB of memory and 2 GiB of disk. No graphics card, no internet.
+# - A little Python, or a little radiology. Neither is assumed of the same reader.
+
+# %% [markdown]
+# ## Check the machine
+#
+# The check reads three numbers from the operating system. If one of them is too small, the
+# notebooks still run, only slower or with less room to spare.
+
+# %%
+import os
+import shutil
+
+import pandas as pd
+import psutil
+
+from npc_helpers.study import Study
+
+study = Study.open()
+machine = pd.Series(
+    {
+        "processor cores": os.cpu_count(),
+        "memory, GiB": round(psutil.virtual_memory().total / 2**30, 1),
+        "free disk, GiB": round(shutil.disk_usage(study.folder).free / 2**30, 1),
+    },
+    name="this machine",
+)
+machine.to_frame().assign(needed=[2, 6, 2])
+
+# %% [markdown]
+# ## Open the study
+#
+# A *study* is a folder. It holds three tables and a set of image files, and every notebook
+# reaches it through one object, `Study`. Without further instructions that is the
+# demonstration study that ships with the suite. To use your own, set the environment variable
+# `NPC_STUDY` to its folder before starting Jupyter; nothing else changes.
+
+# %%
+print("study:", study.name)
+print("demonstration study:", study.is_demonstration)
+print("outcomes known:", study.has_outcomes)
+
+# %% [markdown]
+# ### The registry: one row per patient
+#
+# A hospital registry knows who was treated, when, how far the disease had spread, and what
+# became of the patient. The column names are those of the field; `docs/data_dictionary.md`
+# explains each one with its unit.
+
+# %%
+columns = ["patient_id", "sex", "age_years", "t_stage", "n_stage", "m_stage", "treatment"]
+study.registry[columns].head()
+
+# %% [markdown]
+# ### The visits: one row per review
+#
+# After treatment, patients come back at regular intervals. Each visit records what was
+# examined and what was found. Progression is only ever *detected* at a visit, so its date is
+# the visit's date and not the moment when the tumour began to grow again.
+
+# %%
+study.visits.head()
+
+# %% [markdown]
+# ### The manifest: one row per MR series
+#
+# A *series* is one stack of parallel slices acquired in one go. The manifest says where each
+# one lies, how many images it has, and its checksum, so that a file that was changed or
+# damaged is noticed before anything is computed from it.
+
+# %%
+study.manifest.drop(columns="sha256").head(4)
+
+# %% [markdown]
+# ## Is everything where it should be?
+#
+# `check` goes through every table and every series folder and returns all problems at once.
+# An empty result is what we hope for. (With `checksums=True` it also reads every image file.)
+
+# %%
+problems = study.check(checksums=False)
+print(f"{len(problems)} problems found")
+problems.head()
+
+# %% [markdown]
+# ## One patient, two examinations
+#
+# An MR image shows how strongly the hydrogen in each small piece of tissue answers a radio
+# pulse. Two recipes are used here. In a **T2-weighted** image (`t2w`) water is bright: fluid
+# around the brain, swollen lining of the nose. In a **contrast-enhanced T1-weighted** image
+# (`t1c`) tissue is bright where an injected contrast agent has leaked out of the blood
+# vessels, as it does in many tumours. In both, the signal of fat has been removed ("water
+# images"), so that a tumour is not lost in bright fat. You look at the patient from the feet:
+# the patient's right is on the left of the picture.
+
+# %%
+from npc_helpers.dicom import read_series
+from npc_helpers.figures import series_grid
+
+patient_id = study.manifest.patient_id.iloc[0]
+examinations = [(when, what) for when in ("pre", "post") for what in ("t2w", "t1c")]
+series = {
+    f"{when}-treatment {what}": read_series(study.series_folder(patient_id, when, what))
+    for when, what in examinations
+}
+
+# %%
+from npc_helpers.display import show, study_note
+
+figure = series_grid(series, note=study_note(study))
+show(figure, alt="Four axial MR images of one patient: two sequences before and after treatment.")
+
+# %% [markdown]
+# The upper row was taken before treatment and the lower row after it, at the same level: the
+# soft tissue behind the nasal cavity has changed, and that change is what the Post-model of
+# this suite learns to read.
+
+# %% [markdown]
+# ## Two settings
+#
+# Everything runs in one of two settings. `tutorial` is small enough for a laptop; `paper`
+# holds the published values and wants a graphics card. The environment variable `NPC_SETTING`
+# chooses, and there is no third.
+
+# %%
+from dataclasses import asdict
+
+from npc_helpers.settings import PAPER, TUTORIAL
+
+pd.DataFrame({"tutorial": asdict(TUTORIAL), "paper": asdict(PAPER)}).drop("name").astype(str)
+
+# %% [markdown]
+# ## The way through
+#
+# | notebook | question | leaves behind |
+# |---|---|---|
+# | `01_screen_cohort` | Who is in the study, and who relapsed? | `cohort.csv` |
+# | `02_crop_roi` | Which part of each image does the network see? | `rois.csv`, image stacks |
+# | `03_train_pre_model` | What can be read from the images before treatment? | `predictions_pre.csv` |
+# | `04_train_post_model` | And from those after treatment? | `predictions_post.csv` |
+# | `05_compare_with_tnm` | Is that better than staging, and how sure are we? | `comparison.csv` |
+# | `06_explore_gradcam` | Where in the image does the answer come from? | `gradcam_scores.csv` |
+#
+# Each notebook opens by itself. If the one before it has not been run, it says so and uses
+# small reference tables that ship with the suite.
+
+# %% [markdown]
+# ## What you have now
+#
+# A checked machine, a checked study, and a first look at one patient.
+#
+# ## Exercises
+#
+# 1. Show another patient by changing `patient_id`. Which structures can you name?
+# 2. Find the patient with the most visits (`study.visits.patient_id.value_counts()`).
+# 3. Damage a manifest on purpose: copy the study's tables to a new folder, change one path,
+#    and read what `Study(folder).check()` says.
+#
+# ## Check yourself
+#
+# - Why is fluid bright in one sequence and dark in the other?
+# - Why can progression only be dated to a visit?
+#
+# <details><summary>Answers</summary>
+#
+# - T2-weighting favours tissue whose signal lives long, and fluid's lives longest;
+#   T1-weighting favours tissue that recovers quickly, and fluid recovers slowest.
+# - Nobody looks between visits. The true moment lies somewhere after the last clean review,
+#   which statisticians call interval censoring.
+#
+# </details>
+#
+# ## Further reading
+#
+# - Li S, Deng Y-Q, Hua H-L, et al. *Deep learning for locally advanced nasopharyngeal carcinoma
+#   prognostication based on pre- and post-treatment MRI*, 2022.
+# - `docs/demonstration_study.md`: how the synthetic patients are made, and what is known of them.
+#
+# ## Versions and data
+
+# %%
+from npc_helpers.display import footer
+
+footer(study, "pydicom", "keras", "tensorflow")

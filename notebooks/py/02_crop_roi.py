@@ -1,0 +1,255 @@
+# %% [markdown]
+# # Crop the region: from DICOM series to what the network sees
+#
+# The authors first gave the network whole images, and it looked at the cerebellum and the eyes.
+# So they drew a rectangle on every image, about 400 by 200 pixels, around tumour, lymph nodes and their
+# surroundings. This notebook reads the images and does the same.
+#
+# *Time: 15 minutes to read, one minute to run.*
+#
+# ## What you'll do
+#
+# - Read MR series from DICOM files and look at what was found in them.
+# - Draw, move and copy rectangles in an editor.
+# - Pad the cropped regions with zeros to one common size.
+#
+# ## What you'll learn
+#
+# - Why slices are sorted by position and never by file name.
+# - What brightness means in an MR image, and what it does not mean.
+# - How the size of a rectangle can leak into a network.
+#
+# ## What you'll need
+#
+# - `cohort.csv` from [01_screen_cohort](01_screen_cohort.ipynb).
+
+# %%
+import numpy as np
+import pandas as pd
+from npc_helpers.stacks import load_stacks
+
+from npc_helpers import dicom, figures, roi
+from npc_helpers.display import footer, show, study_note
+from npc_helpers.settings import current_setting
+from npc_helpers.study import Study
+
+study, setting = Study.open(), current_setting()
+note = study_note(study)
+cohort = study.read_table("cohort.csv", notebook="01_screen_cohort")
+print(f"{cohort.included.sum()} patients, setting {setting.name}")
+
+# %% [markdown]
+# ## One series
+#
+# A DICOM file is one image with a long header. The header says where in the patient the slice
+# lies, how large a pixel is, and with which recipe it was made. `read_series` reads a folder
+# of such files and sorts the slices by their position along the patient.
+
+# %%
+patient_id = study.manifest.patient_id.iloc[0]
+t2w = dicom.read_series(study.series_folder(patient_id, "pre", "t2w"))
+print("slices, rows, columns:", t2w.array.shape)
+print("pixel size, mm:       ", [round(float(mm), 3) for mm in t2w.pixel_spacing_mm])
+print("slice positions, mm:  ", [round(float(mm), 1) for mm in t2w.positions_mm])
+
+# %% [markdown]
+# ### File order is not slice order
+#
+# The demonstration files are named as scanners name them, which is not from bottom to top.
+# Anyone who trusts the names shuffles the neck.
+
+# %%
+import pydicom
+
+for path in sorted(study.series_folder(patient_id, "pre", "t2w").glob("*.dcm"))[:4]:
+    header = pydicom.dcmread(path, stop_before_pixels=True)
+    print(path.name, "lies at", round(float(header.ImagePositionPatient[2]), 1), "mm")
+
+# %% [markdown]
+# ### What was noticed
+#
+# Reading repairs nothing silently. Whatever was odd about the files is listed, and what cannot
+# be used is an error that names the file.
+
+# %%
+pd.DataFrame([vars(finding) for finding in t2w.findings], columns=["severity", "code", "message"])
+
+# %% [markdown]
+# ## All series
+#
+# The next cell reads every series of the study with all processor cores and keeps the pixel
+# arrays in the results folder. A second run finds them there and opens them without reading a
+# single DICOM file.
+
+# %%
+stacks = load_stacks(study)
+print(len(stacks), "series,", sum(len(series.positions_mm) for series in stacks.values()), "images")
+
+# %% [markdown]
+# ### Brightness has no unit
+#
+# In computed tomography a pixel value is a physical density. In MR it depends on the coil, the
+# scanner and the day. So each series is stretched by its own percentiles to the range 0 to 255
+# before a network sees it.
+
+# %%
+array = stacks[patient_id, "pre", "t2w"].array
+shown = roi.to_uint8(array)
+pd.DataFrame(
+    {
+        "scanner values": np.percentile(array, [0, 5, 50, 95, 100]).astype(int),
+        "stretched": np.percentile(shown, [0, 5, 50, 95, 100]).astype(int),
+    },
+    index=["minimum", "5 %", "median", "95 %", "maximum"],
+)
+
+# %% [markdown]
+# ## Rectangles
+#
+# A rectangle is four integers: first column and row inside, first column and row outside. For
+# the demonstration study a suggestion comes with each image, so that the notebooks run by themselves;
+# in your own study a centred rectangle of 400 by 200 waits to be moved.
+
+# %%
+rois = roi.suggest_rois(study, stacks)
+rois.head(3)
+
+# %%
+show(
+    figures.roi_montage(stacks, rois, patient_id, "pre", note=note),
+    alt="All slices of one patient in both sequences, with the region of interest on each.",
+)
+
+# %% [markdown]
+# Each rectangle spans the tumour, the nodes of the neck on both sides and what lies between
+# them; eyes, cerebellum and the skin of the back stay outside.
+
+# %% [markdown]
+# ### Edit them
+#
+# Click an image to focus the editor. Drag inside the rectangle to move it, drag an edge to
+# resize it, use the wheel or *Page Up* and *Page Down* for slices and the arrow keys for
+# single pixels. `C` copies a rectangle to the next slice, *Ctrl+Z* takes a step back, `?` shows all keys. Every change
+# is saved at once, so a restarted kernel loses nothing.
+
+# %%
+from npc_helpers.roi_session import RoiSession
+from npc_helpers.widgets import RoiEditor
+
+session = RoiSession(
+    stacks,
+    rois,
+    patient_id=patient_id,
+    timepoint="pre",
+    reader_id="reader1",
+    path=study.result_path("rois_reader1.csv"),
+)
+RoiEditor(session)
+
+# %%
+session.to_frame().head(3)
+
+# %% [markdown]
+# ### How alike do two readers draw?
+#
+# In the paper one reader drew everything. A second reader shows how much of the result hangs
+# on the hand that drew. Here the second reader is made up: the first one's rectangles, each
+# edge moved by up to 15 pixels.
+
+# %%
+second = rois.copy()
+rng = np.random.default_rng(2)
+second[["x0", "x1"]] += rng.integers(-15, 16, size=(len(second), 2))
+agreement = roi.compare_readers(rois, second)
+print(f"median overlap (intersection over union): {agreement.iou.median():.2f}")
+
+# %% [markdown]
+# An overlap of 1 means identical rectangles, and 0.5 already looks quite different to the eye.
+
+# %% [markdown]
+# ## What the network sees
+#
+# Rectangles differ in size, and a network wants one size. The paper puts zeros around the
+# region until it measures 512 by 512, which keeps every pixel at its true scale. A rectangle
+# larger than that, or one that leaves the image, is refused.
+
+# %%
+roi.check_rois(rois, stacks)
+one = stacks[patient_id, "pre", "t2w"]
+images, index = roi.network_inputs({(patient_id, "pre", "t2w"): one}, rois, setting=setting)
+print("images, rows, columns, channels:", images.shape)
+
+# %%
+show(
+    figures.input_montage(images, index, note=note),
+    alt="The padded regions as the network receives them, black around the rectangle.",
+)
+
+# %% [markdown]
+# The black frame is as much a part of the input as the tissue: a larger rectangle leaves less
+# of it.
+
+# %% [markdown]
+# ### The size of the box is a clue
+#
+# Whoever draws the box has seen the tumour. A big tumour gets a big box, and a network that
+# averages over the whole padded image can feel the box's size without looking at a single
+# tissue. So a fair study also reports how far one gets with box sizes alone.
+
+# %%
+sizes = rois.assign(area=(rois.x1 - rois.x0) * (rois.y1 - rois.y0))
+area = sizes[sizes.timepoint == "pre"].groupby("patient_id").area.mean()
+stage = cohort.set_index("patient_id").stage_8th
+area.groupby(stage.reindex(area.index)).describe()[["count", "mean", "std"]].round(0)
+
+# %% [markdown]
+# Boxes of stage IVA are larger on average than those of stage III, so box size carries some of
+# what staging already knows. The benchmark `benchmarks/controls.py` trains a network on blank
+# boxes and reports what that is worth.
+
+# %% [markdown]
+# ## Save the rectangles
+#
+# If you have edited a patient above, your rectangles replace the suggested ones.
+
+# %%
+rois = session.merge_into(rois)
+study.write_table("rois.csv", rois, made_from=study.fingerprint("manifest", "cohort.csv"))
+print(f"saved {len(rois)} rectangles")
+
+# %% tags=["nbval-check-output"]
+print(len(rois), "images:", dict(rois.groupby(["timepoint", "sequence"]).size()))
+
+# %% [markdown]
+# ## What you have now
+#
+# `rois.csv`, one rectangle per image, and the image stacks in the results folder.
+#
+# ## Exercises
+#
+# 1. Edit the rectangles of one patient as a second reader (`reader_id="reader2"`) and compare.
+# 2. Ask for a rectangle of 600 by 200 pixels and read the error.
+# 3. Show `roi.blank_inputs` beside `roi.network_inputs`. What is left?
+#
+# ## Check yourself
+#
+# - Why is padding preferred to resizing here?
+# - Two hospitals' images differ in brightness by a factor of three. Does the network notice?
+#
+# <details><summary>Answers</summary>
+#
+# - Resizing would make a small tumour in a small box look as large as a big one in a big box.
+# - Not by that factor: each series is stretched by its own percentiles. Differences in
+#   contrast between tissues remain.
+#
+# </details>
+#
+# ## Further reading
+#
+# - The DICOM standard, part 3, section C.7.6.2 (Image Plane Module): where a slice lies.
+# - Zwanenburg A et al. *The Image Biomarker Standardization Initiative*, Radiology 2020.
+#
+# ## Versions and data
+
+# %%
+footer(study, "pydicom", "anywidget", "ipywidgets")

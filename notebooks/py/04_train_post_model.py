@@ -1,0 +1,191 @@
+# %% [markdown]
+# # Train the Post-model: what do the images after treatment add?
+#
+# Before treatment an image shows the enemy. After it, an image shows how the enemy took the
+# blow: gone, shrunken, or still there. The Post-model is the same network, trained on the images
+# after the first course of treatment. And since a network's training begins with random numbers, this notebook
+# also asks how much of a result is luck.
+#
+# *Time: 12 minutes to read, two minutes to run.*
+#
+# ## What you'll do
+#
+# - Train the Post-model as you trained the Pre-model.
+# - Train it again with other seeds and look at the spread.
+#
+# ## What you'll learn
+#
+# - Why images after treatment can say more than those before it.
+# - How far results move when nothing changes but the seed.
+#
+# ## What you'll need
+#
+# - `cohort.csv` and `rois.csv`; [03_train_pre_model](03_train_pre_model.ipynb) explains each step.
+
+# %%
+import pandas as pd
+from npc_helpers.stacks import load_stacks
+from npc_helpers.statistics import c_index, roc_auc
+
+from npc_helpers import figures, models, prediction, roi, training
+from npc_helpers.display import footer, show, study_note
+from npc_helpers.settings import current_setting
+from npc_helpers.study import Study
+
+study, setting = Study.open(), current_setting()
+note = study_note(study)
+cohort = study.read_table("cohort.csv", notebook="01_screen_cohort")
+rois = study.read_table("rois.csv", notebook="02_crop_roi")
+study.require_outcomes("training")
+SEED = 1
+
+# %% [markdown]
+# ## The images after treatment
+#
+# They were taken at the end of the first course of treatment. Some tumours have vanished, some have left
+# a rim, and swollen lining makes several look worse than they are.
+
+# %%
+stacks = load_stacks(study, timepoint="post")
+images, index = roi.network_inputs(stacks, rois[rois.timepoint == "post"], setting=setting)
+labels = cohort.set_index("patient_id").loc[index.patient_id]
+train = (labels.split == "train").to_numpy()
+high_risk = labels.high_risk.to_numpy(dtype=bool)
+print(f"{train.sum()} training images, {(~train).sum()} test images")
+
+# %% [markdown]
+# ## Train
+
+# %%
+model = models.prognosis_model(setting, seed=SEED)
+features = training.extract_features(model, images, batch_size=setting.batch_size)
+history = training.train(
+    model,
+    images[train],
+    high_risk[train],
+    features=features[train],
+    setting=setting,
+    seed=SEED,
+    run_dir=study.result_path("runs") / "post",
+)
+print(f"stopped after {len(history)} epochs")
+
+# %% [markdown]
+# ## Same data, other seeds
+#
+# The seed decides the first values of the last layer, the order of images and which features
+# are dropped when. None of that is about patients. Before you run the cell: by how much would you expect the test
+# AUC to move?
+
+# %%
+histories, scores = {"seed 1": history}, {}
+probability = {1: training.predict(model, features)}
+for seed in (2, 3, 4, 5):
+    again = models.prognosis_model(setting, seed=seed)
+    histories[f"seed {seed}"] = training.train(
+        again,
+        images[train],
+        high_risk[train],
+        features=features[train],
+        setting=setting,
+        seed=seed,
+        run_dir=study.result_path("runs") / f"post_seed{seed}",
+    )
+    probability[seed] = training.predict(again, features)
+
+# %%
+show(
+    figures.learning_curves(histories, note=note),
+    alt="Loss and accuracy on training images by epoch, for five seeds.",
+)
+
+# %% [markdown]
+# The curves lie close together and stop at different epochs: the rule that ends the training is
+# itself at the mercy of small fluctuations.
+
+# %%
+by_patient = cohort[cohort.included].set_index("patient_id")
+test = by_patient[by_patient.split == "test"]
+for seed, p in probability.items():
+    risk = prediction.patient_probability(prediction.image_predictions(index, p, cohort))
+    risk = risk.reindex(test.index)
+    scores[seed] = {
+        "AUC": roc_auc(test.high_risk.astype(bool), risk).value,
+        "C-index": c_index(test.pfs_months, test.progressed, risk).value,
+    }
+pd.DataFrame(scores).T.round(3)
+
+# %% [markdown]
+# The differences between these rows are pure luck. A difference between two models that is not larger than that
+# is not worth a sentence in a paper.
+
+# %% [markdown]
+# ## Before against after
+#
+# The Pre-model's predictions come from the notebook before this one. Each point is a patient of the
+# test cohort.
+
+# %%
+predictions = prediction.image_predictions(index, probability[SEED], cohort)
+post = prediction.patient_probability(predictions)
+pre = prediction.patient_probability(
+    study.read_table("predictions_pre.csv", notebook="03_train_pre_model")
+)
+
+# %%
+show(
+    figures.pre_post_scatter(
+        pre.reindex(test.index), post.reindex(test.index), test.progressed.astype(bool), note=note
+    ),
+    alt="Post-model probability against Pre-model probability of each test patient.",
+)
+
+# %% [markdown]
+# The two models agree on the whole and part ways on single patients: those above the diagonal
+# look worse after treatment than before, and several of them are among those who progressed.
+
+# %% [markdown]
+# ## Save
+
+# %%
+made_from = study.fingerprint("cohort.csv", "rois.csv")
+study.write_table("predictions_post.csv", predictions, made_from=made_from)
+training.save_model(model, study.result_path("post_model.keras"))
+print("saved predictions_post.csv and post_model.keras")
+
+# %% tags=["nbval-check-output"]
+counts = predictions.groupby("split").patient_id.nunique()
+print({part: int(number) for part, number in counts.items()}, "patients with predictions")
+
+# %% [markdown]
+# ## What you have now
+#
+# `post_model.keras` and `predictions_post.csv`.
+#
+# ## Exercises
+#
+# 1. Average the probabilities of the five seeds. Is the average better than its members?
+# 2. Feed the *pre*-treatment images to the Post-model. What does it make of them?
+#
+# ## Check yourself
+#
+# - The clock of PFS starts with treatment, yet the Post-model uses an image from its end. Whom does
+#   that exclude, and whom does it favour?
+#
+# <details><summary>Answer</summary>
+#
+# - Nobody who died or progressed before the second examination can be in the cohort. Everyone
+#   who is in has survived until then, a stretch of guaranteed time (immortal time). A fair clock for
+#   the Post-model starts at the second examination.
+#
+# </details>
+#
+# ## Further reading
+#
+# - Eisenhauer EA et al. *New response evaluation criteria in solid tumours* (RECIST 1.1), 2009.
+# - Bouthillier X et al. *Accounting for variance in machine learning benchmarks*, MLSys 2021.
+#
+# ## Versions and data
+
+# %%
+footer(study, "keras", "tensorflow")

@@ -1,0 +1,170 @@
+"""Files the suite leaves behind: written whole or not at all, and marked with what made them.
+
+Beside every artefact lies a small note, ``<name>.from.json``, holding the hashes of what the
+artefact was made from. An artefact whose note does not match the present inputs is stale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+NOTE_SUFFIX = ".from.json"
+
+
+class StudyError(ValueError):
+    """The data are not as they should be; the message says what, where and what to do."""
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that takes its name when the block succeeds.
+
+    Parameters
+    ----------
+    path : path-like
+        The final file, replaced if it exists, or the final folder, which must not exist yet.
+        Missing parent folders are made.
+
+    Yields
+    ------
+    Path
+        A hidden name in the same folder with the same suffix. If the block raises, whatever was
+        written there is removed and `path` stays as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".part-{uuid.uuid4().hex[:12]}-{path.name}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except BaseException:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def file_hash(path: str | Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal.
+
+    The line ends of ``.csv`` files count as one kind, so that a table checked out by git on
+    Windows has the hash it has elsewhere.
+    """
+    path = Path(path)
+    if path.suffix == ".csv":
+        return hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def dicom_files(folder: str | Path) -> list[Path]:
+    """Return the ``.dcm`` files of one series folder, sorted by name (hidden files left out)."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() == ".dcm" and not path.name.startswith(".")
+    )
+
+
+def series_checksum(folder: str | Path) -> str:
+    """Return one SHA-256 for all ``.dcm`` files of a series folder.
+
+    The hash is taken over one line per file, ``<file name> <SHA-256 of the file>``, sorted by
+    name: a changed, missing, added or renamed file changes it; a changed file date does not.
+
+    Raises
+    ------
+    StudyError
+        If the folder does not exist or holds no ``.dcm`` file.
+    """
+    files = dicom_files(folder)
+    if not files:
+        raise StudyError(
+            f"{folder}: no .dcm file here. Check the path column of data_manifest.csv, "
+            "or put the series back."
+        )
+    lines = "".join(f"{path.name} {file_hash(path)}\n" for path in files)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def note_path(path: Path) -> Path:
+    """Return the path of the note that belongs to an artefact."""
+    return path.with_name(path.name + NOTE_SUFFIX)
+
+
+def write_note(path: Path, made_from: Mapping[str, str], columns: Mapping[str, str]) -> None:
+    """Write the note beside an artefact (hashes of its inputs; column kinds of a table)."""
+    with atomic_path(note_path(path)) as temporary:
+        note = {"made_from": dict(made_from), "columns": dict(columns)}
+        temporary.write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+
+
+def read_note(path: Path) -> dict | None:
+    """Return the note of an artefact, or None where there is none or it is damaged."""
+    try:
+        note = json.loads(note_path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return note if isinstance(note, dict) and "made_from" in note else None
+
+
+def _column_kind(column: pd.Series) -> str:
+    """Name what a CSV file forgets about a column: one of the kinds `_restore` knows."""
+    types = pd.api.types
+    if types.is_bool_dtype(column):
+        return "boolean" if isinstance(column.dtype, pd.BooleanDtype) else "bool"
+    if types.is_datetime64_any_dtype(column):
+        return "date"
+    if types.is_integer_dtype(column):
+        return "Int64" if types.is_extension_array_dtype(column.dtype) else "int64"
+    if types.is_float_dtype(column):
+        return "float64"
+    return "text"
+
+
+def _restore(column: pd.Series, kind: str) -> pd.Series:
+    """Undo the writing of one column: `column` holds text, "" where the value was missing."""
+    if kind in ("bool", "boolean"):
+        return column.map({"True": True, "False": False, "": pd.NA}).astype(kind)
+    if kind == "date":
+        return pd.to_datetime(column.where(column != ""))
+    if kind in ("int64", "Int64", "float64"):
+        return pd.to_numeric(column.where(column != "")).astype(kind)
+    return column
+
+
+def save_table(path: Path, table: pd.DataFrame, *, made_from: Mapping[str, str]) -> None:
+    """Write a table as UTF-8 CSV with its note; a reader sees the old pair or the new one."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n")
+        note_path(path).unlink(missing_ok=True)
+    write_note(path, made_from, {name: _column_kind(table[name]) for name in table.columns})
+
+
+def load_table(path: Path) -> pd.DataFrame:
+    """Read a table written by `save_table`, with the column types it had.
+
+    Missing text is an empty string; a column the note does not know is guessed by pandas.
+    """
+    kinds = (read_note(path) or {}).get("columns", {})
+    text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    guessed = pd.read_csv(path, float_precision="round_trip", encoding="utf-8")
+    columns = {
+        name: _restore(text[name], kinds[name])
+        if name in kinds
+        else (text[name] if name == "patient_id" else guessed[name])
+        for name in text.columns
+    }
+    return pd.DataFrame(columns)

@@ -1,0 +1,222 @@
+"""Executing the notebooks: the tutorial run, and rebuilding the committed ``.ipynb`` files."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import jupytext
+import nbclient
+import nbformat
+import psutil
+from nbconvert import HTMLExporter
+from tqdm.auto import tqdm
+
+from npc_helpers.study import Study, atomic_path
+
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+CELL_TIMEOUT_S = 3600
+
+
+@dataclass(frozen=True)
+class Run:
+    """What executing one notebook took.
+
+    Attributes
+    ----------
+    name : str
+    seconds : float
+        Wall-clock time from kernel start to the last cell.
+    peak_mib : float
+        Largest resident memory of the kernel and its children together.
+    error : str or None
+        The failing cell and its traceback, if one failed.
+    """
+
+    name: str
+    seconds: float
+    peak_mib: float
+    error: str | None = None
+
+
+class PeakMemory(threading.Thread):
+    """Samples the resident memory of a process and its children until stopped."""
+
+    def __init__(self, pid: int, *, every_s: float = 0.25):
+        super().__init__(daemon=True)
+        self._process, self._every_s, self._done = psutil.Process(pid), every_s, threading.Event()
+        self.peak_mib = 0.0
+
+    def run(self) -> None:
+        """Sample until `stop`, or until the process has gone."""
+        while not self._done.wait(self._every_s):
+            try:
+                family = [self._process, *self._process.children(recursive=True)]
+                total = sum(unshared_bytes(member) for member in family)
+            except psutil.Error:
+                continue
+            self.peak_mib = max(self.peak_mib, total / 2**20)
+
+    def stop(self) -> None:
+        """End the sampling."""
+        self._done.set()
+        self.join()
+
+
+def unshared_bytes(process: psutil.Process) -> int:
+    """Resident memory of `process` without file-backed pages, where the system tells them apart."""
+    memory = process.memory_info()
+    return memory.rss - getattr(memory, "shared", 0)
+
+
+def sources() -> list[Path]:
+    """Percent-script sources of the numbered notebooks, in reading order."""
+    return sorted((FOLDER / "py").glob("[0-9][0-9]_*.py"))
+
+
+def from_source(source: Path) -> nbformat.NotebookNode:
+    """Read a percent script as a notebook with stable cell ids and no outputs."""
+    notebook = jupytext.read(source)
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number:03d}"
+    notebook.metadata = {
+        "jupytext": {"formats": "ipynb,py//py:percent"},
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    }
+    return notebook
+
+
+def execute(notebook: nbformat.NotebookNode, name: str, *, progress: tqdm) -> Run:
+    """Execute `notebook` in place, in a fresh kernel whose folder is ``notebooks/``.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+    name : str
+        Shown in the progress bar.
+    progress : tqdm
+        Advanced by one for each executed cell.
+    """
+    client = nbclient.NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT_S,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(FOLDER)}},
+        store_widget_state=False,
+        on_cell_executed=lambda **_: progress.update(),
+    )
+    started, error, peak_mib = time.perf_counter(), None, 0.0
+    progress.set_description(name)
+    with client.setup_kernel():
+        memory = PeakMemory(client.km.provisioner.process.pid)
+        memory.start()
+        try:
+            for index, cell in enumerate(notebook.cells):
+                client.execute_cell(cell, index)
+        except nbclient.exceptions.CellExecutionError as failure:
+            error = str(failure)
+        finally:
+            memory.stop()
+            peak_mib = memory.peak_mib
+    return Run(name, time.perf_counter() - started, peak_mib, error)
+
+
+def clean_outputs(notebook: nbformat.NotebookNode) -> None:
+    """Drop what would differ from run to run or swell the file, keeping what a reader sees."""
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata.pop("language_info", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type != "code":
+            continue
+        cell.outputs = [
+            output
+            for output in cell.outputs
+            if not (output.output_type == "stream" and output.name == "stderr")
+        ]
+        for output in cell.outputs:
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+
+
+def to_html(notebook: nbformat.NotebookNode, path: Path) -> None:
+    """Write `notebook` as one self-contained HTML page (no script is fetched from elsewhere)."""
+    exporter = HTMLExporter(template_name="lab", embed_images=True)
+    exporter.require_js_url = exporter.mathjax_url = exporter.jquery_url = ""
+    body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}})
+    with atomic_path(path) as temporary:
+        temporary.write_text(body, encoding="utf-8")
+
+
+def run_all(names: list[Path], folder: Path) -> list[Run]:
+    """Execute the notebooks in order into `folder`; stop at the first that fails."""
+    folder.mkdir(parents=True, exist_ok=True)
+    notebooks = {source.stem: from_source(source) for source in names}
+    total = sum(c.cell_type == "code" for book in notebooks.values() for c in book.cells)
+    runs = []
+    with tqdm(total=total, unit="cell", dynamic_ncols=True) as progress:
+        for name, notebook in notebooks.items():
+            runs.append(execute(notebook, name, progress=progress))
+            clean_outputs(notebook)
+            with atomic_path(folder / f"{name}.ipynb") as temporary:
+                nbformat.write(notebook, temporary)
+            if runs[-1].error:
+                break
+    return runs
+
+
+def tutorial() -> int:
+    """Execute every notebook on the present study, then print results, times and places."""
+    study = Study.open()
+    executed = study.result_path("notebooks")
+    pages = study.result_path("html")
+    runs = run_all(sources(), executed)
+    pages.mkdir(parents=True, exist_ok=True)
+    for run in runs:
+        to_html(
+            nbformat.read(executed / f"{run.name}.ipynb", as_version=4), pages / f"{run.name}.html"
+        )
+    report(study, runs)
+    print(f"\nExecuted notebooks: {executed}\nHTML pages:         {pages}")
+    failed = [run for run in runs if run.error]
+    for run in failed:
+        print(f"\n{run.name} stopped:\n{run.error}")
+    return 1 if failed or len(runs) < len(sources()) else 0
+
+
+def report(study: Study, runs: list[Run]) -> None:
+    """Print the results table (if the study has outcomes) and what each notebook took."""
+    from npc_helpers.statistics import results_table
+
+    if study.has_outcomes and study.result_path("comparison.csv").exists():
+        kind = "synthetic demonstration cohort" if study.is_demonstration else study.name
+        print(f"\nResults in the test patients ({kind})")
+        print(results_table(study.read_table("comparison.csv", notebook="05_compare_with_tnm")))
+    print("\nnotebook                       seconds   peak MiB")
+    for run in runs:
+        mark = "" if run.error is None else "   FAILED"
+        print(f"{run.name:<30} {run.seconds:7.1f} {run.peak_mib:10.0f}{mark}")
+    print(
+        f"{'all':<30} {sum(run.seconds for run in runs):7.1f} "
+        f"{max(run.peak_mib for run in runs):10.0f}"
+    )
+
+
+def refresh(only: list[str]) -> int:
+    """Rebuild the committed notebooks from their sources, executed, outputs included.
+
+    Parameters
+    ----------
+    only : list of str
+        Two-digit numbers; empty means all.
+    """
+    os.environ.pop("NPC_STUDY", None)
+    chosen = [path for path in sources() if not only or path.stem[:2] in only]
+    runs = run_all(chosen, FOLDER)
+    for run in runs:
+        print(f"{run.name:<30} {run.seconds:7.1f} s {run.peak_mib:8.0f} MiB")
+        if run.error:
+            print(run.error)
+    return 1 if any(run.error for run in runs) else 0

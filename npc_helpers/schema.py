@@ -1,0 +1,295 @@
+"""What a study's tables hold: every column once, with its kind, values, unit and meaning.
+
+Reading, checking, the empty tables of a new study and the data dictionary all use these lists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+T_VALUES = {7: ("T1", "T2", "T3", "T4"), 8: ("T0", "T1", "T2", "T3", "T4")}
+N_VALUES = {7: ("N0", "N1", "N2", "N3", "N3a", "N3b"), 8: ("N0", "N1", "N2", "N3")}
+M_VALUES = ("M0", "M1")
+EDITIONS = (7, 8)
+MISSING = ("", "n/a")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes
+    ----------
+    name, meaning : str
+    kind : {"text", "choice", "yes_no", "integer", "number", "date"}
+    values : tuple of str
+        The allowed values of a choice.
+    unit : str
+    required : bool
+        The column has to exist; a column that does not is read as blank throughout.
+    may_be_blank : bool
+    low, high : float or None
+        Plausible range of a number, both ends allowed.
+    """
+
+    name: str
+    kind: str
+    meaning: str
+    values: tuple[str, ...] = ()
+    unit: str = ""
+    required: bool = True
+    may_be_blank: bool = False
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a study.
+
+    Attributes
+    ----------
+    name : str
+        What the code calls it.
+    path : str
+        Where it lies, relative to the study folder.
+    meaning : str
+    columns : tuple of Column
+    key : tuple of str
+        Columns that together may occur once only; empty where rows may repeat.
+    required : bool
+        A study without this table is no study.
+    filled_by_user : bool
+        False for tables the notebooks write.
+    """
+
+    name: str
+    path: str
+    meaning: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    required: bool = True
+    filled_by_user: bool = True
+
+    def column(self, name: str) -> Column:
+        """Return one column by its name."""
+        return next(column for column in self.columns if column.name == name)
+
+
+PATIENT_ID = Column("patient_id", "text", "pseudonym of the patient, the same in every table")
+TIMEPOINT = Column(
+    "timepoint",
+    "choice",
+    "before treatment or after its first course",
+    values=("pre", "post"),
+)
+SEQUENCE = Column(
+    "sequence",
+    "choice",
+    "axial water T2-weighted, or contrast-enhanced water T1-weighted",
+    values=("t2w", "t1c"),
+)
+
+
+def _date(name: str, meaning: str, *, required: bool = True) -> Column:
+    return Column(name, "date", meaning, required=required, may_be_blank=True)
+
+
+def _yes_no(name: str, meaning: str) -> Column:
+    return Column(name, "yes_no", meaning, values=("yes", "no"))
+
+
+REGISTRY = Table(
+    "registry",
+    "data/registry.csv",
+    "One row per patient who was considered for the study.",
+    (
+        PATIENT_ID,
+        Column("sex", "choice", "sex", values=("M", "F"), may_be_blank=True),
+        Column(
+            "age_years",
+            "integer",
+            "age at diagnosis",
+            unit="years",
+            may_be_blank=True,
+            low=0,
+            high=120,
+        ),
+        _yes_no("primary_npc", "primary nasopharyngeal carcinoma, proven by pathology"),
+        _yes_no("treated_here", "treated in the hospital of the study"),
+        _yes_no("recurrent_disease", "presented with a recurrence after earlier treatment"),
+        _yes_no("metastasis_before_diagnosis", "distant metastasis known before the diagnosis"),
+        Column(
+            "t_stage",
+            "choice",
+            "T category; T0 exists in the 8th edition only",
+            values=T_VALUES[8],
+            may_be_blank=True,
+        ),
+        Column(
+            "n_stage",
+            "choice",
+            "N category; N3a and N3b exist in the 7th edition only",
+            values=N_VALUES[7],
+            may_be_blank=True,
+        ),
+        Column("m_stage", "choice", "M category", values=M_VALUES, may_be_blank=True),
+        Column(
+            "tnm_edition",
+            "choice",
+            "AJCC edition by which T, N and M were given",
+            values=tuple(str(edition) for edition in EDITIONS),
+        ),
+        Column(
+            "treatment",
+            "choice",
+            "first course: radiotherapy (RT), with concurrent chemotherapy (CCRT), after "
+            "induction chemotherapy (IC)",
+            values=("CCRT", "IC+CCRT", "IC+RT", "RT"),
+            may_be_blank=True,
+        ),
+        _yes_no("surgery", "surgery was part of the treatment"),
+        _yes_no("imaging_complete", "all four MR series could be retrieved"),
+        Column(
+            "ebv_dna_copies_per_ml",
+            "number",
+            "Epstein-Barr virus DNA in plasma before treatment",
+            unit="copies/mL",
+            required=False,
+            may_be_blank=True,
+            low=0,
+        ),
+        _date("diagnosis_date", "date of the pathological diagnosis"),
+        _date("treatment_start", "first day of treatment; progression-free survival starts here"),
+        _date("treatment_end", "last day of the first course; regular review starts here"),
+        _date("mri_pre_date", "MRI before treatment; blank if there was none"),
+        _date("mri_post_date", "MRI after the first course; blank if there was none"),
+        _date("progression_date", "first recurrence or metastasis; blank if none", required=False),
+        Column(
+            "progression_type",
+            "choice",
+            "site of the first progression; blank if none",
+            values=("local", "regional", "distant"),
+            required=False,
+            may_be_blank=True,
+        ),
+        _date("death_date", "death of any cause; blank if alive", required=False),
+        _date("last_review_date", "last review at which the patient was seen", required=False),
+    ),
+    key=("patient_id",),
+)
+
+VISITS = Table(
+    "visits",
+    "data/visits.csv",
+    "One row per follow-up visit or telephone call. Without this table regular review "
+    "cannot be judged.",
+    (
+        PATIENT_ID,
+        Column("visit_date", "date", "date of the visit or call"),
+        Column("kind", "choice", "seen, or called", values=("review", "telephone")),
+        Column(
+            "examinations",
+            "text",
+            "what was done, separated by ';', e.g. nasopharynx_mri;lung_ct;abdomen_ct",
+            required=False,
+            may_be_blank=True,
+        ),
+        Column(
+            "finding",
+            "choice",
+            "what was found",
+            values=("none", "local", "regional", "distant", "death"),
+            required=False,
+            may_be_blank=True,
+        ),
+    ),
+    required=False,
+)
+
+MANIFEST = Table(
+    "manifest",
+    "data_manifest.csv",
+    "One row per MR series.",
+    (
+        PATIENT_ID,
+        TIMEPOINT,
+        SEQUENCE,
+        Column("path", "text", "folder of the series, relative to the study, with forward slashes"),
+        Column("n_images", "integer", "number of .dcm files in the folder", unit="images", low=1),
+        Column(
+            "source",
+            "choice",
+            "where the images come from",
+            values=("synthetic", "hospital", "public"),
+        ),
+        Column("sha256", "text", "checksum of the series: study.series_checksum(folder)"),
+    ),
+    key=("patient_id", "timepoint", "sequence"),
+)
+
+ROI_COLUMNS = (
+    PATIENT_ID,
+    TIMEPOINT,
+    SEQUENCE,
+    Column(
+        "slice_index",
+        "integer",
+        "0 = lowest position along the slice normal, as read_series sorts",
+        low=0,
+    ),
+    Column("x0", "integer", "first column inside the rectangle", unit="pixels", low=0),
+    Column("y0", "integer", "first row inside the rectangle", unit="pixels", low=0),
+    Column("x1", "integer", "first column right of the rectangle", unit="pixels", low=1),
+    Column("y1", "integer", "first row below the rectangle", unit="pixels", low=1),
+    Column(
+        "source",
+        "choice",
+        "how the rectangle came about",
+        values=("suggested", "manual", "copied", "default"),
+    ),
+    Column("reader_id", "text", "who drew it; blank if nobody did", may_be_blank=True),
+)
+
+SUGGESTED_ROIS = Table(
+    "suggested_rois",
+    "data/suggested_rois.csv",
+    "Rectangles offered to start from, one row per image. Optional.",
+    ROI_COLUMNS,
+    key=("patient_id", "timepoint", "sequence", "slice_index"),
+    required=False,
+)
+
+TABLES = (REGISTRY, VISITS, MANIFEST, SUGGESTED_ROIS)
+
+
+def data_dictionary() -> str:
+    """Return the description of every table a user fills, as Markdown."""
+    lines = [
+        "# Data dictionary",
+        "",
+        "Tables are UTF-8 CSV with commas. A blank cell (or `n/a`) means not available. Dates are",
+        "`YYYY-MM-DD`. This page is printed from the lists the checks use:",
+        "`python -m npc_helpers.study dictionary`.",
+        "",
+    ]
+    for table in TABLES:
+        lines += [f"## `{table.path}`", "", table.meaning, ""]
+        if table.key:
+            lines += [f"Once only: {' + '.join(table.key)}.", ""]
+        lines += [
+            "| column | kind | values or unit | may be blank | meaning |",
+            "|---|---|---|---|---|",
+        ]
+        lines += [_dictionary_row(column) for column in table.columns]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _dictionary_row(column: Column) -> str:
+    values = ", ".join(f"`{value}`" for value in column.values) or column.unit
+    blank = "yes" if column.may_be_blank else "no"
+    if not column.required:
+        blank = "yes; the column may be left out"
+    kind = column.kind.replace("_", "/")
+    return f"| `{column.name}` | {kind} | {values} | {blank} | {column.meaning} |"

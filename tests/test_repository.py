@@ -1,0 +1,46 @@
+"""What is committed is clean: no machine's paths, no large or generated files."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LARGEST_FILE = 7_000_000
+MACHINE_PATH = re.compile(r"/home/[a-z]|/root/|/work/|/Users/[a-zA-Z]")
+TEXT = {".py", ".md", ".ipynb", ".toml", ".yml", ".csv", ".json", ".txt", ".js", ".css", ".R"}
+
+
+def tracked():
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
+
+
+def test_no_file_names_a_path_of_somebody_s_machine():
+    this_test_and_its_kind = {"test_repository.py", "test_notebook_conventions.py"}
+    for path in tracked():
+        if path.suffix in TEXT and path.name not in this_test_and_its_kind:
+            found = MACHINE_PATH.search(path.read_text(encoding="utf-8"))
+            assert not found, f"{path.relative_to(ROOT)}: {found.group()}"
+
+
+def test_nothing_generated_or_large_is_tracked():
+    for path in tracked():
+        relative = path.relative_to(ROOT).as_posix()
+        assert not relative.startswith(("results/", "data/images/", ".venv/"))
+        assert path.stat().st_size < LARGEST_FILE, relative
+
+
+def test_readme_names_commands_that_exist():
+    from npc_helpers.__main__ import COMMANDS
+
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for command in re.findall(r"python -m npc_helpers (\w+)", readme):
+        assert command in COMMANDS
+    for target in re.findall(r"^make (\w+)", readme, re.M):
+        assert target in COMMANDS
