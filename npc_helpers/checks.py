@@ -180,7 +180,7 @@ def check_series(
         lambda row: f"there is no .dcm file in '{row['path']}'",
         "Put the series there, or correct the path.",
     )
-    present = manifest[found > 0]
+    present, found = manifest[found > 0], found[found > 0]
     problems += rows(
         present,
         present["n_images"].notna() & (present["n_images"] != found),

@@ -38,8 +38,8 @@ from npc_helpers.tables import Problem
 
 __all__ = ["Study", "StudyError", "atomic_path", "file_hash", "init", "series_checksum"]
 
-# Results that no setting changes lie in results/ itself, the others in results/<setting>/.
-SHARED_RESULTS = ("cohort.csv", "rois.csv", "stacks")
+# Results that no setting changes, by how their names begin: they lie in results/ itself.
+SHARED_RESULTS = ("cohort", "rois", "stacks")
 SHOWN_AT_ONCE = 5
 
 
@@ -91,6 +91,21 @@ class Study:
         dates = ["progression_date", "death_date", "last_review_date"]
         return bool(self._registry[dates].notna().any(axis=None))
 
+    def require_outcomes(self, purpose: str) -> None:
+        """Say why `purpose` ("training", "the comparison") cannot be done without outcomes.
+
+        Raises
+        ------
+        StudyError
+            If the study has no outcomes.
+        """
+        if not self.has_outcomes:
+            raise StudyError(
+                f"{purpose} needs outcomes, and {REGISTRY.path} has none: progression_date, "
+                "death_date and last_review_date are blank for every patient. Fill them in. "
+                "Regions of interest and Grad-CAM work without them."
+            )
+
     # --- tables -------------------------------------------------------------------------------
 
     @property
@@ -99,9 +114,9 @@ class Study:
         return self._registry.copy()
 
     @property
-    def visits(self) -> pd.DataFrame | None:
-        """One row per follow-up visit (a copy), or None where the study has no such table."""
-        return None if self._visits is None else self._visits.copy()
+    def visits(self) -> pd.DataFrame:
+        """One row per follow-up visit (a copy); no row where the study has no such table."""
+        return self._visits.copy()
 
     @property
     def manifest(self) -> pd.DataFrame:
@@ -113,9 +128,9 @@ class Study:
         return self._sound(*self._read(REGISTRY))
 
     @cached_property
-    def _visits(self) -> pd.DataFrame | None:
+    def _visits(self) -> pd.DataFrame:
         if not self.table_path("visits").exists():
-            return None
+            return tables.empty_table(VISITS)
         return self._sound(*self._read(VISITS, self._registry))
 
     @cached_property
@@ -134,15 +149,17 @@ class Study:
         if text is None:
             return None, problems
         typed, problems = tables.check_table(text, table)
+        more = []
         if table is REGISTRY:
-            problems += checks.check_registry(typed)
+            more = checks.check_registry(typed)
         elif registry is not None and table is VISITS:
-            problems += checks.check_visits(typed, registry)
+            more = checks.check_visits(typed, registry)
         elif registry is not None and table is MANIFEST:
-            problems += checks.check_manifest(typed, registry, self.folder)
+            more = checks.check_manifest(typed, registry, self.folder)
         elif registry is not None:
-            problems += checks.check_known_patients(typed, table, registry)
-        return typed, problems
+            more = checks.check_known_patients(typed, table, registry)
+        absent = {problem.column for problem in problems if problem.problem.startswith("missing")}
+        return typed, problems + [problem for problem in more if problem.column not in absent]
 
     def _sound(self, table: pd.DataFrame | None, problems: list[Problem]) -> pd.DataFrame:
         if problems:
@@ -222,7 +239,7 @@ class Study:
         settings (`SHARED_RESULTS`).
         """
         results = self.folder / "results"
-        if Path(name).parts[0] in SHARED_RESULTS:
+        if name.startswith(SHARED_RESULTS):
             return results / name
         return results / current_setting().name / name
 
@@ -285,7 +302,7 @@ class Study:
             The index is not kept.
         made_from : mapping of str to str
             `fingerprint` of the inputs, and anything else that changes the result as text
-            (``{"seed": "2022"}``).
+            (``{"seed": "2022"}``; a key with a dot in it is taken for a file of the results).
         """
         path = self.result_path(name)
         save_table(path, table, made_from=made_from)
@@ -424,8 +441,8 @@ def _print_check(study: Study, *, checksums: bool) -> int:
     problems = study.check(checksums=checksums)
     for problem in problems.itertuples(index=False):
         print(Problem(*problem))
-    if not study.table_path("visits").exists():
-        print(f"Note: there is no {VISITS.path}; the criterion of regular review is not judged.")
+    if problems.empty and study.visits.empty:
+        print(f"Note: no visit in {VISITS.path}; the criteria of regular review are not judged.")
     print(f"{study.folder}: {len(problems)} problem(s).")
     return int(len(problems) > 0)
 

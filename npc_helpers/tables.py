@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from npc_helpers.schema import MISSING, Table
+from npc_helpers.schema import MISSING, Column, Table
 
 ISO_DATE = r"\d{4}-\d{2}-\d{2}"
 
@@ -72,12 +72,13 @@ def read_text(path: Path, where: str) -> tuple[pd.DataFrame | None, list[Problem
     header = [name.strip() for name in header]
     if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
         return broken("the columns are not separated by commas", "Save it with commas.")
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         return broken(f"column {twice[0]} is there twice", "Delete or rename one of them.")
     if not isinstance(table.index, pd.RangeIndex):
         return broken("rows have more cells than the header", "Look for stray commas.")
     table.columns = header
+    table = table[[name for name in header if name]]
     table = table.apply(lambda column: column.fillna("").str.strip())
     table = table.mask(table.isin(MISSING), "")
     return table[(table != "").any(axis=1)], []
@@ -107,12 +108,18 @@ def check_table(text: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list[Pr
             values = text[column.name]
         else:
             values = pd.Series("", index=text.index, dtype=object)
-        typed[column.name] = _typed(values, column.kind, tnm_edition=column.name == "tnm_edition")
+        typed[column.name] = _typed(values, column)
         if column.name in text.columns:
             problems += _bad_values(text, table, column.name, typed[column.name])
     own = {name: text[name] for name in text.columns if name not in typed}
     typed = pd.DataFrame(typed | own)
     return typed, problems + _repeated(typed, table)
+
+
+def empty_table(table: Table) -> pd.DataFrame:
+    """Return a table without rows, with the columns and types that `check_table` gives."""
+    names = [column.name for column in table.columns]
+    return check_table(pd.DataFrame(columns=names, dtype=object), table)[0]
 
 
 def _missing_columns(text: pd.DataFrame, table: Table) -> list[Problem]:
@@ -137,15 +144,17 @@ def _missing_columns(text: pd.DataFrame, table: Table) -> list[Problem]:
     return problems
 
 
-def _typed(values: pd.Series, kind: str, *, tnm_edition: bool) -> pd.Series:
-    if kind == "date":
+def _typed(values: pd.Series, column: Column) -> pd.Series:
+    """Give one column of text its type; a choice among numbers is a number."""
+    if column.kind == "date":
         iso = values.where(values.str.fullmatch(ISO_DATE))
         return pd.to_datetime(iso, format="%Y-%m-%d", errors="coerce")
-    if kind == "yes_no":
+    if column.kind == "yes_no":
         return values == "yes"
-    if kind in ("integer", "number") or tnm_edition:
+    choice_of_numbers = column.kind == "choice" and all(map(str.isdigit, column.values))
+    if column.kind in ("integer", "number") or choice_of_numbers:
         numbers = pd.to_numeric(values.where(values != ""), errors="coerce").astype(float)
-        whole = kind != "number" and len(numbers) and (numbers % 1 == 0).all()
+        whole = column.kind != "number" and len(numbers) and (numbers % 1 == 0).all()
         return numbers.astype("int64") if whole else numbers
     return values.astype(object)
 

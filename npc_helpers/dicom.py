@@ -1,0 +1,432 @@
+"""From a folder of DICOM files to one MR series, and from a segmentation object to a mask.
+
+The slices of a series are ordered by where they lie along the slice normal, never by file name
+(DICOM PS3.3, C.7.6.2 Image Plane Module). Irregular geometry is refused instead of guessed at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from npc_helpers.dicom_files import (
+    DicomError,
+    Finding,
+    Tags,
+    decode,
+    list_files,
+    merge_findings,
+    open_file,
+    refuse,
+)
+
+if TYPE_CHECKING:
+    from npc_helpers.study import Study
+
+__all__ = ["DicomError", "Finding", "MRSeries", "read_mask", "read_series"]
+
+MODALITY = "MR"
+ANGLE_TOLERANCE = 1e-3  # largest difference of a direction cosine within a series
+POSITION_TOLERANCE_MM = 0.1  # or 1% of the slice spacing, whichever is larger
+SEGMENTS = {1: 0, 2: 1}  # segment number -> first axis of read_mask: tumour, nodes
+
+
+@dataclass(frozen=True, eq=False)
+class MRSeries:
+    """One MR series.
+
+    Attributes
+    ----------
+    array : ndarray, shape (slices, rows, columns)
+        In the stored type if the rescale is the identity, else float32 after rescale.
+    pixel_spacing_mm : tuple of float
+        Distance between rows, between columns.
+    positions_mm : ndarray, shape (slices,)
+        Along the slice normal, increasing.
+    slice_spacing_mm : float
+        Distance between slice centres; NaN for a single slice whose header does not say.
+    orientation : ndarray, shape (6,)
+        Direction cosines of a row and of a column (ImageOrientationPatient).
+    patient_id, description : str
+        PatientID and SeriesDescription as in the files.
+    findings : tuple of Finding
+        What was odd, repaired or ignored.
+    """
+
+    array: np.ndarray
+    pixel_spacing_mm: tuple[float, float]
+    positions_mm: np.ndarray
+    slice_spacing_mm: float
+    orientation: np.ndarray
+    patient_id: str
+    description: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Slice:
+    """Where one image lies, and how its values are to be scaled."""
+
+    path: Path
+    frame: int
+    origin: np.ndarray
+    orientation: np.ndarray
+    spacing: np.ndarray
+    slope: float
+    intercept: float
+
+    @property
+    def name(self) -> str:
+        return self.path.name if self.frame < 0 else f"{self.path.name} (frame {self.frame + 1})"
+
+
+def read_series(folder: str | Path, *, n_images: int | None = None) -> MRSeries:
+    """Read one MR series.
+
+    Parameters
+    ----------
+    folder : path-like
+        Holds the files of one series, classic (one image a file) or enhanced (many), with or
+        without the suffix ``.dcm``. Hidden files, folders and files that are no DICOM are
+        ignored, each with a finding.
+    n_images : int, optional
+        Number of DICOM files (or of images) there should be, as the manifest says.
+
+    Returns
+    -------
+    MRSeries
+
+    Raises
+    ------
+    DicomError
+        If the folder is empty or incomplete; a file is damaged, of another modality or has no
+        grey pixels; patients, matrices, frames of reference or orientations are mixed; two
+        images lie in one place; a slice is missing or slices are unevenly spaced.
+    """
+    folder = Path(folder)
+    files, findings = _open_all(folder, pixels=True)
+    slices = [one for tags in files for one in _slices(tags)]
+    _check_count(folder, n_images, len(files), len(slices))
+    _check_same_series(folder, files, findings)
+    slices, positions = _in_order(folder, slices)
+    spacing_mm = _slice_spacing(folder, slices, positions, files[0], findings)
+    array = _stack(files, slices, findings)
+    return MRSeries(
+        array=array,
+        pixel_spacing_mm=(float(slices[0].spacing[0]), float(slices[0].spacing[1])),
+        positions_mm=positions,
+        slice_spacing_mm=spacing_mm,
+        orientation=slices[0].orientation,
+        patient_id=files[0].text("PatientID"),
+        description=files[0].text("SeriesDescription"),
+        findings=merge_findings(findings),
+    )
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+def _open_all(folder: Path, *, pixels: bool) -> tuple[list[Tags], list[Finding]]:
+    """Open every MR image of a folder; refuse other DICOM objects."""
+    if not folder.is_dir():
+        raise DicomError(
+            f"{folder}: no such folder. Check the column path of data_manifest.csv.", "no-folder"
+        )
+    files = []
+    paths, findings = list_files(folder)
+    for path in paths:
+        tags, noticed = open_file(path, pixels=pixels)
+        findings += noticed
+        if tags is None:
+            continue
+        modality = tags.text("Modality") or "missing"
+        if modality != MODALITY:
+            raise refuse(
+                path,
+                "wrong-modality",
+                f"its modality is {modality}, not {MODALITY}",
+                "Keep the images of one MR series in this folder and nothing else",
+            )
+        files.append(tags)
+    if not files:
+        ignored = f" ({len(findings)} other file(s) ignored)" if findings else ""
+        raise DicomError(
+            f"{folder}: no DICOM image here{ignored}. Put the series back, or correct the column "
+            "path of data_manifest.csv.",
+            "empty-folder",
+        )
+    return files, findings
+
+
+def _check_count(folder: Path, expected: int | None, n_files: int, n_slices: int) -> None:
+    if expected is None or expected in (n_files, n_slices):
+        return
+    fewer = n_files < expected
+    raise DicomError(
+        f"{folder}: {n_files} DICOM files where data_manifest.csv says {expected}. "
+        + ("Files were lost: copy" if fewer else "Files were added: remove them, or copy")
+        + " the series again, or correct the column n_images.",
+        "missing-images" if fewer else "added-images",
+    )
+
+
+def _check_same_series(folder: Path, files: list[Tags], findings: list[Finding]) -> None:
+    """Refuse mixed patients, matrices and frames of reference; note mixed series."""
+    first = files[0]
+    for code, what, keywords in (
+        ("mixed-patients", "different patients", ("PatientID",)),
+        ("mixed-matrix", "images of different size", ("Rows", "Columns")),
+        ("mixed-frame", "different frames of reference", ("FrameOfReferenceUID",)),
+    ):
+        for other in files[1:]:
+            seen = ["x".join(tags.text(k) or "blank" for k in keywords) for tags in (first, other)]
+            if seen[0] != seen[1]:
+                raise DicomError(
+                    f"{folder}: {what} in one folder: {first.path.name} has {seen[0]}, "
+                    f"{other.path.name} has {seen[1]}. Keep one series per folder.",
+                    code,
+                )
+    if not first.text("FrameOfReferenceUID"):
+        message = "no frame of reference; positions are taken to share one"
+        findings.append(Finding("info", "no-frame", first.path.name, message))
+    for other in files[1:]:
+        if other.text("SeriesInstanceUID") != first.text("SeriesInstanceUID"):
+            message = "another SeriesInstanceUID than the first file"
+            findings.append(Finding("warn", "mixed-series", other.path.name, message))
+
+
+# --- geometry ---------------------------------------------------------------------------------
+
+
+def _slices(tags: Tags) -> list[_Slice]:
+    """Return the geometry and rescale of every image in one file."""
+    frames = tags.items("PerFrameFunctionalGroupsSequence")
+    if not frames:
+        return [_slice(tags, -1, position=tags, orientation=tags, measures=tags, rescale=tags)]
+    shared = tags.items("SharedFunctionalGroupsSequence")
+    sequences = {
+        "position": "PlanePositionSequence",
+        "orientation": "PlaneOrientationSequence",
+        "measures": "PixelMeasuresSequence",
+        "rescale": "PixelValueTransformationSequence",
+    }
+    result = []
+    for number, frame in enumerate(frames):
+        groups = [frame, *shared]
+        parts = {
+            role: next((item for group in groups for item in group.items(keyword)), tags)
+            for role, keyword in sequences.items()
+        }
+        result.append(_slice(tags, number, **parts))
+    return result
+
+
+def _slice(
+    tags: Tags, frame: int, *, position: Tags, orientation: Tags, measures: Tags, rescale: Tags
+) -> _Slice:
+    cosines = orientation.numbers("ImageOrientationPatient", 6)
+    row, column = cosines[:3], cosines[3:]
+    lengths = np.array([row @ row, column @ column, 1 + row @ column])
+    if np.abs(lengths - 1).max() > 10 * ANGLE_TOLERANCE:
+        raise refuse(
+            tags.path,
+            "bad-tag",
+            f"ImageOrientationPatient {cosines.tolist()} is not two perpendicular unit vectors",
+            "Export the series again, or leave it out of data_manifest.csv",
+        )
+    spacing = measures.numbers("PixelSpacing", 2)
+    slope = rescale.number("RescaleSlope", 1.0)
+    if spacing.min() <= 0 or slope == 0:
+        raise refuse(
+            tags.path,
+            "bad-tag",
+            f"PixelSpacing {spacing.tolist()} or RescaleSlope {slope} is not positive",
+            "Export the series again, or leave it out of data_manifest.csv",
+        )
+    return _Slice(
+        path=tags.path,
+        frame=frame,
+        origin=position.numbers("ImagePositionPatient", 3),
+        orientation=cosines,
+        spacing=spacing,
+        slope=slope,
+        intercept=rescale.number("RescaleIntercept", 0.0),
+    )
+
+
+def _in_order(folder: Path, slices: list[_Slice]) -> tuple[list[_Slice], np.ndarray]:
+    """Sort by position along the normal; refuse mixed orientation, pixel size or place."""
+    first = slices[0]
+    for other in slices[1:]:
+        if np.abs(other.orientation - first.orientation).max() > ANGLE_TOLERANCE:
+            raise DicomError(
+                f"{folder}: images of different orientation in one folder: {first.name} and "
+                f"{other.name}. Remove the localiser or the reformatted images.",
+                "mixed-orientation",
+            )
+        if not np.allclose(other.spacing, first.spacing, rtol=1e-3):
+            raise DicomError(
+                f"{folder}: pixels of different size in one folder: {first.name} has "
+                f"{first.spacing.tolist()} mm, {other.name} {other.spacing.tolist()} mm. "
+                "Keep one series per folder.",
+                "mixed-spacing",
+            )
+    normal = np.cross(first.orientation[:3], first.orientation[3:])
+    positions = np.array([one.origin @ normal for one in slices])
+    order = np.argsort(positions, kind="stable")
+    slices, positions = [slices[i] for i in order], positions[order]
+    for i in np.flatnonzero(np.diff(positions) < POSITION_TOLERANCE_MM):
+        raise DicomError(
+            f"{folder}: {slices[i].name} and {slices[i + 1].name} lie in the same place "
+            f"({positions[i]:.1f} mm). Remove the copy, or split repeated or multi-echo images "
+            "into one folder each.",
+            "duplicate-position",
+        )
+    return slices, positions
+
+
+def _slice_spacing(
+    folder: Path, slices: list[_Slice], positions: np.ndarray, tags: Tags, findings: list[Finding]
+) -> float:
+    """Return the distance between slices; refuse gaps and uneven steps, note what is odd."""
+    stated = abs(tags.number("SpacingBetweenSlices", float("nan"))) if slices else float("nan")
+    if len(slices) == 1:
+        return stated
+    steps = np.diff(positions)
+    step = float(np.sort(steps)[(len(steps) - 1) // 2])
+    tolerance = max(POSITION_TOLERANCE_MM, 0.01 * step)
+    for i in np.flatnonzero(np.abs(steps - step) > tolerance):
+        between = f"between {slices[i].name} ({positions[i]:.1f} mm) and {slices[i + 1].name} "
+        between += f"({positions[i + 1]:.1f} mm)"
+        if steps[i] > 1.5 * step:
+            n = round(steps[i] / step) - 1
+            raise DicomError(
+                f"{folder}: {n} slice(s) missing {between}; the others are {step:.1f} mm apart. "
+                "Copy or export the series again.",
+                "missing-slice",
+            )
+        raise DicomError(
+            f"{folder}: uneven slice spacing: {steps[i]:.2f} mm {between}, but {step:.2f} mm "
+            "elsewhere. Keep one series per folder, or leave it out of data_manifest.csv.",
+            "uneven-spacing",
+        )
+    mean = float(steps.mean())
+    if abs(stated - mean) > tolerance:
+        message = f"header says {stated:g} mm between slices, positions say {mean:.2f} mm"
+        findings.append(Finding("warn", "spacing-tag", tags.path.name, message))
+    _note_shift(slices, findings)
+    return mean
+
+
+def _note_shift(slices: list[_Slice], findings: list[Finding]) -> None:
+    """Note slices that do not lie straight above each other (by a pixel or more)."""
+    first = slices[0]
+    in_plane = first.orientation.reshape(2, 3)
+    for one in slices[1:]:
+        shift = np.abs(in_plane @ (one.origin - first.origin)).max()
+        if shift > first.spacing.min():
+            message = "slices are shifted sideways against each other by a pixel or more"
+            findings.append(Finding("warn", "shifted", one.path.name, message))
+
+
+# --- pixels -----------------------------------------------------------------------------------
+
+
+def _stack(files: list[Tags], slices: list[_Slice], findings: list[Finding]) -> np.ndarray:
+    """Decode all images in the order of `slices` and rescale them where it is needed."""
+    decoded: dict[Path, np.ndarray] = {}
+    for tags in files:
+        decoded[tags.path], noticed = decode(tags)
+        findings += noticed
+        frames = sum(one.path == tags.path for one in slices)
+        if len(decoded[tags.path]) != frames:
+            raise refuse(
+                tags.path,
+                "mixed-matrix",
+                f"it holds {len(decoded[tags.path])} images but describes {frames}",
+                "Export the series again as single-frame or as complete enhanced MR",
+            )
+    images = [decoded[one.path][max(one.frame, 0)] for one in slices]
+    slopes = np.array([one.slope for one in slices])
+    intercepts = np.array([one.intercept for one in slices])
+    if (slopes == 1).all() and (intercepts == 0).all():
+        return np.stack(images)
+    if len(np.unique(slopes)) > 1:
+        message = f"rescale slope differs between slices ({slopes.min():g} to {slopes.max():g})"
+        findings.append(Finding("info", "rescale", "", message))
+    if slopes.min() < 0:
+        findings.append(Finding("warn", "rescale", "", "a rescale slope is negative"))
+    scaled = [image * a + b for image, a, b in zip(images, slopes, intercepts, strict=True)]
+    return np.stack(scaled).astype(np.float32)
+
+
+# --- the known truth --------------------------------------------------------------------------
+
+
+def read_mask(study: Study, patient_id: str, timepoint: str) -> np.ndarray | None:
+    """Read the known truth of a synthetic patient.
+
+    Parameters
+    ----------
+    study : Study
+    patient_id : str
+    timepoint : {"pre", "post"}
+
+    Returns
+    -------
+    ndarray of bool, shape (2, slices, rows, columns), or None
+        Tumour and nodes on the T2w series' images, in the order of `read_series`; None where
+        the study has no ``mask.dcm``. The T1c series of the same time point shares the geometry.
+
+    Raises
+    ------
+    DicomError
+        If the segmentation does not lie on the images of the T2w series.
+    """
+    folder = study.series_folder(patient_id, timepoint, "t2w")
+    path = folder.parent / "mask.dcm"
+    if not path.is_file():
+        return None
+    files, _ = _open_all(folder, pixels=False)
+    slices, _ = _in_order(folder, [one for tags in files for one in _slices(tags)])
+    shape = files[0].integer("Rows"), files[0].integer("Columns")
+    tags, _ = open_file(path)
+    if tags is None or tags.text("Modality") != "SEG":
+        raise refuse(path, "wrong-modality", "it is no DICOM segmentation", "Build the study again")
+    if (tags.integer("Rows"), tags.integer("Columns")) != shape:
+        raise refuse(
+            path, "mixed-matrix", "its matrix is not that of the T2w series", "Build it again"
+        )
+    frames = np.asarray(tags.dataset.pixel_array).reshape(-1, *shape)
+    mask = np.zeros((len(SEGMENTS), len(slices), *shape), dtype=bool)
+    for frame, group in zip(frames, tags.items("PerFrameFunctionalGroupsSequence"), strict=True):
+        position = _item(group, "PlanePositionSequence").numbers("ImagePositionPatient", 3)
+        number = _item(group, "SegmentIdentificationSequence").integer("ReferencedSegmentNumber")
+        if number in SEGMENTS:
+            mask[SEGMENTS[number], _slice_at(slices, position, path)] |= frame > 0
+    return mask
+
+
+def _item(tags: Tags, keyword: str) -> Tags:
+    items = tags.items(keyword)
+    if not items:
+        raise refuse(tags.path, "bad-tag", f"a frame has no {keyword}", "Build the study again")
+    return items[0]
+
+
+def _slice_at(slices: Sequence[_Slice], position: np.ndarray, path: Path) -> int:
+    """Return the index of the slice whose corner lies at `position` (half a pixel's tolerance)."""
+    distances = np.array([np.abs(one.origin - position).max() for one in slices])
+    nearest = int(distances.argmin())
+    if distances[nearest] > slices[nearest].spacing.min() / 2:
+        raise refuse(
+            path,
+            "mixed-frame",
+            f"a frame at {position.tolist()} mm lies on no image of the T2w series",
+            "Build the study again",
+        )
+    return nearest
