@@ -17,6 +17,7 @@ from npc_helpers.dicom_files import (
     DicomError,
     Finding,
     Tags,
+    check_image,
     decode,
     list_files,
     merge_findings,
@@ -151,6 +152,8 @@ def _open_all(folder: Path, *, pixels: bool) -> tuple[list[Tags], list[Finding]]
                 f"its modality is {modality}, not {MODALITY}",
                 "Keep the images of one MR series in this folder and nothing else",
             )
+        if pixels:
+            check_image(tags)
         files.append(tags)
     if not files:
         ignored = f" ({len(findings)} other file(s) ignored)" if findings else ""

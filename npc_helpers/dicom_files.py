@@ -18,14 +18,19 @@ import pydicom
 from pydicom.datadict import dictionary_description
 from pydicom.errors import InvalidDicomError
 from pydicom.pixels import get_decoder
-from pydicom.uid import ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from npc_helpers.artefacts import StudyError
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
 # CharLS through pyjpegls needs three quarters of the time it takes through GDCM (same pixels).
 PREFERRED_PLUGIN = "pyjpegls"
-INSTALL = {
+ENCODINGS = {  # (implicit VR, little endian), as pydicom guesses them, -> transfer syntax
+    (True, True): ImplicitVRLittleEndian,
+    (False, True): ExplicitVRLittleEndian,
+    (False, False): ExplicitVRBigEndian,
+}
+INSTALL = {  # transfer syntax -> what to install
     "1.2.840.10008.1.2.4.57": "python-gdcm",
     "1.2.840.10008.1.2.4.70": "python-gdcm",
     "1.2.840.10008.1.2.4.80": "pyjpegls",
@@ -213,7 +218,7 @@ def open_file(path: Path, *, pixels: bool = True) -> tuple[Tags | None, list[Fin
     if tags.text("SOPClassUID") and tags.text("Rows"):
         tags.dataset.file_meta = tags.dataset.file_meta or pydicom.dataset.FileMetaDataset()
         if "TransferSyntaxUID" not in tags.dataset.file_meta:
-            tags.dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+            tags.dataset.file_meta.TransferSyntaxUID = ENCODINGS[tags.dataset.original_encoding]
         message = "no DICOM preamble; read as a bare dataset"
         return tags, [*findings, Finding("warn", "no-preamble", path.name, message)]
     if path.suffix == "":
@@ -241,8 +246,31 @@ def _parse(path: Path, *, pixels: bool, force: bool) -> tuple[Tags, list[Finding
     return Tags(dataset, path), findings
 
 
+def check_image(tags: Tags) -> None:
+    """Refuse a file that holds no plain grey image.
+
+    Raises
+    ------
+    DicomError
+    """
+    if "PixelData" not in tags.dataset:
+        raise refuse(
+            tags.path, "no-pixel-data", "there is no pixel data in it", "Remove or export it again"
+        )
+    photometric = tags.text("PhotometricInterpretation")
+    if tags.integer("SamplesPerPixel") != 1 or photometric not in GREY:
+        raise refuse(
+            tags.path,
+            "not-grey",
+            f"the image is not a plain grey one (photometric interpretation '{photometric}')",
+            "Export the original MR series instead of a screenshot",
+        )
+    for keyword in ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation"):
+        tags.integer(keyword)
+
+
 def decode(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
-    """Decode the stored pixels of one file.
+    """Decode the stored pixels of one file that passed `check_image`.
 
     Returns
     -------
@@ -254,30 +282,15 @@ def decode(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
     Raises
     ------
     DicomError
-        If pixels are absent, not grey, cut off or compressed in a way nothing here can decode.
+        If the pixels are cut off, damaged, or compressed in a way nothing here can decode.
     """
-    path = tags.path
-    if "PixelData" not in tags.dataset:
-        raise refuse(
-            path, "no-pixel-data", "there is no pixel data in it", "Remove or export it again"
-        )
-    photometric = tags.text("PhotometricInterpretation")
-    if tags.integer("SamplesPerPixel") != 1 or photometric not in GREY:
-        raise refuse(
-            path,
-            "not-grey",
-            f"the image is not a plain grey one (photometric interpretation '{photometric}')",
-            "Export the original MR series instead of a screenshot",
-        )
-    for keyword in ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation"):
-        tags.integer(keyword)
     pixels, findings = _decode(tags)
     pixels = pixels.reshape(-1, *pixels.shape[-2:])
-    if photometric == "MONOCHROME1":
+    if tags.text("PhotometricInterpretation") == "MONOCHROME1":
         top = -1 if pixels.dtype.kind == "i" else (1 << tags.integer("BitsStored")) - 1
         pixels = (top - pixels.astype(np.int64)).astype(pixels.dtype)
         message = "MONOCHROME1: inverted, so that larger is brighter"
-        findings.append(Finding("info", "inverted", path.name, message))
+        findings.append(Finding("info", "inverted", tags.path.name, message))
     return pixels, findings
 
 

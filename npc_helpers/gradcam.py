@@ -11,8 +11,32 @@ Class order: 0 low risk, 1 high risk.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
+
+from npc_helpers.gradcam_scores import MASK_SCORES, patient_summary, scores, similarity
+from npc_helpers.roi import pad_offset, rectangle_of
+
+__all__ = [
+    "SCALES",
+    "TARGETS",
+    "activations",
+    "align",
+    "cell_centres",
+    "class_map",
+    "head",
+    "padding_share",
+    "patient_summary",
+    "sanity_check",
+    "scaled",
+    "score_table",
+    "scores",
+    "similarity",
+    "to_canvas",
+    "to_image",
+]
 
 LAST_CONVOLUTION = "conv_7b_ac"
 HEAD = "risk"
@@ -217,21 +241,17 @@ def to_image(map_: np.ndarray, row, shape: tuple[int, int] = (512, 512), *, sett
     -------
     array of `shape`
     """
-    box, (top, left) = _box_on_canvas(row, setting)
-    canvas = to_canvas(map_, setting=setting)
+    box, region = _on_canvas(row, setting)
     image = np.full(shape, np.nan, dtype=np.float32)
-    image[box.y0 : box.y1, box.x0 : box.x1] = canvas[
-        top : top + box.height, left : left + box.width
-    ]
+    image[box.slices] = to_canvas(map_, setting=setting)[region]
     return image
 
 
-def _box_on_canvas(row, setting):
-    """Return the rectangle of an index row, and where its corner lies on the canvas."""
-    from npc_helpers.roi import Rectangle, pad_offset
-
-    box = Rectangle(*(int(getattr(row, name)) for name in ("x0", "y0", "x1", "y1")))
-    return box, pad_offset(box, setting.canvas)
+def _on_canvas(row, setting):
+    """Return the rectangle of an index row, and the part of the canvas that it fills."""
+    box = rectangle_of(row)
+    top, left = pad_offset(box, setting.canvas)
+    return box, (slice(top, top + box.height), slice(left, left + box.width))
 
 
 def padding_share(map_: np.ndarray, row, *, setting) -> float:
@@ -245,8 +265,167 @@ def padding_share(map_: np.ndarray, row, *, setting) -> float:
     float
         0 to 1; 0 for a map without positive evidence.
     """
-    box, (top, left) = _box_on_canvas(row, setting)
+    _, region = _on_canvas(row, setting)
     mass = np.maximum(to_canvas(map_, setting=setting), 0)
-    inside = mass[top : top + box.height, left : left + box.width].sum(dtype=float)
     total = mass.sum(dtype=float)
-    return float(1 - inside / total) if total > 0 else 0.0
+    return float(1 - mass[region].sum(dtype=float) / total) if total > 0 else 0.0
+
+
+# --- scores against a known truth -------------------------------------------------------------
+
+STRUCTURES = {"tumour": [0], "nodes": [1], "disease": [0, 1]}  # segments of `dicom.read_mask`
+
+
+def score_table(
+    study,
+    index: Mapping[str, pd.DataFrame],
+    activations: Mapping[str, np.ndarray],
+    model: Mapping,
+    *,
+    setting,
+    target: str = "margin",
+    structure: str = "tumour",
+) -> pd.DataFrame:
+    """Score every map of a study against its known truth.
+
+    Parameters
+    ----------
+    study : Study
+    index, activations, model : mapping from ``pre`` and ``post``
+        Index of `roi.network_inputs`, activations of those images, and the model.
+    setting : Setting
+    target : str
+        See `class_map`.
+    structure : {"tumour", "nodes", "disease"}
+        ``disease`` is both.
+
+    Returns
+    -------
+    DataFrame
+        One row per image: patient_id, timepoint, sequence, slice_index, padding_share, and what
+        `scores` returns; the latter is blank where the study has no truth or the structure does
+        not reach into the slice.
+
+    Raises
+    ------
+    ValueError
+        For an unknown structure.
+    """
+    from npc_helpers.dicom import read_mask
+
+    if structure not in STRUCTURES:
+        raise ValueError(f"structure is {structure!r}; choose one of {', '.join(STRUCTURES)}.")
+    rows = []
+    for timepoint, images in index.items():
+        weights, bias = head(model[timepoint])
+        maps = class_map(activations[timepoint], weights, target=target, bias=bias)
+        maps = pd.Series(list(maps), index=images.index)
+        for patient_id, own in images.groupby("patient_id", sort=False):
+            truth = read_mask(study, patient_id, timepoint)
+            truth = None if truth is None else truth[STRUCTURES[structure]].any(axis=0)
+            for row in own.itertuples():
+                key = (patient_id, timepoint, row.sequence, row.slice_index)
+                rows.append(key + _row_scores(maps[row.Index], row, truth, setting))
+    names = ["patient_id", "timepoint", "sequence", "slice_index", "padding_share", *MASK_SCORES]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _row_scores(map_: np.ndarray, row, truth: np.ndarray | None, setting) -> tuple:
+    """Return the padding share and the mask scores of one image (NaN without a truth)."""
+    share = padding_share(map_, row, setting=setting)
+    mask = None if truth is None else truth[row.slice_index]
+    if mask is None or not mask[rectangle_of(row).slices].any():
+        return (share, *[np.nan] * len(MASK_SCORES))
+    found = scores(to_image(map_, row, mask.shape, setting=setting), mask)
+    return (share, *(found[name] for name in MASK_SCORES))
+
+
+# --- does the map depend on what was learned? -------------------------------------------------
+
+STAGES = (  # from the output back to the input; each ends with a layer whose name is stable
+    ("head", "risk"),
+    ("conv_7b", "conv_7b_ac"),
+    ("block8", "block8_"),
+    ("mixed_7a", "mixed_7a"),
+    ("block17", "block17_"),
+    ("mixed_6a", "mixed_6a"),
+    ("block35", "block35_"),
+    ("stem", "mixed_5b"),
+)
+
+
+def sanity_check(model, images, *, seed: int, target: str = "margin") -> pd.DataFrame:
+    """Randomise a model's weights stage by stage from the top, and compare its maps each time.
+
+    The cascading randomisation of Adebayo et al. 2018. A map that survives it shows the image
+    and not what was learned. Weights are shuffled within each tensor, which keeps their
+    distribution. Maps of two *different* images by the intact model say how alike unrelated
+    maps are anyhow, for instance because every rectangle lies in the middle.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Left as it was; a copy is randomised.
+    images : array (n, S, S, 1)
+        At least 2.
+    seed : int
+        Of the shuffling and of the pairs.
+    target : str
+        See `class_map`.
+
+    Returns
+    -------
+    DataFrame
+        step (0 = intact), randomised (the stage added), ssim and rank_correlation (mean over
+        images, with the map of the intact model), ssim_unrelated and rank_correlation_unrelated
+        (the same in every row).
+    """
+    import keras
+
+    if len(images) < 2:
+        raise ValueError("give at least two images; one has no other to be compared with.")
+    rng = np.random.default_rng(seed)
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+
+    def maps() -> np.ndarray:
+        weights, bias = head(copy)
+        return class_map(activations(copy, images), weights, target=target, bias=bias)
+
+    intact = maps()
+    unrelated = [f.mean() for f in similarity(intact, intact[_derangement(len(intact), rng)])]
+    rows = [(0, "none", 1.0, 1.0, *unrelated)]
+    for step, (stage, layers) in enumerate(_stages(copy), start=1):
+        for layer in layers:
+            layer.set_weights([rng.permuted(w.ravel()).reshape(w.shape) for w in _values(layer)])
+        alike = [f.mean() for f in similarity(intact, maps())]
+        rows.append((step, stage, *alike, *unrelated))
+    names = ["step", "randomised", "ssim", "rank_correlation"]
+    return pd.DataFrame(rows, columns=names + [f"{name}_unrelated" for name in names[2:]])
+
+
+def _values(layer) -> list[np.ndarray]:
+    return [np.asarray(value) for value in layer.get_weights()]
+
+
+def _derangement(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a random order in which no index stays in its place."""
+    order = rng.permutation(n)
+    other = np.empty(n, dtype=int)
+    other[order] = np.roll(order, 1)
+    return other
+
+
+def _stages(model) -> list[tuple[str, list]]:
+    """Split a model's layers with weights into `STAGES`; all data pass the end of each stage."""
+    names = [layer.name for layer in model.layers]
+    ends = [
+        max((i for i, name in enumerate(names) if name.startswith(prefix)), default=None)
+        for _, prefix in STAGES
+    ]
+    found = [(stage, end) for (stage, _), end in zip(STAGES, ends, strict=True) if end is not None]
+    starts = [end + 1 for _, end in found[1:]] + [0]
+    return [
+        (stage, [layer for layer in model.layers[start : end + 1] if layer.get_weights()])
+        for (stage, end), start in zip(found, starts, strict=True)
+    ]

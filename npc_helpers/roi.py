@@ -274,7 +274,7 @@ def check_rois(
         for row in table[(numbers.isna() | (numbers % 1 != 0)).any(axis=1)].itertuples()
     ]
     if not problems:
-        table = table.astype(dict.fromkeys(whole, "int64"))
+        table = table.assign(**numbers.astype("int64"))
         problems = list(_misfits(table, stacks))
     if problems:
         more = len(problems) - SHOWN_AT_ONCE

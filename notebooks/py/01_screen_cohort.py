@@ -32,6 +32,7 @@ from npc_helpers.display import footer, show, study_note
 from npc_helpers.study import Study
 
 study = Study.open()
+study.require_outcomes("screening and follow-up")
 registry, visits = study.registry, study.visits
 note = study_note(study)
 print(f"{len(registry)} patients, {len(visits)} visits ({note})")
@@ -141,7 +142,7 @@ for edition in (7, 8):
 
 # %%
 cohort = co.build_cohort(study, seed=2022)
-included = cohort[cohort.included]
+included = co.included_patients(cohort)
 pd.crosstab(included.stage_7th, included.stage_8th)
 
 # %% tags=["nbval-check-output"]

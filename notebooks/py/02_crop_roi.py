@@ -21,12 +21,13 @@
 #
 # ## What you'll need
 #
-# - `cohort.csv` from [01_screen_cohort](01_screen_cohort.ipynb).
+# - The study's DICOM series ([00_start_here](00_start_here.ipynb) shows the first of them).
 
 # %%
 import numpy as np
 import pandas as pd
 from npc_helpers.stacks import load_stacks
+from npc_helpers.staging import stage_groups
 
 from npc_helpers import dicom, figures, roi
 from npc_helpers.display import footer, show, study_note
@@ -35,8 +36,7 @@ from npc_helpers.study import Study
 
 study, setting = Study.open(), current_setting()
 note = study_note(study)
-cohort = study.read_table("cohort.csv", notebook="01_screen_cohort")
-print(f"{cohort.included.sum()} patients, setting {setting.name}")
+print(f"{study.manifest.patient_id.nunique()} patients with images, setting {setting.name}")
 
 # %% [markdown]
 # ## One series
@@ -199,7 +199,9 @@ show(
 # %%
 sizes = rois.assign(area=(rois.x1 - rois.x0) * (rois.y1 - rois.y0))
 area = sizes[sizes.timepoint == "pre"].groupby("patient_id").area.mean()
-stage = cohort.set_index("patient_id").stage_8th
+stage = pd.Series(
+    stage_groups(study.registry, edition=8).to_numpy(), index=study.registry.patient_id
+)
 area.groupby(stage.reindex(area.index)).describe()[["count", "mean", "std"]].round(0)
 
 # %% [markdown]
@@ -214,7 +216,7 @@ area.groupby(stage.reindex(area.index)).describe()[["count", "mean", "std"]].rou
 
 # %%
 rois = session.merge_into(rois)
-study.write_table("rois.csv", rois, made_from=study.fingerprint("manifest", "cohort.csv"))
+study.write_table("rois.csv", rois, made_from=study.fingerprint("manifest"))
 print(f"saved {len(rois)} rectangles")
 
 # %% tags=["nbval-check-output"]

@@ -30,13 +30,14 @@ import pandas as pd
 from npc_helpers.stacks import load_stacks
 
 from npc_helpers import figures, models, prediction, roi, training
+from npc_helpers.cohort import included_patients
 from npc_helpers.display import footer, show, study_note
 from npc_helpers.settings import current_setting
 from npc_helpers.study import Study
 
 study, setting = Study.open(), current_setting()
 note = study_note(study)
-cohort = study.read_table("cohort.csv", notebook="01_screen_cohort")
+cohort = included_patients(study.read_table("cohort.csv", notebook="01_screen_cohort"))
 rois = study.read_table("rois.csv", notebook="02_crop_roi")
 study.require_outcomes("training")
 SEED = 1
@@ -205,6 +206,7 @@ show(
 made_from = study.fingerprint("cohort.csv", "rois.csv")
 study.write_table("predictions_pre.csv", predictions, made_from=made_from)
 training.save_model(model, study.result_path("pre_model.keras"))
+study.stamp("pre_model.keras", made_from=made_from)
 print("saved predictions_pre.csv and pre_model.keras")
 
 # %% tags=["nbval-check-output"]

@@ -28,13 +28,14 @@ from npc_helpers.stacks import load_stacks
 from npc_helpers.statistics import c_index, roc_auc
 
 from npc_helpers import figures, models, prediction, roi, training
+from npc_helpers.cohort import included_patients
 from npc_helpers.display import footer, show, study_note
 from npc_helpers.settings import current_setting
 from npc_helpers.study import Study
 
 study, setting = Study.open(), current_setting()
 note = study_note(study)
-cohort = study.read_table("cohort.csv", notebook="01_screen_cohort")
+cohort = included_patients(study.read_table("cohort.csv", notebook="01_screen_cohort"))
 rois = study.read_table("rois.csv", notebook="02_crop_roi")
 study.require_outcomes("training")
 SEED = 1
@@ -104,7 +105,7 @@ show(
 # itself at the mercy of small fluctuations.
 
 # %%
-by_patient = cohort[cohort.included].set_index("patient_id")
+by_patient = cohort.set_index("patient_id")
 test = by_patient[by_patient.split == "test"]
 for seed, p in probability.items():
     risk = prediction.patient_probability(prediction.image_predictions(index, p, cohort))
@@ -151,6 +152,7 @@ show(
 made_from = study.fingerprint("cohort.csv", "rois.csv")
 study.write_table("predictions_post.csv", predictions, made_from=made_from)
 training.save_model(model, study.result_path("post_model.keras"))
+study.stamp("post_model.keras", made_from=made_from)
 print("saved predictions_post.csv and post_model.keras")
 
 # %% tags=["nbval-check-output"]

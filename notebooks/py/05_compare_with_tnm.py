@@ -27,12 +27,13 @@
 import pandas as pd
 
 from npc_helpers import figures, prediction, statistics
+from npc_helpers.cohort import included_patients
 from npc_helpers.display import footer, show, study_note
 from npc_helpers.study import Study
 
 study = Study.open()
 note = study_note(study)
-cohort = study.read_table("cohort.csv", notebook="01_screen_cohort")
+cohort = included_patients(study.read_table("cohort.csv", notebook="01_screen_cohort"))
 study.require_outcomes("the comparison")
 image_tables = {
     "Pre-model": study.read_table("predictions_pre.csv", notebook="03_train_pre_model"),
@@ -52,7 +53,7 @@ risk["Ensemble"] = prediction.soft_vote(risk["Pre-model"], risk["Post-model"])
 risk["TNM"] = prediction.tnm_risk(cohort)
 
 # %%
-patients = cohort[cohort.included].set_index("patient_id")
+patients = cohort.set_index("patient_id")
 test = patients[patients.split == "test"]
 truth = test.high_risk.astype(bool)
 test_risk = {name: values.reindex(test.index) for name, values in risk.items()}

@@ -31,6 +31,7 @@ import pandas as pd
 from npc_helpers.stacks import load_stacks
 
 from npc_helpers import dicom, figures, gradcam, roi, training
+from npc_helpers.cohort import included_patients
 from npc_helpers.display import footer, show, study_note
 from npc_helpers.settings import current_setting
 from npc_helpers.study import Study
@@ -47,8 +48,11 @@ model = {when: training.load_or_reference(study, when, setting=setting) for when
 # with the prettiest maps.
 
 # %%
-cohort = study.read_table("cohort.csv", notebook="01_screen_cohort")
-shown = cohort[cohort.included & (cohort.split != "train")].patient_id.head(12)
+patients = study.manifest.patient_id.drop_duplicates()
+if study.has_outcomes:
+    cohort = included_patients(study.read_table("cohort.csv", notebook="01_screen_cohort"))
+    patients = cohort.patient_id[cohort.split == "test"]
+shown = patients.head(12)
 stacks = load_stacks(study, patients=list(shown))
 chosen = rois[rois.patient_id.isin(shown)]
 print(len(shown), "patients,", len(chosen), "images")

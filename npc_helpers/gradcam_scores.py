@@ -1,0 +1,155 @@
+"""Numbers for maps: against a known structure, over patients, and against each other.
+
+Arrays in, numbers out; `gradcam` makes the maps and re-exports these functions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+POINTING_TOLERANCE_PX = 15  # Zhang et al. 2018 (Excitation Backprop): a point within 15 pixels
+MASK_SCORES = [
+    "positive_evidence", "mask_share", "energy_share", "energy_ratio", "pointing", "auprc", "iou",
+    "iou_top_share",
+]  # fmt: skip
+
+
+def scores(
+    image_map: np.ndarray, mask: np.ndarray, *, tolerance_px: float = POINTING_TOLERANCE_PX
+) -> dict[str, float]:
+    """Measure how well one map points at a known structure.
+
+    Only pixels that the network saw count (where the map is not NaN).
+
+    Parameters
+    ----------
+    image_map : array (rows, columns)
+        Signed, as `to_image` returns it.
+    mask : bool array (rows, columns)
+        True on the structure.
+    tolerance_px : float
+        The pointing game forgives a miss of so many pixels.
+
+    Returns
+    -------
+    dict
+        positive_evidence: False for a map that is nowhere positive; its energy and pointing are
+        then 0, and should be counted rather than averaged.
+        mask_share: the structure's share of the pixels, which is what chance gets.
+        energy_share, energy_ratio: share of the positive mass on the structure; the same over
+        mask_share, so that 1 is chance.
+        pointing: 1 if the highest point lies on the structure or within `tolerance_px`, else 0.
+        auprc: average precision of the pixel values; mask_share is chance.
+        iou, iou_top_share: best overlap of the structure with the highest pixels over all
+        thresholds, and the share of pixels taken for it. Chosen with the truth in hand: an
+        upper bound.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or the network saw no pixel of the structure.
+    """
+    mask = np.asarray(mask, dtype=bool)
+    if mask.shape != image_map.shape:
+        raise ValueError(f"map {image_map.shape} and mask {mask.shape} have different shapes.")
+    seen = np.isfinite(image_map)
+    values, truth = image_map[seen].astype(float), mask[seen]
+    if not truth.any():
+        raise ValueError("no pixel of the structure lies inside the region; nothing to score.")
+    positive = np.maximum(values, 0)
+    evidence = bool(positive.any())
+    energy = positive[truth].sum() / positive.sum() if evidence else 0.0
+    taken, hits = _cuts(values, truth)
+    overlap = hits / (taken + truth.sum() - hits)
+    best = overlap.argmax()
+    gained = np.diff(hits, prepend=0)
+    return {
+        "positive_evidence": evidence,
+        "mask_share": float(truth.mean()),
+        "energy_share": float(energy),
+        "energy_ratio": float(energy / truth.mean()),
+        "pointing": float(evidence and _distance_of_peak(image_map, mask) <= tolerance_px),
+        "auprc": float((gained * hits / taken).sum() / truth.sum()),
+        "iou": float(overlap[best]),
+        "iou_top_share": float(taken[best] / len(values)),
+    }
+
+
+def _cuts(values: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return, for each distinct threshold from the top, the pixels taken and the hits in them."""
+    order = np.argsort(-values, kind="stable")
+    last_of_ties = np.flatnonzero(np.diff(values[order], append=np.nan) != 0)
+    return last_of_ties + 1, np.cumsum(truth[order])[last_of_ties]
+
+
+def _distance_of_peak(image_map: np.ndarray, mask: np.ndarray) -> float:
+    """Return the distance in pixels from the highest point (the middle of a plateau) to `mask`."""
+    peak = np.argwhere(image_map == np.nanmax(image_map)).mean(axis=0)
+    return float(np.sqrt(((np.argwhere(mask) - peak) ** 2).sum(axis=1).min()))
+
+
+def patient_summary(
+    table: pd.DataFrame,
+    *,
+    columns=("energy_ratio", "pointing", "auprc", "iou", "padding_share"),
+    confidence: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Average image scores per patient, then over patients, with a bootstrap over patients.
+
+    Images of one patient resemble each other; resampling images would make the intervals far
+    too narrow.
+
+    Returns
+    -------
+    DataFrame
+        One row per timepoint and score: timepoint, score, mean, low, high (percentile interval),
+        n_patients (with at least one value), n_images.
+    """
+    rng, rows = np.random.default_rng(seed), []
+    tails = 50 * (1 - confidence), 50 * (1 + confidence)
+    for (timepoint, name), values in (
+        table.astype(dict.fromkeys(columns, float))
+        .melt(["patient_id", "timepoint"], list(columns), var_name="score")
+        .dropna()
+        .groupby(["timepoint", "score"], sort=False)
+    ):
+        means = values.groupby("patient_id")["value"].mean().to_numpy()
+        drawn = rng.choice(means, size=(n_resamples, len(means))).mean(axis=1)
+        low, high = np.percentile(drawn, tails)
+        rows.append((timepoint, name, means.mean(), low, high, len(means), len(values)))
+    names = ["timepoint", "score", "mean", "low", "high", "n_patients", "n_images"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def similarity(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compare maps pairwise: structural similarity and rank correlation over the cells.
+
+    Each map is divided by its largest absolute value. A map has a few dozen cells, so the
+    structural similarity (Wang et al. 2004, range 2) takes one window, the whole map. A pair
+    with a constant map has rank correlation 0.
+
+    Returns
+    -------
+    ssim, rank_correlation : array (n,)
+        Both 1 for equal maps.
+    """
+    from scipy.stats import rankdata
+
+    a, b = (_unit(maps.reshape(len(maps), -1).astype(float)) for maps in (first, second))
+    small_1, small_2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
+    means, variances = (a.mean(1), b.mean(1)), (a.var(1), b.var(1))
+    covariance = (a * b).mean(1) - means[0] * means[1]
+    ssim = (2 * means[0] * means[1] + small_1) * (2 * covariance + small_2)
+    ssim /= (means[0] ** 2 + means[1] ** 2 + small_1) * (sum(variances) + small_2)
+    ranks = [rankdata(x, axis=1) for x in (a, b)]
+    ranks = [x - x.mean(1, keepdims=True) for x in ranks]
+    norm = np.sqrt((ranks[0] ** 2).sum(1) * (ranks[1] ** 2).sum(1))
+    return ssim, (ranks[0] * ranks[1]).sum(1) / np.where(norm > 0, norm, 1)
+
+
+def _unit(maps: np.ndarray) -> np.ndarray:
+    highest = np.abs(maps).max(axis=1, keepdims=True)
+    return maps / np.where(highest > 0, highest, 1)
