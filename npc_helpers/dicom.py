@@ -6,8 +6,9 @@ The slices of a series are ordered by where they lie along the slice normal, nev
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from npc_helpers.dicom_files import (
     merge_findings,
     open_file,
     refuse,
+    warning_findings,
 )
 
 if TYPE_CHECKING:
@@ -108,7 +110,13 @@ def read_series(folder: str | Path, *, n_images: int | None = None) -> MRSeries:
         grey pixels; patients, matrices, frames of reference or orientations are mixed; two
         images lie in one place; a slice is missing or slices are unevenly spaced.
     """
-    folder = Path(folder)
+    with warnings.catch_warnings(record=True) as caught:  # some come when a tag is first used
+        warnings.simplefilter("always")
+        series = _read_series(Path(folder), n_images)
+    return replace(series, findings=merge_findings((*series.findings, *warning_findings(caught))))
+
+
+def _read_series(folder: Path, n_images: int | None) -> MRSeries:
     files, findings = _open_all(folder, pixels=True)
     slices = [one for tags in files for one in _slices(tags)]
     _check_count(folder, n_images, len(files), len(slices))
@@ -124,7 +132,7 @@ def read_series(folder: str | Path, *, n_images: int | None = None) -> MRSeries:
         orientation=slices[0].orientation,
         patient_id=files[0].text("PatientID"),
         description=files[0].text("SeriesDescription"),
-        findings=merge_findings(findings),
+        findings=tuple(findings),
     )
 
 
@@ -185,19 +193,20 @@ def _check_same_series(folder: Path, files: list[Tags], findings: list[Finding])
         ("mixed-matrix", "images of different size", ("Rows", "Columns")),
         ("mixed-frame", "different frames of reference", ("FrameOfReferenceUID",)),
     ):
-        for other in files[1:]:
-            seen = ["x".join(tags.text(k) or "blank" for k in keywords) for tags in (first, other)]
-            if seen[0] != seen[1]:
+        seen = ["x".join(tags.text(k) or "blank" for k in keywords) for tags in files]
+        for tags, value in zip(files, seen, strict=True):
+            if value != seen[0]:
                 raise DicomError(
                     f"{folder}: {what} in one folder: {first.path.name} has {seen[0]}, "
-                    f"{other.path.name} has {seen[1]}. Keep one series per folder.",
+                    f"{tags.path.name} has {value}. Keep one series per folder.",
                     code,
                 )
     if not first.text("FrameOfReferenceUID"):
         message = "no frame of reference; positions are taken to share one"
         findings.append(Finding("info", "no-frame", first.path.name, message))
+    series_uid = first.text("SeriesInstanceUID")
     for other in files[1:]:
-        if other.text("SeriesInstanceUID") != first.text("SeriesInstanceUID"):
+        if other.text("SeriesInstanceUID") != series_uid:
             message = "another SeriesInstanceUID than the first file"
             findings.append(Finding("warn", "mixed-series", other.path.name, message))
 

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom.datadict import dictionary_description
-from pydicom.errors import InvalidDicomError
 from pydicom.pixels import get_decoder
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -87,6 +86,12 @@ def merge_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(merged)
 
 
+def warning_findings(caught: Iterable[warnings.WarningMessage], file: str = "") -> list[Finding]:
+    """Turn recorded warnings of pydicom into findings."""
+    messages = [str(item.message) for item in caught if item.category is UserWarning]
+    return [Finding("info", "pydicom", file, message) for message in messages]
+
+
 def refuse(path: Path, code: str, problem: str, action: str) -> DicomError:
     """Return the error for one file: folder, file, what was found, what to do."""
     return DicomError(f"{path.parent}: file {path.name}: {problem}. {action}", code)
@@ -114,9 +119,15 @@ class Tags:
             "Export the series again, or leave it out of data_manifest.csv",
         )
 
+    def _value(self, keyword: str) -> object:
+        try:
+            return self.dataset.get(keyword)
+        except Exception as error:  # pydicom converts on access, and raises many kinds
+            raise self._refuse(keyword, f"cannot be read ({error})") from error
+
     def text(self, keyword: str) -> str:
         """Return a value as text without surrounding blanks; ``""`` where there is none."""
-        value = self.dataset.get(keyword)
+        value = self._value(keyword)
         return "" if value is None else str(value).strip().strip("\0").strip()
 
     def number(self, keyword: str, default: float | None = None) -> float:
@@ -153,7 +164,7 @@ class Tags:
 
     def numbers(self, keyword: str, count: int) -> np.ndarray:
         """Return exactly `count` finite numbers as a float64 array."""
-        value = self.dataset.get(keyword)
+        value = self._value(keyword)
         values = [] if value is None else [value] if isinstance(value, str) else value
         values = list(values) if isinstance(values, Iterable) else [values]
         if len(values) != count:
@@ -162,7 +173,7 @@ class Tags:
 
     def items(self, keyword: str) -> list[Tags]:
         """Return the items of a sequence; none where it is absent."""
-        value = self.dataset.get(keyword)
+        value = self._value(keyword)
         if not isinstance(value, pydicom.Sequence):
             return []
         return [Tags(item, self.path) for item in value]
@@ -205,8 +216,11 @@ def open_file(path: Path, *, pixels: bool = True) -> tuple[Tags | None, list[Fin
     DicomError
         If the file is named like DICOM and is not, or is cut off in its header.
     """
-    with path.open("rb") as file:
-        start = file.read(132)
+    try:
+        with path.open("rb") as file:
+            start = file.read(132)
+    except OSError as error:
+        raise _unreadable(path, error) from error
     if start[128:] == b"DICM":
         return _parse(path, pixels=pixels, force=False)
     named_like_dicom = path.suffix.lower() in ("", ".dcm", ".ima") or path.suffix[1:].isdigit()
@@ -228,21 +242,20 @@ def open_file(path: Path, *, pixels: bool = True) -> tuple[Tags | None, list[Fin
     )
 
 
+def _unreadable(path: Path, error: Exception) -> DicomError:
+    return refuse(path, "unreadable", f"cannot be read ({error})", "Copy or export it again")
+
+
 def _parse(path: Path, *, pixels: bool, force: bool) -> tuple[Tags, list[Finding]]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, force=force)
-        except (InvalidDicomError, EOFError, OSError):
-            raise
         except Exception as error:  # pydicom raises many kinds on malformed bytes
-            raise refuse(
-                path, "unreadable", f"cannot be read ({error})", "Copy or export it again"
-            ) from error
-    messages = [str(item.message) for item in caught if item.category is UserWarning]
-    if any("End of file reached" in message for message in messages) or not len(dataset):
+            raise _unreadable(path, error) from error
+    findings = warning_findings(caught, path.name)
+    if any("End of file reached" in found.message for found in findings) or not len(dataset):
         raise refuse(path, "truncated", "the file is cut off", "Copy or export it again")
-    findings = [Finding("info", "pydicom", path.name, message) for message in messages]
     return Tags(dataset, path), findings
 
 
@@ -314,8 +327,7 @@ def _decode(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
                 f"its pixel data are damaged or cut off ({str(error).splitlines()[0]})",
                 "Copy or export it again",
             ) from error
-    messages = [str(item.message) for item in caught if item.category is UserWarning]
-    return pixels, [Finding("info", "pydicom", path.name, message) for message in messages]
+    return pixels, warning_findings(caught, path.name)
 
 
 def _no_decoder(path: Path, syntax: pydicom.uid.UID | None) -> DicomError:

@@ -23,10 +23,12 @@ def show(figure, *, alt: str, dpi: int = 80) -> None:
         Pixels per inch; the default keeps a notebook small.
     """
     from IPython.display import Image, display
+    from matplotlib import pyplot as plt
 
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=dpi, bbox_inches="tight", facecolor="white")
     figure.clear()
+    plt.close(figure)
     display(Image(data=picture.getvalue(), format="png", alt=alt))
 
 

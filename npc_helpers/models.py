@@ -7,15 +7,20 @@ them; the layers inside a block are called ``<block>_branch<b>_<k>``.
 
 from __future__ import annotations
 
-import math
 import zlib
+from pathlib import Path
 
 import keras
 import pandas as pd
 from keras import layers
 
 from npc_helpers.settings import Setting
-from npc_helpers.weight_sources import WeightsNotFound, load_weights, preprocessing
+from npc_helpers.weight_sources import (
+    WeightsNotFound,
+    load_weights,
+    preprocessing,
+    weight_file,
+)
 
 __all__ = ["WeightsNotFound", "describe", "inception_resnet_v2", "load_weights", "prognosis_model"]
 
@@ -74,6 +79,7 @@ def inception_resnet_v2(
     Szegedy et al., AAAI 2017, doi:10.1609/aaai.v31i1.11231.
     """
     _check_architecture(input_size, width, blocks, channels)
+    weight_file(weights)  # a missing file is told before a large network is built
     net = _Builder(width=width, seed=seed)
     inputs = keras.Input((input_size, input_size, channels), name="pixels")
     x = preprocessing(inputs, weights=weights)
@@ -245,7 +251,7 @@ def prognosis_model(setting: Setting, *, seed: int, weights: str | None = None) 
         kernel_regularizer=keras.regularizers.L2(setting.l2),
         name="risk",
     )
-    name = "".join(c if c.isalnum() else "_" for c in str(source))
+    name = "".join(c if c.isalnum() else "_" for c in Path(source).stem)
     return keras.Model(backbone.input, risk(x), name=f"prognosis_{name}_seed{seed}")
 
 
@@ -268,7 +274,7 @@ def describe(model: keras.Model) -> pd.DataFrame:
             "repeats": len({m.name.split("_")[1] for m in members}) if "block" in stage else 1,
             "layers": len(members),
             "output_shape": tuple(members[-1].output.shape[1:]),
-            "parameters": sum(math.prod(v.shape) for m in members for v in m.variables),
+            "parameters": sum(member.count_params() for member in members),
         }
         for stage, members in stages.items()
     ]

@@ -8,9 +8,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import jinja2
 import jupytext
 import nbclient
 import nbformat
+import pandas as pd
 import psutil
 from nbconvert import HTMLExporter
 from tqdm.auto import tqdm
@@ -77,6 +79,11 @@ def sources() -> list[Path]:
     return sorted((FOLDER / "py").glob("[0-9][0-9]_*.py"))
 
 
+def needs_outcomes(source: Path) -> bool:
+    """True if the notebook says that it cannot do its work on a study without outcomes."""
+    return "require_outcomes(" in source.read_text(encoding="utf-8")
+
+
 def from_source(source: Path) -> nbformat.NotebookNode:
     """Read a percent script as a notebook with stable cell ids and no outputs."""
     notebook = jupytext.read(source)
@@ -89,7 +96,7 @@ def from_source(source: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def execute(notebook: nbformat.NotebookNode, name: str, *, progress: tqdm) -> Run:
+def execute(notebook: nbformat.NotebookNode, name: str, *, progress: tqdm, log: Path) -> Run:
     """Execute `notebook` in place, in a fresh kernel whose folder is ``notebooks/``.
 
     Parameters
@@ -99,6 +106,8 @@ def execute(notebook: nbformat.NotebookNode, name: str, *, progress: tqdm) -> Ru
         Shown in the progress bar.
     progress : tqdm
         Advanced by one for each executed cell.
+    log : pathlib.Path
+        Receives what the kernel process itself prints, for instance why it died.
     """
     client = nbclient.NotebookClient(
         notebook,
@@ -110,13 +119,16 @@ def execute(notebook: nbformat.NotebookNode, name: str, *, progress: tqdm) -> Ru
     )
     started, error, peak_mib = time.perf_counter(), None, 0.0
     progress.set_description(name)
-    with client.setup_kernel():
+    with log.open("w") as stderr, client.setup_kernel(stderr=stderr):
         memory = PeakMemory(client.km.provisioner.process.pid)
         memory.start()
         try:
             for index, cell in enumerate(notebook.cells):
                 client.execute_cell(cell, index)
-        except nbclient.exceptions.CellExecutionError as failure:
+        except (
+            nbclient.exceptions.CellExecutionError,
+            nbclient.exceptions.DeadKernelError,
+        ) as failure:
             error = str(failure)
         finally:
             memory.stop()
@@ -141,24 +153,41 @@ def clean_outputs(notebook: nbformat.NotebookNode) -> None:
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
 
 
+PAGE_TEMPLATE = """\
+{% extends "lab/index.html.j2" %}
+{%- block html_head_js -%}{%- endblock -%}
+{%- block html_head_js_mermaidjs -%}{%- endblock -%}
+{%- block html_head_js_mathjax -%}{%- endblock -%}
+{% block data_png scoped -%}
+<div class="jp-RenderedImage jp-OutputArea-output" tabindex="0">
+<img alt="{{ output | get_metadata('alt', 'image/png') | escape_html }}"
+ src="data:image/png;base64,{{ output.data['image/png'] }}">
+</div>
+{%- endblock data_png %}
+"""
+
+
 def to_html(notebook: nbformat.NotebookNode, path: Path) -> None:
-    """Write `notebook` as one self-contained HTML page (no script is fetched from elsewhere)."""
-    exporter = HTMLExporter(template_name="lab", embed_images=True)
-    exporter.require_js_url = exporter.mathjax_url = exporter.jquery_url = ""
+    """Write `notebook` as one page that fetches nothing, with the pictures' text alternatives."""
+    exporter = HTMLExporter(
+        template_file="page.html.j2",
+        extra_loaders=[jinja2.DictLoader({"page.html.j2": PAGE_TEMPLATE})],
+    )
     body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}})
     with atomic_path(path) as temporary:
         temporary.write_text(body, encoding="utf-8")
 
 
-def run_all(names: list[Path], folder: Path) -> list[Run]:
+def run_all(names: list[Path], folder: Path, *, logs: Path) -> list[Run]:
     """Execute the notebooks in order into `folder`; stop at the first that fails."""
     folder.mkdir(parents=True, exist_ok=True)
+    logs.mkdir(parents=True, exist_ok=True)
     notebooks = {source.stem: from_source(source) for source in names}
     total = sum(c.cell_type == "code" for book in notebooks.values() for c in book.cells)
     runs = []
     with tqdm(total=total, unit="cell", dynamic_ncols=True) as progress:
         for name, notebook in notebooks.items():
-            runs.append(execute(notebook, name, progress=progress))
+            runs.append(execute(notebook, name, progress=progress, log=logs / f"{name}.log"))
             clean_outputs(notebook)
             with atomic_path(folder / f"{name}.ipynb") as temporary:
                 nbformat.write(notebook, temporary)
@@ -172,7 +201,8 @@ def tutorial() -> int:
     study = Study.open()
     executed = study.result_path("notebooks")
     pages = study.result_path("html")
-    runs = run_all(sources(), executed)
+    chosen = [source for source in sources() if study.has_outcomes or not needs_outcomes(source)]
+    runs = run_all(chosen, executed, logs=study.result_path("logs"))
     pages.mkdir(parents=True, exist_ok=True)
     for run in runs:
         to_html(
@@ -183,17 +213,17 @@ def tutorial() -> int:
     failed = [run for run in runs if run.error]
     for run in failed:
         print(f"\n{run.name} stopped:\n{run.error}")
-    return 1 if failed or len(runs) < len(sources()) else 0
+    return 1 if failed else 0
 
 
 def report(study: Study, runs: list[Run]) -> None:
     """Print the results table (if the study has outcomes) and what each notebook took."""
-    from npc_helpers.statistics import results_table
-
     if study.has_outcomes and study.result_path("comparison.csv").exists():
         kind = "synthetic demonstration cohort" if study.is_demonstration else study.name
         print(f"\nResults in the test patients ({kind})")
         print(results_table(study.read_table("comparison.csv", notebook="05_compare_with_tnm")))
+    elif not study.has_outcomes:
+        print("\nThis study has no outcomes: training and comparison were left out.")
     print("\nnotebook                       seconds   peak MiB")
     for run in runs:
         mark = "" if run.error is None else "   FAILED"
@@ -202,6 +232,19 @@ def report(study: Study, runs: list[Run]) -> None:
         f"{'all':<30} {sum(run.seconds for run in runs):7.1f} "
         f"{max(run.peak_mib for run in runs):10.0f}"
     )
+
+
+def results_table(comparison: pd.DataFrame) -> str:
+    """Lay out ``comparison.csv`` for a terminal: a row per model, intervals beside estimates."""
+    table = pd.DataFrame(index=comparison["model"])
+    for name in ("auc", "c_index"):
+        table[f"{name} (95% CI)"] = [
+            f"{row[name]:.3f} ({row[name + '_low']:.3f}–{row[name + '_high']:.3f})"
+            for _, row in comparison.iterrows()
+        ]
+    for name in ("accuracy", "sensitivity", "specificity", "ppv", "npv"):
+        table[name] = comparison[name].map("{:.3f}".format).to_numpy()
+    return table.to_string()
 
 
 def refresh(only: list[str]) -> int:
@@ -214,7 +257,7 @@ def refresh(only: list[str]) -> int:
     """
     os.environ.pop("NPC_STUDY", None)
     chosen = [path for path in sources() if not only or path.stem[:2] in only]
-    runs = run_all(chosen, FOLDER)
+    runs = run_all(chosen, FOLDER, logs=Study.open().result_path("logs"))
     for run in runs:
         print(f"{run.name:<30} {run.seconds:7.1f} s {run.peak_mib:8.0f} MiB")
         if run.error:

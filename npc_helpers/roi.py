@@ -265,8 +265,9 @@ def check_rois(
         raise ROIError(
             f"the ROI table has no column {', '.join(lacking)}. It needs {', '.join(INDEX)}."
         )
-    keys = pd.Index(table[SERIES].itertuples(index=False, name=None), tupleize_cols=False)
-    table = table[[key in stacks for key in keys]].reset_index(drop=True)
+    keys = table[SERIES].itertuples(index=False, name=None)
+    known = np.array([key in stacks for key in keys], dtype=bool)
+    table = table[known].reset_index(drop=True)
     whole = ["slice_index", *BOX]
     numbers = table[whole].apply(pd.to_numeric, errors="coerce")
     problems = [

@@ -369,13 +369,16 @@ class RoiSession:
         if self.path is None:
             return
         there = _read(self.path)
-        touched = [image in self._touched for image in _images(there)]
-        ours = (there["reader_id"] == self.reader_id) & touched
+        ours = (there["reader_id"] == self.reader_id) & self._is_touched(there)
         new = self.drawn()
-        new = new[[image in self._touched for image in _images(new)]]
+        new = new[self._is_touched(new)]
         with atomic_path(self.path) as temporary:
             table = pd.concat([there[~ours], new]) if len(there) else new
             table.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n")
+
+    def _is_touched(self, table: pd.DataFrame) -> pd.Series:
+        images = table[IMAGE].itertuples(index=False, name=None)
+        return pd.Series([image in self._touched for image in images], table.index, dtype=bool)
 
     def _load(self) -> None:
         """Take up what this reader saved before."""
@@ -393,10 +396,6 @@ def _drawn(row) -> tuple[Image, Drawn]:
     image = row.patient_id, row.timepoint, row.sequence, int(row.slice_index)
     reader = row.reader_id if isinstance(row.reader_id, str) else ""
     return image, Drawn(rectangle_of(row), row.source, reader)
-
-
-def _images(table: pd.DataFrame) -> list[Image]:
-    return list(table[IMAGE].itertuples(index=False, name=None))
 
 
 def _read(path: Path) -> pd.DataFrame:

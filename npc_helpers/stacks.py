@@ -20,12 +20,15 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from npc_helpers.artefacts import StudyError, atomic_path, series_checksum
 from npc_helpers.dicom import DicomError, Finding, MRSeries, read_series
-from npc_helpers.study import Study
+
+if TYPE_CHECKING:
+    from npc_helpers.study import Study
 
 Key = tuple[str, str, str]  # patient_id, timepoint ("pre", "post"), sequence ("t2w", "t1c")
 

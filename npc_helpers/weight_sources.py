@@ -18,9 +18,7 @@ from npc_helpers.artefacts import atomic_path
 
 IMAGENET_FILE = "inception_resnet_v2_weights_tf_dim_ordering_tf_kernels_notop.h5"
 IMAGENET_MD5 = "d19885ff4a710c122648d3b5c3b684e4"
-IMAGENET_URL = (
-    f"https://storage.googleapis.com/tensorflow/keras-applications/inception_resnet_v2/{IMAGENET_FILE}"
-)
+IMAGENET_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/inception_resnet_v2/{IMAGENET_FILE}"
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)  # what RadImageNet's networks had subtracted
 
 IN_DOMAIN_FILE = Path(__file__).parent / "weights" / "in_domain.npz"
@@ -61,6 +59,31 @@ def preprocessing(pixels, *, weights: str):
     return layers.Rescaling(1 / 127.5, offset=-1.0, name="pixels_scale")(pixels)
 
 
+def weight_file(weights: str) -> Path | None:
+    """Return the file behind a weight source, None for ``"none"``; parameters as `load_weights`.
+
+    Raises
+    ------
+    WeightsNotFound
+        If it is missing.
+    ValueError
+        If it is not the file it should be.
+    """
+    if weights == "none":
+        return None
+    if weights == "imagenet":
+        return _imagenet_file()
+    if weights == "in_domain":
+        return _in_domain_file()
+    path = Path(weights)
+    if not path.is_file():
+        raise WeightsNotFound(
+            f"there is no weight file {path}. weights is 'none', 'in_domain', 'imagenet' or the "
+            "path of an .h5 file (ImageNet or RadImageNet, without top)."
+        )
+    return path
+
+
 def load_weights(
     model: keras.Model, weights: str, *, width: float, blocks: tuple[int, int, int]
 ) -> None:
@@ -84,17 +107,12 @@ def load_weights(
     ValueError
         If the file is damaged or belongs to another architecture.
     """
-    if weights == "none":
+    path = weight_file(weights)
+    if path is None:
         return
     if weights == "in_domain":
-        _load_in_domain(model, width=width, blocks=blocks)
+        _load_in_domain(model, path, width=width, blocks=blocks)
         return
-    path = _imagenet_file() if weights == "imagenet" else Path(weights)
-    if not path.is_file():
-        raise WeightsNotFound(
-            f"there is no weight file {path}. weights is 'none', 'in_domain', 'imagenet' or the "
-            "path of an .h5 file (ImageNet or RadImageNet, without top)."
-        )
     try:
         model.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
@@ -127,7 +145,7 @@ def _imagenet_file() -> Path:
     return path
 
 
-def save_in_domain(model: keras.Model, path: Path = IN_DOMAIN_FILE, **notes) -> None:
+def save_in_domain(model: keras.Model, path: Path, **notes) -> None:
     """Write a backbone as float16 arrays and a note with its hash beside them.
 
     Parameters
@@ -147,20 +165,28 @@ def save_in_domain(model: keras.Model, path: Path = IN_DOMAIN_FILE, **notes) -> 
         temporary.write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
 
 
-def _load_in_domain(model: keras.Model, *, width, blocks, path: Path | None = None) -> None:
-    path = IN_DOMAIN_FILE if path is None else path
-    note_path = path.with_suffix(".json")
+def _in_domain_file() -> Path:
+    """Path of the shipped file after its hash was compared with the note beside it."""
+    path, note_path = IN_DOMAIN_FILE, IN_DOMAIN_FILE.with_suffix(".json")
     if not path.is_file() or not note_path.is_file():
         raise WeightsNotFound(
             f"{path.name} or {note_path.name} is missing in {path.parent}. Install the package "
             "again, or make them with pretrain_in_domain.py in that folder (half an hour)."
         )
-    note = json.loads(note_path.read_text(encoding="utf-8"))
-    if hashlib.sha256(path.read_bytes()).hexdigest() != note["sha256"]:
+    if hashlib.sha256(path.read_bytes()).hexdigest() != _read_note(path)["sha256"]:
         raise ValueError(
             f"{path.name} is not the file that {note_path.name} describes (SHA-256 differs). "
             "Install the package again."
         )
+    return path
+
+
+def _read_note(path: Path) -> dict:
+    return json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+
+
+def _load_in_domain(model: keras.Model, path: Path, *, width, blocks) -> None:
+    note = _read_note(path)
     if (width, tuple(blocks)) != (note["width"], tuple(note["blocks"])):
         raise ValueError(
             f"the in-domain weights fit width {note['width']} and blocks {tuple(note['blocks'])} "

@@ -373,6 +373,25 @@ def test_lossy_and_lossless_jpeg_have_a_decoder_installed():
         assert dicom_files.get_decoder(pydicom.uid.UID(syntax)).is_available
 
 
+@pytest.mark.parametrize("compress", [None, JPEGLSLossless])
+def test_damaged_bytes_are_read_or_refused_but_never_crash(tmp_path, compress):
+    write_series(tmp_path, noise(3, 8, 8), compress=compress)
+    path = tmp_path / "I02.dcm"
+    whole = path.read_bytes()
+    rng = np.random.default_rng(5)
+    refused = 0
+    for _ in range(150):
+        damaged = np.frombuffer(whole, np.uint8).copy()
+        where = rng.integers(128, len(whole), rng.integers(1, 5))
+        damaged[where] = rng.integers(0, 256, len(where))
+        path.write_bytes(damaged[: rng.integers(132, 2 * len(whole))].tobytes())
+        try:
+            assert read_series(tmp_path).array.shape == (3, 8, 8)
+        except DicomError:
+            refused += 1
+    assert 50 < refused < 150
+
+
 # --- the known truth --------------------------------------------------------------------------
 
 

@@ -53,9 +53,11 @@ TISSUES = {
     "sinus_air": Tissue(0.0, 1000, 50, 1.0, 0.0, 0.0),
     "mastoid_air": Tissue(0.06, 1100, 90, 1.0, 0.3, 0.9),
     "cortex": Tissue(0.05, 900, 20, 0.9, 0.0, 0.1),
-    "void": Tissue(0.04, 1400, 120, 1.0, 0.3, 0.4),  # fast flow leaves the slice between pulses
+    "void": Tissue(0.03, 1400, 120, 1.0, 0.3, 0.4),  # fast flow leaves the slice between pulses
+    "wall": Tissue(0.75, 950, 45, 0.95, 0.20, 0.05),  # of an artery
     "skin": Tissue(0.70, 900, 35, 0.85, 0.20, 0.08),
     "fat": Tissue(0.95, 900, 45, 0.04, 0.02, 0.15),
+    "strand": Tissue(0.75, 1000, 60, 0.9, 0.25, 0.1),  # small vessels and septa in fat
     "muscle": Tissue(0.80, 1000, 44, 0.97, 0.08, 0.08),
     "tongue": Tissue(0.85, 950, 52, 0.80, 0.14, 0.16),
     "clivus": Tissue(0.75, 900, 60, 0.34, 0.05, 0.14),
@@ -65,6 +67,7 @@ TISSUES = {
     "cartilage": Tissue(0.70, 950, 36, 0.95, 0.06, 0.08),
     "white_matter": Tissue(0.70, 790, 78, 1.0, 0.02, 0.03),
     "grey_matter": Tissue(0.80, 1050, 95, 1.0, 0.03, 0.04),
+    "cerebellum": Tissue(0.79, 1000, 92, 1.0, 0.03, 0.04),
     "cord": Tissue(0.72, 850, 78, 1.0, 0.02, 0.04),
     "csf": Tissue(1.0, 4200, 2000, 1.0, 0.0, 0.04),
     "fluid": Tissue(0.98, 2800, 600, 1.0, 0.02, 0.05),  # secretions, inner ear, vitreous

@@ -1,0 +1,92 @@
+"""How fast are the images read? A plain pydicom loop, `load_stacks`, and its second opening.
+
+Run with ``python benchmarks/read_study.py [--patients 40]``; prints a Markdown table. Works on
+copies of the study's images in a temporary folder, so the caches of the study stay as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pydicom
+
+from npc_helpers import roi
+from npc_helpers.settings import TUTORIAL
+from npc_helpers.stacks import load_stacks
+from npc_helpers.study import Study
+
+
+def copy_of(study, folder, *, patients):
+    """Copy the tables and images of the first patients; returns the smaller study."""
+    manifest = study.manifest
+    chosen = list(dict.fromkeys(manifest["patient_id"]))[:patients]
+    manifest = manifest[manifest["patient_id"].isin(chosen)]
+    for path in manifest["path"]:
+        shutil.copytree(study.folder / path, folder / path)
+    (folder / "data").mkdir(exist_ok=True)
+    shutil.copy(study.table_path("registry"), folder / "data")
+    manifest.to_csv(folder / "data_manifest.csv", index=False)
+    return Study(folder)
+
+
+def plain_loop(study):
+    """Decode every image one by one as pydicom does it, keeping none; returns their number."""
+    number = 0
+    for relative in study.manifest["path"]:
+        for path in sorted((study.folder / relative).glob("*.dcm")):
+            _ = pydicom.dcmread(path).pixel_array
+            number += 1
+    return number
+
+
+def same_pixels(stacks, study):
+    """True if both ways give the same images, whatever their order within a series."""
+    for key, series in stacks.items():
+        paths = study.series_folder(*key).glob("*.dcm")
+        plain = sorted(pydicom.dcmread(path).pixel_array.tobytes() for path in paths)
+        if plain != sorted(np.asarray(image).tobytes() for image in series.array):
+            return False
+    return True
+
+
+def timed(function):
+    """Return the result and the seconds it took."""
+    start = time.perf_counter()
+    result = function()
+    return result, time.perf_counter() - start
+
+
+def main():
+    """Measure on a copy of the study and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--patients", type=int, default=40)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        study = copy_of(Study.open(), Path(temporary), patients=options.patients)
+        number, reference = timed(lambda: plain_loop(study))
+        rows = [("plain pydicom loop", reference)]
+        for workers in options.workers:
+            shutil.rmtree(study.result_path("stacks"), ignore_errors=True)
+            stacks, seconds = timed(lambda n=workers: load_stacks(study, workers=n))
+            rows.append((f"load_stacks, workers={workers}", seconds))
+        stacks, seconds = timed(lambda: load_stacks(study))
+        assert same_pixels(stacks, study), "the pixels differ"
+        rows.append(("load_stacks, second opening", seconds))
+        rois = roi.suggest_rois(study, stacks)
+        _, seconds = timed(lambda: roi.network_inputs(stacks, rois, setting=TUTORIAL))
+        rows.append(("network_inputs", seconds))
+    print(f"{number} images of {len(stacks)} series\n")
+    print("| step | seconds | ms per image | times as fast as the loop |\n|---|---|---|---|")
+    for name, seconds in rows:
+        per_image = 1000 * seconds / number
+        print(f"| {name} | {seconds:.2f} | {per_image:.2f} | {reference / seconds:.2f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""One function per figure over tidy data; matplotlib to print, plotly (`*_explorer`) to explore.
+
+Every function returns the figure and draws nothing by itself. ``note`` is stamped into the
+corner: what kind of patients are shown. ``with theme("dark"):`` draws for a dark page.
+"""
+
+from npc_helpers.figures.cohort import flow_chart, kaplan_meier, km_by_risk, pfs_figure
+from npc_helpers.figures.explorers import roc_explorer
+from npc_helpers.figures.images import (
+    gradcam_panel,
+    input_montage,
+    overlay,
+    roi_montage,
+    sanity_figure,
+    series_grid,
+)
+from npc_helpers.figures.networks import (
+    learning_curves,
+    network_diagram,
+    pre_post_scatter,
+    prediction_strip,
+)
+from npc_helpers.figures.results import confusion_figure, forest_figure, roc_figure
+from npc_helpers.figures.style import PALETTE, PAPER_COLOURS, PERCEPTUAL_COLOURS, theme
+
+__all__ = [
+    "PALETTE",
+    "PAPER_COLOURS",
+    "PERCEPTUAL_COLOURS",
+    "confusion_figure",
+    "flow_chart",
+    "forest_figure",
+    "gradcam_panel",
+    "input_montage",
+    "kaplan_meier",
+    "km_by_risk",
+    "learning_curves",
+    "network_diagram",
+    "overlay",
+    "pfs_figure",
+    "pre_post_scatter",
+    "prediction_strip",
+    "roc_explorer",
+    "roc_figure",
+    "roi_montage",
+    "sanity_figure",
+    "series_grid",
+    "theme",
+]

@@ -1,0 +1,256 @@
+"""Figures of images: series, rectangles, network inputs and Grad-CAM maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps, patheffects
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle as Outline
+
+from npc_helpers.figures.style import (
+    PAPER_COLOURS,
+    PERCEPTUAL_COLOURS,
+    bare,
+    colour,
+    grey_range,
+    in_house_style,
+    new_figure,
+    stamped,
+)
+
+EVERY = 2  # pictures are drawn from every second pixel: a quarter of the bytes, no visible loss
+
+
+def _show(axes, image: np.ndarray, **how) -> None:
+    """Draw an image on its own pixel coordinates from every second pixel."""
+    rows, columns = image.shape[:2]
+    axes.imshow(
+        image[::EVERY, ::EVERY], extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
+        interpolation="nearest", **how,
+    )  # fmt: skip
+    bare(axes)
+
+
+@in_house_style
+def series_grid(
+    series: Mapping, *, slice_index: int | None = None, columns: int = 2, note: str = ""
+) -> Figure:
+    """Draw one slice of several MR series side by side.
+
+    Parameters
+    ----------
+    series : mapping of label to MRSeries
+    slice_index : int, optional
+        The middle slice of each series by default.
+    columns : int
+    note : str
+        Stamped into the corner.
+    """
+    rows = -(-len(series) // columns)
+    figure = new_figure(3.2 * columns, 3.45 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.axis("off")
+    for axes, (label, one) in zip(grid, series.items(), strict=False):
+        number = len(one.array) // 2 if slice_index is None else slice_index
+        image = np.asarray(one.array[number])
+        _show(axes, image, **grey_range(image))
+        axes.set_title(f"{label}, slice {number + 1} of {len(one.array)}", fontsize=10)
+    return stamped(figure, note)
+
+
+@in_house_style
+def roi_montage(
+    stacks: Mapping, rois: pd.DataFrame, patient_id: str, timepoint: str, *, note: str = ""
+) -> Figure:
+    """Draw every slice of a patient in each sequence with its rectangle and its size in mm.
+
+    Parameters
+    ----------
+    stacks : mapping of (patient_id, timepoint, sequence) to MRSeries
+    rois : DataFrame
+        ROI table; slices without a row are drawn without a rectangle.
+    patient_id, timepoint : str
+    note : str
+        Stamped into the corner.
+
+    Raises
+    ------
+    ValueError
+        If the patient has no series at that time point.
+    """
+    keys = [key for key in stacks if key[:2] == (patient_id, timepoint)]
+    if not keys:
+        raise ValueError(f"patient {patient_id} has no {timepoint} series in stacks.")
+    n_slices = max(len(stacks[key].array) for key in keys)
+    width = min(1.55, 12 / n_slices)
+    figure = new_figure(width * n_slices, (width + 0.22) * len(keys) + 0.5)
+    grid = figure.subplots(len(keys), n_slices, squeeze=False)
+    for line, key in zip(grid, keys, strict=True):
+        boxes = rois[(rois[["patient_id", "timepoint", "sequence"]] == key).all(axis=1)]
+        boxes = boxes.set_index("slice_index")
+        limits = grey_range(np.asarray(stacks[key].array)[:, ::4, ::4])
+        for number, axes in enumerate(line):
+            axes.axis("off")
+            if number < len(stacks[key].array):
+                _show(axes, np.asarray(stacks[key].array[number]), **limits)
+            if number in boxes.index:
+                _outline(axes, boxes.loc[number], stacks[key].pixel_spacing_mm)
+        line[0].set_title(key[2].upper(), fontsize=10)
+    figure.suptitle(f"patient {patient_id}, {timepoint}-treatment", fontsize=11)
+    return stamped(figure, note)
+
+
+def _outline(axes, box, spacing_mm) -> None:
+    """Draw one rectangle and write its width and height in mm above it."""
+    halo = [patheffects.withStroke(linewidth=3, foreground="black")]
+    axes.add_patch(
+        Outline(
+            (box.x0 - 0.5, box.y0 - 0.5), box.x1 - box.x0, box.y1 - box.y0,
+            fill=False, edgecolor="#ffb000", linewidth=1.4, path_effects=halo,
+        )
+    )  # fmt: skip
+    size = f"{(box.x1 - box.x0) * spacing_mm[1]:.0f} × {(box.y1 - box.y0) * spacing_mm[0]:.0f} mm"
+    axes.text(
+        box.x0, box.y0 - 8, size, color="#ffb000", fontsize=6.5, va="bottom", path_effects=halo
+    )
+
+
+@in_house_style
+def input_montage(
+    images: np.ndarray, index: pd.DataFrame, *, most: int = 12, note: str = ""
+) -> Figure:
+    """Draw images as the network receives them: cropped, padded with zeros, shrunk.
+
+    Parameters
+    ----------
+    images : uint8 array (n, S, S, 1)
+    index : DataFrame
+        patient_id, timepoint, sequence, slice_index of each.
+    most : int
+        Draw so many at most.
+    note : str
+        Stamped into the corner.
+    """
+    shown = min(len(images), most)
+    columns = min(6, shown)
+    rows = -(-shown // columns)
+    figure = new_figure(1.75 * columns, 1.95 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.axis("off")
+    for axes, image, row in zip(grid, images[:shown], index.itertuples(), strict=False):
+        axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        axes.set_title(f"{row.sequence.upper()} slice {row.slice_index + 1}", fontsize=8.5)
+    return stamped(figure, note)
+
+
+@in_house_style
+def gradcam_panel(
+    image: np.ndarray,
+    cells: np.ndarray,
+    heat: np.ndarray,
+    *,
+    mask: np.ndarray | None = None,
+    limit: float | None = None,
+    note: str = "",
+) -> Figure:
+    """Draw an image, its map cell by cell, and the map over the image in two colour scales.
+
+    Parameters
+    ----------
+    image : array (rows, columns)
+    cells : array (h, w)
+        Signed map as `gradcam.class_map` returns it.
+    heat : array (rows, columns)
+        The same map as `gradcam.to_image` returns it; NaN outside the region.
+    mask : bool array (rows, columns), optional
+        Known truth, drawn as an outline.
+    limit : float, optional
+        Value of the strongest colour; the map's own maximum by default. Give the cohort's to
+        compare maps.
+    note : str
+        Stamped into the corner. A map without positive evidence says so in the picture.
+    """
+    figure = new_figure(12, 3.5)
+    whole, grid, paper, perceptual = figure.subplots(1, 4)
+    limits = grey_range(image)
+    _show(whole, image, **limits)
+    whole.set_title("Image")
+    most = float(np.abs(cells).max()) or 1.0
+    drawn = grid.imshow(cells, cmap="PuOr_r", vmin=-most, vmax=most)
+    bare(grid)
+    grid.set_title("Map, cell by cell (signed)")
+    figure.colorbar(drawn, ax=grid, shrink=0.7, label="contribution to the score")
+    highest = float(np.nanmax(heat))
+    top = highest if limit is None else limit
+    for axes, scale, title in (
+        (paper, PAPER_COLOURS, "The paper's colours"),
+        (perceptual, colormaps[PERCEPTUAL_COLOURS], "Perceptually uniform"),
+    ):
+        _show(axes, image, **limits)
+        axes.set_title(title)
+        if highest > 0:
+            _show(axes, overlay(heat, top, scale))
+        else:
+            axes.text(
+                0.5, 0.5, "no positive evidence", transform=axes.transAxes, ha="center",
+                color="white", bbox={"facecolor": "black", "alpha": 0.7},
+            )  # fmt: skip
+    if mask is not None and mask.any():
+        for axes in (whole, paper, perceptual):
+            _truth(axes, mask)
+    return stamped(figure, note)
+
+
+def overlay(heat: np.ndarray, limit: float, scale: Colormap, *, opacity: float = 0.5) -> np.ndarray:
+    """Return RGBA (rows, columns, 4): the positive part of a map in colour, clear outside."""
+    share = np.clip(np.nan_to_num(heat) / (limit if limit > 0 else 1), 0, 1)
+    rgba = scale(share)
+    rgba[..., 3] = np.where(np.isfinite(heat), opacity, 0)
+    return rgba
+
+
+def _truth(axes, mask: np.ndarray) -> None:
+    outline = axes.contour(mask, levels=[0.5], colors="white", linewidths=1.2)
+    outline.set_path_effects([patheffects.withStroke(linewidth=2.6, foreground="black")])
+
+
+@in_house_style
+def sanity_figure(sanity: pd.DataFrame, *, note: str = "") -> Figure:
+    """Draw how maps change as a network's weights are randomised from the top.
+
+    Parameters
+    ----------
+    sanity : DataFrame
+        As `gradcam.sanity_check` returns it.
+    note : str
+        Stamped into the corner.
+    """
+    figure = new_figure(8.6, 3.6)
+    axes = figure.subplots()
+    for name, label, style, marker in (
+        ("rank_correlation", "rank correlation", "-", "o"),
+        ("ssim", "structural similarity", "--", "s"),
+    ):
+        tint = colour("Pre-model") if name == "ssim" else colour("Post-model")
+        axes.plot(sanity.step, sanity[name], style, marker=marker, color=tint, label=label)
+        axes.axhline(sanity[f"{name}_unrelated"].iloc[0], color=tint, linestyle=":", linewidth=1.4)
+    ends = [sanity[f"{name}_unrelated"].iloc[0] for name in ("rank_correlation", "ssim")]
+    axes.text(
+        1.01, np.mean(ends), "maps of\nunrelated\nimages", va="center", fontsize=8.5,
+        color=colour("faint"), transform=axes.get_yaxis_transform(),
+    )  # fmt: skip
+    axes.set_xticks(sanity.step, [f"+ {name}" if n else "intact" for n, name in _steps(sanity)])
+    axes.set(xlabel="randomised so far, from the output back", ylabel="likeness to intact map")
+    axes.set_ylim(min(-0.1, sanity[["ssim", "rank_correlation"]].min().min() - 0.05), 1.05)
+    axes.legend(loc="upper right")
+    return stamped(figure, note)
+
+
+def _steps(sanity: pd.DataFrame) -> list[tuple[int, str]]:
+    return list(zip(sanity.step, sanity.randomised, strict=True))

@@ -1,0 +1,201 @@
+"""Figures of models: their structure, their training and what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+from npc_helpers.figures.style import SERIES, colour, in_house_style, new_figure, stamped
+
+RUNS = {"Pre-model": "before", "Post-model": "after"}
+STAGE_WIDTH, GAP = 0.82, 0.24
+
+
+@in_house_style
+def network_diagram(description: pd.DataFrame, *, note: str = "") -> Figure:
+    """Draw Pre-model, Post-model and soft vote from a built model, after the paper's Fig. 2.
+
+    Parameters
+    ----------
+    description : DataFrame
+        As `models.describe` returns it: stage, repeats, output_shape, parameters. Both models
+        are built alike, so one description draws both.
+    note : str
+        Stamped into the corner.
+    """
+    pitch = STAGE_WIDTH + GAP
+    end = len(description) * pitch
+    figure = new_figure(12.5, 5.4)
+    axes = figure.subplots()
+    axes.axis("off")
+    axes.set(xlim=(-0.2, end + 2.3), ylim=(-3.3, 3.25))
+    for (name, when), middle in zip(RUNS.items(), (1.75, -1.35), strict=True):
+        axes.text(
+            0, middle + 1.15, f"{name}: images from {when} treatment",
+            weight="bold", color=colour(name),
+        )  # fmt: skip
+        for place, stage in enumerate(description.itertuples()):
+            _stage(axes, place * pitch, middle, stage, colour(name))
+            if place:
+                _arrow(axes, (place * pitch - GAP, middle), (place * pitch, middle))
+        _arrow(axes, (end - GAP, middle), (end + 0.35, 0.2 if middle > 0 else 0.0))
+    _vote(axes, end + 0.35, 0.1)
+    total = int(description.parameters.sum())
+    axes.text(
+        0, -3.25, f"Each model: {total:,} parameters. Box height: side of the feature maps; below "
+        "each box: side × channels.", fontsize=8.5, color=colour("faint"),
+    )  # fmt: skip
+    return stamped(figure, note)
+
+
+def _stage(axes, x: float, middle: float, stage, edge: str) -> None:
+    """Draw one box, as high as the logarithm of the feature maps' side."""
+    shape = tuple(stage.output_shape)
+    side = shape[0] if len(shape) == 3 else 1
+    height = 0.75 + 0.13 * np.log2(side)
+    axes.add_patch(
+        FancyBboxPatch(
+            (x, middle - height / 2), STAGE_WIDTH, height,
+            boxstyle="round,pad=0,rounding_size=0.08",
+            facecolor=colour("fill"), edgecolor=edge, linewidth=1.4,
+        )
+    )  # fmt: skip
+    times = f"\n× {stage.repeats}" if stage.repeats > 1 else ""
+    axes.text(
+        x + STAGE_WIDTH / 2, middle, f"{stage.stage}{times}", ha="center", va="center",
+        fontsize=8, rotation=0 if height < 1.0 else 90,
+    )  # fmt: skip
+    size = f"{side} × {shape[-1]}" if len(shape) == 3 else f"{shape[-1]}"
+    axes.text(
+        x + STAGE_WIDTH / 2, middle - height / 2 - 0.1, size, ha="center", va="top",
+        fontsize=7.5, color=colour("faint"),
+    )  # fmt: skip
+
+
+def _arrow(axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    axes.annotate(
+        "", end, start,
+        arrowprops={"arrowstyle": "-|>", "color": colour("faint"), "shrinkA": 0, "shrinkB": 0},
+    )  # fmt: skip
+
+
+def _vote(axes, x: float, middle: float) -> None:
+    axes.add_patch(
+        FancyBboxPatch(
+            (x, middle - 0.65), 1.75, 1.3, boxstyle="round,pad=0,rounding_size=0.1",
+            facecolor=colour("fill"), edgecolor=colour("Ensemble"), linewidth=2,
+        )
+    )  # fmt: skip
+    axes.text(
+        x + 0.875, middle, "soft vote:\nmean of the\ntwo models'\nprobabilities", ha="center",
+        va="center", fontsize=8.5,
+    )  # fmt: skip
+    axes.text(
+        x + 0.875, middle + 0.75, "Ensemble", ha="center", va="bottom", weight="bold",
+        color=colour("Ensemble"),
+    )  # fmt: skip
+
+
+@in_house_style
+def learning_curves(histories: Mapping[str, pd.DataFrame], *, note: str = "") -> Figure:
+    """Draw loss and accuracy on the training images by epoch.
+
+    Parameters
+    ----------
+    histories : mapping of name to DataFrame
+        Each as `training.train` returns it: epoch, loss, accuracy.
+    note : str
+        Stamped into the corner.
+    """
+    figure = new_figure(9.6, 3.6)
+    panels = figure.subplots(1, 2)
+    styles = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+    for position, (name, history) in enumerate(histories.items()):
+        for axes, measure in zip(panels, ("loss", "accuracy"), strict=True):
+            tint = SERIES[position % len(SERIES)]
+            axes.plot(
+                history.epoch, history[measure], color=tint, label=name, linewidth=1.7,
+                linestyle=styles[position % len(styles)],
+            )  # fmt: skip
+            axes.plot(history.epoch.iloc[-1], history[measure].iloc[-1], "o", color=tint, ms=4)
+    panels[0].set(title="Loss on the training images", xlabel="epoch", ylabel="loss")
+    panels[1].set(title="Accuracy on the training images", xlabel="epoch", ylabel="accuracy")
+    panels[1].legend(loc="lower right")
+    return stamped(figure, note)
+
+
+def _spread(values: np.ndarray, *, width: float = 0.02) -> np.ndarray:
+    """Return a vertical offset for each value, so that near values do not hide each other."""
+    offsets = np.zeros(len(values))
+    bins = np.round(values / width)
+    for one in np.unique(bins):
+        here = np.flatnonzero(bins == one)
+        step = min(0.09, 0.7 / len(here))
+        offsets[here] = (np.arange(len(here)) - (len(here) - 1) / 2) * step
+    return offsets
+
+
+@in_house_style
+def prediction_strip(
+    p_high_risk: pd.Series, high_risk: pd.Series, split: pd.Series, *, note: str = ""
+) -> Figure:
+    """Draw every patient's predicted probability, by true group and by split.
+
+    Parameters
+    ----------
+    p_high_risk, high_risk, split : Series
+        By patient_id, in the same order.
+    note : str
+        Stamped into the corner.
+    """
+    figure = new_figure(8.4, 4.2)
+    axes = figure.subplots()
+    labels, p = [], np.asarray(p_high_risk, dtype=float)
+    groups = [(s, h) for s in ("test", "train") for h in (False, True)]
+    for line, (side, high) in enumerate(groups):
+        chosen = (np.asarray(split) == side) & (np.asarray(high_risk, dtype=bool) == high)
+        name, values = ("high risk" if high else "low risk"), p[chosen]
+        labels.append(f"{side}, {name} (n = {chosen.sum()})")
+        axes.plot(
+            values, line + _spread(values), "^" if high else "o", color=colour(name), ms=4.5,
+            alpha=0.75, mew=0,
+        )  # fmt: skip
+        if len(values):
+            median = [np.median(values)] * 2
+            axes.plot(median, [line - 0.38, line + 0.38], color=colour("ink"), linewidth=2)
+    axes.axvline(0.5, color=colour("faint"), linestyle=":", linewidth=1.2)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set(xlim=(-0.02, 1.02), xlabel="predicted probability of high risk (bar: median)")
+    return stamped(figure, note)
+
+
+@in_house_style
+def pre_post_scatter(
+    pre: pd.Series, post: pd.Series, progressed: pd.Series, *, note: str = ""
+) -> Figure:
+    """Draw the Post-model's probability against the Pre-model's, one point per patient.
+
+    Parameters
+    ----------
+    pre, post : Series
+        Probability of high risk by patient, in the same order.
+    progressed : Series of bool
+    note : str
+        Stamped into the corner.
+    """
+    figure = new_figure(5.2, 5.2)
+    axes = figure.subplots()
+    pre, post, hit = (np.asarray(values) for values in (pre, post, progressed))
+    hit = hit.astype(bool)
+    axes.plot([0, 1], [0, 1], color=colour("faint"), linestyle=":", linewidth=1.2)
+    tints = {"low": colour("low risk"), "high": colour("high risk")}
+    axes.plot(pre[~hit], post[~hit], "o", color=tints["low"], mfc="none", label="not progressed")
+    axes.plot(pre[hit], post[hit], "^", color=tints["high"], label="progressed")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    axes.set(xlabel="Pre-model: probability of high risk", ylabel="Post-model: probability")
+    axes.legend(loc="upper left")
+    return stamped(figure, note)

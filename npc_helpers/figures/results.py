@@ -1,0 +1,137 @@
+"""Figures of notebook 05: models against the truth and against TNM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from npc_helpers import statistics
+from npc_helpers.figures.style import (
+    LINE_STYLES,
+    PALETTE,
+    SERIES,
+    bare,
+    colour,
+    in_house_style,
+    new_figure,
+    stamped,
+)
+
+
+def model_colour(name: str, position: int) -> str:
+    """Return the colour of a model; one without a colour of its own takes the next free one."""
+    return PALETTE.get(name, SERIES[position % len(SERIES)])
+
+
+@in_house_style
+def roc_figure(high_risk, risk_scores: Mapping, *, note: str = "") -> Figure:
+    """Draw the ROC curves of several models, with AUC and 95% CI, as the paper's Fig. 3.
+
+    Parameters
+    ----------
+    high_risk : bool array or Series (n,)
+    risk_scores : mapping of name to array or Series (n,)
+        Higher = worse; a two-level score such as TNM has one corner.
+    note : str
+        Stamped into the corner.
+    """
+    figure = new_figure(6, 5.9)
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color=colour("faint"), linestyle=":", linewidth=1.2)
+    for position, (name, score) in enumerate(risk_scores.items()):
+        curve = statistics.roc_curve(high_risk, score)
+        axes.plot(
+            curve.fpr, curve.tpr, color=model_colour(name, position),
+            linestyle=LINE_STYLES.get(name, "-"), label=f"{name}  {_auc(high_risk, score)}",
+        )  # fmt: skip
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    axes.set(xlabel="1 − specificity", ylabel="sensitivity")
+    axes.legend(loc="lower right", title="AUC (95% CI)", fontsize=8.5, alignment="right")
+    return stamped(figure, note)
+
+
+def _auc(high_risk, score) -> str:
+    """Write an AUC as the legend wants it: the heading already says what is in brackets."""
+    return str(statistics.roc_auc(high_risk, score)).replace("95% CI ", "")
+
+
+@in_house_style
+def confusion_figure(tables: Mapping, *, note: str = "") -> Figure:
+    """Draw two-by-two tables of true against predicted risk group, as the paper's Table 2.
+
+    Parameters
+    ----------
+    tables : mapping of name to ConfusionTable
+        As `statistics.confusion` returns them: tp, fp, tn, fn.
+    note : str
+        Stamped into the corner.
+    """
+    figure = new_figure(2.9 * len(tables) + 0.6, 3.3)
+    panels = figure.subplots(1, len(tables), squeeze=False)[0]
+    for position, (axes, (name, table)) in enumerate(zip(panels, tables.items(), strict=True)):
+        counts = np.array([[table.tp, table.fn], [table.fp, table.tn]])
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        axes.imshow(np.zeros((2, 2)), cmap="gray", alpha=0)
+        bare(axes)
+        for (row, column), count in np.ndenumerate(counts):
+            right = row == column
+            axes.add_patch(_cell(row, column, right, shares[row, column]))
+            axes.text(
+                column, row, f"{count}", ha="center", va="center", fontsize=19,
+                weight="bold" if right else None,
+            )  # fmt: skip
+            axes.text(
+                column, row + 0.34, f"{shares[row, column]:.0%}", ha="center", fontsize=8.5,
+                va="center",
+            )  # fmt: skip
+        correct = np.trace(counts) / max(counts.sum(), 1)
+        axes.set_title(f"{name}: {correct:.1%} right", color=model_colour(name, position))
+        axes.set_xticks((0, 1), ("high", "low"))
+        axes.set_yticks((0, 1), ("high", "low") if position == 0 else ("", ""))
+        axes.tick_params(length=0)
+        axes.set_xlabel("predicted risk")
+    panels[0].set_ylabel("true risk")
+    return stamped(figure, note)
+
+
+def _cell(row: int, column: int, right: bool, share: float):
+    from matplotlib.patches import Rectangle
+
+    tint = colour("Ensemble") if right else colour("Post-model")
+    return Rectangle(
+        (column - 0.48, row - 0.48), 0.96, 0.96, facecolor=tint, alpha=0.12 + 0.5 * share, lw=0
+    )
+
+
+@in_house_style
+def forest_figure(comparison: pd.DataFrame, *, note: str = "") -> Figure:
+    """Draw AUC and C-index of each model with their intervals.
+
+    Parameters
+    ----------
+    comparison : DataFrame
+        As `statistics.compare_models` returns it: model, auc, auc_low, auc_high, c_index,
+        c_index_low, c_index_high.
+    note : str
+        Stamped into the corner.
+    """
+    figure = new_figure(9.6, 0.55 * len(comparison) + 1.5)
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, name, title in zip(panels, ("auc", "c_index"), ("AUC", "C-index"), strict=True):
+        for line, row in enumerate(comparison.itertuples()):
+            value, low, high = (getattr(row, f"{name}{end}") for end in ("", "_low", "_high"))
+            tint = model_colour(row.model, line)
+            axes.plot([low, high], [line, line], color=tint)
+            axes.plot(value, line, "s", color=tint)
+            axes.annotate(
+                f"{value:.3f} ({low:.3f}–{high:.3f})", (1.01, line), va="center", fontsize=8.5,
+                xycoords=("axes fraction", "data"), annotation_clip=False,
+            )  # fmt: skip
+        axes.axvline(0.5, color=colour("faint"), linestyle=":", linewidth=1.2)
+        axes.set(title=f"{title} (95% CI)", xlim=(min(0.4, axes.get_xlim()[0]), 1))
+    panels[0].set_yticks(range(len(comparison)), comparison.model)
+    panels[0].set_ylim(len(comparison) - 0.5, -0.5)
+    return stamped(figure, note)

@@ -1,0 +1,128 @@
+"""The house palette and the few conventions that every figure shares.
+
+Colours keep at least 3:1 contrast against white and against JupyterLab's dark background, and
+stay apart under red-green colour blindness; line style or marker always says the same again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+PALETTE = {
+    "Pre-model": "#0072B2",
+    "Post-model": "#D55E00",
+    "Ensemble": "#00966D",
+    "TNM": "#858585",
+    "high risk": "#B8417F",
+    "low risk": "#5B8FC4",
+    "box": "#D55E00",
+}
+LINE_STYLES = {"Pre-model": "--", "Post-model": "-.", "Ensemble": "-", "TNM": ":"}
+SERIES = ("#0072B2", "#D55E00", "#00966D", "#B8417F", "#858585", "#8C6BB1")  # for what has no name
+
+PAPER_COLOURS = LinearSegmentedColormap.from_list(
+    "paper", ["#1f2fd0", "#1fae3a", "#f2e52a", "#d8201f"]
+)
+"""Blue, green, yellow, red: the look of the paper's Figs. 4 to 7."""
+PERCEPTUAL_COLOURS = "inferno"
+"""Equal steps in value look like equal steps in colour."""
+
+_LIGHT = {"ink": "#222222", "faint": "#6b6b6b", "paper": "#ffffff", "fill": "#eef1f5"}
+_DARK = {"ink": "#e6e6e6", "faint": "#a8a8a8", "paper": "#111111", "fill": "#23282f"}
+_theme: ContextVar[dict[str, str]] = ContextVar("theme", default=_LIGHT)
+
+
+@contextmanager
+def theme(name: str) -> Iterator[None]:
+    """Draw the figures made inside the ``with`` block for a ``"light"`` or ``"dark"`` page.
+
+    Raises
+    ------
+    ValueError
+        For any other name.
+    """
+    if name not in ("light", "dark"):
+        raise ValueError(f"theme is {name!r}; there are 'light' and 'dark'.")
+    token = _theme.set(_DARK if name == "dark" else _LIGHT)
+    try:
+        yield
+    finally:
+        _theme.reset(token)
+
+
+def colour(name: str) -> str:
+    """Return a colour of the theme (``ink``, ``faint``, ``paper``, ``fill``) or the palette."""
+    return _theme.get().get(name) or PALETTE[name]
+
+
+def in_house_style(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Run a drawing function with the house's fonts and the colours of the theme."""
+
+    @wraps(draw)
+    def drawn(*args, **kwargs) -> Figure:
+        with rc_context(_rc()):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def _rc() -> dict:
+    ink, faint, paper = colour("ink"), colour("faint"), colour("paper")
+    return {
+        "font.size": 10,
+        "axes.titlesize": 11,
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": faint,
+        "axes.labelcolor": ink,
+        "axes.facecolor": paper,
+        "axes.titlecolor": ink,
+        "figure.facecolor": paper,
+        "savefig.facecolor": paper,
+        "text.color": ink,
+        "xtick.color": faint,
+        "ytick.color": faint,
+        "xtick.labelcolor": ink,
+        "ytick.labelcolor": ink,
+        "legend.frameon": False,
+        "lines.linewidth": 2,
+        "figure.dpi": 80,
+        "savefig.dpi": 80,
+    }
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of `width` x `height` inches that arranges itself."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def stamped(figure: Figure, note: str) -> Figure:
+    """Write `note` (what kind of patients the figure shows) into the lower right corner."""
+    if note:
+        strip = 0.22 / figure.get_figheight()
+        if figure.get_layout_engine() is not None:
+            figure.get_layout_engine().set(rect=(0, strip, 1, 1 - strip))
+        figure.text(0.995, 0.004, note, ha="right", va="bottom", fontsize=8, color=colour("faint"))
+    return figure
+
+
+def bare(axes) -> None:
+    """Take ticks and frame off a picture."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
+def grey_range(image: np.ndarray) -> dict:
+    """Arguments for ``imshow`` that stretch an MR image between two of its percentiles."""
+    seen = image[image > 0]
+    low, high = np.percentile(seen, (1, 99.5)) if seen.size else (0, 1)
+    return {"cmap": "gray", "vmin": float(low), "vmax": float(max(high, low + 1))}
