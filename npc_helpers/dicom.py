@@ -350,30 +350,40 @@ def _note_shift(slices: list[_Slice], findings: list[Finding]) -> None:
 
 def _stack(files: list[Tags], slices: list[_Slice], findings: list[Finding]) -> np.ndarray:
     """Decode all images in the order of `slices` and rescale them where it is needed."""
-    decoded: dict[Path, np.ndarray] = {}
+    as_stored = all(one.slope == 1 and one.intercept == 0 for one in slices)
+    if not as_stored:
+        _note_rescale(slices, findings)
+    places = {tags.path: [] for tags in files}
+    for index, one in enumerate(slices):
+        places[one.path].append((index, one))
+    array = None
     for tags in files:
-        decoded[tags.path], noticed = decode(tags)
+        images, noticed = decode(tags)
         findings += noticed
-        frames = sum(one.path == tags.path for one in slices)
-        if len(decoded[tags.path]) != frames:
+        if len(images) != len(places[tags.path]):
             raise refuse(
                 tags.path,
                 "mixed-matrix",
-                f"it holds {len(decoded[tags.path])} images but describes {frames}",
+                f"it holds {len(images)} images but describes {len(places[tags.path])}",
                 "Export the series again as single-frame or as complete enhanced MR",
             )
-    images = [decoded[one.path][max(one.frame, 0)] for one in slices]
-    slopes = np.array([one.slope for one in slices])
-    intercepts = np.array([one.intercept for one in slices])
-    if (slopes == 1).all() and (intercepts == 0).all():
-        return np.stack(images)
-    if len(np.unique(slopes)) > 1:
-        message = f"rescale slope differs between slices ({slopes.min():g} to {slopes.max():g})"
+        dtype = images.dtype if as_stored else np.dtype(np.float32)
+        if array is None:
+            array = np.empty((len(slices), *images.shape[1:]), dtype)
+        array = array.astype(np.promote_types(array.dtype, dtype), copy=False)
+        for index, one in places[tags.path]:
+            image = images[max(one.frame, 0)]
+            array[index] = image if as_stored else image * one.slope + one.intercept
+    return array
+
+
+def _note_rescale(slices: list[_Slice], findings: list[Finding]) -> None:
+    slopes = [one.slope for one in slices]
+    if len(set(slopes)) > 1:
+        message = f"rescale slope differs between slices ({min(slopes):g} to {max(slopes):g})"
         findings.append(Finding("info", "rescale", "", message))
-    if slopes.min() < 0:
+    if min(slopes) < 0:
         findings.append(Finding("warn", "rescale", "", "a rescale slope is negative"))
-    scaled = [image * a + b for image, a, b in zip(images, slopes, intercepts, strict=True)]
-    return np.stack(scaled).astype(np.float32)
 
 
 # --- the known truth --------------------------------------------------------------------------

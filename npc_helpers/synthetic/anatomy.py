@@ -167,13 +167,18 @@ class _Habitus:
     def draw(cls, patient: Patient, timepoint: str) -> _Habitus:
         """Draw the habitus; nothing here depends on stage, latents or outcome."""
         rng = stream(patient, "habitus")
-        scale = np.clip(rng.normal(1.0, 0.03, 2), 0.93, 1.06) * (1.0 if patient.sex == "M" else 0.96)
+        scale = np.clip(rng.normal(1.0, 0.03, 2), 0.93, 1.06) * (
+            1.0 if patient.sex == "M" else 0.96
+        )
         wave_mm = rng.uniform(110, 260, 12)
         direction = rng.uniform(0, 2 * np.pi, 12)
         vectors = np.stack([np.cos(direction), np.sin(direction)], axis=1)
         waves = np.column_stack(
-            [vectors * (2 * np.pi / wave_mm)[:, None], rng.uniform(0, 2 * np.pi, 12),
-             rng.normal(0, 0.75, (12, 2))]
+            [
+                vectors * (2 * np.pi / wave_mm)[:, None],
+                rng.uniform(0, 2 * np.pi, 12),
+                rng.normal(0, 0.75, (12, 2)),
+            ]
         )
         fat = float(np.clip(rng.normal(1.0, 1.8), -1.5, 6.0))
         metal, fluid = rng.random() < 0.3, tuple(rng.random(3) < 0.2)
@@ -315,7 +320,9 @@ class _Slice:
         part = template.part
         offset = template.points - template.centres[part]
         c, s = (scale * np.cos(angle))[part], (scale * np.sin(angle))[part]
-        turned = np.stack([c * offset[:, 0] - s * offset[:, 1], s * offset[:, 0] + c * offset[:, 1]], 1)
+        turned = np.stack(
+            [c * offset[:, 0] - s * offset[:, 1], s * offset[:, 0] + c * offset[:, 1]], 1
+        )
         return turned + template.centres[part] + shift[part]
 
     def _canonical(self) -> tuple[np.ndarray, np.ndarray]:
@@ -324,8 +331,7 @@ class _Slice:
         mm = (coarse - MATRIX / 2) * self.canvas.spacing
         grid = np.stack(np.meshgrid(mm, mm), axis=-1)
         canonical = self.habitus.bend.inverse(grid).astype(np.float32)
-        weights = _interpolation(len(coarse))
-        return tuple(weights @ canonical[..., axis] @ weights.T for axis in (0, 1))
+        return tuple(_every_pixel(canonical[..., axis]) for axis in (0, 1))
 
     # --- edges, brain, cavities ---
 
@@ -333,7 +339,7 @@ class _Slice:
         """Displace every pixel by a fraction of a millimetre: no outline stays smooth."""
         rows, columns = np.indices((MATRIX, MATRIX), dtype=np.float32)
         for grid in (rows, columns):
-            grid += 0.85 * noise_patch(2.4, MATRIX, self.same)
+            grid += 0.55 * noise_patch(2.4, MATRIX, self.same)
             np.clip(np.rint(grid, out=grid), 0, MATRIX - 1, out=grid)
         flat = (rows * MATRIX + columns).astype(np.int32)
         for name in ("top", "below", "share"):
@@ -342,7 +348,7 @@ class _Slice:
     def _strew_strands(self) -> None:
         """Draw small vessels and septa through the fat."""
         fat = (self.canvas.top == CODE["fat"]) & (self.canvas.share == 255)
-        strand = np.abs(noise_patch(2.6, MATRIX, self.same)) * 3.2 + 0.45
+        strand = np.abs(noise_patch(2.6, MATRIX, self.same)) * 3.0 + 0.55
         fat &= strand < 1
         self.canvas.below[fat] = CODE["strand"]
         self.canvas.share[fat] = (strand[fat] * 255).astype(np.uint8)
@@ -361,14 +367,16 @@ class _Slice:
             if tissue == "cerebellum":
                 depth = np.hypot(self.x[window], 1.1 * (self.y[window] - 36)) / 4.0
                 depth += 0.55 * noise_patch(7.0, MATRIX, self.same)[window]
-                depth += 0.22 * noise_patch(2.5, MATRIX, self.same)[window]
-                height = np.abs(depth % 1 - 0.5) * 2.2 + 0.15
+                depth += 0.28 * noise_patch(2.5, MATRIX, self.same)[window]
+                height = np.abs(depth % 1 - 0.5) * 1.6 + 0.20
             else:
                 height = np.abs(noise_patch(3.0, MATRIX, self.same)[window]) * 1.5 + 0.06
-            sulcus = height < 0.34
-            share = np.where(sulcus, height / 0.34, 1 - (height - 0.7) / 0.6)
+            sulcus = height < 0.36
+            share = np.where(sulcus, height / 0.36, 1 - (height - 0.6) / 0.6)
             share = (np.clip(share, 0.0, 1.0) * 255).astype(np.uint8)
-            np.copyto(canvas.below[window], np.where(sulcus, np.uint8(csf), np.uint8(white)), where=region)
+            np.copyto(
+                canvas.below[window], np.where(sulcus, np.uint8(csf), np.uint8(white)), where=region
+            )
             np.copyto(canvas.share[window], np.maximum(share, 40), where=region)
             np.copyto(canvas.top[window], np.uint8(grey), where=region)
 
@@ -387,7 +395,9 @@ class _Slice:
     # --- tumour and nodes ---
 
     def _window(self, centres: np.ndarray, radii: np.ndarray) -> tuple[slice, slice] | None:
-        corners = np.concatenate([centres + radii * k for k in ([-1, -1], [1, -1], [-1, 1], [1, 1])])
+        corners = np.concatenate(
+            [centres + radii * k for k in ([-1, -1], [1, -1], [-1, 1], [1, 1])]
+        )
         return self.canvas.window(self.habitus.bend(corners), margin=3)
 
     def _paint_tumour(self) -> None:
@@ -410,8 +420,11 @@ class _Slice:
         self.canvas.lay(window, share, CODE["tumour"])
         self.canvas.lay(window, share * marrow, CODE["clivus_tumour"])
         core = share * (value > 0.72) * _share(deep[window] - growth.necrosis, 1.6)
-        self.canvas.lay(window, (core > 0) * np.minimum(share, _share(
-            deep[window] - growth.necrosis, 1.6)), CODE["necrosis"])
+        self.canvas.lay(
+            window,
+            (core > 0) * np.minimum(share, _share(deep[window] - growth.necrosis, 1.6)),
+            CODE["necrosis"],
+        )
         self.tumour[window] = share
 
     def _paint_bed(
@@ -438,7 +451,7 @@ class _Slice:
             distance = node_field(node, self.x[window], self.y[window], self.z)
             if distance is None:
                 continue
-            distance = distance + 0.07 * bumps[window]
+            distance = distance + 0.10 * bumps[window]
             sharpness = node[3] / self.canvas.spacing
             share = _share(1 - distance, sharpness) * allowed[window]
             core = np.minimum(share, _share(node[6] - distance, sharpness / 2))
@@ -467,12 +480,13 @@ class _Slice:
         self.texture = np.maximum(1 + strength * (0.75 * fine + 0.65 * coarse), 0.05)
 
 
-@lru_cache(maxsize=2)
-def _interpolation(n: int) -> np.ndarray:
-    """Return the weights that interpolate `n` values every `_COARSE` pixels to every pixel."""
-    pixel = np.arange(MATRIX) / _COARSE
-    distance = np.abs(pixel[:, None] - np.arange(n))
-    return np.maximum(1 - distance, 0).astype(np.float32)
+def _every_pixel(coarse: np.ndarray) -> np.ndarray:
+    """Interpolate values given every `_COARSE` pixels, along both axes."""
+    pixel = np.arange(MATRIX)
+    low = pixel // _COARSE
+    weight = ((pixel % _COARSE) / np.float32(_COARSE)).astype(np.float32)
+    rows = coarse[low] + weight[:, None] * (coarse[low + 1] - coarse[low])
+    return rows[:, low] + weight * (rows[:, low + 1] - rows[:, low])
 
 
 def _share(value: np.ndarray, slope: float) -> np.ndarray:

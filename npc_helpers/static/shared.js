@@ -1,0 +1,84 @@
+// Helpers of both widgets; placed before the widget's own module.
+
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value !== false) made.setAttribute(name, value === true ? "" : value);
+  }
+  made.append(...children);
+  return made;
+}
+
+function shape(tag, attributes = {}) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}
+
+// Bytes arrive as a DataView at any offset; typed arrays want their own alignment.
+function typed(Kind, view) {
+  return new Kind(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
+}
+
+function clamp(value, low, high) {
+  return Math.min(Math.max(value, low), high);
+}
+
+// One picture: a canvas in image pixels, an overlay of lines, and letters at the edges.
+// `spacing` is mm between rows and between columns, so that a circle stays round.
+class Pane {
+  constructor(label) {
+    this.canvas = element("canvas", { "aria-hidden": "true" });
+    this.lines = shape("svg", { preserveAspectRatio: "none" });
+    this.caption = element("figcaption", {}, label);
+    this.letters = ["left", "right", "top", "bottom"].map((side) =>
+      element("span", { class: `npc-letter npc-${side}`, "aria-hidden": "true" }),
+    );
+    this.frame = element(
+      "div",
+      { class: "npc-frame", tabindex: "0", role: "application", "aria-label": label },
+      this.canvas,
+      this.lines,
+      ...this.letters,
+    );
+    this.root = element("figure", { class: "npc-pane" }, this.caption, this.frame);
+    this.context = this.canvas.getContext("2d", { willReadFrequently: true });
+  }
+
+  resize(rows, columns, spacing = [1, 1], letters = "") {
+    [this.rows, this.columns] = [rows, columns];
+    [this.canvas.width, this.canvas.height] = [columns, rows];
+    this.frame.style.aspectRatio = `${columns * spacing[1]} / ${rows * spacing[0]}`;
+    this.lines.setAttribute("viewBox", `0 0 ${columns} ${rows}`);
+    this.letters.forEach((place, i) => (place.textContent = letters[i] || ""));
+    this.picture = this.context.createImageData(columns, rows);
+    this.words = new Uint32Array(this.picture.data.buffer);
+  }
+
+  // Image coordinates (column, row) of a pointer; whole numbers are borders between pixels.
+  at(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return [
+      ((event.clientX - box.left) / box.width) * this.columns,
+      ((event.clientY - box.top) / box.height) * this.rows,
+    ];
+  }
+
+  paint() {
+    this.context.putImageData(this.picture, 0, 0);
+  }
+}
+
+// Call `draw` when the browser next paints, once, however often it was asked for.
+function oncePerFrame(draw) {
+  let asked = 0;
+  return () => {
+    if (!asked) {
+      asked = requestAnimationFrame(() => {
+        asked = 0;
+        draw();
+      });
+    }
+  };
+}

@@ -1,0 +1,70 @@
+"""Build the demonstration study: ``python -m npc_helpers.synthetic [FOLDER]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from npc_helpers.study import StudyError
+from npc_helpers.synthetic.registry import make_cohort
+from npc_helpers.synthetic.survival import PRESETS
+from npc_helpers.synthetic.writer import select, write_study
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build a study as the command line says; return the exit status."""
+    options = _options(arguments)
+    start = time.perf_counter()
+    try:
+        cohort = make_cohort(preset=options.preset, seed=options.seed)
+        if options.patients or options.prefix != "SYN" or options.vendor:
+            count = options.patients or len(cohort.patients)
+            cohort = select(cohort, count, prefix=options.prefix, vendor=options.vendor)
+        built = write_study(
+            options.folder,
+            cohort,
+            matrix=options.matrix,
+            workers=options.workers,
+            replace=options.replace,
+        )
+    except (StudyError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted. Run the same command again: it goes on from here.", file=sys.stderr)
+        return 130
+    seconds = time.perf_counter() - start
+    print(
+        f"{built.folder}: {len(cohort.patients)} synthetic patients, {built.n_series} series, "
+        f"{built.n_images} images. {built.made} examinations drawn, {built.kept} found finished, "
+        f"in {seconds:.0f} s."
+    )
+    return 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m npc_helpers.synthetic",
+        description="Build the demonstration study (synthetic patients, real DICOM files), or "
+        "finish an interrupted build. What is finished is kept.",
+    )
+    add = parser.add_argument
+    add("folder", nargs="?", type=Path, default=ROOT, metavar="FOLDER",
+        help="study folder; default: this repository")  # fmt: skip
+    add("--preset", default="paper_like", help=f"hazard model: {', '.join(PRESETS)}")
+    add("--seed", type=int, default=2022, help="seed of the cohort (default 2022)")
+    add("--workers", type=int, help="processes; default: one per processor core")
+    add("--patients", type=int, metavar="N", help="only the first N patients with images")
+    add("--prefix", default="SYN", help="start of the identifiers (default SYN)")
+    add("--vendor", choices=("A", "B", "C"), help="scanner of all patients")
+    add("--matrix", type=int, default=512, help="rows and columns of an image (default 512)")
+    add("--replace", action="store_true", help="build over another synthetic study")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,12 @@
+"""Views for exploring in JupyterLab; each has a static twin in `npc_helpers.figures`.
+
+`RoiEditor` (twin `roi_montage`), `GradCamExplorer` (`gradcam_panel`) and `ScreeningExplorer`
+(`flow_chart`) are thin: everything they show or change is done by functions and sessions that
+work without a browser.
+"""
+
+from npc_helpers.widgets.gradcam_explorer import GradCamExplorer
+from npc_helpers.widgets.roi_editor import RoiEditor
+from npc_helpers.widgets.screening_explorer import ScreeningExplorer
+
+__all__ = ["GradCamExplorer", "RoiEditor", "ScreeningExplorer"]

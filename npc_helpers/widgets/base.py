@@ -1,0 +1,42 @@
+"""What both canvas widgets share: their browser files, and small facts about series."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+STATIC = Path(__file__).resolve().parents[1] / "static"
+AXES = (("L", "R"), ("P", "A"), ("S", "I"))  # DICOM: x to the left, y to the back, z to the head
+
+
+def browser_module(name: str) -> str:
+    """Return the JavaScript of a widget, the shared helpers before it."""
+    parts = (STATIC / "shared.js", STATIC / name)
+    return "\n".join(part.read_text(encoding="utf-8") for part in parts)
+
+
+def style_sheet() -> str:
+    """Return the style sheet of all widgets."""
+    return (STATIC / "widgets.css").read_text(encoding="utf-8")
+
+
+def edge_letters(orientation: np.ndarray) -> str:
+    """Return which side of the patient lies at the left, right, top and bottom of an image.
+
+    Parameters
+    ----------
+    orientation : array (6,)
+        Direction cosines of a row and of a column (DICOM ImageOrientationPatient).
+
+    Returns
+    -------
+    str
+        Four letters of R, L, A, P, S, I; for an axial image ``"RLAP"``.
+    """
+    ends = []
+    for direction in np.reshape(orientation, (2, 3)):
+        axis = int(np.argmax(np.abs(direction)))
+        far, near = AXES[axis] if direction[axis] > 0 else AXES[axis][::-1]
+        ends += [near, far]
+    return "".join(ends)

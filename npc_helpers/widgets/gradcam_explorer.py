@@ -1,0 +1,256 @@
+"""Grad-CAM maps of one patient, before and after treatment side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import anywidget
+import numpy as np
+import pandas as pd
+import traitlets
+from matplotlib import colormaps
+
+from npc_helpers.figures import PAPER_COLOURS, PERCEPTUAL_COLOURS
+from npc_helpers.widgets.base import browser_module, edge_letters, style_sheet
+
+TIMEPOINTS = ("pre", "post")
+TARGETS = ("margin", "logit", "softmax")
+PLACES = ("slice_index", "x0", "y0", "x1", "y1")
+COLOURS = {
+    "paper": PAPER_COLOURS,
+    "viridis": colormaps["viridis"],
+    PERCEPTUAL_COLOURS: colormaps[PERCEPTUAL_COLOURS],
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """The images of a patient at one time point, as the explorer shows them.
+
+    Attributes
+    ----------
+    images : dict of sequence to uint8 array (slices, rows, columns)
+    index : DataFrame
+        One row per map: sequence, slice_index, x0, y0, x1, y1.
+    spacing_mm : (row, column)
+    letters : str
+        Side of the patient at the left, right, top and bottom edge.
+    mask : bool array (slices, rows, columns), optional
+        Known truth, drawn as an outline.
+    """
+
+    images: Mapping[str, np.ndarray]
+    index: pd.DataFrame
+    spacing_mm: tuple[float, float] = (1.0, 1.0)
+    letters: str = ""
+    mask: np.ndarray | None = field(default=None)
+
+
+class GradCamExplorer(anywidget.AnyWidget):
+    """Choose patient, sequence, slice, model, target, colours, scale and opacity.
+
+    The kernel is asked only for another patient or another model; all else happens in the
+    browser, on maps of a few dozen cells that are placed by receptive field as `gradcam.to_image`
+    does it.
+
+    Parameters
+    ----------
+    patients : sequence of str
+    examine : callable
+        ``examine(patient_id, timepoint)`` -> `Examination`, or None where there is none.
+    compute : callable
+        ``compute(patient_id, timepoint, model)`` -> dict of target to signed maps (n, h, w), in
+        the order of the examination's index; ``model`` is ``pre`` or ``post``.
+    setting : Setting
+        Canvas and shrink factor of the network's input.
+    limits : mapping of model to mapping of target to float
+        Largest value in the cohort, for the common scale.
+    note : str
+        What kind of patients are shown.
+
+    Attributes
+    ----------
+    patient_id, sequence, slice_index, model, target, colours, scale, opacity, outline, cells
+        What is shown; setting them changes the view. ``model`` is ``own`` (each time point's
+        own), ``pre`` or ``post``; ``scale`` is ``image``, ``patient`` or ``cohort``.
+    """
+
+    _esm = browser_module("gradcam_explorer.js")
+    _css = style_sheet()
+
+    patients = traitlets.List().tag(sync=True)
+    patient_id = traitlets.Unicode().tag(sync=True)
+    sequence = traitlets.Unicode("t2w").tag(sync=True)
+    slice_index = traitlets.Int(0).tag(sync=True)
+    model = traitlets.Enum(("own", *TIMEPOINTS), "own").tag(sync=True)
+    target = traitlets.Enum(TARGETS, "margin").tag(sync=True)
+    colours = traitlets.Enum(tuple(COLOURS), PERCEPTUAL_COLOURS).tag(sync=True)
+    scale = traitlets.Enum(("image", "patient", "cohort"), "cohort").tag(sync=True)
+    opacity = traitlets.Float(0.5, min=0, max=1).tag(sync=True)
+    outline = traitlets.Bool(True).tag(sync=True)
+    cells = traitlets.Bool(False).tag(sync=True)
+    note = traitlets.Unicode().tag(sync=True)
+    geometry = traitlets.Dict().tag(sync=True)
+    limits = traitlets.Dict().tag(sync=True)
+    tables = traitlets.Dict().tag(sync=True)
+    examinations = traitlets.Dict().tag(sync=True)
+    maps = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        patients: Iterable[str],
+        examine: Callable[[str, str], Examination | None],
+        compute: Callable[[str, str, str], Mapping[str, np.ndarray]],
+        *,
+        setting,
+        limits: Mapping[str, Mapping[str, float]],
+        note: str = "",
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._examine, self._compute = examine, compute
+        self._known: dict[str, dict] = {}
+        self.patients = list(patients)
+        self.limits = {model: dict(own) for model, own in limits.items()}
+        self.geometry = {"canvas": setting.canvas, "shrink": setting.shrink}
+        self.tables = {name: _table(colours) for name, colours in COLOURS.items()}
+        self.note = note
+        self.patient_id = self.patient_id or self.patients[0]
+        self._open()
+        self.observe(self._open, "patient_id")
+        self.observe(self._fetch, "model")
+
+    @classmethod
+    def from_maps(cls, study, stacks, index, activations, model, *, setting, **kwargs):
+        """Explore the images whose activations are at hand.
+
+        Parameters
+        ----------
+        study : Study
+            Its truth, if it has one, is drawn as the outline of the tumour.
+        stacks : mapping of (patient_id, timepoint, sequence) to MRSeries
+        index, activations, model : mapping from ``pre`` and ``post``
+            Index of `roi.network_inputs`, `gradcam.activations` of those images, and the model.
+        setting : Setting
+        **kwargs
+            As for the class.
+        """
+        from npc_helpers.display import study_note
+
+        source = _FromMaps(study, stacks, index, activations, model, setting)
+        patients = dict.fromkeys(name for rows in index.values() for name in rows.patient_id)
+        kwargs.setdefault("note", study_note(study))
+        return cls(
+            patients, source.examine, source.compute, setting=setting, limits=source.limits(),
+            **kwargs,
+        )  # fmt: skip
+
+    def _open(self, _change=None) -> None:
+        """Send images, rectangles and truth of the patient, and the maps of the models chosen."""
+        self._known = {}
+        with self.hold_sync():
+            found = {when: self._examine(self.patient_id, when) for when in TIMEPOINTS}
+            self.examinations = {when: _packed(one) for when, one in found.items() if one}
+            names = list(
+                dict.fromkeys(name for one in found.values() if one for name in one.images)
+            )
+            if self.sequence not in names:
+                self.sequence = names[0]
+            self._fetch()
+
+    def _fetch(self, _change=None) -> None:
+        """Compute the maps that the choice of model needs and that are not here yet."""
+        for when in self.examinations:
+            model = when if self.model == "own" else self.model
+            if (name := f"{when} {model}") not in self._known:
+                maps = self._compute(self.patient_id, when, model)
+                self._known[name] = {
+                    "shape": list(next(iter(maps.values())).shape),
+                    "values": {t: np.asarray(m, dtype="<f4").tobytes() for t, m in maps.items()},
+                }
+        self.maps = dict(self._known)
+
+
+def _packed(one: Examination) -> dict:
+    """Return an examination as what travels to the browser."""
+    sequences = {}
+    for name, volume in one.images.items():
+        here = np.flatnonzero((one.index.sequence == name).to_numpy())
+        places = one.index.iloc[here][list(PLACES)].astype(int).to_numpy().tolist()
+        sequences[name] = {
+            "shape": list(volume.shape),
+            "pixels": np.ascontiguousarray(volume).tobytes(),
+            "rows": [[int(row), *place] for row, place in zip(here, places, strict=True)],
+        }
+    mask = None if one.mask is None else np.packbits(one.mask, axis=None).tobytes()
+    return {
+        "sequences": sequences,
+        "mask": mask,
+        "spacing": [float(mm) for mm in one.spacing_mm],
+        "letters": one.letters,
+    }
+
+
+def _table(colours) -> bytes:
+    """Return 256 colours as RGB bytes."""
+    return (colours(np.linspace(0, 1, 256))[:, :3] * 255).round().astype(np.uint8).tobytes()
+
+
+class _FromMaps:
+    """Answers the explorer's questions from cached activations."""
+
+    def __init__(self, study, stacks, index, activations, model, setting) -> None:
+        self.study, self.stacks, self.index = study, stacks, index
+        self.activations, self.model, self.setting = activations, model, setting
+
+    def rows(self, patient_id: str, timepoint: str) -> np.ndarray:
+        return np.flatnonzero((self.index[timepoint].patient_id == patient_id).to_numpy())
+
+    def examine(self, patient_id: str, timepoint: str) -> Examination | None:
+        from npc_helpers.dicom import read_mask
+        from npc_helpers.roi import to_uint8
+
+        if timepoint not in self.index or not len(self.rows(patient_id, timepoint)):
+            return None
+        index = self.index[timepoint].iloc[self.rows(patient_id, timepoint)]
+        series = {
+            name: self.stacks[patient_id, timepoint, name] for name in index.sequence.unique()
+        }
+        one, truth = next(iter(series.values())), read_mask(self.study, patient_id, timepoint)
+        return Examination(
+            images={name: to_uint8(np.asarray(own.array)) for name, own in series.items()},
+            index=index.reset_index(drop=True),
+            spacing_mm=one.pixel_spacing_mm,
+            letters=edge_letters(one.orientation),
+            mask=None if truth is None else truth[0],
+        )
+
+    def compute(self, patient_id: str, timepoint: str, model: str) -> dict[str, np.ndarray]:
+        from npc_helpers import gradcam
+        from npc_helpers.roi import network_inputs
+
+        rows = self.rows(patient_id, timepoint)
+        if model == timepoint:
+            answers = self.activations[timepoint][rows]
+        else:  # the other model has not seen these images yet
+            index = self.index[timepoint].iloc[rows]
+            keys = [key for key in self.stacks if key[:2] == (patient_id, timepoint)]
+            own = {key: self.stacks[key] for key in keys}
+            answers = gradcam.activations(
+                self.model[model], network_inputs(own, index, setting=self.setting)[0]
+            )
+        return self._maps(answers, model)
+
+    def _maps(self, answers: np.ndarray, model: str) -> dict[str, np.ndarray]:
+        from npc_helpers import gradcam
+
+        weights, bias = gradcam.head(self.model[model])
+        return {t: gradcam.class_map(answers, weights, target=t, bias=bias) for t in TARGETS}
+
+    def limits(self) -> dict[str, dict[str, float]]:
+        """Return the largest value of each model on its own time point's images."""
+        return {
+            when: {t: float(max(m.max(), 0)) for t, m in self._maps(answers, when).items()}
+            for when, answers in self.activations.items()
+        }

@@ -1,0 +1,135 @@
+"""The rectangle editor: a canvas in the browser over a `RoiSession` in Python."""
+
+from __future__ import annotations
+
+import anywidget
+import numpy as np
+import traitlets
+
+from npc_helpers.roi import Rectangle, ROIError, intensity_range
+from npc_helpers.roi_session import RoiSession
+from npc_helpers.study import StudyError
+from npc_helpers.widgets.base import browser_module, edge_letters, style_sheet
+
+PRESETS = {  # percentiles of the non-zero pixels
+    "as the network sees it": (0.5, 99.5),
+    "full range": (0.0, 100.0),
+    "bright": (0.5, 92.0),
+    "contrast": (20.0, 97.0),
+}
+
+
+class RoiEditor(anywidget.AnyWidget):
+    """Draw, move, resize and copy rectangles on the images of a session.
+
+    The series of the patient travels to the browser once; scrolling and windowing happen there.
+    Every finished change goes to the session, which checks and saves it, and comes back.
+
+    Parameters
+    ----------
+    session : RoiSession
+        Holds the rectangles; a change made there by code shows after `refresh`.
+
+    Attributes
+    ----------
+    rois : dict
+        ``{sequence: {slice_index: [x0, y0, x1, y1]}}`` of the patient shown.
+    sequence : str
+    slice_index : int
+        Where the editor is; setting them moves it.
+    """
+
+    _esm = browser_module("roi_editor.js")
+    _css = style_sheet()
+
+    series = traitlets.List().tag(sync=True)
+    volumes = traitlets.List().tag(sync=True)
+    rois = traitlets.Dict().tag(sync=True)
+    state = traitlets.Dict().tag(sync=True)
+    sequence = traitlets.Unicode().tag(sync=True)
+    slice_index = traitlets.Int().tag(sync=True)
+
+    def __init__(self, session: RoiSession, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.session = session
+        self._shown: tuple[str, str] | None = None
+        self._answered = 0
+        self.refresh()
+        self.observe(self._follow, ["sequence", "slice_index"])
+        self.on_msg(self._act)
+
+    def refresh(self, message: str = "") -> None:
+        """Send the state of the session to the browser, the series too if the patient changed."""
+        session = self.session
+        with self.hold_sync():
+            if self._shown != (session.patient_id, session.timepoint):
+                self._send_series()
+            table = session.to_frame()
+            self.rois = {name: session.boxes(name) for name in session.sequences}
+            self.sequence, self.slice_index = session.sequence, session.slice_index
+            self.state = {
+                "patient_id": f"{session.patient_id}, {session.timepoint}-treatment",
+                "patient": session.patients.index(session.patient_id) + 1,
+                "n_patients": len(session.patients),
+                "sources": {
+                    name: dict(zip(rows.slice_index, rows.source, strict=True))
+                    for name, rows in table.astype({"slice_index": int}).groupby("sequence")
+                },
+                "can_undo": session.can_undo,
+                "can_redo": session.can_redo,
+                "message": message,
+                "answered": self._answered,
+            }
+
+    def _send_series(self) -> None:
+        session = self.session
+        shown = [session.series(name) for name in session.sequences]
+        packed = [_sixteen_bits(np.asarray(one.array)) for one in shown]
+        self.series = [
+            {
+                "name": name,
+                "shape": list(one.array.shape),
+                "spacing": [float(mm) for mm in one.pixel_spacing_mm],
+                "letters": edge_letters(one.orientation),
+                "presets": [
+                    {"name": label, "window": intensity_range(volume, low=low, high=high)}
+                    for label, (low, high) in PRESETS.items()
+                ],
+            }
+            for name, one, volume in zip(session.sequences, shown, packed, strict=True)
+        ]
+        self.volumes = [volume.tobytes() for volume in packed]
+        self._shown = (session.patient_id, session.timepoint)
+
+    def _follow(self, _change) -> None:
+        """Let the session look where the browser looks."""
+        self.session.show(sequence=self.sequence, slice_index=self.slice_index)
+
+    def _act(self, _widget, content: dict, _buffers) -> None:
+        """Carry out one command of the browser; what is refused comes back as a message."""
+        session, message = self.session, ""
+        commands = {
+            "set": lambda: session.set(Rectangle(*content["box"])),
+            "copy_next": session.copy_to_next,
+            "copy_sequence": session.copy_to_sequence,
+            "undo": session.undo,
+            "redo": session.redo,
+            "reset": session.reset,
+            "patient": lambda: session.next_patient(content["step"]),
+        }
+        try:
+            session.show(sequence=content["sequence"], slice_index=content["slice_index"])
+            commands[content["action"]]()
+        except (ROIError, StudyError, OSError) as error:
+            message = str(error)
+        self._answered = content["id"]
+        self.refresh(message)
+
+
+def _sixteen_bits(array: np.ndarray) -> np.ndarray:
+    """Return a series as little-endian uint16; other number types are scaled to fit."""
+    if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
+        return array.astype("<u2")
+    low, high = float(array.min()), float(array.max())
+    step = (high - low) / 65535 or 1.0
+    return np.rint((array.astype(np.float64) - low) / step).astype("<u2")
