@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.text import Text
 
 from npc_helpers import figures
 from npc_helpers.screening import CRITERIA
@@ -182,7 +183,7 @@ def png(figure):
 
 
 def words(figure):
-    return [text.get_text() for text in figure.findobj(lambda a: hasattr(a, "get_text"))]
+    return [text.get_text() for text in figure.findobj(Text)]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -19,14 +19,14 @@ from matplotlib.figure import Figure
 PALETTE = {
     "Pre-model": "#0072B2",
     "Post-model": "#D55E00",
-    "Ensemble": "#00966D",
-    "TNM": "#858585",
+    "Ensemble": "#009F6B",
+    "TNM": "#696969",
     "high risk": "#B8417F",
     "low risk": "#5B8FC4",
     "box": "#D55E00",
 }
 LINE_STYLES = {"Pre-model": "--", "Post-model": "-.", "Ensemble": "-", "TNM": ":"}
-SERIES = ("#0072B2", "#D55E00", "#00966D", "#B8417F", "#858585", "#8C6BB1")  # for what has no name
+SERIES = ("#0072B2", "#D55E00", "#009F6B", "#B8417F", "#696969", "#8C6BB1")  # for what has no name
 
 PAPER_COLOURS = LinearSegmentedColormap.from_list(
     "paper", ["#1f2fd0", "#1fae3a", "#f2e52a", "#d8201f"]

@@ -314,35 +314,6 @@ function render({ model, el }) {
   for (const name of ["sequence", "slice_index", "model", "target", "colours", "scale", "opacity", "outline", "cells"]) {
     listen(name, draw);
   }
-  const seen = x >= x0 && x < x1 && y >= y0 && y < y1;
-      if (seen) {
-        const value = valueAt(map, weights(x0, x1, map.w), weights(y0, y1, map.h), x - x0, y - y0);
-        text += `, map ${value.toPrecision(3)}`;
-      } else {
-        text += ", not seen by the network";
-      }
-    }
-    status.textContent = text;
-  }
-
-  // --- keys and changes ----------------------------------------------------------------------
-
-  const keys = {
-    PageUp: () => move(1), ArrowUp: () => move(1), PageDown: () => move(-1), ArrowDown: () => move(-1),
-    f: () => flicker(true), Escape: (event) => event.target.blur(),
-  };
-  root.addEventListener("keydown", (event) => {
-    const react = keys[event.key];
-    if (!react || event.ctrlKey || event.metaKey || !event.target.closest(".npc-frame")) return;
-    react(event);
-    event.preventDefault();
-  });
-  root.addEventListener("keyup", (event) => event.key === "f" && flicker(false));
-  const reactions = { "change:examinations": loadPatient, "change:maps": loadMaps };
-  for (const name of ["sequence", "slice_index", "model", "target", "colours", "scale", "opacity", "outline", "cells"]) {
-    reactions[`change:${name}`] = draw;
-  }
-  for (const [name, react] of Object.entries(reactions)) model.on(name, react);
   const seen = new IntersectionObserver(draw);
   seen.observe(root);
   loadTables();

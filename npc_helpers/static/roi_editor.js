@@ -173,6 +173,7 @@ function render({ model, el }) {
   function send(action, more = {}) {
     const one = series[active()];
     model.send({ action, id: ++counter, sequence: one.name, slice_index: sliceOf(one), ...more });
+    root.dataset.waiting = "yes";
     clearTimeout(waiting);
     waiting = setTimeout(() => {
       message.textContent = "The kernel does not answer: the last change is not saved. Is it busy, or was it restarted?";
@@ -370,7 +371,9 @@ function render({ model, el }) {
   // --- Python answers ------------------------------------------------------------------------
 
   function answered() {
+    if (state().answered < counter) return; // another command is on its way
     clearTimeout(waiting);
+    root.dataset.waiting = "no";
     message.textContent = state().message;
     if (!drag && !nudging) draft = null;
     draw();

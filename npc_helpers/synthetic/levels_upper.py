@@ -45,14 +45,14 @@ def vessel(x: float, y: float, radius: float, loose: float = 1.0) -> tuple[Shape
     """Return an artery on both sides: its wall and the flow void."""
     group = f"vessel {x} {y}"
     return (
-        Shape("wall", circle(x, y, radius + 0.9), loose=loose, group=group),
+        Shape("wall", circle(x, y, radius + 0.6), loose=loose, group=group),
         Shape("void", circle(x, y, radius), loose=loose, group=group),
     )
 
 
 def ear(x: float, y: float) -> tuple[Shape, ...]:
     """Return the pinna: a skin fold behind the ear canal."""
-    line = ((x - 9, y - 6), (x - 2, y - 1), (x + 3, y + 6), (x + 5, y + 14), (x + 2, y + 19))
+    line = ((x - 5, y - 1), (x, y + 4), (x + 2.5, y + 11), (x + 1, y + 18))
     return (Shape("skin", line, "tube_pair", width=2.6, group="ear"),)
 
 

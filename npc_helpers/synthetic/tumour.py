@@ -18,7 +18,7 @@ from npc_helpers.synthetic.tissues import CODE, NAMES
 # x, y, z and their radii in canonical millimetres; x is towards the side of the tumour, z upwards
 # from the level of the sphenoid sinus (fossa of Rosenmueller: -12). First T category that has it.
 LOBES = (
-    (1, "fossa", (13, -11, -14), (9, 7, 10)),
+    (1, "fossa", (12, -13, -14), (9, 7.5, 10)),
     (1, "roof", (3, -9, -11), (11, 5, 9)),
     (2, "parapharyngeal", (23, -14, -18), (11, 9, 12)),
     (2, "prevertebral", (7, -1, -16), (10, 5.5, 11)),
@@ -30,13 +30,33 @@ LOBES = (
     (4, "masticator", (37, -24, -14), (15, 12, 12)),
 )
 
-_T1 = ("airway", "mucosa", "adenoid", "cartilage", "fluid")
-_T2 = (*_T1, "fat", "muscle", "benign_node", "tongue")
-_T3 = (*_T2, "cortex", "clivus", "marrow", "diploe", "sinus_air", "disc")
-_T4 = (*_T3, "vein", "csf", "grey_matter", "white_matter", "parotid", "mastoid_air")
+_T1 = ("airway", "mucosa", "mucositis", "adenoid", "cartilage", "granulation", "scar")
+_T2 = (*_T1, "fat", "strand", "muscle", "benign_node", "tongue")
+_T3 = (*_T2, "cortex", "clivus", "marrow", "diploe", "sinus_air", "disc", "treated_marrow")
+_T4 = (
+    *_T3,
+    "vein",
+    "csf",
+    "grey_matter",
+    "white_matter",
+    "parotid",
+    "mastoid_air",
+    "treated_parotid",
+    "fluid",
+    "wall",
+)
 INVADES = {1: _T1, 2: _T2, 3: _T3, 4: _T4}
 MARROW = ("clivus", "marrow", "diploe")
-NODES_REPLACE = ("fat", "muscle", "submandibular", "parotid", "jugular", "benign_node", "vein")
+NODES_REPLACE = (
+    "fat",
+    "muscle",
+    "submandibular",
+    "parotid",
+    "jugular",
+    "benign_node",
+    "vein",
+    "strand",
+)
 
 
 def tissue_mask(names: tuple[str, ...]) -> np.ndarray:
@@ -64,11 +84,9 @@ class Growth:
     lobes : ndarray, shape (n, 6)
         Centre x, y, z and radii of what is tumour now.
     bed : ndarray, shape (n, 6)
-        The same before treatment (None before it): where scar and granulation are now.
+        Where scar and granulation are after treatment: the former tumour, shrunken; None before.
     nodes : ndarray, shape (m, 7)
         Centre, radii and share of the radius that is necrotic.
-    node_bed : ndarray or None
-        The nodes before treatment.
     ragged, necrosis, uneven : float
         Strength of the margin's random field; threshold of necrosis; texture relative to usual.
     t_category : int
@@ -77,7 +95,6 @@ class Growth:
     lobes: np.ndarray
     bed: np.ndarray | None
     nodes: np.ndarray
-    node_bed: np.ndarray | None
     ragged: float
     necrosis: float
     uneven: float
@@ -111,12 +128,11 @@ def grow(patient: Patient, timepoint: str, rng: np.random.Generator) -> Growth:
     left = shrinkage(patient.residual)
     return Growth(
         lobes=lobes * ([1, 1, 1, left, left, left] if after else 1),
-        bed=lobes if after else None,
+        bed=lobes * ([1, 1, 1] + 3 * [0.6 + 0.4 * left]) if after else None,
         nodes=_shrink_nodes(nodes, patient.residual) if after else nodes,
-        node_bed=nodes if after else None,
-        ragged=float(np.clip(0.10 + 0.045 * a, 0.03, 0.22)),
+        ragged=float(np.clip(0.10 + 0.045 * a, 0.04, 0.22)),
         necrosis=2.0 - 0.55 * a + (0.4 if after else 0.0),
-        uneven=float(np.clip(1.6 + 0.7 * a, 0.4, 3.2)),
+        uneven=float(np.clip(1.7 + 0.6 * a, 0.8, 3.0)),
         t_category=patient.t_category,
     )
 

@@ -242,11 +242,9 @@ def train(data, *, epochs: int, log_path: Path):
     """Train on the tight canvas, then on the whole one; return the network for the latter."""
     import keras
 
-    patient = np.repeat(
-        np.arange(len(data["latents"])), len(data["images"]) // len(data["latents"])
-    )
-    n_train = len(data["latents"]) - held_out(len(data["latents"]))
-    numbers = np.flatnonzero(patient < n_train)
+    per_patient = len(data["images"]) // len(data["latents"])
+    n_train = per_patient * (len(data["latents"]) - held_out(len(data["latents"])))
+    numbers, others = np.arange(n_train), np.arange(n_train, len(data["images"]))
     steps = epochs * (len(numbers) // BATCH)
     rate = keras.optimizers.schedules.CosineDecay(
         LEARNING_RATE / 10, steps - steps // 20, warmup_target=LEARNING_RATE,
@@ -263,9 +261,12 @@ def train(data, *, epochs: int, log_path: Path):
         network.reset_metrics()
         for chosen in tqdm(order, desc=f"epoch {epoch}", disable=None):
             logs = network.train_on_batch(*batch_of(data, chosen, canvas, rng), return_dict=True)
-        rows.append({"epoch": epoch, "canvas": "x".join(map(str, canvas)),
-                     "loss": round(float(logs["loss"]), 4),
-                     **held_out_r2(network, data, np.flatnonzero(patient >= n_train), canvas)})  # fmt: skip
+        row = {
+            "epoch": epoch,
+            "canvas": "x".join(map(str, canvas)),
+            "loss": round(float(logs["loss"]), 4),
+        }
+        rows.append(row | held_out_r2(network, data, others, canvas))
         print(rows[-1], flush=True)
         with log_path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
@@ -276,11 +277,13 @@ def train(data, *, epochs: int, log_path: Path):
 
 def _next_network(old, canvas, optimizer):
     """Return the network for another canvas with the weights and optimizer of the old one."""
+    import keras
+
     network, loss = build(canvas)
     if old is not None:
         network.set_weights(old.get_weights())
     if optimizer.built:  # its slots belong to the variables in order: carry their values over
-        state = [np.array(v) for v in optimizer.variables]
+        state = [keras.ops.convert_to_numpy(v) for v in optimizer.variables]
         optimizer = type(optimizer).from_config(optimizer.get_config())
         optimizer.build(network.trainable_variables)
         for variable, value in zip(optimizer.variables, state, strict=True):
@@ -319,16 +322,13 @@ def probe(backbone, data) -> dict[str, float]:
     """R2 of a ridge regression of the latents on held-out patients' mean features."""
     from npc_helpers.training import extract_features
 
-    n = len(data["latents"])
-    numbers = np.arange(len(data["images"])).reshape(n, -1)
-    images = np.concatenate(
-        [batch_of(data, row, (SIZE, SIZE))[0] for row in numbers[-3 * held_out(n) :]]
-    )
-    features = extract_features(backbone, images).reshape(
-        3 * held_out(n), 2, numbers.shape[1] // 2, -1
-    )
+    n = 3 * held_out(len(data["latents"]))
+    per_patient = len(data["images"]) // len(data["latents"])
+    last = np.arange(len(data["images"]))[-n * per_patient :]
+    images = np.concatenate([batch_of(data, [number], (SIZE, SIZE))[0] for number in last])
+    features = extract_features(backbone, images).reshape(n, 2, per_patient // 2, -1)
     features = features.mean(axis=2)  # patient, time point, feature
-    latents = data["latents"][-3 * held_out(n) :]
+    latents = data["latents"][-n:]
     return {
         "aggressiveness_pre": _ridge_r2(features[:, 0], latents[:, 0]),
         "residual_post": _ridge_r2(features[:, 1], latents[:, 1]),

@@ -1,0 +1,62 @@
+"""The suite's main table: every model on the same patients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from npc_helpers.statistics.concordance import c_index
+from npc_helpers.statistics.confusion import confusion
+from npc_helpers.statistics.roc import roc_auc
+
+MEASURES = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
+
+
+def compare_models(
+    patients: pd.DataFrame,
+    risk: Mapping[str, pd.Series],
+    *,
+    cutoff: float = 0.5,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Estimate discrimination, concordance and the 2 x 2 measures of each model.
+
+    Parameters
+    ----------
+    patients : DataFrame
+        One row per patient, indexed by patient_id: high_risk, pfs_months, progressed.
+    risk : mapping of str to Series
+        Risk score per patient in the same index (higher is worse).
+    cutoff : float
+        Above it a patient is called high risk.
+    confidence : float
+
+    Returns
+    -------
+    DataFrame
+        model, n and for each of auc, c_index, accuracy, sensitivity, specificity, ppv, npv the
+        columns name, name_low, name_high.
+
+    Raises
+    ------
+    ValueError
+        As `roc_auc`, `c_index` and `confusion`.
+    """
+    high_risk = patients["high_risk"].astype(bool)
+    rows = []
+    for model, score in risk.items():
+        table = confusion(high_risk, score > cutoff, confidence=confidence)
+        estimates = {
+            "auc": roc_auc(high_risk, score, confidence=confidence),
+            "c_index": c_index(
+                patients["pfs_months"], patients["progressed"], score, confidence=confidence
+            ),
+            **{name: getattr(table, name) for name in MEASURES},
+        }
+        row = {"model": model, "n": len(patients)}
+        for name, estimate in estimates.items():
+            row |= {name: estimate.value, f"{name}_low": estimate.low}
+            row[f"{name}_high"] = estimate.high
+        rows.append(row)
+    return pd.DataFrame(rows)

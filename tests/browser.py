@@ -1,0 +1,155 @@
+"""JupyterLab on a free port and a headless Chromium, for tests that need eyes and hands."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+START_TIMEOUT_S = 90
+QUIET = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
+    "--disable-component-update", "--disable-default-apps", "--no-first-run",
+    "--disable-features=Translate,OptimizationHints,MediaRouter",
+]  # fmt: skip
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def write_notebook(path, *sources):
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+
+
+@contextmanager
+def jupyterlab(folder, *, theme="JupyterLab Light"):
+    """Serve `folder`; yields the address. Settings and runtime files stay inside it."""
+    port, own = free_port(), Path(folder) / ".jupyter"
+    settings = own / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "themes.jupyterlab-settings").write_text(f'{{"theme": "{theme}"}}')
+    names = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
+    environment = os.environ | {f"JUPYTER_{name}": str(own / name.lower()) for name in names}
+    environment["JUPYTERLAB_SETTINGS_DIR"] = str(own / "lab" / "user-settings")
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    )
+    command = [
+        sys.executable, "-m", "jupyter", "lab", "--no-browser", f"--port={port}", "--allow-root",
+        "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
+        "--ServerApp.password=", f"--ServerApp.root_dir={folder}", "--expose-app-in-browser",
+        "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]  # fmt: skip
+    with (own / "server.log").open("wb") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait(f"{address}/api/status", server, own / "server.log")
+        yield address
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+def _wait(address, server, log):
+    for _ in range(START_TIMEOUT_S * 4):
+        if server.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.25)
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+
+
+class Lab:
+    """One notebook open in one browser page."""
+
+    def __init__(self, page, address, name):
+        self.page, self.requests, self.errors = page, [], []
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.goto(f"{address}/lab/tree/{name}?reset")
+        page.wait_for_selector(".jp-Notebook", timeout=60_000)
+        page.wait_for_function(
+            "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status"
+            " === 'idle'",
+            timeout=60_000,
+        )
+
+    def run(self, number):
+        """Run one cell and return its text outputs."""
+        self.page.evaluate(
+            """async (number) => {
+                const content = window.jupyterapp.shell.currentWidget.content;
+                content.activeCellIndex = number;
+                await window.jupyterapp.commands.execute('notebook:run-cell');
+            }""",
+            number,
+        )
+        outputs = self.page.evaluate(
+            """(number) => window.jupyterapp.shell.currentWidget.content.widgets[number]
+                .model.sharedModel.getOutputs().map((one) => one.text || one.traceback || '')""",
+            number,
+        )
+        return "".join("".join(text) for text in outputs)
+
+    def cell_count(self):
+        return self.page.evaluate("window.jupyterapp.shell.currentWidget.content.widgets.length")
+
+    def pixels(self, selector, number=0):
+        """Read back a canvas: (rows, columns, 4) uint8."""
+        import base64
+
+        import numpy as np
+
+        rows, columns, data = (
+            self.page.locator(selector)
+            .nth(number)
+            .evaluate(
+                """(canvas) => {
+                const { width, height } = canvas;
+                const data = canvas.getContext('2d').getImageData(0, 0, width, height).data;
+                let text = '';
+                for (let k = 0; k < data.length; k += 8192)
+                    text += String.fromCharCode(...data.subarray(k, k + 8192));
+                return [height, width, btoa(text)];
+            }"""
+            )
+        )
+        return np.frombuffer(base64.b64decode(data), np.uint8).reshape(rows, columns, 4)
+
+    def foreign_requests(self):
+        return [
+            url
+            for url in self.requests
+            if not url.startswith(("http://127.0.0.1", "data:", "blob:"))
+        ]
+
+
+@contextmanager
+def chromium():
+    """Yield a headless browser that talks to nobody but this machine."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        try:
+            yield browser
+        finally:
+            browser.close()

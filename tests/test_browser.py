@@ -1,0 +1,365 @@
+"""The widgets in JupyterLab under a real browser: what is drawn, dragged and typed."""
+
+import json
+
+import numpy as np
+import pytest
+from browser import CHROMIUM, Lab, chromium, jupyterlab, write_notebook
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt install chromium"),
+]
+
+SETUP = """
+import json, numpy as np, pandas as pd
+from npc_helpers.dicom import MRSeries
+from npc_helpers.roi import COLUMNS
+from npc_helpers.roi_session import RoiSession
+from npc_helpers.widgets import RoiEditor
+
+def head(seed):
+    rows, columns = np.mgrid[:512, :512]
+    inside = ((rows - 256) / 220) ** 2 + ((columns - 256) / 180) ** 2 < 1
+    rng = np.random.default_rng(seed)
+    array = (rng.normal(400, 60, (5, 512, 512)) * inside).clip(0).astype(np.uint16)
+    array[:, 200:260, 240:300] += 300
+    return MRSeries(array, (0.5, 0.5), np.arange(5) * 5.0, 5.0, np.array([1.0, 0, 0, 0, 1, 0]),
+                    "A", "", ())
+
+stacks = {("A", "pre", name): head(seed) for seed, name in enumerate(["t2w", "t1c"])}
+rows = [(*key, i, 60, 150, 460, 350, "suggested", "") for key in stacks for i in range(5)]
+session = RoiSession(stacks, pd.DataFrame(rows, columns=COLUMNS), patient_id="A",
+                     timepoint="pre", path="rois.csv")
+editor = RoiEditor(session)
+"""
+STATE = """
+print(json.dumps({"rois": editor.rois, "slice": session.slice_index, "name": session.sequence,
+                  "box": list(vars(session.get()).values()), "message": editor.state["message"]}))
+"""
+EXPLORER = """
+import numpy as np, pandas as pd
+from npc_helpers.settings import TUTORIAL
+from npc_helpers.widgets import GradCamExplorer
+from npc_helpers.widgets.gradcam_explorer import Examination
+
+index = pd.DataFrame([("t2w", i, 60, 150, 460, 351) for i in range(3)],
+                     columns=["sequence", "slice_index", "x0", "y0", "x1", "y1"])
+mask = np.zeros((3, 512, 512), dtype=bool)
+mask[:, 200:260, 240:300] = True
+grey = np.tile(np.arange(512) // 2, (3, 512, 1)).astype(np.uint8)
+
+def compute(patient_id, timepoint, model):
+    cells = np.add.outer(np.arange(6.0), np.arange(6.0) * 2) - 6
+    flat = {"pre": cells, "post": -np.abs(cells) - 1}[timepoint]
+    return {target: np.repeat(flat[None], 3, axis=0) for target in ("margin", "logit", "softmax")}
+
+explorer = GradCamExplorer(
+    ["A", "B"], lambda *where: Examination({"t2w": grey}, index, mask=mask, letters="RLAP"),
+    compute, setting=TUTORIAL, note="demonstration cohort, synthetic",
+    limits={when: dict.fromkeys(("margin", "logit", "softmax"), 10.0) for when in ("pre", "post")})
+"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module", params=["JupyterLab Light"])
+def address(tmp_path_factory, request):
+    folder = tmp_path_factory.mktemp("lab")
+    write_notebook(folder / "editor.ipynb", SETUP, "editor", STATE)
+    write_notebook(folder / "explorer.ipynb", EXPLORER, "explorer")
+    with jupyterlab(folder, theme=request.param) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def shots(tmp_path_factory):
+    """Where screenshots go; a failing test is easier to read with them."""
+    return tmp_path_factory.mktemp("screenshots")
+
+
+@pytest.fixture(scope="module")
+def lab(browser, address):
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    opened = Lab(page, address, "editor.ipynb")
+    assert "Traceback" not in opened.run(0)
+    opened.run(1)
+    page.wait_for_selector(".npc-frame canvas", timeout=30_000)
+    page.wait_for_selector("[data-draw-ms]")
+    yield opened
+    page.close()
+
+
+@pytest.fixture
+def t2w(lab):
+    """The first picture, scrolled into view, on the first slice, as suggested."""
+    frame = lab.page.locator(".npc-frame").first
+    frame.scroll_into_view_if_needed()
+    frame.focus()
+    lab.page.keyboard.press("Home")
+    lab.page.keyboard.press("r")
+    wait_for_answer(lab)
+    return frame
+
+
+def wait_for_answer(lab):
+    """Until the last command has come back and is drawn."""
+    lab.page.wait_for_timeout(300)  # arrow keys rest before they are sent
+    lab.page.wait_for_function("document.querySelector('.npc-widget').dataset.waiting !== 'yes'")
+
+
+def state(lab):
+    return json.loads(lab.run(2))
+
+
+def drag(lab, frame, start, end, *, shift=True):
+    """Drag between two points in image pixels; returns where the mouse really was."""
+    box = frame.locator("canvas").bounding_box()
+    scale = np.array([box["width"], box["height"]]) / 512
+    corner = np.array([box["x"], box["y"]])
+    mouse = lab.page.mouse
+    if shift:
+        lab.page.keyboard.down("Shift")
+    mouse.move(*(corner + scale * start))
+    mouse.down()
+    for step in np.linspace(0, 1, 8):
+        mouse.move(*(corner + scale * (np.array(start) * (1 - step) + np.array(end) * step)))
+    mouse.up()
+    if shift:
+        lab.page.keyboard.up("Shift")
+    wait_for_answer(lab)
+
+
+def assert_box(found, expected):
+    assert np.abs(np.array(found) - expected).max() <= 1, (found, expected)
+
+
+def test_canvas_shows_the_pixels_the_network_would_see(lab, t2w):
+    from npc_helpers.roi import to_uint8
+
+    namespace = {}
+    exec(SETUP.split("stacks =")[0], namespace)
+    for number in (0, 1):
+        expected = to_uint8(namespace["head"](number).array)[0]
+        shown = lab.pixels(".npc-frame canvas", number)
+        np.testing.assert_array_equal(shown[..., 0], expected)
+        assert (shown[..., 3] == 255).all()
+
+
+def test_drag_gives_python_the_numbers_of_the_mouse(lab, t2w):
+    drag(lab, t2w, (120, 130), (300, 280))
+    found = state(lab)
+    assert_box(found["rois"]["t2w"]["0"], (120, 130, 300, 280))
+    assert found["box"] == found["rois"]["t2w"]["0"]
+
+
+def test_drag_backwards_and_out_of_the_picture(lab, t2w):
+    drag(lab, t2w, (310, 290), (100, 120))
+    assert_box(state(lab)["box"], (100, 120, 310, 290))
+    drag(lab, t2w, (300, 300), (560, 400))
+    assert_box(state(lab)["box"], (300, 300, 512, 400))
+
+
+def test_inside_moves_and_edge_resizes(lab, t2w):
+    drag(lab, t2w, (120, 130), (300, 280))
+    x0, y0, x1, y1 = state(lab)["box"]
+    drag(lab, t2w, (200, 200), (230, 190), shift=False)
+    assert_box(state(lab)["box"], (x0 + 30, y0 - 10, x1 + 30, y1 - 10))
+    x0, y0, x1, y1 = state(lab)["box"]
+    drag(lab, t2w, (x1, (y0 + y1) / 2), (x1 + 40, (y0 + y1) / 2), shift=False)
+    assert_box(state(lab)["box"], (x0, y0, x1 + 40, y1))
+
+
+def test_arrow_keys_nudge_and_one_undo_takes_them_back(lab, t2w):
+    before = state(lab)["box"]
+    t2w.focus()
+    for key in ("ArrowRight", "ArrowRight", "Shift+ArrowDown", "Alt+ArrowLeft"):
+        lab.page.keyboard.press(key)
+    wait_for_answer(lab)
+    x0, y0, x1, y1 = before
+    assert state(lab)["box"] == [x0 + 2, y0 + 10, x1 + 1, y1 + 10]
+    t2w.focus()
+    lab.page.keyboard.press("Control+z")
+    wait_for_answer(lab)
+    assert state(lab)["box"] == before
+    t2w.focus()
+    lab.page.keyboard.press("Control+y")
+    wait_for_answer(lab)
+    assert state(lab)["box"] == [x0 + 2, y0 + 10, x1 + 1, y1 + 10]
+
+
+def test_copy_goes_to_the_next_slice_and_shows_it(lab, t2w):
+    drag(lab, t2w, (120, 130), (300, 280))
+    drawn = state(lab)["box"]
+    t2w.focus()
+    lab.page.keyboard.press("c")
+    wait_for_answer(lab)
+    found = state(lab)
+    assert found["slice"] == 1 and found["box"] == drawn
+    assert "slice 2 of 5" in lab.page.locator(".npc-place").first.inner_text()
+
+
+def test_wheel_and_page_keys_change_both_pictures_and_do_not_scroll(lab, t2w):
+    before = lab.pixels(".npc-frame canvas", 1).copy()
+    position = t2w.bounding_box()["y"]
+    t2w.hover()
+    lab.page.mouse.wheel(0, 100)
+    lab.page.wait_for_timeout(200)
+    assert t2w.bounding_box()["y"] == position
+    assert (lab.pixels(".npc-frame canvas", 1) != before).any()
+    lab.page.keyboard.press("PageUp")
+    wait_for_answer(lab)
+    assert state(lab)["slice"] == 2
+
+
+def test_letters_do_not_reach_the_notebook(lab, t2w):
+    count = lab.cell_count()
+    t2w.focus()
+    for key in ("a", "b", "d", "d", "x", "m"):
+        lab.page.keyboard.press(key)
+    lab.page.wait_for_timeout(300)
+    assert lab.cell_count() == count
+
+
+def test_right_drag_changes_brightness_and_a_preset_brings_it_back(lab, t2w):
+    before = lab.pixels(".npc-frame canvas").copy()
+    box = t2w.bounding_box()
+    lab.page.mouse.move(box["x"] + 100, box["y"] + 100)
+    lab.page.mouse.down(button="right")
+    lab.page.mouse.move(box["x"] + 180, box["y"] + 180)
+    lab.page.mouse.up(button="right")
+    lab.page.wait_for_timeout(200)
+    assert (lab.pixels(".npc-frame canvas") != before).mean() > 0.1
+    lab.page.keyboard.press("1")
+    lab.page.wait_for_timeout(200)
+    np.testing.assert_array_equal(lab.pixels(".npc-frame canvas"), before)
+
+
+def test_small_slip_is_refused_in_words(lab, t2w):
+    before = state(lab)["box"]
+    drag(lab, t2w, (20, 20), (24, 60))
+    assert state(lab)["box"] == before
+    assert "at least 8" in lab.page.locator(".npc-message").first.inner_text()
+
+
+def test_saved_rectangles_survive_a_restart_of_the_session(lab, t2w, address):
+    drag(lab, t2w, (120, 130), (300, 280))
+    drawn = state(lab)["box"]
+    lab.page.evaluate(
+        "window.jupyterapp.shell.currentWidget.content.widgets[2].model.sharedModel.setSource("
+        '\'again = RoiSession(stacks, pd.DataFrame(rows, columns=COLUMNS), patient_id="A", '
+        'timepoint="pre", path="rois.csv"); print(list(vars(again.get()).values()))\')'
+    )
+    try:
+        assert json.loads(lab.run(2)) == drawn
+    finally:
+        lab.page.evaluate(
+            "source => window.jupyterapp.shell.currentWidget.content.widgets[2].model"
+            ".sharedModel.setSource(source)",
+            STATE,
+        )
+
+
+def test_nothing_is_fetched_from_elsewhere_and_nothing_breaks(lab, t2w, shots):
+    lab.page.locator(".npc-widget").first.screenshot(path=shots / "roi_editor.png")
+    assert lab.foreign_requests() == []
+    assert lab.errors == []
+
+
+# --- explorer ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def explorer(browser, address):
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    opened = Lab(page, address, "explorer.ipynb")
+    assert "Traceback" not in opened.run(0)
+    opened.run(1)
+    page.wait_for_selector(".npc-frame canvas", timeout=30_000)
+    page.wait_for_selector("[data-draw-ms]")
+    yield opened
+    page.close()
+
+
+def expected_blend(opacity):
+    """What numpy and matplotlib make of the same map, through `gradcam.to_image`."""
+    from types import SimpleNamespace
+
+    from matplotlib import colormaps
+
+    from npc_helpers.gradcam import to_image
+    from npc_helpers.settings import TUTORIAL
+
+    cells = np.add.outer(np.arange(6.0), np.arange(6.0) * 2) - 6
+    box = SimpleNamespace(x0=60, y0=150, x1=460, y1=351)
+    heat = to_image(cells, box, (512, 512), setting=TUTORIAL)
+    grey = np.tile(np.arange(512) // 2, (512, 1)).astype(float)
+    shown = np.repeat(grey[..., None], 3, axis=2)
+    seen = np.isfinite(heat)
+    colour = colormaps["inferno"](np.rint(np.clip(heat[seen] / 10, 0, 1) * 255).astype(int))
+    shown[seen] = (1 - opacity) * shown[seen] + opacity * colour[:, :3] * 255
+    return shown
+
+
+def test_map_lies_where_the_package_puts_it(explorer):
+    shown = explorer.pixels(".npc-pane canvas", 0)[..., :3].astype(float)
+    # a share on the border between two of the 256 colours may fall to either side
+    assert np.abs(shown - expected_blend(0.5)).max() <= 4
+    assert np.abs(shown - expected_blend(0.5)).mean() < 0.6
+
+
+def test_map_without_positive_evidence_says_so_and_leaves_the_image(explorer):
+    shown = explorer.pixels(".npc-pane canvas", 1)
+    np.testing.assert_array_equal(shown[..., 0], np.tile(np.arange(512) // 2, (512, 1)))
+    caption = explorer.page.locator(".npc-pane figcaption").nth(1).inner_text()
+    assert "no positive evidence" in caption
+
+
+def test_opacity_slider_changes_pixels(explorer):
+    slider = explorer.page.locator("input[data-name=opacity]")
+    for value in ("0", "1"):
+        slider.evaluate(
+            "(bar, value) => { bar.value = value; bar.dispatchEvent(new Event('input')); }", value
+        )
+        explorer.page.wait_for_timeout(200)
+        shown = explorer.pixels(".npc-pane canvas", 0)[..., :3].astype(float)
+        assert np.abs(shown - expected_blend(float(value))).mean() < 0.6
+
+
+def test_hover_tells_the_value_of_the_map(explorer, shots):
+    frame = explorer.page.locator(".npc-frame").first
+    frame.scroll_into_view_if_needed()
+    box = frame.locator("canvas").bounding_box()
+    scale = box["width"] / 512
+    explorer.page.mouse.move(box["x"] + 250.5 * scale, box["y"] + 260.5 * scale)
+    explorer.page.wait_for_timeout(100)
+    text = explorer.page.locator(".npc-status").first.inner_text()
+    assert text.startswith("pre: column 250, row 260, grey 125, map ")
+    explorer.page.locator(".npc-widget").first.screenshot(path=shots / "gradcam_explorer.png")
+    assert explorer.foreign_requests() == [] and explorer.errors == []
+
+
+# --- dark theme -------------------------------------------------------------------------------
+
+
+def test_editor_is_dark_in_the_dark_theme(browser, tmp_path, shots):
+    write_notebook(tmp_path / "editor.ipynb", SETUP, "editor", STATE)
+    with jupyterlab(tmp_path, theme="JupyterLab Dark") as served:
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        lab = Lab(page, served, "editor.ipynb")
+        lab.run(0)
+        lab.run(1)
+        widget = page.locator(".npc-widget").first
+        widget.wait_for(timeout=30_000)
+        paper, ink = widget.evaluate(
+            "(e) => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color]"
+            ".map((text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number))"
+        )
+        widget.screenshot(path=shots / "roi_editor_dark.png")
+        page.close()
+    assert max(paper) < 60 and min(ink) > 180
