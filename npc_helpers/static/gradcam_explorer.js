@@ -11,7 +11,7 @@ const NAMES = {
 };
 
 function render({ model, el }) {
-  const root = element("div", { class: "npc-widget", "data-lm-suppress-shortcuts": "true" });
+  const root = element("div", { class: "npc-widget" });
   el.replaceChildren(root);
   let panes = {}, volumes = {}, masks = {}, values = {}, tables = {}, hidden = false, waiting = 0;
 

@@ -18,10 +18,10 @@ const GRIP_PX = 8; // how near to an edge, on the screen, counts as on it
 const NO_ANSWER_MS = 4000;
 
 function render({ model, el }) {
-  const root = element("div", { class: "npc-widget", "data-lm-suppress-shortcuts": "true" });
+  const root = element("div", { class: "npc-widget" });
   el.replaceChildren(root);
   let series, volumes, panes, windows, drag = null, draft = null, inverted = false;
-  let nudging = 0, waiting = 0, counter = 0;
+  let nudging = 0, waiting = 0, counter = Date.now();
 
   // --- the page ------------------------------------------------------------------------------
 

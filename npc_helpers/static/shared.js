@@ -1,7 +1,12 @@
 // Helpers of both widgets; placed before the widget's own module.
 
+// JupyterLab's shortcuts look at the focused element before its parents, so each one that can
+// have the focus must say itself that its keys are not for the notebook.
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
+  if (["button", "select", "input"].includes(tag) || "tabindex" in attributes) {
+    made.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
     else if (value !== false) made.setAttribute(name, value === true ? "" : value);

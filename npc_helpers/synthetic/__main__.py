@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 from npc_helpers.study import StudyError
-from npc_helpers.synthetic.registry import make_cohort
+from npc_helpers.synthetic.centres import second_centre, select
+from npc_helpers.synthetic.protocols import DEFAULT
+from npc_helpers.synthetic.registry import Cohort, make_cohort
 from npc_helpers.synthetic.survival import PRESETS
-from npc_helpers.synthetic.writer import select, write_study
+from npc_helpers.synthetic.writer import write_study
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -20,14 +23,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     start = time.perf_counter()
     try:
-        cohort = make_cohort(preset=options.preset, seed=options.seed)
-        if options.patients or options.prefix != "SYN" or options.vendor:
-            count = options.patients or len(cohort.patients)
-            cohort = select(cohort, count, prefix=options.prefix, vendor=options.vendor)
+        cohort = _cohort(options)
         built = write_study(
-            options.folder,
+            options.folder or ROOT,
             cohort,
             matrix=options.matrix,
+            protocol="3T" if options.centre == "second" else DEFAULT,
+            upgraded_on=options.upgraded_on,
             workers=options.workers,
             replace=options.replace,
         )
@@ -46,6 +48,25 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _cohort(options: argparse.Namespace) -> Cohort:
+    """Return the patients the options ask for."""
+    if options.centre == "second":
+        cohort = second_centre(preset=options.preset, seed=options.seed)
+    else:
+        cohort = make_cohort(preset=options.preset, seed=options.seed)
+    ordinary = options.centre == "main" and not (options.patients or options.vendor)
+    if not (ordinary and options.prefix == "SYN" and options.upgraded_on is None):
+        if options.folder is None:
+            raise StudyError(
+                "Name a folder: this is not the demonstration study that belongs into the "
+                "repository."
+            )
+    count = options.patients or len(cohort.patients)
+    if options.patients or options.prefix != "SYN" or options.vendor:
+        cohort = select(cohort, count, prefix=options.prefix, vendor=options.vendor)
+    return cohort
+
+
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m npc_helpers.synthetic",
@@ -53,7 +74,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         "finish an interrupted build. What is finished is kept.",
     )
     add = parser.add_argument
-    add("folder", nargs="?", type=Path, default=ROOT, metavar="FOLDER",
+    add("folder", nargs="?", type=Path, metavar="FOLDER",
         help="study folder; default: this repository")  # fmt: skip
     add("--preset", default="paper_like", help=f"hazard model: {', '.join(PRESETS)}")
     add("--seed", type=int, default=2022, help="seed of the cohort (default 2022)")
@@ -62,6 +83,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     add("--prefix", default="SYN", help="start of the identifiers (default SYN)")
     add("--vendor", choices=("A", "B", "C"), help="scanner of all patients")
     add("--matrix", type=int, default=512, help="rows and columns of an image (default 512)")
+    add("--centre", choices=("main", "second"), default="main",
+        help="second: 90 other, less advanced patients on a 3 T scanner")  # fmt: skip
+    add("--upgraded-on", type=date.fromisoformat, metavar="YYYY-MM-DD",
+        help="the scanner is upgraded that day (to teach confounding)")  # fmt: skip
     add("--replace", action="store_true", help="build over another synthetic study")
     return parser.parse_args(arguments)
 

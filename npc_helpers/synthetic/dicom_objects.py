@@ -24,10 +24,11 @@ from pydicom.uid import (
 )
 
 from npc_helpers.synthetic.patient import Patient
-from npc_helpers.synthetic.tissues import SEQUENCES
+from npc_helpers.synthetic.protocols import DEFAULT, PROTOCOLS
 
 MANUFACTURER = "SYNTHETIC"
 BITS_STORED = 12
+LARMOR_MHZ_PER_T = 42.577
 LOCALISER, FAT = "localiser", "t2w_fat"  # decoy series, also the names of their folders
 
 
@@ -123,6 +124,8 @@ class Visit:
         Angle of the slices against the table, radians.
     table_mm : float
         Height of the topmost slice in patient coordinates.
+    protocol : str
+        Key of `protocols.PROTOCOLS`.
     """
 
     patient: Patient
@@ -133,6 +136,7 @@ class Visit:
     slice_spacing_mm: float
     tilt: float
     table_mm: float
+    protocol: str = DEFAULT
 
     def uid(self, *names: object) -> str:
         """Return the identifier of one object of this examination (PS3.5, B.2)."""
@@ -213,7 +217,8 @@ def _common(visit: Visit, series: str, style: Style) -> Dataset:
     d = _header(visit, series, MRImageStorage, "MR")
     d.file_meta.TransferSyntaxUID = JPEGLSLossless
     sequence = "t1c" if series == "t1c" else "t2w"
-    timing = SEQUENCES[sequence]
+    installation = PROTOCOLS[visit.protocol]
+    timing = installation.sequence(sequence)
     kind = "fat" if series == FAT else "water"
     d.ImageType = ["DERIVED", "PRIMARY", *style.image_type[kind]]
     d.DerivationDescription = "synthetic image, computed from a model of anatomy and physics"
@@ -223,9 +228,10 @@ def _common(visit: Visit, series: str, style: Style) -> Dataset:
     d.BodyPartExamined = "HEADNECK"
     d.ScanningSequence, d.MRAcquisitionType = "SE", "2D"
     d.SequenceVariant, d.ScanOptions = style.variant, style.options
-    d.MagneticFieldStrength, d.ImagingFrequency, d.ImagedNucleus = "1.5", "63.87", "1H"
+    d.MagneticFieldStrength, d.ImagedNucleus = f"{installation.field_t:g}", "1H"
+    d.ImagingFrequency = f"{LARMOR_MHZ_PER_T * installation.field_t:.2f}"
     d.RepetitionTime, d.EchoTime = str(timing.tr), str(timing.te)
-    d.EchoTrainLength, d.NumberOfAverages = ("3", "1") if timing.contrast else ("16", "2")
+    d.EchoTrainLength, d.NumberOfAverages = str(timing.echo_train), "2"
     d.EchoNumbers, d.FlipAngle, d.PixelBandwidth = "1", "125", "244.1"
     d.InPlanePhaseEncodingDirection = "COL"
     d.AcquisitionMatrix = [0, 320, 256, 0]
@@ -265,7 +271,8 @@ def _header(visit: Visit, series: str, sop_class: str, modality: str) -> Dataset
     d.SeriesTime = d.AcquisitionTime = d.ContentTime = d.InstanceCreationTime = f"10{minute:02d}00"
     d.SeriesNumber = str(SERIES_NUMBERS[series])
     d.Manufacturer, d.ManufacturerModelName = MANUFACTURER, STYLES[patient.vendor].model
-    d.InstitutionName, d.SoftwareVersions, d.DeviceSerialNumber = MANUFACTURER, "1", "0"
+    d.InstitutionName, d.DeviceSerialNumber = MANUFACTURER, "0"
+    d.SoftwareVersions = "2" if "upgraded" in visit.protocol else "1"
     return d
 
 

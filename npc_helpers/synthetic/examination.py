@@ -22,6 +22,7 @@ from npc_helpers.synthetic.anatomy import Anatomy, draw_anatomy, stream
 from npc_helpers.synthetic.dicom_objects import FAT, LOCALISER, Visit
 from npc_helpers.synthetic.mri import acquire, enlarge, scan_stream, suggested_boxes
 from npc_helpers.synthetic.patient import Patient
+from npc_helpers.synthetic.protocols import DEFAULT
 
 TIMEPOINTS = ("pre", "post")
 SERIES = ("t2w", "t1c")
@@ -42,6 +43,8 @@ class Examination:
     timepoint : {"pre", "post"}
     day : date
     matrix : int
+    protocol : str
+        Key of `protocols.PROTOCOLS`.
     """
 
     folder: Path
@@ -49,11 +52,13 @@ class Examination:
     timepoint: str
     day: date
     matrix: int
+    protocol: str = DEFAULT
 
     @property
     def fingerprint(self) -> str:
         """Hash of everything the images follow from."""
-        made_from = [VERSION, asdict(self.patient), self.timepoint, str(self.day), self.matrix]
+        who = asdict(self.patient)
+        made_from = [VERSION, who, self.timepoint, str(self.day), self.matrix, self.protocol]
         return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()
 
     @property
@@ -75,7 +80,7 @@ class Examination:
 
 
 def series_pixels(
-    patient: Patient, timepoint: str, sequence: str, *, matrix: int = 512
+    patient: Patient, timepoint: str, sequence: str, *, matrix: int = 512, protocol: str = DEFAULT
 ) -> np.ndarray:
     """Make the pixels of one series alone, the same as in the whole build.
 
@@ -85,6 +90,7 @@ def series_pixels(
     timepoint : {"pre", "post"}
     sequence : {"t2w", "t1c"}
     matrix : int
+    protocol : str
 
     Returns
     -------
@@ -92,7 +98,8 @@ def series_pixels(
         Stored values, lowest slice first.
     """
     anatomy = draw_anatomy(patient, timepoint)
-    return acquire(anatomy, sequence, scan_stream(patient, timepoint, sequence), matrix=matrix)
+    rng = scan_stream(patient, timepoint, sequence)
+    return acquire(anatomy, sequence, rng, matrix=matrix, protocol=protocol)
 
 
 def make(examination: Examination) -> dict:
@@ -125,19 +132,20 @@ def _make(examination: Examination) -> dict:
     examination.folder.mkdir(parents=True, exist_ok=True)
     for abandoned in examination.folder.glob(".part-*"):
         shutil.rmtree(abandoned) if abandoned.is_dir() else abandoned.unlink()
+    protocol = examination.protocol
     anatomy = draw_anatomy(patient, timepoint)
     tumour, nodes = enlarge(anatomy.tumour, matrix), enlarge(anatomy.nodes, matrix)
     visit = _visit(examination, anatomy)
     written, source = [], None
     for sequence in SERIES:
         rng = scan_stream(patient, timepoint, sequence)
-        pixels = acquire(anatomy, sequence, rng, matrix=matrix)
+        pixels = acquire(anatomy, sequence, rng, matrix=matrix, protocol=protocol)
         datasets = dicom_objects.mr_datasets(visit, sequence, pixels)
         source = source or datasets
         written += _write_series(examination, sequence, datasets)
         if sequence == "t2w" and examination.has_decoys:
             rng = scan_stream(patient, timepoint, sequence)
-            fat = acquire(anatomy, sequence, rng, matrix=matrix, image="fat")
+            fat = acquire(anatomy, sequence, rng, matrix=matrix, image="fat", protocol=protocol)
             decoys = {
                 FAT: dicom_objects.mr_datasets(visit, FAT, fat),
                 LOCALISER: dicom_objects.localiser_datasets(visit, pixels),
@@ -160,6 +168,7 @@ def _visit(examination: Examination, anatomy: Anatomy) -> Visit:
         slice_spacing_mm=anatomy.slice_spacing_mm,
         tilt=float(np.deg2rad(np.clip(rng.normal(0, 4), -12, 12))),
         table_mm=float(rng.normal(0, 15)),
+        protocol=examination.protocol,
     )
 
 

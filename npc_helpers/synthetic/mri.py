@@ -13,11 +13,11 @@ from scipy import fft
 
 from npc_helpers.synthetic.anatomy import LEVELS, TARGET, Anatomy, draw_anatomy, stream
 from npc_helpers.synthetic.patient import Patient
+from npc_helpers.synthetic.protocols import DEFAULT, PROTOCOLS, Protocol
 from npc_helpers.synthetic.tissues import signals
 
 MATRIX = 512  # reconstructed
 PHASE_LINES = 256  # acquired along the phase-encoding direction (rows)
-MUSCLE = 110.0  # mean stored value of muscle
 MAXIMUM = 4095  # 12 bits
 
 
@@ -51,12 +51,12 @@ class Scan:
     ghost_phase: float
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> Scan:
+    def draw(cls, rng: np.random.Generator, protocol: Protocol) -> Scan:
         """Draw the conditions of one acquisition."""
         moved = rng.random(2)
         return cls(
-            snr=float(rng.uniform(22, 40)),
-            gain=MUSCLE * float(np.exp(rng.normal(0, 0.10))),
+            snr=float(rng.uniform(*protocol.snr)),
+            gain=protocol.gain * float(np.exp(rng.normal(0, 0.10))),
             shading=rng.normal([0, 0.05, 0.10, 0.10, 0, 0], [0.09, 0.09, 0.05, 0.05, 0.04, 0.05]),
             leak=float(rng.uniform(0.02, 0.05)),
             failure=float(rng.uniform(0.15, 0.5)) if moved[0] < 0.3 else 0.0,
@@ -73,6 +73,7 @@ def acquire(
     *,
     matrix: int = MATRIX,
     image: str = "water",
+    protocol: str = DEFAULT,
 ) -> np.ndarray:
     """Return the magnitude images of one sequence.
 
@@ -86,6 +87,8 @@ def acquire(
         Rows and columns of the reconstruction, at least the acquired 320.
     image : {"water", "fat"}
         Which of the two Dixon images.
+    protocol : str
+        Key of `protocols.PROTOCOLS`.
 
     Returns
     -------
@@ -99,24 +102,25 @@ def acquire(
     """
     if matrix < anatomy.top.shape[-1]:
         raise ValueError(f"matrix is {matrix}; at least {anatomy.top.shape[-1]} was acquired")
-    scan = Scan.draw(rng)
-    signal = _contrast(anatomy, sequence, scan, image)
+    installation = PROTOCOLS[protocol]
+    scan = Scan.draw(rng, installation)
+    tables = signals(sequence, installation)
+    signal = _contrast(anatomy, tables if image == "water" else tables[::-1], scan, image)
     signal *= _coil(anatomy, scan)
-    magnitude = _reconstruct(signal, scan, rng, matrix)
+    magnitude = _reconstruct(signal, scan, rng, matrix, installation.blur)
     magnitude *= scan.gain
     return np.minimum(magnitude + 0.5, MAXIMUM).astype(np.uint16)
 
 
-def _contrast(anatomy: Anatomy, sequence: str, scan: Scan, image: str) -> np.ndarray:
-    """Return the signal per acquired pixel; muscle water = 1."""
-    water, fat = signals(sequence)
-    leak = scan.leak
-    if image == "fat":
-        water, fat, leak = fat, water, 0.03
+def _contrast(
+    anatomy: Anatomy, tables: tuple[np.ndarray, np.ndarray], scan: Scan, image: str
+) -> np.ndarray:
+    """Return the signal per acquired pixel from the tables of what is wanted and what leaks in."""
+    wanted, other = tables
     share = anatomy.share * np.float32(1 / 255)
-    signal = _mixed(water + leak * fat, anatomy, share)
+    signal = _mixed(wanted + scan.leak * other, anatomy, share)
     for index, extra in _fat_failures(anatomy, scan) if image == "water" else ():
-        signal[index] += extra * _mixed(fat, anatomy, share, index)
+        signal[index] += extra * _mixed(other, anatomy, share, index)
     signal *= anatomy.texture
     return signal
 
@@ -162,7 +166,7 @@ def _coil(anatomy: Anatomy, scan: Scan) -> np.ndarray:
 
 
 def _reconstruct(
-    signal: np.ndarray, scan: Scan, rng: np.random.Generator, matrix: int
+    signal: np.ndarray, scan: Scan, rng: np.random.Generator, matrix: int, blur: float
 ) -> np.ndarray:
     """Acquire k-space with noise, filter it, fill it with zeros and return the magnitude."""
     n, size, _ = signal.shape
@@ -172,13 +176,13 @@ def _reconstruct(
     sigma = size / scan.snr  # the transform adds up size x size pixels
     k += sigma * rng.standard_normal((*k.shape, 2), dtype=np.float32).view(np.complex64)[..., 0]
     rows = fft.ifftshift(np.arange(-lines, lines))
-    weight = _taper(rows / lines)
+    weight = _taper(rows / lines, blur)
     if scan.ghost:
         weight = weight * (
             1 + scan.ghost * np.cos(2 * np.pi * rows / scan.ghost_period + scan.ghost_phase)
         )
     columns = fft.ifftshift(np.arange(-half, half))
-    k *= (weight[:, None] * _taper(columns / half)).astype(np.float32)
+    k *= (weight[:, None] * _taper(columns / half, blur)).astype(np.float32)
     wide = np.zeros((n, PHASE_LINES, matrix), np.complex64)
     wide[..., :half], wide[..., -half:] = k[..., :half], k[..., half:]
     wide = fft.ifft(wide, axis=2, overwrite_x=True)
@@ -188,14 +192,14 @@ def _reconstruct(
     return np.abs(tall) * np.float32((matrix / size) ** 2)
 
 
-def _taper(frequency: np.ndarray) -> np.ndarray:
+def _taper(frequency: np.ndarray, blur: float) -> np.ndarray:
     """Return the weights of the spatial frequencies (1 = edge of k-space).
 
     Decay of the echo train and thick slices blur a little; the scanner's filter against ringing
     falls to one half at the edge.
     """
     rise = np.clip((np.abs(frequency) - 0.6) / 0.4, 0, 1)
-    return (0.75 + 0.25 * np.cos(np.pi * rise)) * np.exp(-0.9 * frequency**2)
+    return (0.75 + 0.25 * np.cos(np.pi * rise)) * np.exp(-blur * frequency**2)
 
 
 # --- a patient's images -------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from npc_helpers.synthetic.protocols import DEFAULT, PROTOCOLS, Protocol, Sequence
+
 R1 = 4.78  # L/(mmol s)
 R2 = 5.0
 
@@ -97,24 +99,13 @@ CODE = {name: code for code, name in enumerate(NAMES)}
 FAT_T1, FAT_T2 = 280.0, 70.0  # of the fat protons themselves, in every tissue
 
 
-@dataclass(frozen=True)
-class Sequence:
-    """Spin-echo timing in milliseconds, and whether contrast has been given."""
-
-    tr: float
-    te: float
-    contrast: bool
-
-
-# Typical of the paper's protocol (its 2.2 gives no timing): fast spin echo with Dixon water images.
-SEQUENCES = {"t2w": Sequence(4000, 90, False), "t1c": Sequence(620, 10, True)}
-
-
 def _spin_echo(density: np.ndarray, t1: np.ndarray, t2: np.ndarray, s: Sequence) -> np.ndarray:
     return density * (1 - np.exp(-s.tr / t1)) * np.exp(-s.te / t2)
 
 
-def signals(sequence: str) -> tuple[np.ndarray, np.ndarray]:
+def signals(
+    sequence: str, protocol: Protocol = PROTOCOLS[DEFAULT]
+) -> tuple[np.ndarray, np.ndarray]:
     """Return water and fat signal of every tissue, in the order of `NAMES`.
 
     The unit is the water signal of muscle.
@@ -122,19 +113,21 @@ def signals(sequence: str) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     sequence : {"t2w", "t1c"}
+    protocol : Protocol
 
     Returns
     -------
     water, fat : ndarray of float32, shape (n_tissues,)
     """
-    timing = SEQUENCES[sequence]
+    timing = protocol.sequence(sequence)
     columns = np.array([[t.density, t.t1, t.t2, t.water, t.contrast] for t in TISSUES.values()])
     density, t1, t2, water, contrast = columns.T
-    contrast = contrast * timing.contrast
-    t1 = 1 / (1 / t1 + R1 * contrast / 1000)
-    t2 = 1 / (1 / t2 + R2 * contrast / 1000)
+    contrast = contrast * timing.contrast * protocol.relaxivity_factor
+    t1 = 1 / (1 / (t1 * protocol.t1_factor) + R1 * contrast / 1000)
+    t2 = 1 / (1 / (t2 * protocol.t2_factor) + R2 * contrast / 1000)
     of_water = _spin_echo(density * water, t1, t2, timing)
-    of_fat = _spin_echo(density * (1 - water), np.array(FAT_T1), np.array(FAT_T2), timing)
+    fat_t1, fat_t2 = FAT_T1 * protocol.t1_factor, FAT_T2 * protocol.t2_factor
+    of_fat = _spin_echo(density * (1 - water), np.array(fat_t1), np.array(fat_t2), timing)
     unit = of_water[CODE["muscle"]]
     return (of_water / unit).astype(np.float32), (of_fat / unit).astype(np.float32)
 

@@ -11,7 +11,8 @@ import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import pandas as pd
 from npc_helpers.schema import MANIFEST, REGISTRY, SUGGESTED_ROIS, VISITS
 from npc_helpers.study import StudyError, atomic_path
 from npc_helpers.synthetic.examination import SERIES, TIMEPOINTS, Examination, make
+from npc_helpers.synthetic.protocols import DEFAULT, PROTOCOLS
 from npc_helpers.synthetic.registry import Cohort
 
 TRUTH = "data/truth.csv"
@@ -48,54 +50,13 @@ class Built:
     n_images: int
 
 
-def select(
-    cohort: Cohort, n_patients: int, *, prefix: str = "SYN", vendor: str | None = None
-) -> Cohort:
-    """Return the first patients of a cohort, for a small study.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    n_patients : int
-    prefix : str
-        Replaces ``SYN`` in the identifiers.
-    vendor : {"A", "B", "C"}, optional
-        Scanner of all patients.
-
-    Raises
-    ------
-    ValueError
-        If the cohort has not so many patients with images.
-    """
-    if not 1 <= n_patients <= len(cohort.patients):
-        raise ValueError(
-            f"{n_patients} patients asked for; there are 1 to {len(cohort.patients)} to choose from"
-        )
-    patients = tuple(
-        replace(
-            patient,
-            patient_id=patient.patient_id.replace("SYN", prefix, 1),
-            vendor=vendor or patient.vendor,
-        )
-        for patient in cohort.patients[:n_patients]
-    )
-    chosen = [patient.patient_id for patient in cohort.patients[:n_patients]]
-    tables = {}
-    for name in ("registry", "visits", "truth"):
-        table = getattr(cohort, name)
-        table = table[table["patient_id"].isin(chosen)].reset_index(drop=True)
-        renamed = table["patient_id"].str.replace("SYN", prefix, n=1)
-        tables[name] = table.assign(patient_id=renamed)
-    if vendor:
-        tables["truth"]["vendor"] = vendor
-    return Cohort(**tables, patients=patients)
-
-
 def write_study(
     folder: str | Path,
     cohort: Cohort,
     *,
     matrix: int = 512,
+    protocol: str = DEFAULT,
+    upgraded_on: date | None = None,
     workers: int | None = None,
     progress: bool = True,
     replace: bool = False,
@@ -109,6 +70,10 @@ def write_study(
     cohort : Cohort
     matrix : int
         Rows and columns of the images, at least 320.
+    protocol : str
+        Key of `protocols.PROTOCOLS`.
+    upgraded_on : date, optional
+        From this day on the scanner measures as ``"1.5T upgraded"``: a confounder to be found.
     workers : int, optional
         Processes; by default one per processor core.
     progress : bool
@@ -125,13 +90,15 @@ def write_study(
     StudyError
         If the folder holds anything but a build of this study, or there is no room on the disk.
     ValueError
-        If the matrix is smaller than the acquired one.
+        If the matrix is smaller than the acquired one, or the protocol unknown.
     """
     folder = Path(folder).expanduser().resolve()
     if matrix < 320:
         raise ValueError(f"matrix is {matrix}; at least 320 pixels are acquired")
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"unknown protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
     _check_folder(folder, cohort, replace=replace)
-    jobs = _jobs(folder, cohort, matrix)
+    jobs = _jobs(folder, cohort, matrix, protocol, upgraded_on)
     notes = {(job.patient.patient_id, job.timepoint): job.note() for job in jobs}
     missing = [job for job in jobs if notes[job.patient.patient_id, job.timepoint] is None]
     _check_room(folder, missing)
@@ -209,19 +176,26 @@ def _check_room(folder: Path, missing: list[Examination]) -> None:
         )
 
 
-def _jobs(folder: Path, cohort: Cohort, matrix: int) -> list[Examination]:
+def _jobs(
+    folder: Path, cohort: Cohort, matrix: int, protocol: str, upgraded_on: date | None
+) -> list[Examination]:
     days = cohort.registry.set_index("patient_id")[["mri_pre_date", "mri_post_date"]]
-    return [
-        Examination(
-            folder=folder / IMAGES / patient.patient_id / timepoint,
-            patient=patient,
-            timepoint=timepoint,
-            day=days.loc[patient.patient_id, f"mri_{timepoint}_date"].date(),
-            matrix=matrix,
-        )
-        for patient in cohort.patients
-        for timepoint in TIMEPOINTS
-    ]
+    jobs = []
+    for patient in cohort.patients:
+        for timepoint in TIMEPOINTS:
+            day = days.loc[patient.patient_id, f"mri_{timepoint}_date"].date()
+            upgraded = upgraded_on is not None and day >= upgraded_on
+            jobs.append(
+                Examination(
+                    folder=folder / IMAGES / patient.patient_id / timepoint,
+                    patient=patient,
+                    timepoint=timepoint,
+                    day=day,
+                    matrix=matrix,
+                    protocol="1.5T upgraded" if upgraded else protocol,
+                )
+            )
+    return jobs
 
 
 # --- the images -----------------------------------------------------------------------------------

@@ -1,0 +1,118 @@
+"""Is training as fast as Keras' own loop on arrays in memory? Time per epoch, and of features.
+
+Run with ``python benchmarks/train_speed.py``; prints a Markdown table for the README. Images and
+labels are random: speed does not depend on what they show. The images to fine-tune on are read
+through a memory map, as those of a study would be.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from npc_helpers import models, training
+from npc_helpers.settings import TUTORIAL
+
+PATIENTS, IMAGES_EACH = 163, 12
+FINE_TUNED = 96  # images in the comparison for the whole network
+REPEATS = 3
+
+
+def seconds_per_epoch_of_train(model, images, labels, *, setting, **options) -> float:
+    """Time per epoch of `training.train`, the first epoch (compilation) left out."""
+    seconds = {}
+    for epochs in (1, 1 + setting.max_epochs):
+        run = dataclasses.replace(setting, max_epochs=epochs, patience=epochs)
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.perf_counter()
+            training.train(
+                model, images, labels, setting=run, seed=1, run_dir=Path(folder),
+                progress=False, **options,
+            )  # fmt: skip
+            seconds[epochs] = time.perf_counter() - start
+    return (seconds[1 + setting.max_epochs] - seconds[1]) / setting.max_epochs
+
+
+def seconds_per_epoch_of_fit(network, data, labels, *, setting) -> float:
+    """Time per epoch of `keras.Model.fit` with the same batches, the first epoch left out."""
+    network.compile(
+        keras.optimizers.Adam(setting.learning_rate),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    network.fit(data, labels, batch_size=setting.batch_size, verbose=0)
+    start = time.perf_counter()
+    network.fit(data, labels, batch_size=setting.batch_size, epochs=setting.max_epochs, verbose=0)
+    return (time.perf_counter() - start) / setting.max_epochs
+
+
+def compare_heads(setting) -> list[float]:
+    """Return the ratios of `train` and `fit` for the last layer on frozen features."""
+    rng = np.random.default_rng(0)
+    labels = rng.random(PATIENTS * IMAGES_EACH) < 0.5
+    model = models.prognosis_model(setting, seed=1)
+    features = rng.random((len(labels), model.get_layer("pool").output.shape[-1]), np.float32)
+    return [
+        (
+            seconds_per_epoch_of_train(model, None, labels, setting=setting, features=features),
+            seconds_per_epoch_of_fit(
+                training._separate_head(model), features, labels.astype(int), setting=setting
+            ),
+        )
+        for _ in range(REPEATS)
+    ]
+
+
+def compare_whole_networks(setting, folder: Path):
+    """The same for fine-tuning, on images in a memory map and in memory."""
+    rng = np.random.default_rng(0)
+    shape = (FINE_TUNED, setting.input_size, setting.input_size, 1)
+    np.save(folder / "images.npy", rng.integers(0, 256, shape, dtype=np.uint8))
+    labels = rng.random(FINE_TUNED) < 0.5
+    mapped = np.load(folder / "images.npy", mmap_mode="r")
+    return [
+        (
+            seconds_per_epoch_of_train(
+                models.prognosis_model(setting, seed=1), mapped, labels, setting=setting
+            ),
+            seconds_per_epoch_of_fit(
+                models.prognosis_model(setting, seed=1), np.array(mapped), labels.astype(int),
+                setting=setting,
+            ),
+        )
+        for _ in range(REPEATS)
+    ]  # fmt: skip
+
+
+def features_per_second(setting) -> float:
+    """Images per second of `training.extract_features`."""
+    model = models.prognosis_model(setting, seed=1)
+    images = np.zeros((256, setting.input_size, setting.input_size, 1), np.uint8)
+    start = time.perf_counter()
+    training.extract_features(model, images, progress=False)
+    return len(images) / (time.perf_counter() - start)
+
+
+def main() -> None:
+    """Measure and print."""
+    head = dataclasses.replace(TUTORIAL, max_epochs=20)
+    whole = dataclasses.replace(TUTORIAL, trainable="all", max_epochs=3)
+    print("| per epoch | `train`, s | `fit` in memory, s | ratio |\n|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        rows = {
+            f"last layer, {PATIENTS * IMAGES_EACH} images": compare_heads(head),
+            f"whole network, {FINE_TUNED} images": compare_whole_networks(whole, Path(folder)),
+        }
+    for name, pairs in rows.items():
+        ours, keras_own = np.median(pairs, axis=0)
+        print(f"| {name} | {ours:.3f} | {keras_own:.3f} | {ours / keras_own:.2f} |")
+    print(f"\nFeatures: {features_per_second(TUTORIAL):.0f} images per second.")
+
+
+if __name__ == "__main__":
+    main()
