@@ -54,13 +54,11 @@ def one_run(features, cohort, setting, *, seed):
         model = models.prognosis_model(setting, seed=seed)
         with tempfile.TemporaryDirectory() as folder:
             training.train(
-                model, None, labels.high_risk.to_numpy(dtype=bool)[train], features=values[train],
+                model, values[train], labels.high_risk.to_numpy(dtype=bool)[train],
                 setting=setting, seed=seed, run_dir=Path(folder), progress=False,
             )  # fmt: skip
         p = training.predict(model, values)
-        risk[name] = prediction.patient_probability(
-            prediction.image_predictions(index, p, cohort)
-        )
+        risk[name] = prediction.patient_probability(prediction.image_predictions(index, p, cohort))
     risk["Ensemble"] = prediction.soft_vote(*risk.values())
     test = cohort.set_index("patient_id").loc[split.index[split == "test"]]
     return {

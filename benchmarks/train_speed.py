@@ -23,7 +23,7 @@ FINE_TUNED = 96  # images in the comparison for the whole network
 REPEATS = 3
 
 
-def seconds_per_epoch_of_train(model, images, labels, *, setting, **options) -> float:
+def seconds_per_epoch_of_train(model, data, labels, *, setting) -> float:
     """Time per epoch of `training.train`, the first epoch (compilation) left out."""
     seconds = {}
     for epochs in (1, 1 + setting.max_epochs):
@@ -31,8 +31,8 @@ def seconds_per_epoch_of_train(model, images, labels, *, setting, **options) -> 
         with tempfile.TemporaryDirectory() as folder:
             start = time.perf_counter()
             training.train(
-                model, images, labels, setting=run, seed=1, run_dir=Path(folder),
-                progress=False, **options,
+                model, data, labels, setting=run, seed=1, run_dir=Path(folder),
+                progress=False,
             )  # fmt: skip
             seconds[epochs] = time.perf_counter() - start
     return (seconds[1 + setting.max_epochs] - seconds[1]) / setting.max_epochs
@@ -59,7 +59,7 @@ def compare_heads(setting) -> list[float]:
     features = rng.random((len(labels), model.get_layer("pool").output.shape[-1]), np.float32)
     return [
         (
-            seconds_per_epoch_of_train(model, None, labels, setting=setting, features=features),
+            seconds_per_epoch_of_train(model, features, labels, setting=setting),
             seconds_per_epoch_of_fit(
                 training._separate_head(model), features, labels.astype(int), setting=setting
             ),

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from npc_helpers.artefacts import dicom_files, series_checksum
+from npc_helpers.progress import progress_bar
 from npc_helpers.schema import MANIFEST, N_VALUES, REGISTRY, T_VALUES, VISITS, Table
 from npc_helpers.tables import Problem, rows
 
@@ -204,10 +205,9 @@ def check_series(
 
 def _checksums(folders: Iterable[Path], progress: bool) -> list[str]:
     """Return the checksum of each folder, two at a time (hashing lets the other thread run)."""
-    from tqdm.auto import tqdm
-
     folders = list(folders)
-    hidden = None if progress and len(folders) >= PROGRESS_FROM_SERIES else True
+    what = {"total": len(folders), "desc": "checksums", "unit": "series", "leave": False}
+    shown = progress and len(folders) >= PROGRESS_FROM_SERIES
     with ThreadPoolExecutor(max_workers=2) as pool:
         sums = pool.map(series_checksum, folders)
-        return list(tqdm(sums, total=len(folders), desc="checksums", unit="series", disable=hidden))
+        return list(progress_bar(sums, shown=shown, **what))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
 import platform
 from importlib.metadata import version
+
+from npc_helpers.settings import current_setting
 
 SYNTHETIC_NOTE = "demonstration cohort, synthetic"
 
@@ -47,7 +48,8 @@ def footer(study, *packages: str) -> None:
         Distribution names whose versions matter to this notebook.
     """
     print(f"Study    {study.name}: {len(study.registry)} patients, {study_note(study)}")
-    print(f"Data     {', '.join(f'{k} {v[:8]}' for k, v in study.fingerprint().items())}")
-    print(f"Setting  {os.environ.get('NPC_SETTING', 'tutorial')}")
+    hashes = study.fingerprint("registry", "visits", "manifest")
+    print(f"Data     {', '.join(f'{name} {hash_[:8]}' for name, hash_ in hashes.items())}")
+    print(f"Setting  {current_setting().name}")
     known = ", ".join(f"{name} {version(name)}" for name in ("numpy", "pandas", *packages))
     print(f"Python   {platform.python_version()} with {known}")

@@ -15,12 +15,13 @@ import nbformat
 import pandas as pd
 import psutil
 from nbconvert import HTMLExporter
-from tqdm.auto import tqdm
 
+from npc_helpers.progress import progress_bar
 from npc_helpers.study import Study, atomic_path
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 CELL_TIMEOUT_S = 3600
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def from_source(source: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def execute(notebook: nbformat.NotebookNode, name: str, *, progress: tqdm, log: Path) -> Run:
+def execute(notebook: nbformat.NotebookNode, name: str, *, progress, log: Path) -> Run:
     """Execute `notebook` in place, in a fresh kernel whose folder is ``notebooks/``.
 
     Parameters
@@ -104,7 +105,7 @@ def execute(notebook: nbformat.NotebookNode, name: str, *, progress: tqdm, log: 
     notebook : nbformat.NotebookNode
     name : str
         Shown in the progress bar.
-    progress : tqdm
+    progress : tqdm.tqdm
         Advanced by one for each executed cell.
     log : pathlib.Path
         Receives what the kernel process itself prints, for instance why it died.
@@ -148,9 +149,17 @@ def clean_outputs(notebook: nbformat.NotebookNode) -> None:
             output
             for output in cell.outputs
             if not (output.output_type == "stream" and output.name == "stderr")
+            and not is_progress_bar(output)
         ]
         for output in cell.outputs:
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+            if WIDGET in output.get("data", {}):
+                output.data = {"text/plain": "An interactive panel: run this cell to use it."}
+
+
+def is_progress_bar(output: nbformat.NotebookNode) -> bool:
+    """True for what tqdm leaves in a notebook."""
+    data = output.get("data", {})
+    return WIDGET in data and "%|" in data.get("text/plain", "")
 
 
 PAGE_TEMPLATE = """\
@@ -185,9 +194,10 @@ def run_all(names: list[Path], folder: Path, *, logs: Path) -> list[Run]:
     notebooks = {source.stem: from_source(source) for source in names}
     total = sum(c.cell_type == "code" for book in notebooks.values() for c in book.cells)
     runs = []
-    with tqdm(total=total, unit="cell", dynamic_ncols=True) as progress:
+    with progress_bar(total=total, unit="cell", dynamic_ncols=True) as progress:
         for name, notebook in notebooks.items():
             runs.append(execute(notebook, name, progress=progress, log=logs / f"{name}.log"))
+            progress.write(f"{name}: {runs[-1].seconds:.0f} s")
             clean_outputs(notebook)
             with atomic_path(folder / f"{name}.ipynb") as temporary:
                 nbformat.write(notebook, temporary)

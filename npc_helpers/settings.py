@@ -94,7 +94,7 @@ def current_setting() -> Setting:
     ValueError
         If the variable holds anything but ``tutorial`` or ``paper``.
     """
-    name = os.environ.get("NPC_SETTING", TUTORIAL.name)
+    name = os.environ.get("NPC_SETTING") or TUTORIAL.name
     for setting in (TUTORIAL, PAPER):
         if setting.name == name:
             return setting

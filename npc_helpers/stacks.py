@@ -12,7 +12,6 @@ import json
 import math
 import os
 import re
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -26,6 +25,7 @@ import numpy as np
 
 from npc_helpers.artefacts import StudyError, atomic_path, series_checksum
 from npc_helpers.dicom import DicomError, Finding, MRSeries, read_series
+from npc_helpers.progress import progress_bar
 
 if TYPE_CHECKING:
     from npc_helpers.study import Study
@@ -212,22 +212,13 @@ def _read_all(
     """Read the series, in this process or in several; yield each as it is done."""
     if not jobs:
         return
-    from tqdm.auto import tqdm
-
     workers = min(workers, math.ceil(len(jobs) / SERIES_PER_WORKER))
     done = _read_here(jobs) if workers == 1 else _read_in_processes(jobs, workers)
-    hidden = not (progress and _somebody_watches())
-    with tqdm(total=len(jobs), desc="reading DICOM", unit="series", disable=hidden) as bar:
+    what = {"desc": "reading DICOM", "unit": "series", "leave": False}
+    with progress_bar(total=len(jobs), shown=progress, **what) as bar:
         for result in done:
             bar.update()
             yield result
-
-
-def _somebody_watches() -> bool:
-    """Tell whether standard error is a terminal or the output of a notebook."""
-    ipython = sys.modules.get("IPython")
-    in_notebook = ipython is not None and hasattr(ipython.get_ipython(), "kernel")
-    return in_notebook or sys.stderr.isatty()
 
 
 def _read_here(jobs: list[_Job]) -> Iterator[tuple[_Job, DicomError | None]]:

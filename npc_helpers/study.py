@@ -77,8 +77,9 @@ class Study:
 
     @property
     def name(self) -> str:
-        """The folder's own name."""
-        return self.folder.name
+        """The folder's own name; "demonstration" for the study that ships with the suite."""
+        shipped = Path(__file__).resolve().parent.parent
+        return "demonstration" if self.folder.resolve() == shipped else self.folder.name
 
     @cached_property
     def is_demonstration(self) -> bool:

@@ -17,10 +17,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from npc_helpers.artefacts import StudyError, atomic_path
 from npc_helpers.models import prognosis_model
+from npc_helpers.progress import progress_bar
 from npc_helpers.settings import Setting
 
 STATE_FILE = "state.npz"
@@ -54,20 +54,43 @@ def extract_features(
     """
     pooled = keras.Model(model.input, model.get_layer("pool").output)
     features = np.empty((len(images), pooled.output.shape[-1]), dtype=np.float32)
-    for start in _bar(range(0, len(images), batch_size), progress, desc="features", unit="batch"):
+    what = {"desc": "features", "unit": "batch", "leave": False}
+    for start in progress_bar(range(0, len(images), batch_size), shown=progress, **what):
         batch = np.asarray(images[start : start + batch_size])
         features[start : start + batch_size] = pooled.predict_on_batch(batch)
     return features
 
 
-def predict(model: keras.Model, images: np.ndarray, *, progress: bool = True) -> np.ndarray:
+def training_data(model: keras.Model, images: np.ndarray, *, setting: Setting) -> np.ndarray:
+    """Return what `train` and `predict` need of the images in this setting.
+
+    Where only the last layer learns, an image always turns into the same features: they are
+    computed once. Where the whole network learns, these are the images themselves.
+
+    Parameters
+    ----------
+    model : keras.Model
+    images : ndarray of uint8, shape (n, S, S, 1)
+    setting : Setting
+
+    Returns
+    -------
+    ndarray
+        Features, shape (n, C), or the images.
+    """
+    if setting.trainable == "head":
+        return extract_features(model, images, batch_size=setting.batch_size)
+    return images
+
+
+def predict(model: keras.Model, data: np.ndarray, *, progress: bool = True) -> np.ndarray:
     """Return the probability of high risk of each image.
 
     Parameters
     ----------
     model : keras.Model
-    images : ndarray
-        Images (n, S, S, 1) or their features (n, C) from `extract_features`.
+    data : ndarray
+        Images (n, S, S, 1) or their features (n, C).
     progress : bool
 
     Returns
@@ -75,7 +98,7 @@ def predict(model: keras.Model, images: np.ndarray, *, progress: bool = True) ->
     ndarray of float32, shape (n,)
         ``p_high_risk``; dropout is off.
     """
-    features = images if images.ndim == 2 else extract_features(model, images, progress=progress)
+    features = data if data.ndim == 2 else extract_features(model, data, progress=progress)
     kernel, bias = model.get_layer(HEAD).get_weights()
     logits = features @ kernel + bias
     return 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))  # softmax over two classes
@@ -86,13 +109,12 @@ def predict(model: keras.Model, images: np.ndarray, *, progress: bool = True) ->
 
 def train(
     model: keras.Model,
-    images: np.ndarray | None,
+    data: np.ndarray,
     high_risk: np.ndarray,
     *,
     setting: Setting,
     seed: int,
     run_dir: str | Path,
-    features: np.ndarray | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
     """Train with Adam until the accuracy on the training images has stopped improving.
@@ -106,8 +128,9 @@ def train(
     model : keras.Model
         From `npc_helpers.models.prognosis_model` with the same setting; trained in place. With
         ``setting.trainable == "head"`` it is left alone until the run has ended.
-    images : ndarray of uint8, shape (n, S, S, 1), or None
-        Training images; None is enough if `features` are given.
+    data : ndarray
+        Training images, uint8 (n, S, S, 1), or, if only the last layer learns, their features
+        (n, C): see `training_data`.
     high_risk : ndarray of bool, shape (n,)
         Label of each image: that of its patient.
     setting : Setting
@@ -116,8 +139,6 @@ def train(
     run_dir : path-like
         Folder of this run. A run in it with the same data, setting and seed is resumed, or, if it
         had ended, read back; one made from anything else is replaced, which is said.
-    features : ndarray, shape (n, C), optional
-        `extract_features` of the images, for ``"head"`` only; computed if not given.
     progress : bool
 
     Returns
@@ -141,18 +162,17 @@ def train(
             f"setting.monitor is {setting.monitor!r}; training measures {' and '.join(BETTER)}"
         )
     head_only = setting.trainable == "head"
-    if features is not None and not head_only:
-        raise ValueError("features are of use only if setting.trainable is 'head'")
-    labels = _check_labels(high_risk, images if features is None else features)
-    if head_only and features is None:
-        features = extract_features(model, images, progress=progress)
+    if data.ndim == 2 and not head_only:
+        raise ValueError("features are of use only if setting.trainable is 'head': give the images")
+    labels = _check_labels(high_risk, data)
+    if head_only and data.ndim > 2:
+        data = extract_features(model, data, progress=progress)
     network = _separate_head(model) if head_only else model
     network.compile(
         optimizer=keras.optimizers.Adam(setting.learning_rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
-    data = features if head_only else images
     run = _Run(network, run_dir, made_from=_fingerprint(model, data, labels, setting, seed))
     run.start()
     _fit(run, data, labels, setting=setting, seed=seed, progress=progress)
@@ -162,8 +182,6 @@ def train(
 
 
 def _check_labels(high_risk, data) -> np.ndarray:
-    if data is None:
-        raise ValueError("there are neither images nor features to train on")
     labels = np.asarray(high_risk).astype(bool).astype(np.int32)
     if labels.shape != (len(data),):
         raise ValueError(f"{len(data)} images but labels of shape {labels.shape}; one each, please")
@@ -191,8 +209,8 @@ def _separate_head(model: keras.Model) -> keras.Model:
 
 def _fit(run: _Run, data, labels, *, setting: Setting, seed: int, progress: bool) -> None:
     """Train epoch by epoch from where the run stands; the state is saved after each."""
-    bar = _bar(None, progress, total=setting.max_epochs, initial=run.epoch, desc="epochs")
-    with bar:
+    what = {"total": setting.max_epochs, "initial": run.epoch, "desc": "epochs", "leave": False}
+    with progress_bar(shown=progress, **what) as bar:
         while run.epoch < setting.max_epochs and not _has_stopped(run.history, setting):
             logs = _one_epoch(run.network, data, labels, run.epoch + 1, setting, seed, progress)
             run.finish_epoch(logs)
@@ -210,7 +228,8 @@ def _one_epoch(network, data, labels, epoch, setting, seed, progress) -> dict[st
     network.reset_metrics()
     starts = range(0, len(order), setting.batch_size)
     slow = data.ndim > 2  # whole images: an epoch is worth a bar of its own
-    for start in _bar(starts, progress and slow, desc=f"epoch {epoch}", unit="batch"):
+    what = {"desc": f"epoch {epoch}", "unit": "batch", "leave": False}
+    for start in progress_bar(starts, shown=progress and slow, **what):
         batch = order[start : start + setting.batch_size]
         logs = network.train_on_batch(data[batch], labels[batch], return_dict=True)
     return {name: float(logs[name]) for name in BETTER}
@@ -222,11 +241,6 @@ def _has_stopped(history: list[dict], setting: Setting) -> bool:
         return False
     values = [BETTER[setting.monitor] * row[setting.monitor] for row in history]
     return len(values) - 1 - int(np.argmax(values)) >= setting.patience
-
-
-def _bar(iterable, progress: bool, **options):
-    """Progress bar: hidden on request, and where nobody watches (log file)."""
-    return tqdm(iterable, disable=None if progress else True, leave=False, **options)
 
 
 # --- the state of a run -----------------------------------------------------------------------

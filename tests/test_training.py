@@ -90,7 +90,7 @@ def test_one_epoch_is_adam_on_the_cross_entropy_and_the_l2_term(data, tmp_path):
     slope = x.T @ (p - y) / 30 + 2 * setting.l2 * kernel
     epsilon = 1e-7 / np.sqrt(1 - 0.999)
     expected = kernel - setting.learning_rate * slope / (np.abs(slope) + epsilon)
-    weights, history = weights_after((None, data[1]), setting, tmp_path, features=x)
+    weights, history = weights_after((x, data[1]), setting, tmp_path)
     np.testing.assert_allclose(weights[-2], expected, atol=1e-6)
     loss = -np.log((p * y).sum(axis=1)).mean() + setting.l2 * (kernel**2).sum()
     assert history.loss[0] == pytest.approx(loss, rel=1e-5)
@@ -152,13 +152,11 @@ def test_one_class_is_refused_with_counts(data, tmp_path):
 def test_labels_must_match_images(data, tmp_path):
     with pytest.raises(ValueError, match="30 images but labels of shape"):
         weights_after((data[0], data[1][:20]), HEAD, tmp_path)
-    with pytest.raises(ValueError, match="neither images nor features"):
-        weights_after((None, data[1]), HEAD, tmp_path)
 
 
 def test_features_are_refused_when_the_whole_network_is_trained(data, tmp_path):
     with pytest.raises(ValueError, match="only if setting.trainable is 'head'"):
-        weights_after(data, ALL, tmp_path, features=np.zeros((30, 77)))
+        weights_after((np.zeros((30, 77)), data[1]), ALL, tmp_path)
 
 
 # --- resuming ---------------------------------------------------------------------------------

@@ -123,7 +123,8 @@ problems.head()
 from npc_helpers.dicom import read_series
 from npc_helpers.figures import series_grid
 
-patient_id = study.manifest.patient_id.iloc[0]
+imaged = study.registry[study.registry.patient_id.isin(study.manifest.patient_id)]
+patient_id = imaged[imaged.t_stage == "T2"].patient_id.iloc[0]
 examinations = [(when, what) for when in ("pre", "post") for what in ("t2w", "t1c")]
 series = {
     f"{when}-treatment {what}": read_series(study.series_folder(patient_id, when, what))
@@ -133,7 +134,7 @@ series = {
 # %%
 from npc_helpers.display import show, study_note
 
-figure = series_grid(series, note=study_note(study))
+figure = series_grid(series, slice_index=4, note=study_note(study))
 show(figure, alt="Four axial MR images of one patient: two sequences before and after treatment.")
 
 # %% [markdown]

@@ -26,12 +26,12 @@
 # %%
 import numpy as np
 import pandas as pd
-from npc_helpers.stacks import load_stacks
-from npc_helpers.staging import stage_groups
 
 from npc_helpers import dicom, figures, roi
 from npc_helpers.display import footer, show, study_note
 from npc_helpers.settings import current_setting
+from npc_helpers.stacks import load_stacks
+from npc_helpers.staging import stage_groups
 from npc_helpers.study import Study
 
 study, setting = Study.open(), current_setting()
@@ -46,7 +46,9 @@ print(f"{study.manifest.patient_id.nunique()} patients with images, setting {set
 # of such files and sorts the slices by their position along the patient.
 
 # %%
-patient_id = study.manifest.patient_id.iloc[0]
+by_t_category = study.registry[study.registry.patient_id.isin(study.manifest.patient_id)]
+by_t_category = by_t_category.sort_values(["t_stage", "patient_id"])
+patient_id = by_t_category.patient_id.iloc[len(by_t_category) // 2]
 t2w = dicom.read_series(study.series_folder(patient_id, "pre", "t2w"))
 print("slices, rows, columns:", t2w.array.shape)
 print("pixel size, mm:       ", [round(float(mm), 3) for mm in t2w.pixel_spacing_mm])
@@ -122,7 +124,7 @@ show(
 
 # %% [markdown]
 # Each rectangle spans the tumour, the nodes of the neck on both sides and what lies between
-# them; eyes, cerebellum and the skin of the back stay outside.
+# them; the eyes, most of the cerebellum and the muscles of the back stay outside.
 
 # %% [markdown]
 # ### Edit them
@@ -205,8 +207,8 @@ stage = pd.Series(
 area.groupby(stage.reindex(area.index)).describe()[["count", "mean", "std"]].round(0)
 
 # %% [markdown]
-# Boxes of stage IVA are larger on average than those of stage III, so box size carries some of
-# what staging already knows. The benchmark `benchmarks/controls.py` trains a network on blank
+# Set the difference of the two means against the standard deviation: that is how much of staging
+# the boxes alone give away. The benchmark `benchmarks/controls.py` trains a network on blank
 # boxes and reports what that is worth.
 
 # %% [markdown]
@@ -220,7 +222,7 @@ study.write_table("rois.csv", rois, made_from=study.fingerprint("manifest"))
 print(f"saved {len(rois)} rectangles")
 
 # %% tags=["nbval-check-output"]
-print(len(rois), "images:", dict(rois.groupby(["timepoint", "sequence"]).size()))
+print(len(rois), "images:", rois.groupby("timepoint").size().to_dict())
 
 # %% [markdown]
 # ## What you have now

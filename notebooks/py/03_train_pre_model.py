@@ -27,12 +27,12 @@
 
 # %%
 import pandas as pd
-from npc_helpers.stacks import load_stacks
 
 from npc_helpers import figures, models, prediction, roi, training
 from npc_helpers.cohort import included_patients
 from npc_helpers.display import footer, show, study_note
 from npc_helpers.settings import current_setting
+from npc_helpers.stacks import load_stacks
 from npc_helpers.study import Study
 
 study, setting = Study.open(), current_setting()
@@ -103,8 +103,8 @@ except models.WeightsNotFound as error:
 # the same numbers, so they are computed once, and training the last layer takes seconds.
 
 # %%
-features = training.extract_features(model, images, batch_size=setting.batch_size)
-print(f"{features.shape[0]} images, {features.shape[1]} features each")
+data = training.training_data(model, images, setting=setting)
+print("what the last layer learns from:", " x ".join(map(str, data.shape)))
 
 # %% [markdown]
 # ## Train
@@ -117,9 +117,8 @@ print(f"{features.shape[0]} images, {features.shape[1]} features each")
 # %%
 history = training.train(
     model,
-    images[train],
+    data[train],
     high_risk[train],
-    features=features[train],
     setting=setting,
     seed=SEED,
     run_dir=study.result_path("runs") / "pre",
@@ -135,12 +134,11 @@ history.tail(3)
 
 # %%
 random_model = models.prognosis_model(setting, seed=SEED, weights="none")
-random_features = training.extract_features(random_model, images)
+random_data = training.training_data(random_model, images, setting=setting)
 random_history = training.train(
     random_model,
-    images[train],
+    random_data[train],
     high_risk[train],
-    features=random_features[train],
     setting=setting,
     seed=SEED,
     run_dir=study.result_path("runs") / "pre_random",
@@ -164,7 +162,7 @@ show(
 # sequence the same say, and `confidence` listens more to images with a clear answer.
 
 # %%
-p_high_risk = training.predict(model, features)
+p_high_risk = training.predict(model, data)
 predictions = prediction.image_predictions(index, p_high_risk, cohort)
 patients = pd.DataFrame(
     {

@@ -24,13 +24,13 @@
 
 # %%
 import pandas as pd
-from npc_helpers.stacks import load_stacks
-from npc_helpers.statistics import c_index, roc_auc
 
 from npc_helpers import figures, models, prediction, roi, training
 from npc_helpers.cohort import included_patients
 from npc_helpers.display import footer, show, study_note
 from npc_helpers.settings import current_setting
+from npc_helpers.stacks import load_stacks
+from npc_helpers.statistics import c_index, roc_auc
 from npc_helpers.study import Study
 
 study, setting = Study.open(), current_setting()
@@ -59,12 +59,11 @@ print(f"{train.sum()} training images, {(~train).sum()} test images")
 
 # %%
 model = models.prognosis_model(setting, seed=SEED)
-features = training.extract_features(model, images, batch_size=setting.batch_size)
+data = training.training_data(model, images, setting=setting)
 history = training.train(
     model,
-    images[train],
+    data[train],
     high_risk[train],
-    features=features[train],
     setting=setting,
     seed=SEED,
     run_dir=study.result_path("runs") / "post",
@@ -80,19 +79,18 @@ print(f"stopped after {len(history)} epochs")
 
 # %%
 histories, scores = {"seed 1": history}, {}
-probability = {1: training.predict(model, features)}
+probability = {1: training.predict(model, data)}
 for seed in (2, 3, 4, 5):
     again = models.prognosis_model(setting, seed=seed)
     histories[f"seed {seed}"] = training.train(
         again,
-        images[train],
+        data[train],
         high_risk[train],
-        features=features[train],
         setting=setting,
         seed=seed,
         run_dir=study.result_path("runs") / f"post_seed{seed}",
     )
-    probability[seed] = training.predict(again, features)
+    probability[seed] = training.predict(again, data)
 
 # %%
 show(

@@ -28,12 +28,12 @@
 # %%
 import numpy as np
 import pandas as pd
-from npc_helpers.stacks import load_stacks
 
 from npc_helpers import dicom, figures, gradcam, roi, training
 from npc_helpers.cohort import included_patients
 from npc_helpers.display import footer, show, study_note
 from npc_helpers.settings import current_setting
+from npc_helpers.stacks import load_stacks
 from npc_helpers.study import Study
 
 study, setting = Study.open(), current_setting()

@@ -31,10 +31,10 @@ from npc_helpers.settings import TUTORIAL
 from npc_helpers.synthetic.mri import random_patient, render
 
 SEED = 2022
-PATIENTS = 700
+PATIENTS = 640
 HELD_OUT = 100  # the last of them: for the log and the probe, never trained on
-EPOCHS = 10  # of which the last FULL_EPOCHS see the whole padded canvas
-FULL_EPOCHS = 2
+EPOCHS = 8  # of which the last FULL_EPOCHS see the whole padded canvas
+FULL_EPOCHS = 1
 BATCH = 32
 LEARNING_RATE = 2e-3
 WEIGHT_DECAY = 1e-3

@@ -1,0 +1,33 @@
+"""The one progress bar: for a terminal and a notebook, and silent in a log."""
+
+from __future__ import annotations
+
+import sys
+
+
+def progress_bar(iterable=None, *, shown: bool = True, **options):
+    """Return a tqdm bar that is drawn only where somebody watches.
+
+    Parameters
+    ----------
+    iterable : iterable, optional
+        As for tqdm; without it, the bar is advanced by ``update``.
+    shown : bool
+        False hides the bar everywhere.
+    **options
+        Passed to tqdm: total, desc, unit, initial, leave …
+
+    Returns
+    -------
+    tqdm.auto.tqdm
+    """
+    from tqdm.auto import tqdm
+
+    return tqdm(iterable, disable=not (shown and somebody_watches()), **options)
+
+
+def somebody_watches() -> bool:
+    """Tell whether standard error is a terminal or the output of a notebook."""
+    ipython = sys.modules.get("IPython")
+    in_notebook = ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+    return in_notebook or sys.stderr.isatty()
