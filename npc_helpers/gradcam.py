@@ -66,7 +66,11 @@ def activations(model, images, *, batch_size: int = 32) -> np.ndarray:
     import keras
 
     inner = keras.Model(model.inputs, model.get_layer(LAST_CONVOLUTION).output)
-    return np.asarray(inner.predict(images, batch_size=batch_size, verbose=0), dtype=np.float32)
+    found = np.empty((len(images), *inner.output.shape[1:]), dtype=np.float32)
+    for start in range(0, len(images), batch_size):
+        batch = np.asarray(images[start : start + batch_size])
+        found[start : start + batch_size] = inner.predict_on_batch(batch)
+    return found
 
 
 def head(model) -> tuple[np.ndarray, np.ndarray]:

@@ -145,7 +145,7 @@ def train(
     -------
     DataFrame
         One row per epoch: ``epoch`` (from 1), ``loss`` (with the L2 term) and ``accuracy``, both
-        running means over the epoch with dropout on, as Keras reports them.
+        means over the images of the epoch, each measured with dropout on before its own step.
 
     Raises
     ------
@@ -225,14 +225,16 @@ def _one_epoch(network, data, labels, epoch, setting, seed, progress) -> dict[st
     for layer in network.layers:  # the state of Keras' generator is (seed, number of the draw)
         if hasattr(layer, "seed_generator"):
             layer.seed_generator.state.assign([int(rng.integers(2**31)), 0])
-    network.reset_metrics()
+    total = dict.fromkeys(BETTER, 0.0)
     starts = range(0, len(order), setting.batch_size)
     slow = data.ndim > 2  # whole images: an epoch is worth a bar of its own
     what = {"desc": f"epoch {epoch}", "unit": "batch", "leave": False}
     for start in progress_bar(starts, shown=progress and slow, **what):
         batch = order[start : start + setting.batch_size]
         logs = network.train_on_batch(data[batch], labels[batch], return_dict=True)
-    return {name: float(logs[name]) for name in BETTER}
+        for name in total:  # Keras forgets its running means with every call
+            total[name] += len(batch) * float(logs[name])
+    return {name: value / len(order) for name, value in total.items()}
 
 
 def _has_stopped(history: list[dict], setting: Setting) -> bool:

@@ -126,6 +126,12 @@ def _is_radimagenet(weights: str) -> bool:
     return "radimagenet" in Path(str(weights)).name.lower()
 
 
+def _from_home(path: Path) -> str:
+    """Write a path as a reader would type it, without the name of this machine's user."""
+    home = Path.home()
+    return f"~/{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else str(path)
+
+
 def _imagenet_file() -> Path:
     """Path of the ImageNet file after its checksum was compared."""
     path = imagenet_path()
@@ -133,7 +139,7 @@ def _imagenet_file() -> Path:
         raise WeightsNotFound(
             f"the ImageNet weights are not on this machine, and nothing is downloaded without "
             f"asking.\nFile:   {IMAGENET_FILE} (about 219 MB)\nFrom:   {IMAGENET_URL}\n"
-            f"Put it: {path.parent}\nMD5:    {IMAGENET_MD5}"
+            f"Put it: {_from_home(path.parent)}\nMD5:    {IMAGENET_MD5}"
         )
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "md5").hexdigest()

@@ -96,6 +96,18 @@ def test_one_epoch_is_adam_on_the_cross_entropy_and_the_l2_term(data, tmp_path):
     assert history.loss[0] == pytest.approx(loss, rel=1e-5)
 
 
+def test_history_describes_the_whole_epoch_and_not_its_last_batch(data, tmp_path):
+    """With a learning rate of zero nothing moves, and the epoch's means are those of all images."""
+    setting = dataclasses.replace(
+        HEAD, dropout=0.0, l2=0.0, max_epochs=1, batch_size=8, learning_rate=0.0
+    )
+    _, history = weights_after(data, setting, tmp_path)
+    p = training.predict(models.prognosis_model(setting, seed=1), data[0], progress=False)
+    truth = data[1].astype(bool)
+    assert history.accuracy[0] == pytest.approx(((p > 0.5) == truth).mean(), abs=1e-6)
+    assert history.loss[0] == pytest.approx(-np.log(np.where(truth, p, 1 - p)).mean(), rel=1e-4)
+
+
 def test_fine_tuning_moves_convolutions_and_no_normalisation(data, tmp_path):
     model = models.prognosis_model(ALL, seed=1)
     before = {w.path: np.array(w) for w in model.weights}

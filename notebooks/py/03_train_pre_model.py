@@ -77,8 +77,8 @@ show(
 )
 
 # %% [markdown]
-# Each bar is a stage of the built model, as wide as its number of maps: the image shrinks from
-# left to right while the number of maps grows. Pre-model and Post-model have the same shape and
+# Each box is a stage of the built model, as high as the side of its maps: from left to right the
+# image shrinks while the number of maps grows. Pre-model and Post-model have the same shape and
 # meet only in the vote at the end.
 
 # %% [markdown]
