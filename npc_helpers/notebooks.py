@@ -21,6 +21,10 @@ from npc_helpers.study import Study, atomic_path
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 CELL_TIMEOUT_S = 3600
+REFERENCES = (  # artefacts that let a notebook open when the one before it has not been run
+    "cohort.csv", "rois.csv", "predictions_pre.csv", "predictions_post.csv", "pre_head.npz",
+    "post_head.npz",
+)  # fmt: skip
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -260,6 +264,8 @@ def results_table(comparison: pd.DataFrame) -> str:
 def refresh(only: list[str]) -> int:
     """Rebuild the committed notebooks from their sources, executed, outputs included.
 
+    When all of them were rebuilt, their artefacts become the reference ones in ``data/``.
+
     Parameters
     ----------
     only : list of str
@@ -272,4 +278,8 @@ def refresh(only: list[str]) -> int:
         print(f"{run.name:<30} {run.seconds:7.1f} s {run.peak_mib:8.0f} MiB")
         if run.error:
             print(run.error)
-    return 1 if any(run.error for run in runs) else 0
+    if any(run.error for run in runs):
+        return 1
+    if not only:
+        Study.open().keep_as_reference(*REFERENCES)
+    return 0

@@ -197,14 +197,16 @@ show(
 # %% [markdown]
 # ## Save
 #
-# The model goes into one file that contains everything from pixel values to probabilities. The
-# predictions go into a table with one row per image.
+# The model goes into one file that contains everything from pixel values to probabilities, and
+# its last layer, the only one that learned here, into a small one beside it. The predictions go into a table with one row per image.
 
 # %%
 made_from = study.fingerprint("cohort.csv", "rois.csv")
 study.write_table("predictions_pre.csv", predictions, made_from=made_from)
 training.save_model(model, study.result_path("pre_model.keras"))
-study.stamp("pre_model.keras", made_from=made_from)
+training.save_head(study.result_path("pre_head.npz"), model)
+for name in ("pre_model.keras", "pre_head.npz"):
+    study.stamp(name, made_from=made_from)
 print("saved predictions_pre.csv and pre_model.keras")
 
 # %% tags=["nbval-check-output"]

@@ -150,7 +150,9 @@ show(
 made_from = study.fingerprint("cohort.csv", "rois.csv")
 study.write_table("predictions_post.csv", predictions, made_from=made_from)
 training.save_model(model, study.result_path("post_model.keras"))
-study.stamp("post_model.keras", made_from=made_from)
+training.save_head(study.result_path("post_head.npz"), model)
+for name in ("post_model.keras", "post_head.npz"):
+    study.stamp(name, made_from=made_from)
 print("saved predictions_post.csv and post_model.keras")
 
 # %% tags=["nbval-check-output"]

@@ -166,7 +166,7 @@ show(
 )
 
 # %% [markdown]
-# The similarity falls towards that of unrelated maps as soon as the upper layers are random, so the
+# The similarity falls to that of unrelated maps, or below, as soon as the last layers are random, so the
 # maps do depend on what the network has learned.
 
 # %% [markdown]
