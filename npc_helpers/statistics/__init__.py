@@ -3,23 +3,99 @@
 `risk_score` always means: higher is worse. Intervals are 95% unless said otherwise.
 """
 
+from npc_helpers.statistics.calibration import Calibration, calibration, calibration_curve
+from npc_helpers.statistics.comparators import stage_risk, tn_covariates, tn_cox, tnm_scores
 from npc_helpers.statistics.comparison import compare_models
 from npc_helpers.statistics.concordance import c_index, compare_c_index
 from npc_helpers.statistics.confusion import ConfusionTable, confusion, wilson
+from npc_helpers.statistics.decision import net_benefit
 from npc_helpers.statistics.estimate import Estimate
+from npc_helpers.statistics.labels import compare_labels, horizon_label, label_audit, landmark
+from npc_helpers.statistics.repeated_splits import (
+    fit_head,
+    patient_features,
+    repeated_splits,
+    split_differences,
+    summarise_splits,
+)
 from npc_helpers.statistics.roc import compare_auc, roc_auc, roc_curve
+from npc_helpers.statistics.sample_size import (
+    auc_standard_error,
+    c_index_standard_error,
+    half_width,
+    patients_for_half_width,
+    patients_for_power,
+    power_of_difference,
+)
+from npc_helpers.statistics.survival import (
+    AddedValue,
+    ChiSquared,
+    CoxModel,
+    added_value,
+    clinical_covariates,
+    fit_cox,
+    log_rank,
+    proportional_hazards,
+    survival_table,
+)
 from npc_helpers.statistics.table_one import table_one
+from npc_helpers.statistics.time_dependent import (
+    IntegratedBrier,
+    auc_at_horizon,
+    brier_curve,
+    cumulative_dynamic_auc,
+    integrated_brier,
+    ipcw_weights,
+)
 
 __all__ = [
+    "AddedValue",
+    "Calibration",
+    "ChiSquared",
     "ConfusionTable",
+    "CoxModel",
     "Estimate",
+    "IntegratedBrier",
+    "added_value",
+    "auc_at_horizon",
+    "auc_standard_error",
+    "brier_curve",
     "c_index",
+    "c_index_standard_error",
+    "calibration",
+    "calibration_curve",
+    "clinical_covariates",
     "compare_auc",
     "compare_c_index",
+    "compare_labels",
     "compare_models",
     "confusion",
+    "cumulative_dynamic_auc",
+    "fit_cox",
+    "fit_head",
+    "half_width",
+    "horizon_label",
+    "integrated_brier",
+    "ipcw_weights",
+    "label_audit",
+    "landmark",
+    "log_rank",
+    "net_benefit",
+    "patient_features",
+    "patients_for_half_width",
+    "patients_for_power",
+    "power_of_difference",
+    "proportional_hazards",
+    "repeated_splits",
     "roc_auc",
     "roc_curve",
+    "split_differences",
+    "stage_risk",
+    "summarise_splits",
+    "survival_table",
     "table_one",
+    "tn_covariates",
+    "tn_cox",
+    "tnm_scores",
     "wilson",
 ]

@@ -1,0 +1,205 @@
+"""Whether a predicted probability means what it says.
+
+All measures need a 0/1 label and probabilities; scores on another scale have no calibration. With
+43 patients every one of them is vague, which their intervals say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from npc_helpers.statistics.estimate import (
+    Estimate,
+    aligned,
+    critical_value,
+    plain_interval,
+    two_classes,
+)
+
+CLIP = 1e-6
+BINS = 5
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far predicted probabilities can be taken at their word.
+
+    Attributes
+    ----------
+    slope : Estimate
+        Of the logistic regression of the label on the predicted log odds; 1 is right, below 1
+        the predictions are too extreme.
+    intercept : Estimate
+        Calibration in the large: the log odds missing on average; 0 is right, above 0 the risk
+        is underestimated.
+    brier : Estimate
+        Mean squared distance of probability and label; smaller is better.
+    brier_reference : float
+        The score of predicting everybody's mean risk.
+    ece : float
+        Expected calibration error over bins of equal numbers of patients.
+    ece_by_chance : float
+        What a *perfectly* calibrated model would score on average with these probabilities and
+        so few patients. An ``ece`` near it says nothing against the model.
+    n : int
+    """
+
+    slope: Estimate
+    intercept: Estimate
+    brier: Estimate
+    brier_reference: float
+    ece: float
+    ece_by_chance: float
+    n: int
+
+
+def calibration(
+    high_risk, p_high_risk, *, bins: int = BINS, confidence: float = 0.95, seed: int = 0
+) -> Calibration:
+    """Estimate slope, intercept, Brier score and expected calibration error.
+
+    Parameters
+    ----------
+    high_risk : array-like of bool, shape (n,)
+    p_high_risk : array-like, shape (n,)
+        Predicted probabilities; 0 and 1 are moved in by 1e-6, because their log odds are infinite.
+    bins : int
+        Bins of the calibration error.
+    confidence : float
+    seed : int
+        Of the 2,000 simulated label sets behind ``ece_by_chance``.
+
+    Raises
+    ------
+    ValueError
+        If there is one class only, a probability is missing or outside 0 to 1, all are equal, or
+        the probabilities separate the classes completely (the slope is then infinite).
+
+    References
+    ----------
+    Van Calster et al., BMC Med 2019;17:230.
+    """
+    positive, p = _checked(high_risk, p_high_risk)
+    log_odds = _log_odds(p)
+    if np.ptp(log_odds) < 1e-9:
+        raise ValueError("all probabilities are equal, so there is no slope to estimate")
+    ones = np.ones((len(p), 1))
+    coefficients, covariance = _logistic(np.column_stack([ones, log_odds]), positive)
+    offset, variance = _logistic(ones, positive, offset=log_odds)
+    squares = (p - positive) ** 2
+    return Calibration(
+        slope=plain_interval(float(coefficients[1]), float(covariance[1, 1]), confidence),
+        intercept=plain_interval(float(offset[0]), float(variance[0, 0]), confidence),
+        brier=plain_interval(float(squares.mean()), squares.var(ddof=1) / len(p), confidence),
+        brier_reference=float(positive.mean() * (1 - positive.mean())),
+        ece=float(_ece(positive[None], p, bins)[0]),
+        ece_by_chance=float(_ece(_labels_drawn_from(p, seed), p, bins).mean()),
+        n=len(p),
+    )
+
+
+def calibration_curve(
+    high_risk, p_high_risk, *, points: int = 101, confidence: float = 0.95
+) -> pd.DataFrame:
+    """Observed risk as a smooth function of the predicted one.
+
+    Logistic regression on a restricted cubic spline of the predicted log odds with knots at their
+    10th, 50th and 90th percentile (Harrell): two coefficients, which is what 43 patients bear.
+
+    Parameters
+    ----------
+    high_risk, p_high_risk : array-like, shape (n,)
+        As `calibration`.
+    points : int
+        Over the range of the predictions; the curve is not continued beyond.
+    confidence : float
+
+    Returns
+    -------
+    DataFrame
+        predicted, observed, low, high (pointwise).
+
+    Raises
+    ------
+    ValueError
+        As `calibration`, or if the probabilities take fewer than three values.
+    """
+    positive, p = _checked(high_risk, p_high_risk)
+    log_odds = _log_odds(p)
+    knots = np.quantile(log_odds, (0.1, 0.5, 0.9))
+    if len(np.unique(knots)) < 3:
+        raise ValueError("the probabilities take too few values for a curve; print a table instead")
+    coefficients, covariance = _logistic(_spline(log_odds, knots), positive)
+    grid = np.linspace(p.min(), p.max(), points)
+    design = _spline(_log_odds(grid), knots)
+    centre = design @ coefficients
+    half = critical_value(confidence) * np.sqrt(((design @ covariance) * design).sum(axis=1))
+    curve = {"observed": centre, "low": centre - half, "high": centre + half}
+    return pd.DataFrame({"predicted": grid} | {k: _inverse(v) for k, v in curve.items()})
+
+
+# --- parts ---------------------------------------------------------------------------------------
+
+
+def _checked(high_risk, p_high_risk) -> tuple[np.ndarray, np.ndarray]:
+    labels, p = aligned(high_risk=high_risk, p_high_risk=p_high_risk)
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ValueError("p_high_risk must lie between 0 and 1; a risk score is no probability")
+    return two_classes(labels), p
+
+
+def _log_odds(p: np.ndarray) -> np.ndarray:
+    p = np.clip(p, CLIP, 1 - CLIP)
+    return np.log(p / (1 - p))
+
+
+def _inverse(log_odds: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(log_odds, -700, 700)))
+
+
+def _spline(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
+    """Intercept, x, and the one non-linear term of a restricted cubic spline with three knots."""
+    first, middle, last = knots
+    first_, middle_, last_ = (np.maximum(x - knot, 0) ** 3 for knot in knots)
+    bend = first_ - (middle_ * (last - first) - last_ * (middle - first)) / (last - middle)
+    return np.column_stack([np.ones_like(x), x, bend / (last - first) ** 2])
+
+
+def _logistic(design: np.ndarray, labels: np.ndarray, *, offset=0.0):
+    """Maximum likelihood coefficients (k,) and their covariance (k, k), by Newton's method.
+
+    scikit-learn's logistic regression gives no standard errors, and statsmodels is not needed
+    for anything else.
+    """
+    coefficients = np.zeros(design.shape[1])
+    for _ in range(50):
+        p = _inverse(design @ coefficients + offset)
+        information = design.T @ (design * (p * (1 - p))[:, None])
+        if np.linalg.cond(information) > 1e12:
+            break
+        step = np.linalg.solve(information, design.T @ (labels - p))
+        coefficients = coefficients + np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-10:
+            return coefficients, np.linalg.inv(information)
+    raise ValueError(
+        "the probabilities separate the classes (almost) completely, so calibration has no finite "
+        "slope; more patients are needed"
+    )
+
+
+def _labels_drawn_from(p: np.ndarray, seed: int, draws: int = 2000) -> np.ndarray:
+    return np.random.default_rng(seed).random((draws, len(p))) < p
+
+
+def _ece(labels: np.ndarray, p: np.ndarray, bins: int) -> np.ndarray:
+    """Calibration error of each row of labels (draws, n)."""
+    order = np.argsort(p, kind="stable")
+    gaps = [
+        np.abs(labels[:, members].mean(axis=1) - p[members].mean()) * len(members)
+        for members in np.array_split(order, bins)
+        if len(members)
+    ]
+    return np.sum(gaps, axis=0) / len(p)

@@ -1,0 +1,319 @@
+"""Survival by predicted risk: log-rank test, Cox models, and what an image score adds to them.
+
+Fitted by lifelines (Efron's rule for tied times, as R's ``coxph``).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2
+
+from npc_helpers.statistics.concordance import c_index, compare_c_index
+from npc_helpers.statistics.estimate import Estimate, aligned, format_p, holm
+
+EVENTS_WANTED = 10  # per coefficient; Peduzzi et al., J Clin Epidemiol 1995;48:1503
+
+
+@dataclass(frozen=True)
+class ChiSquared:
+    """A chi-squared statistic; its `str` is manuscript text."""
+
+    statistic: float
+    degrees: int
+    p: float
+
+    def __str__(self) -> str:
+        sign = "" if self.p < 0.001 else "= "
+        return f"χ² = {self.statistic:.2f}, df = {self.degrees}, P {sign}{format_p(self.p)}"
+
+
+def log_rank(time, event, group) -> ChiSquared:
+    """Test whether groups progress alike over the whole time (Mantel 1966).
+
+    Parameters
+    ----------
+    time, event : array-like, shape (n,)
+    group : array-like, shape (n,)
+        Two or more groups.
+
+    Raises
+    ------
+    ValueError
+        If there is one group only, nobody progressed, or a value is missing.
+    """
+    from lifelines.statistics import multivariate_logrank_test  # slow to import
+
+    time, event = aligned(time=time, event=event)
+    group = np.asarray(group)
+    groups = len(pd.unique(group))
+    if groups < 2:
+        raise ValueError("everybody is in one group, so there is nothing to compare")
+    if not event.any():
+        raise ValueError("nobody progressed: survival does not differ, and cannot be tested")
+    found = multivariate_logrank_test(time, group, event)
+    return ChiSquared(float(found.test_statistic), groups - 1, float(found.p_value))
+
+
+def survival_table(
+    time, event, group, *, at: Sequence[float] = (0, 12, 24, 36, 48, 60), confidence: float = 0.95
+) -> pd.DataFrame:
+    """Kaplan-Meier estimates of each group at chosen months, with the numbers at risk.
+
+    Parameters
+    ----------
+    time, event, group : array-like, shape (n,)
+    at : sequence of float
+        In the unit of `time`.
+    confidence : float
+
+    Returns
+    -------
+    DataFrame
+        group, months, at_risk (observed that long), survival, low, high (log-log scale); the
+        estimate is missing where nobody is at risk any more.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing or the lengths differ.
+    """
+    from lifelines import KaplanMeierFitter
+
+    time, event = aligned(time=time, event=event)
+    group = np.asarray(group)
+    rows = []
+    for name in pd.unique(group):
+        mine = group == name
+        curve = KaplanMeierFitter(alpha=1 - confidence).fit(time[mine], event[mine])
+        bounds = curve.confidence_interval_survival_function_
+        for month in at:
+            at_risk = int((time[mine] >= month).sum())
+            last = bounds.index[bounds.index <= month][-1]
+            found = [float(curve.predict(month)), *bounds.loc[last]] if at_risk else [np.nan] * 3
+            rows.append([name, month, at_risk, *found])
+    return pd.DataFrame(rows, columns=["group", "months", "at_risk", "survival", "low", "high"])
+
+
+def clinical_covariates(patients: pd.DataFrame) -> pd.DataFrame:
+    """Code what is known without a network, one degree of freedom each.
+
+    Parameters
+    ----------
+    patients : DataFrame
+        t_stage, n_stage, age_years, sex, treatment.
+
+    Returns
+    -------
+    DataFrame
+        ``T`` and ``N`` (as numbers), ``age_decades``, ``male``, ``induction`` and ``concurrent``
+        chemotherapy (0 or 1), in the index of `patients`.
+    """
+    treatment = patients["treatment"]
+    return pd.DataFrame(
+        {
+            "T": patients["t_stage"].str[1].astype(float),
+            "N": patients["n_stage"].str[1].astype(float),
+            "age_decades": patients["age_years"].astype(float) / 10,
+            "male": (patients["sex"] == "M").astype(float),
+            "induction": treatment.str.startswith("IC").astype(float),
+            "concurrent": treatment.str.contains("CCRT").astype(float),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class CoxModel:
+    """A fitted proportional hazards model.
+
+    Attributes
+    ----------
+    table : DataFrame
+        By covariate: coefficient, hazard_ratio, low, high, p.
+    log_likelihood : float
+        Maximum of the partial likelihood.
+    n, events : int
+    """
+
+    table: pd.DataFrame
+    log_likelihood: float
+    n: int
+    events: int
+    _fitter: object = field(repr=False)
+    _data: pd.DataFrame = field(repr=False)
+
+    def risk_score(self, covariates: pd.DataFrame) -> pd.Series:
+        """Linear predictor, centred at the patients of the fit; higher is worse."""
+        columns = covariates[list(self.table.index)]
+        score = (columns - self._data[columns.columns].mean()) @ self.table["coefficient"]
+        return score.rename("risk_score")
+
+    def p_event(self, covariates: pd.DataFrame, *, at: Sequence[float]) -> pd.DataFrame:
+        """Probability of progression by the months `at`: (patients, months)."""
+        columns = covariates[list(self.table.index)]
+        survival = self._fitter.predict_survival_function(columns, times=list(at))
+        found = 1 - survival.T
+        return found.set_axis(covariates.index).set_axis(list(at), axis=1).clip(0, 1)
+
+
+def fit_cox(time, event, covariates: pd.DataFrame, *, confidence: float = 0.95) -> CoxModel:
+    """Fit a Cox model.
+
+    Parameters
+    ----------
+    time, event : array-like, shape (n,)
+    covariates : DataFrame, shape (n, k)
+        Numbers only. Columns without variation cannot be estimated and are left out.
+    confidence : float
+
+    Returns
+    -------
+    CoxModel
+
+    Warns
+    -----
+    UserWarning
+        If a column was left out, or there are fewer than ten events per coefficient.
+
+    Raises
+    ------
+    ValueError
+        If nobody progressed, a value is missing, or the fit does not converge (a covariate that
+        separates who progressed from who did not, or repeats another).
+    """
+    columns = {str(name): values for name, values in covariates.items()}
+    time, event, *values = aligned(time=time, event=event, **columns)
+    data = pd.DataFrame(dict(zip(columns, values, strict=True)))
+    constant = [name for name in data if data[name].nunique() < 2]
+    if len(constant) == len(data.columns):
+        raise ValueError("no covariate varies between these patients")
+    data, events = data.drop(columns=constant), int(event.sum())
+    if not events:
+        raise ValueError("nobody progressed, so no hazard can be estimated")
+    if constant:
+        warnings.warn(f"left out, the same for everybody: {', '.join(constant)}", stacklevel=2)
+    if events < EVENTS_WANTED * len(data.columns):
+        warnings.warn(
+            f"{events} events for {len(data.columns)} coefficients; with fewer than "
+            f"{EVENTS_WANTED} per coefficient a model describes these patients, not others",
+            stacklevel=2,
+        )
+    data = data.assign(_time=time, _event=event)
+    fitter = _converged(data, confidence)
+    summary = fitter.summary
+    level = f"{100 * confidence:g}%"
+    table = pd.DataFrame(
+        {
+            "coefficient": summary["coef"],
+            "hazard_ratio": summary["exp(coef)"],
+            "low": summary[f"exp(coef) lower {level}"],
+            "high": summary[f"exp(coef) upper {level}"],
+            "p": summary["p"],
+        }
+    )
+    return CoxModel(table, float(fitter.log_likelihood_), len(data), events, fitter, data)
+
+
+def _converged(data: pd.DataFrame, confidence: float):
+    from lifelines import CoxPHFitter
+    from lifelines.exceptions import ConvergenceError, ConvergenceWarning
+
+    fitter = CoxPHFitter(alpha=1 - confidence)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ConvergenceWarning)
+            fitter.fit(data, "_time", "_event", fit_options={"precision": 1e-9})
+    except (ConvergenceError, ConvergenceWarning, np.linalg.LinAlgError) as error:
+        names = ", ".join(data.columns[:-2])
+        raise ValueError(
+            f"the Cox model of {names} has no stable solution: a covariate separates patients "
+            "with and without progression completely, or follows from the others. Use fewer."
+        ) from error
+    return fitter
+
+
+def proportional_hazards(model: CoxModel) -> pd.DataFrame:
+    """Check that hazard ratios do not change over time (Grambsch and Therneau 1994).
+
+    Parameters
+    ----------
+    model : CoxModel
+
+    Returns
+    -------
+    DataFrame
+        By covariate: statistic, p, p_holm; time on the Kaplan-Meier scale. A small P speaks
+        against the assumption; with few events a large one says little. lifelines computes the
+        approximate score test of older versions of R's ``cox.zph`` (before survival 3.0).
+    """
+    from lifelines.statistics import proportional_hazard_test
+
+    found = proportional_hazard_test(model._fitter, model._data, time_transform="km").summary
+    table = found.rename(columns={"test_statistic": "statistic"})[["statistic", "p"]]
+    return table.assign(p_holm=holm(table["p"])).reindex(model.table.index)
+
+
+@dataclass(frozen=True)
+class AddedValue:
+    """A Cox model without and with one more score, on the same patients.
+
+    Attributes
+    ----------
+    without, with_score : CoxModel
+    test : ChiSquared
+        Likelihood-ratio test of the score.
+    c_without, c_with : Estimate
+        Apparent C-index of both models: fitted and judged on the same patients, so both are too
+        high, the larger model's more so.
+    c_change : Estimate
+        Difference, with minus without, paired.
+    """
+
+    without: CoxModel
+    with_score: CoxModel
+    test: ChiSquared
+    c_without: Estimate
+    c_with: Estimate
+    c_change: Estimate
+
+
+def added_value(
+    time, event, covariates: pd.DataFrame, score: pd.Series, *, confidence: float = 0.95
+) -> AddedValue:
+    """Ask whether a score tells more about survival than the covariates already do.
+
+    Parameters
+    ----------
+    time, event : array-like, shape (n,)
+    covariates : DataFrame, shape (n, k)
+        For instance `clinical_covariates`, or one column: a clinical model fitted elsewhere.
+    score : Series, shape (n,)
+        Must not have been fitted on these patients; its hazard ratio is per standard deviation.
+    confidence : float
+
+    Raises
+    ------
+    ValueError
+        As `fit_cox`, or if the score does not vary.
+    """
+    spread = float(score.std())
+    if not spread > 0:
+        raise ValueError("the score is the same for every patient; it cannot add anything")
+    more = covariates.assign(score=(score - score.mean()) / spread)
+    without = fit_cox(time, event, covariates, confidence=confidence)
+    full = fit_cox(time, event, more, confidence=confidence)
+    gain = max(0.0, 2 * (full.log_likelihood - without.log_likelihood))
+    risks = {"with": full.risk_score(more), "without": without.risk_score(covariates)}
+    row = compare_c_index(time, event, risks, confidence=confidence).iloc[0]
+    return AddedValue(
+        without=without,
+        with_score=full,
+        test=ChiSquared(gain, 1, float(chi2.sf(gain, 1))),
+        c_without=c_index(time, event, risks["without"], confidence=confidence),
+        c_with=c_index(time, event, risks["with"], confidence=confidence),
+        c_change=Estimate(*(float(row[k]) for k in ("difference", "low", "high")), confidence),
+    )

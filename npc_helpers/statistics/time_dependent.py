@@ -1,0 +1,332 @@
+"""Discrimination and accuracy at a horizon, with patients lost before it weighted for.
+
+Whether a patient censored at 20 months would have progressed by 36 is unknown. Leaving such
+patients out, or counting them as healthy, biases every measure. Here each patient whose status is
+known stands for some who were lost: the weight is one over the chance of not being censored so
+long (inverse probability of censoring weighting, IPCW). At equal times a progression comes before
+a censoring. Definitions and ties are those of the R packages timeROC and riskRegression (cases
+weighted by G just before their event, patients beyond the horizon by G at the horizon); the
+intervals are the jackknife's over patients, which includes that G was estimated.
+
+No Python package counts tied whole months this way, so the estimators are written out.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from npc_helpers.statistics.estimate import (
+    Estimate,
+    aligned,
+    interval_on_logit_scale,
+    plain_interval,
+)
+from npc_helpers.statistics.roc import roc_auc
+
+HORIZONS = (12, 24, 36, 48, 60)
+FEWEST = 2
+
+
+def ipcw_weights(time, event, *, horizon: float) -> pd.DataFrame:
+    """Weigh the patients whose status at the horizon is known, for those whose is not.
+
+    Parameters
+    ----------
+    time : array-like, shape (n,)
+        Months to progression or censoring.
+    event : array-like of bool, shape (n,)
+    horizon : float
+        In the unit of `time`.
+
+    Returns
+    -------
+    DataFrame, n rows
+        ``case`` (progressed by the horizon) and ``control`` (still observed beyond it): one over
+        the Kaplan-Meier estimate of remaining uncensored; 0 for everybody else. The means of the
+        two columns are the Kaplan-Meier estimates of having and not having progressed.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing, the lengths differ, or nobody was observed beyond the horizon.
+    """
+    index = time.index if isinstance(time, pd.Series) else None
+    time, event = _checked(time, event)
+    case, control = _weights(time, event, horizon, np.ones((1, len(time))))
+    return pd.DataFrame({"case": case[0], "control": control[0]}, index=index)
+
+
+def auc_at_horizon(
+    time, event, risk_score, *, horizon: float, confidence: float = 0.95
+) -> Estimate:
+    """Chance that who progresses by the horizon has a higher score than who does not (IPCW).
+
+    The cumulative/dynamic AUC (Uno et al. 2007; Blanche et al., Stat Med 2013;32:5381).
+
+    Parameters
+    ----------
+    time, event, risk_score : array-like, shape (n,)
+        Higher risk scores are worse; ties count half.
+    horizon : float
+    confidence : float
+
+    Returns
+    -------
+    Estimate
+        Interval on the logit scale. Complete separation leaves the jackknife nothing to vary:
+        the interval is then that of `roc_auc` among the patients whose status is known.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two cases or two patients observed beyond the horizon.
+    """
+    time, event = _checked(time, event)
+    (score,) = aligned(risk_score=risk_score)
+    case, control = _at(time, event, horizon)
+    if len(score) != len(time):
+        raise ValueError(f"columns differ in length: {len(score)} scores, {len(time)} times")
+    values = _auc(time, event, score, horizon, _leave_one_out(len(time)))
+    value, variance = _jackknife(values)
+    if variance < 1e-15 or value in (0.0, 1.0):
+        known = case | control
+        return roc_auc(case[known], score[known], confidence=confidence)
+    return interval_on_logit_scale(value, variance, confidence)
+
+
+def cumulative_dynamic_auc(
+    time, event, risk_score, *, at: Sequence[float] = HORIZONS, confidence: float = 0.95
+) -> pd.DataFrame:
+    """`auc_at_horizon` at several horizons.
+
+    Returns
+    -------
+    DataFrame
+        months, cases, controls, auc, low, high; one row per horizon.
+
+    Warns
+    -----
+    UserWarning
+        Naming horizons left out because fewer than two patients progressed by then or fewer than
+        two were observed beyond.
+
+    Raises
+    ------
+    ValueError
+        As `auc_at_horizon`, or if no horizon can be estimated.
+    """
+    checked_time, checked_event = _checked(time, event)
+    rows = []
+    for horizon in _possible(checked_time, checked_event, at):
+        case, control = _at(checked_time, checked_event, horizon)
+        found = auc_at_horizon(time, event, risk_score, horizon=horizon, confidence=confidence)
+        rows.append([horizon, int(case.sum()), int(control.sum()), *_bounds(found)])
+    return pd.DataFrame(rows, columns=["months", "cases", "controls", "auc", "low", "high"])
+
+
+def brier_curve(time, event, p_event: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
+    """Mean squared distance between predicted probability and outcome, at each horizon (IPCW).
+
+    Parameters
+    ----------
+    time, event : array-like, shape (n,)
+    p_event : DataFrame, shape (n, horizons)
+        Predicted probability of progression by the months that name the columns.
+    confidence : float
+
+    Returns
+    -------
+    DataFrame
+        months; brier, low, high; ``reference`` (what the Kaplan-Meier curve of these patients
+        scores, the same probability for everybody); ``scaled`` = 1 − brier / reference with
+        scaled_low, scaled_high: above 0 is better than knowing nothing about the patient.
+
+    Raises
+    ------
+    ValueError
+        If a probability is outside 0 to 1, lengths differ, or no horizon can be estimated.
+
+    References
+    ----------
+    Graf et al., Stat Med 1999;18:2529. Kattan and Gerds, Diagn Progn Res 2018;2:7.
+    """
+    time, event = _checked(time, event)
+    p_event = _probabilities(p_event, len(time))
+    counts = _leave_one_out(len(time))
+    rows = []
+    for horizon in _possible(time, event, p_event.columns):
+        score, reference = _brier(time, event, p_event[horizon].to_numpy(), horizon, counts)
+        brier = plain_interval(*_jackknife(score), confidence)
+        scaled = plain_interval(*_jackknife(1 - score / reference), confidence)
+        rows.append([horizon, *_bounds(brier), reference[0], *_bounds(scaled)])
+    names = ["months", "brier", "low", "high", "reference"]
+    return pd.DataFrame(rows, columns=[*names, "scaled", "scaled_low", "scaled_high"])
+
+
+@dataclass(frozen=True)
+class IntegratedBrier:
+    """Brier score averaged over a span of months, with its reference.
+
+    Attributes
+    ----------
+    brier, scaled : Estimate
+        The score, and 1 − score / reference.
+    reference : float
+        The score of the Kaplan-Meier curve.
+    months : tuple of float
+        First and last horizon of the average.
+    """
+
+    brier: Estimate
+    scaled: Estimate
+    reference: float
+    months: tuple[float, float]
+
+
+def integrated_brier(
+    time, event, p_event: pd.DataFrame, *, confidence: float = 0.95
+) -> IntegratedBrier:
+    """Average the Brier score over time: trapezoids between horizons, divided by their span.
+
+    Packages differ in the span (from 0, from the first event, to the last time) and in the rule;
+    compare only scores computed alike.
+
+    Parameters
+    ----------
+    time, event, p_event
+        As `brier_curve`; at least two horizons.
+    confidence : float
+
+    Raises
+    ------
+    ValueError
+        As `brier_curve`, or if fewer than two horizons can be estimated.
+    """
+    time, event = _checked(time, event)
+    p_event = _probabilities(p_event, len(time))
+    horizons = _possible(time, event, sorted(p_event.columns))
+    if len(horizons) < 2:
+        raise ValueError(f"an average over time needs two horizons; only {horizons} can be used")
+    counts = _leave_one_out(len(time))
+    pairs = [_brier(time, event, p_event[h].to_numpy(), h, counts) for h in horizons]
+    span = horizons[-1] - horizons[0]
+    score, reference = (
+        np.trapezoid(np.array(part), x=horizons, axis=0) / span for part in zip(*pairs, strict=True)
+    )
+    return IntegratedBrier(
+        brier=plain_interval(*_jackknife(score), confidence),
+        scaled=plain_interval(*_jackknife(1 - score / reference), confidence),
+        reference=float(reference[0]),
+        months=(horizons[0], horizons[-1]),
+    )
+
+
+# --- estimators over many weightings of the patients at once -----------------------------------
+
+
+def _weights(time, event, horizon, counts) -> tuple[np.ndarray, np.ndarray]:
+    """IPCW of cases and controls, (resamples, n), where patient i occurs counts[:, i] times."""
+    times, position = np.unique(time, return_inverse=True)
+    lost_at = (time[:, None] == times) & ~event[:, None]
+    lost = counts @ lost_at
+    exposed = counts @ ((time[:, None] > times) | lost_at)
+    free = np.cumprod(1 - lost / np.where(exposed > 0, exposed, 1), axis=1)
+    before = np.column_stack([np.ones(len(counts)), free])  # G just before each time
+    at_horizon = before[:, np.searchsorted(times, horizon, side="right")]
+    beyond = time > horizon
+    if not beyond.any():
+        raise ValueError(f"nobody was observed beyond {horizon:g}; choose an earlier horizon")
+    by_then = event & (time <= horizon)
+    case, control = np.zeros_like(counts), np.zeros_like(counts)
+    case[:, by_then] = 1 / before[:, position[by_then]]
+    control[:, beyond] = 1 / at_horizon[:, None]
+    return case, control
+
+
+def _auc(time, event, score, horizon, counts) -> np.ndarray:
+    case, control = _weights(time, event, horizon, counts)
+    case, control = counts * case, counts * control
+    wins = (score[:, None] > score) + 0.5 * (score[:, None] == score)
+    won = ((case @ wins) * control).sum(axis=1)
+    return won / (case.sum(axis=1) * control.sum(axis=1))
+
+
+def _brier(time, event, p, horizon, counts) -> tuple[np.ndarray, np.ndarray]:
+    case, control = _weights(time, event, horizon, counts)
+    case, control = counts * case, counts * control
+    n = counts.sum(axis=1)
+    score = (case @ (1 - p) ** 2 + control @ p**2) / n
+    return score, case.sum(axis=1) * control.sum(axis=1) / n**2
+
+
+def _leave_one_out(n: int) -> np.ndarray:
+    """All patients in the first row, then all but one."""
+    return np.vstack([np.ones(n), 1 - np.eye(n)])
+
+
+def _jackknife(values: np.ndarray) -> tuple[float, float]:
+    """Estimate and variance from `_leave_one_out`'s order (Tukey 1958)."""
+    without = values[1:]
+    n = len(without)
+    return float(values[0]), float((n - 1) / n * np.sum((without - without.mean()) ** 2))
+
+
+# --- checks ------------------------------------------------------------------------------------
+
+
+def _checked(time, event) -> tuple[np.ndarray, np.ndarray]:
+    time, event = aligned(time=time, event=event)
+    if not np.isin(event, (0, 1)).all():
+        raise ValueError("event must hold True or False (1 or 0) only")
+    if (time < 0).any():
+        raise ValueError("a time is negative; look for dates in the wrong order")
+    return time, event.astype(bool)
+
+
+def _at(time, event, horizon) -> tuple[np.ndarray, np.ndarray]:
+    """Cases and controls at a horizon, of which there must be two each."""
+    case, control = event & (time <= horizon), time > horizon
+    if min(case.sum(), control.sum()) < FEWEST:
+        raise ValueError(
+            f"at {horizon:g} months there are {case.sum()} patients who progressed and "
+            f"{control.sum()} observed for longer; two of each are needed"
+        )
+    return case, control
+
+
+def _possible(time, event, horizons) -> list[float]:
+    def enough(horizon):
+        return min((event & (time <= horizon)).sum(), (time > horizon).sum()) >= FEWEST
+
+    possible = [horizon for horizon in horizons if enough(horizon)]
+    left_out = [f"{horizon:g}" for horizon in horizons if horizon not in possible]
+    if not possible:
+        raise ValueError(
+            f"at none of {', '.join(left_out)} months are there two patients who progressed and "
+            "two observed for longer"
+        )
+    if left_out:
+        warnings.warn(
+            f"left out: {', '.join(left_out)} months (too few events before or patients after)",
+            stacklevel=3,
+        )
+    return possible
+
+
+def _probabilities(p_event, n: int) -> pd.DataFrame:
+    table = pd.DataFrame(p_event)
+    values = table.to_numpy(dtype=float)
+    if len(table) != n:
+        raise ValueError(f"p_event has {len(table)} rows for {n} patients")
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError("p_event must lie between 0 and 1: probabilities of progression")
+    return table
+
+
+def _bounds(estimate: Estimate) -> tuple[float, float, float]:
+    return estimate.value, estimate.low, estimate.high
