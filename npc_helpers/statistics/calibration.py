@@ -130,7 +130,7 @@ def calibration_curve(
     positive, p = _checked(high_risk, p_high_risk)
     log_odds = _log_odds(p)
     knots = np.quantile(log_odds, (0.1, 0.5, 0.9))
-    if len(np.unique(knots)) < 3:
+    if len(np.unique(p)) < 3 or len(np.unique(knots)) < 3:
         raise ValueError("the probabilities take too few values for a curve; print a table instead")
     coefficients, covariance = _logistic(_spline(log_odds, knots), positive)
     grid = np.linspace(p.min(), p.max(), points)

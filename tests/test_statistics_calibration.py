@@ -1,0 +1,95 @@
+"""Calibration: planted slopes and intercepts, identities, and the honesty of small samples."""
+
+import numpy as np
+import pytest
+
+from npc_helpers import statistics
+
+
+def planted(n, *, slope=1.0, intercept=0.0, seed=0):
+    """Labels whose true log odds are slope * predicted log odds + intercept."""
+    rng = np.random.default_rng(seed)
+    log_odds = rng.normal(0, 1.2, n)
+    truth = 1 / (1 + np.exp(-(slope * log_odds + intercept)))
+    return rng.random(n) < truth, 1 / (1 + np.exp(-log_odds))
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(1, 0), (0.5, 0), (1, 0.8), (1.6, 0)])
+def test_planted_slope_and_intercept_are_found(slope, intercept):
+    found = statistics.calibration(*planted(20_000, slope=slope, intercept=intercept))
+    assert found.slope.low - 0.05 < slope < found.slope.high + 0.05
+    if slope == 1:
+        assert found.intercept.low - 0.05 < intercept < found.intercept.high + 0.05
+
+
+def test_slope_is_that_of_an_unpenalised_logistic_regression():
+    from sklearn.linear_model import LogisticRegression
+
+    label, p = planted(200, slope=0.6, seed=1)
+    log_odds = np.log(p / (1 - p))[:, None]
+    theirs = LogisticRegression(C=1e10, tol=1e-10, max_iter=1000).fit(log_odds, label)
+    ours = statistics.calibration(label, p)
+    assert ours.slope.value == pytest.approx(theirs.coef_[0, 0], abs=1e-5)
+
+
+def test_intervals_hold_their_level_at_43_patients():
+    inside = {"slope": 0, "intercept": 0}
+    for seed in range(200):
+        found = statistics.calibration(*planted(43, seed=seed), bins=2)
+        inside["slope"] += found.slope.low <= 1 <= found.slope.high
+        inside["intercept"] += found.intercept.low <= 0 <= found.intercept.high
+    assert all(0.90 <= count / 200 <= 1 for count in inside.values()), inside
+
+
+def test_brier_score_by_hand():
+    found = statistics.calibration([1, 0, 1, 0], [0.8, 0.3, 0.4, 0.6])
+    assert found.brier.value == pytest.approx((0.04 + 0.09 + 0.36 + 0.36) / 4)
+    assert found.brier_reference == 0.25 and found.n == 4
+
+
+def test_calibration_error_of_a_perfect_model_is_far_from_zero_at_43_patients():
+    errors = [statistics.calibration(*planted(43, seed=seed)).ece for seed in range(60)]
+    by_chance = statistics.calibration(*planted(43, seed=0)).ece_by_chance
+    assert by_chance == pytest.approx(np.mean(errors), abs=0.03) and by_chance > 0.08
+    large = statistics.calibration(*planted(20_000, seed=1))
+    assert large.ece < 0.02 and large.ece_by_chance < 0.02
+
+
+def test_calibration_error_by_hand():
+    """Two bins of two: |0.25 - 0.5| and |0.75 - 1|, each with half the patients."""
+    found = statistics.calibration([0, 1, 1, 1, 0, 1], [0.2, 0.3, 0.4, 0.6, 0.7, 0.8], bins=2)
+    assert found.ece == pytest.approx(0.5 * abs(2 / 3 - 0.3) + 0.5 * abs(2 / 3 - 0.7))
+
+
+def test_curve_follows_the_planted_bend():
+    label, p = planted(20_000, slope=0.5, intercept=0.5, seed=2)
+    curve = statistics.calibration_curve(label, p, points=50)
+    log_odds = np.log(curve.predicted / (1 - curve.predicted))
+    truth = 1 / (1 + np.exp(-(0.5 * log_odds + 0.5)))
+    middle = curve.predicted.between(0.1, 0.9)
+    assert np.abs(curve.observed - truth)[middle].max() < 0.03
+    assert ((curve.low <= curve.observed) & (curve.observed <= curve.high)).all()
+    assert curve.predicted.iloc[[0, -1]].tolist() == pytest.approx([p.min(), p.max()])
+
+
+@pytest.mark.parametrize(
+    ("label", "p", "message"),
+    [
+        ([1, 1], [0.2, 0.3], "one class only"),
+        ([1, 0], [1.2, 0.3], "between 0 and 1"),
+        ([1, 0, 1], [0.5, 0.5, 0.5], "all probabilities are equal"),
+        ([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9], "separate the classes"),
+        ([0, 1], [0.1, np.nan], "1 missing"),
+    ],
+)
+def test_refusals_say_why(label, p, message):
+    with pytest.raises(ValueError, match=message):
+        statistics.calibration(label, p)
+
+
+def test_curve_needs_more_than_two_levels_and_survives_zero_and_one():
+    with pytest.raises(ValueError, match="too few values"):
+        statistics.calibration_curve([0, 1, 0, 1], [0.2, 0.2, 0.7, 0.7])
+    label, p = planted(200, seed=3)
+    p[0], p[1] = 0, 1
+    assert np.isfinite(statistics.calibration_curve(label, p)).all(axis=None)
