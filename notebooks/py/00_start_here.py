@@ -24,7 +24,7 @@
 #
 # ## What you'll need
 #
-# - Two processor cores, 6 GiB of memory and 2 GiB of disk. No graphics card, no internet.
+# - Two processor cores, 6 GiB of memory and 5 GiB of disk. No graphics card, no internet.
 # - A little Python, or a little radiology. Neither is assumed of the same reader.
 
 # %% [markdown]
@@ -51,7 +51,7 @@ machine = pd.Series(
     },
     name="this machine",
 )
-machine.to_frame().assign(needed=[2, 6, 2])
+machine.to_frame().assign(needed=[2, 6, 5])
 
 # %% [markdown]
 # ## Open the study

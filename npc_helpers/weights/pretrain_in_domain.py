@@ -258,13 +258,12 @@ def train(data, *, epochs: int, log_path: Path):
             network, canvas = _next_network(network, wanted, optimizer), wanted
         rng = np.random.default_rng([SEED, epoch])
         order = rng.permutation(numbers)[: len(numbers) // BATCH * BATCH].reshape(-1, BATCH)
-        network.reset_metrics()
         for chosen in tqdm(order, desc=f"epoch {epoch}", disable=None):
             logs = network.train_on_batch(*batch_of(data, chosen, canvas, rng), return_dict=True)
         row = {
             "epoch": epoch,
             "canvas": "x".join(map(str, canvas)),
-            "loss": round(float(logs["loss"]), 4),
+            "loss_of_last_batch": round(float(logs["loss"]), 4),
         }
         rows.append(row | held_out_r2(network, data, others, canvas))
         print(rows[-1], flush=True)
