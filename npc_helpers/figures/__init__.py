@@ -4,6 +4,7 @@ Every function returns the figure and draws nothing by itself. ``note`` is stamp
 corner: what kind of patients are shown. ``with theme("dark"):`` draws for a dark page.
 """
 
+from npc_helpers.figures.calibration import calibration_figure, decision_figure
 from npc_helpers.figures.cohort import flow_chart, kaplan_meier, km_by_risk, pfs_figure
 from npc_helpers.figures.explorers import roc_explorer
 from npc_helpers.figures.images import (
@@ -22,28 +23,37 @@ from npc_helpers.figures.networks import (
 )
 from npc_helpers.figures.results import confusion_figure, forest_figure, roc_figure
 from npc_helpers.figures.style import PALETTE, PAPER_COLOURS, PERCEPTUAL_COLOURS, theme
+from npc_helpers.figures.survival import cox_figure, label_figure, time_dependent_figure
+from npc_helpers.figures.uncertainty import precision_figure, split_figure
 
 __all__ = [
     "PALETTE",
     "PAPER_COLOURS",
     "PERCEPTUAL_COLOURS",
+    "calibration_figure",
     "confusion_figure",
+    "cox_figure",
+    "decision_figure",
     "flow_chart",
     "forest_figure",
     "gradcam_panel",
     "input_montage",
     "kaplan_meier",
     "km_by_risk",
+    "label_figure",
     "learning_curves",
     "network_diagram",
     "overlay",
     "pfs_figure",
     "pre_post_scatter",
+    "precision_figure",
     "prediction_strip",
     "roc_explorer",
     "roc_figure",
     "roi_montage",
     "sanity_figure",
     "series_grid",
+    "split_figure",
     "theme",
+    "time_dependent_figure",
 ]

@@ -100,9 +100,26 @@ def auc_at_horizon(
 
 
 def cumulative_dynamic_auc(
-    time, event, risk_score, *, at: Sequence[float] = HORIZONS, confidence: float = 0.95
+    time,
+    event,
+    risk_score,
+    *,
+    at: Sequence[float] = HORIZONS,
+    fewest: int = 5,
+    confidence: float = 0.95,
 ) -> pd.DataFrame:
     """`auc_at_horizon` at several horizons.
+
+    Parameters
+    ----------
+    time, event, risk_score
+        As `auc_at_horizon`.
+    at : sequence of float
+        In months.
+    fewest : int
+        Patients needed on either side of a horizon. Three relapses that happen to look alike
+        have no spread, and their interval would be deceptively short.
+    confidence : float
 
     Returns
     -------
@@ -112,8 +129,8 @@ def cumulative_dynamic_auc(
     Warns
     -----
     UserWarning
-        Naming horizons left out because fewer than two patients progressed by then or fewer than
-        two were observed beyond.
+        Naming horizons left out because too few patients progressed by then or were observed for
+        longer.
 
     Raises
     ------
@@ -122,7 +139,7 @@ def cumulative_dynamic_auc(
     """
     checked_time, checked_event = _checked(time, event)
     rows = []
-    for horizon in _possible(checked_time, checked_event, at):
+    for horizon in _possible(checked_time, checked_event, at, fewest):
         case, control = _at(checked_time, checked_event, horizon)
         found = auc_at_horizon(time, event, risk_score, horizon=horizon, confidence=confidence)
         rows.append([horizon, int(case.sum()), int(control.sum()), *_bounds(found)])
@@ -299,16 +316,16 @@ def _at(time, event, horizon) -> tuple[np.ndarray, np.ndarray]:
     return case, control
 
 
-def _possible(time, event, horizons) -> list[float]:
+def _possible(time, event, horizons, fewest: int = FEWEST) -> list[float]:
     def enough(horizon):
-        return min((event & (time <= horizon)).sum(), (time > horizon).sum()) >= FEWEST
+        return min((event & (time <= horizon)).sum(), (time > horizon).sum()) >= fewest
 
     possible = [horizon for horizon in horizons if enough(horizon)]
     left_out = [f"{horizon:g}" for horizon in horizons if horizon not in possible]
     if not possible:
         raise ValueError(
-            f"at none of {', '.join(left_out)} months are there two patients who progressed and "
-            "two observed for longer"
+            f"at none of {', '.join(left_out)} months are there {fewest} patients who progressed "
+            f"and {fewest} observed for longer"
         )
     if left_out:
         warnings.warn(

@@ -1,0 +1,100 @@
+"""Figures of what a small test cohort can tell: other splits, and more patients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from npc_helpers.figures.results import model_colour
+from npc_helpers.figures.style import colour, in_house_style, new_figure, stamped
+
+TITLES = {"auc": "AUC", "c_index": "C-index"}
+
+
+@in_house_style
+def split_figure(splits: pd.DataFrame, *, single: pd.DataFrame | None = None,
+                 note: str = "") -> Figure:  # fmt: skip
+    """Draw the AUC and C-index of each model in each of many splits.
+
+    Parameters
+    ----------
+    splits : DataFrame
+        As `statistics.repeated_splits` returns it.
+    single : DataFrame, optional
+        As `statistics.compare_models` returns it: the one split of the study, drawn as a diamond
+        with its interval.
+    note : str
+        Stamped into the corner.
+    """
+    models = list(dict.fromkeys(splits.model))
+    figure = new_figure(9.8, 0.75 * len(models) + 1.4)
+    panels = figure.subplots(1, 2, sharey=True)
+    for axes, (measure, title) in zip(panels, TITLES.items(), strict=True):
+        for line, model in enumerate(models):
+            values = splits.loc[splits.model == model, measure].to_numpy()
+            _swarm(axes, values, line, model_colour(model, line))
+            if single is not None and (single.model == model).any():
+                _single(axes, single.set_index("model").loc[model], measure, line)
+        axes.axvline(0.5, color=colour("faint"), linestyle=":", linewidth=1.2)
+        axes.set(title=title, xlabel="one dot for each split", xlim=(None, 1))
+    panels[0].set_yticks(range(len(models)), models)
+    panels[0].set_ylim(len(models) - 0.5, -0.6)
+    return stamped(figure, note)
+
+
+def _swarm(axes, values: np.ndarray, line: int, tint: str) -> None:
+    """Dots stacked where they would overlap, with the middle 95% and the mean above them."""
+    bins = np.round(values / 0.01).astype(int)
+    heights = np.empty(len(values))
+    for which in np.unique(bins):
+        mine = np.flatnonzero(bins == which)
+        heights[mine] = np.arange(len(mine)) - (len(mine) - 1) / 2
+    tallest = max(np.abs(heights).max(), 1)
+    axes.plot(values, line + 0.2 + heights / tallest * 0.16, ".", color=tint, ms=4, alpha=0.6)
+    low, high = np.quantile(values, (0.025, 0.975))
+    axes.plot([low, high], [line - 0.08] * 2, color=tint)
+    axes.plot(values.mean(), line - 0.08, "o", color=tint)
+
+
+def _single(axes, row: pd.Series, measure: str, line: int) -> None:
+    value, low, high = (row[f"{measure}{end}"] for end in ("", "_low", "_high"))
+    axes.plot([low, high], [line - 0.28] * 2, color=colour("ink"), linewidth=1)
+    axes.plot(value, line - 0.28, "D", color=colour("ink"), markersize=5)
+
+
+@in_house_style
+def precision_figure(curves: Mapping[str, pd.Series], *, here: int, wanted: float = 0.05,
+                     note: str = "") -> Figure:  # fmt: skip
+    """Draw how the half-width of an interval shrinks with the number of test patients.
+
+    Parameters
+    ----------
+    curves : mapping of name to Series
+        Half-width of the 95% interval, indexed by the number of patients.
+    here : int
+        Test patients of this study, marked.
+    wanted : float
+        Half-width one would like, marked.
+    note : str
+        Stamped into the corner.
+    """
+    figure = new_figure(6.4, 3.8)
+    axes = figure.subplots()
+    for position, (name, curve) in enumerate(curves.items()):
+        axes.plot(
+            curve.index, curve, color=model_colour(name, position), label=name,
+            linestyle=("-", "--", "-.", ":")[position % 4],
+        )  # fmt: skip
+    axes.axhline(wanted, color=colour("faint"), linestyle=":", linewidth=1.2)
+    axes.axvline(here, color=colour("ink"), linewidth=1)
+    axes.annotate(f" {here} patients", (here, 0.97), xycoords=("data", "axes fraction"), va="top")
+    axes.set(xscale="log", ylim=(0, None), xlabel="test patients")
+    axes.set_xticks([20, 50, 100, 200, 500, 1000, 2000], minor=False)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.minorticks_off()
+    axes.set_ylabel("half-width of the 95% interval")
+    axes.legend(fontsize=8.5)
+    return stamped(figure, note)

@@ -1,0 +1,162 @@
+"""Figures of the comparison draw what the tables say, carry their note, and stay small."""
+
+import io
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+from npc_helpers import figures, statistics
+
+NOTE = "demonstration cohort, synthetic"
+
+
+def patients(n=80, *, seed=0):
+    rng = np.random.default_rng(seed)
+    risk = rng.normal(size=n)
+    event_at, lost_at = rng.exponential(45 * np.exp(-risk)), rng.uniform(20, 90, n)
+    months = np.ceil(np.minimum(event_at, lost_at))
+    index = pd.Index([f"P{i}" for i in range(n)], name="patient_id")
+    table = pd.DataFrame(
+        {
+            "pfs_months": months,
+            "progressed": event_at <= lost_at,
+            "high_risk": months <= np.median(months),
+        },
+        index=index,
+    )
+    noisy = {"Pre-model": 1.5, "Post-model": 1.0}
+    p = {
+        name: pd.Series(1 / (1 + np.exp(-risk - rng.normal(0, sd, n))), index)
+        for name, sd in noisy.items()
+    }
+    return table, p
+
+
+TABLE, P = patients()
+MONTHS, EVENT = TABLE.pfs_months, TABLE.progressed
+
+
+def splits():
+    rng = np.random.default_rng(1)
+    return pd.DataFrame(
+        {
+            "split": np.repeat(range(50), 2), "model": ["Pre-model", "Post-model"] * 50,
+            "auc": rng.normal(0.7, 0.06, 100), "c_index": rng.normal(0.72, 0.05, 100),
+            "n_train": 163, "n_test": 43,
+        }
+    )  # fmt: skip
+
+
+def cox():
+    model = statistics.fit_cox(MONTHS, EVENT, P["Pre-model"].rename("score").to_frame())
+    return {"without": model.table, "with": model.table}
+
+
+def over_time():
+    auc = {
+        k: statistics.cumulative_dynamic_auc(MONTHS, EVENT, p, at=(12, 24)) for k, p in P.items()
+    }
+    p_event = pd.DataFrame(dict.fromkeys((12, 24), P["Pre-model"]))
+    return auc, {"Pre-model": statistics.brier_curve(MONTHS, EVENT, p_event)}
+
+
+def precision():
+    n = np.array([20, 43, 100, 1000])
+    width = [statistics.half_width(statistics.auc_standard_error(0.8, k / 2, k / 2)) for k in n]
+    return {"AUC": pd.Series(width, n)}
+
+
+EXAMPLES = {
+    "label": lambda: figures.label_figure(statistics.compare_labels(TABLE, P), note=NOTE),
+    "cox": lambda: figures.cox_figure(cox(), note=NOTE),
+    "time_dependent": lambda: figures.time_dependent_figure(*over_time(), note=NOTE),
+    "calibration": lambda: figures.calibration_figure(TABLE.high_risk, P, note=NOTE),
+    "decision": lambda: figures.decision_figure(
+        statistics.net_benefit(TABLE.high_risk, P), note=NOTE
+    ),
+    "split": lambda: figures.split_figure(splits(), note=NOTE),
+    "precision": lambda: figures.precision_figure(precision(), here=43, note=NOTE),
+}
+
+
+def words(figure):
+    return [text.get_text() for text in figure.findobj(Text)]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("page", ["light", "dark"])
+def test_figure_draws_small_and_carries_its_note(name, page):
+    with figures.theme(page), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = EXAMPLES[name]()
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=80)
+    assert NOTE in words(figure)
+    assert len(picture.getvalue()) < 200_000
+
+
+def points(axes, label):
+    line = next(line for line in axes.lines if line.get_label() == label)
+    return np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+
+
+def test_label_figure_places_each_estimate_and_leaves_hazard_ratios_out():
+    table = statistics.compare_labels(TABLE, P)
+    axes = figures.label_figure(table).axes[0]
+    expected = table[(table.score == "Post-model") & (table.measure != "hazard ratio per SD")]
+    x, y = points(axes, "Post-model")
+    np.testing.assert_allclose(x, expected.value)
+    assert np.round(y).tolist() == [0, 1, 2, 3]
+    ticks = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert ticks[0] == "median PFS\nAUC, n = 80" and ticks[3].endswith("C-index, n = 80")
+
+
+def test_cox_figure_shows_hazard_ratios_on_a_logarithmic_axis():
+    axes = figures.cox_figure(cox()).axes[0]
+    assert axes.get_xscale() == "log"
+    x, _ = points(axes, "with")
+    np.testing.assert_allclose(x, cox()["with"].hazard_ratio)
+
+
+def test_time_dependent_figure_counts_cases_and_draws_the_reference():
+    auc, brier = over_time()
+    left, right = figures.time_dependent_figure(auc, brier).axes
+    cases = auc["Pre-model"].cases[0]
+    assert left.get_xticklabels()[0].get_text() == f"12\n{cases} : {(MONTHS > 12).sum()}"
+    _, y = points(right, "Kaplan-Meier, nobody told apart")
+    np.testing.assert_allclose(y, brier["Pre-model"].reference)
+
+
+def test_calibration_figure_prints_the_estimates_with_their_intervals():
+    found = statistics.calibration(TABLE.high_risk, P["Post-model"]).slope
+    text = " ".join(words(figures.calibration_figure(TABLE.high_risk, P)))
+    assert f"slope {found.value:.2f} ({found.low:.2f} to {found.high:.2f})" in text
+
+
+def test_decision_figure_holds_models_and_both_defaults():
+    benefit = statistics.net_benefit(TABLE.high_risk, P)
+    left, right = figures.decision_figure(benefit).axes
+    names = [line.get_label() for line in left.lines]
+    assert names == ["Pre-model", "Post-model", "treat all", "treat none"]
+    expected = benefit[benefit.model == "Post-model"]
+    np.testing.assert_allclose(points(left, "Post-model")[1], expected.net_benefit)
+    np.testing.assert_allclose(right.lines[1].get_ydata(), expected.gain)
+
+
+def test_split_figure_draws_every_split_and_the_single_one():
+    table = splits()
+    single = statistics.compare_models(TABLE, P)
+    axes = figures.split_figure(table, single=single).axes[0]
+    dots = [line for line in axes.lines if line.get_marker() == "."]
+    assert sorted(dots[0].get_xdata()) == sorted(table[table.model == "Pre-model"].auc)
+    diamonds = [float(line.get_xdata()[0]) for line in axes.lines if line.get_marker() == "D"]
+    np.testing.assert_allclose(diamonds, single.auc)
+
+
+def test_precision_figure_marks_the_study():
+    axes = figures.precision_figure(precision(), here=43).axes[0]
+    np.testing.assert_allclose(points(axes, "AUC")[1], precision()["AUC"])
+    assert " 43 patients" in words(axes.figure)
