@@ -229,6 +229,9 @@ def test_letters_do_not_reach_the_notebook(lab, t2w):
 
 
 def test_right_drag_changes_brightness_and_a_preset_brings_it_back(lab, t2w):
+    t2w.focus()
+    lab.page.keyboard.press("1")
+    lab.page.wait_for_timeout(200)
     before = lab.pixels(".npc-frame canvas").copy()
     box = t2w.bounding_box()
     lab.page.mouse.move(box["x"] + 100, box["y"] + 100)

@@ -89,7 +89,10 @@ function render({ model, el }) {
     on("pointermove", (event) => move(event, i));
     on("pointerup", (event) => end(event, i));
     on("pointercancel", cancel);
-    on("contextmenu", (event) => event.preventDefault());
+    on("contextmenu", (event) => {
+      event.preventDefault();
+      event.stopPropagation(); // JupyterLab would open its own menu over a right drag
+    });
     on("wheel", (event) => {
       event.preventDefault();
       showSlice(sliceOf(one) + Math.sign(event.deltaY));

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from npc_helpers.progress import progress_bar
 from npc_helpers.schema import MANIFEST, REGISTRY, SUGGESTED_ROIS, VISITS
 from npc_helpers.study import StudyError, atomic_path
 from npc_helpers.synthetic.examination import SERIES, TIMEPOINTS, Examination, make
@@ -207,11 +208,9 @@ def _make_all(
     """Make the examinations, in this process or in several; yield each as it is finished."""
     if not jobs:
         return
-    from tqdm.auto import tqdm
-
     workers = min(workers or os.cpu_count() or 1, len(jobs))
     done = ((job, make(job)) for job in jobs) if workers == 1 else _in_processes(jobs, workers)
-    with tqdm(total=len(jobs), desc="drawing", unit="exam", disable=not progress) as bar:
+    with progress_bar(total=len(jobs), desc="drawing", unit="exam", shown=progress) as bar:
         for result in done:
             bar.update()
             yield result
