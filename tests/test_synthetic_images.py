@@ -176,9 +176,10 @@ def test_second_run_is_identical(images):
 
 def test_fat_image_shows_what_the_water_image_does_not(pre):
     fat = acquire(pre, "t2w", scan_stream(PATIENT, "pre", "t2w"), image="fat").astype(float)
-    assert fat[on_reconstruction(pure(pre, "fat"))].mean() > 5 * fat[
-        on_reconstruction(pure(pre, "muscle"))
-    ].mean()
+    assert (
+        fat[on_reconstruction(pure(pre, "fat"))].mean()
+        > 5 * fat[on_reconstruction(pure(pre, "muscle"))].mean()
+    )
 
 
 def test_upgraded_scanner_is_less_noisy(pre):
