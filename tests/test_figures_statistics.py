@@ -118,6 +118,7 @@ def test_cox_figure_shows_hazard_ratios_on_a_logarithmic_axis():
     axes = figures.cox_figure(cox()).axes[0]
     assert axes.get_xscale() == "log"
     x, _ = points(axes, "with")
+    assert "1" in [tick.get_text() for tick in axes.get_xticklabels()]
     np.testing.assert_allclose(x, cox()["with"].hazard_ratio)
 
 

@@ -20,6 +20,7 @@ from npc_helpers.figures.style import (
 
 MARKERS = ("o", "s", "D", "^", "v", "P")
 DODGE = 0.16
+HAZARD_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
 @in_house_style
@@ -79,10 +80,14 @@ def cox_figure(tables: Mapping[str, pd.DataFrame], *, note: str = "") -> Figure:
         axes.plot(table.hazard_ratio, lines, marker, color=tint, label=name)
     axes.axvline(1, color=colour("faint"), linestyle=":", linewidth=1.2)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter("{x:g}")
+    ends = [1, *(limit for t in tables.values() for limit in (t.low.min(), t.high.max()))]
+    ticks = [t for t in HAZARD_TICKS if min(ends) * 0.8 <= t <= max(ends) * 1.25]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
     axes.set_yticks(range(len(covariates)), [name.replace("_", " ") for name in covariates])
     axes.set(ylim=(len(covariates) - 0.5, -0.5), xlabel="hazard ratio (95% CI)")
-    figure.legend(loc="outside right upper")
+    if len(tables) > 1:
+        figure.legend(loc="outside right upper")
     return stamped(figure, note)
 
 

@@ -182,6 +182,13 @@ def _complete(name: str, table, patients: pd.DataFrame) -> np.ndarray:
 
 
 def _one_split(patients, features, scores, n_test, seed, number: int) -> list[dict]:
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+
+    with threadpool_limits(1):  # several processes with several threads each stand in line
+        return _judge_split(patients, features, scores, n_test, seed, number)
+
+
+def _judge_split(patients, features, scores, n_test, seed, number: int) -> list[dict]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "too few patients to share out")
         side = split_patients(patients, n_test=n_test, seed=seed + number, stratify=["high_risk"])

@@ -16,8 +16,6 @@ from scipy.stats import chi2
 from npc_helpers.statistics.concordance import c_index, compare_c_index
 from npc_helpers.statistics.estimate import Estimate, aligned, format_p, holm
 
-EVENTS_WANTED = 10  # per coefficient; Peduzzi et al., J Clin Epidemiol 1995;48:1503
-
 
 @dataclass(frozen=True)
 class ChiSquared:
@@ -146,6 +144,11 @@ class CoxModel:
     _fitter: object = field(repr=False)
     _data: pd.DataFrame = field(repr=False)
 
+    @property
+    def events_per_coefficient(self) -> float:
+        """Below about 10 a model describes its own patients better than others."""
+        return self.events / len(self.table)
+
     def risk_score(self, covariates: pd.DataFrame) -> pd.Series:
         """Linear predictor, centred at the patients of the fit; higher is worse."""
         columns = covariates[list(self.table.index)]
@@ -177,7 +180,7 @@ def fit_cox(time, event, covariates: pd.DataFrame, *, confidence: float = 0.95) 
     Warns
     -----
     UserWarning
-        If a column was left out, or there are fewer than ten events per coefficient.
+        If a column was left out.
 
     Raises
     ------
@@ -196,12 +199,6 @@ def fit_cox(time, event, covariates: pd.DataFrame, *, confidence: float = 0.95) 
         raise ValueError("nobody progressed, so no hazard can be estimated")
     if constant:
         warnings.warn(f"left out, the same for everybody: {', '.join(constant)}", stacklevel=2)
-    if events < EVENTS_WANTED * len(data.columns):
-        warnings.warn(
-            f"{events} events for {len(data.columns)} coefficients; with fewer than "
-            f"{EVENTS_WANTED} per coefficient a model describes these patients, not others",
-            stacklevel=2,
-        )
     data = data.assign(_time=time, _event=event)
     fitter = _converged(data, confidence)
     summary = fitter.summary
