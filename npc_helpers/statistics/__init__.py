@@ -3,14 +3,16 @@
 `risk_score` always means: higher is worse. Intervals are 95% unless said otherwise.
 """
 
+from npc_helpers.statistics.bootstrap import bootstrap_models
 from npc_helpers.statistics.calibration import Calibration, calibration, calibration_curve
 from npc_helpers.statistics.comparators import stage_risk, tn_covariates, tn_cox, tnm_scores
 from npc_helpers.statistics.comparison import compare_models
-from npc_helpers.statistics.concordance import c_index, compare_c_index
+from npc_helpers.statistics.concordance import c_index, compare_c_index, uno_c_index
 from npc_helpers.statistics.confusion import ConfusionTable, confusion, wilson
 from npc_helpers.statistics.decision import net_benefit
 from npc_helpers.statistics.estimate import Estimate
 from npc_helpers.statistics.labels import compare_labels, horizon_label, label_audit, landmark
+from npc_helpers.statistics.mcnemar import compare_calls, mcnemar_exact
 from npc_helpers.statistics.repeated_splits import (
     fit_head,
     patient_features,
@@ -59,6 +61,7 @@ __all__ = [
     "added_value",
     "auc_at_horizon",
     "auc_standard_error",
+    "bootstrap_models",
     "brier_curve",
     "c_index",
     "c_index_standard_error",
@@ -67,6 +70,7 @@ __all__ = [
     "clinical_covariates",
     "compare_auc",
     "compare_c_index",
+    "compare_calls",
     "compare_labels",
     "compare_models",
     "confusion",
@@ -80,6 +84,7 @@ __all__ = [
     "label_audit",
     "landmark",
     "log_rank",
+    "mcnemar_exact",
     "net_benefit",
     "patient_features",
     "patients_for_half_width",
@@ -97,5 +102,6 @@ __all__ = [
     "tn_covariates",
     "tn_cox",
     "tnm_scores",
+    "uno_c_index",
     "wilson",
 ]

@@ -2,7 +2,8 @@
 
 A pair of patients is *comparable* if it is known who progressed first. At equal times an event
 comes before a censoring; two events at the same time are not comparable. Ties in risk count half.
-The variance is the infinitesimal jackknife (Therneau and Watson, Mayo Clinic report 85, 2017).
+The variance is the infinitesimal jackknife (Therneau and Watson, Mayo Clinic report 85, 2017),
+which no Python library gives.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from npc_helpers.statistics.estimate import (
     interval_on_logit_scale,
     plain_interval,
 )
-from npc_helpers.statistics.roc import paired_row
+from npc_helpers.statistics.pairs import concordant_weights
+from npc_helpers.statistics.roc import all_equal, newcombe_interval, paired_row
 
-BLOCK = 2048
+SAME_TIME = 2**-26  # square root of the machine precision
 
 
 def c_index(
@@ -44,40 +46,76 @@ def c_index(
     Returns
     -------
     Estimate
-        At exactly 0, 1, or with all scores tied the interval shrinks to the value itself: the
-        jackknife has no spread to work with, and so few pairs support no interval.
+        At exactly 0 or 1, or with all scores tied, the jackknife has no spread; the interval is
+        then Newcombe's for an area under the curve with as many cases as there are events (at
+        most half of the patients), which is approximate and wide on purpose.
 
     Raises
     ------
     ValueError
         If no pair is comparable, a value is missing, or the lengths differ.
     """
-    if method not in ("logit", "plain"):
-        raise ValueError(f"method is {method!r}; choose 'logit' or 'plain'")
     value, influence = concordance(time, event, risk_score)
-    variance = float(influence @ influence)
-    if variance < 1e-15 or value in (0.0, 1.0):
-        return Estimate(value, value, value, confidence)
-    interval = interval_on_logit_scale if method == "logit" else plain_interval
-    return interval(value, variance, confidence)
+    return _interval(value, influence, event, confidence, method)
 
 
-def concordance(time, event, risk_score) -> tuple[float, np.ndarray]:
-    """C-index and the influence of each patient on it, shape (n,)."""
-    time, event, score = aligned(time=time, event=event, risk_score=risk_score)
-    if not np.isin(event, (0, 1)).all():
-        raise ValueError("event must hold True or False (1 or 0) only")
-    won, comparable = np.zeros(len(time)), np.zeros(len(time))
-    failures = np.flatnonzero(event)
-    for start in range(0, len(failures), BLOCK):
-        rows = failures[start : start + BLOCK]
-        later = (time > time[rows, None]) | ((time == time[rows, None]) & (event == 0))
-        agrees = np.where(score < score[rows, None], 1.0, 0.5 * (score == score[rows, None]))
-        agrees *= later
-        won[rows] += agrees.sum(axis=1)
-        comparable[rows] += later.sum(axis=1)
-        won += agrees.sum(axis=0)
-        comparable += later.sum(axis=0)
+def uno_c_index(
+    time,
+    event,
+    risk_score,
+    *,
+    truncation: float,
+    confidence: float = 0.95,
+    method: str = "logit",
+) -> Estimate:
+    """C-index that does not depend on how many patients were lost to follow-up (Uno et al. 2011).
+
+    Each pair counts 1 / G(t-)², where G is the Kaplan-Meier curve of being still under
+    observation just before the earlier progression.
+
+    Parameters
+    ----------
+    time, event, risk_score, confidence, method
+        As `c_index`.
+    truncation : float
+        Progressions after this time are not counted: late ones have weights that a handful of
+        patients decide. Choose it before looking at the result, for instance 36 months.
+
+    Returns
+    -------
+    Estimate
+        Variance as R's ``concordance(timewt = "n/G2", ymax = truncation)``, which takes the
+        weights as known.
+
+    Raises
+    ------
+    ValueError
+        As `c_index`, or if nobody progressed by `truncation`.
+
+    References
+    ----------
+    Uno et al., Stat Med 2011;30:1105.
+    """
+    if not truncation > 0:
+        raise ValueError(f"truncation is {truncation}; give a time after the start, such as 36")
+    value, influence = concordance(time, event, risk_score, truncation=truncation)
+    return _interval(value, influence, event, confidence, method)
+
+
+def concordance(
+    time, event, risk_score, *, truncation: float | None = None
+) -> tuple[float, np.ndarray]:
+    """C-index and the influence of each patient on it, shape (n,).
+
+    With `truncation` pairs are weighted as in `uno_c_index`, otherwise alike. Times that differ
+    only by rounding (1.5e-8 of their mean, as R's ``aeqSurv``) are equal; scores are compared
+    exactly.
+    """
+    key, instant, score = ordered(time, event, risk_score)
+    weight = (key % 2 == 0).astype(float)
+    if truncation is not None:
+        weight = np.where(instant <= truncation, weight / _under_observation(key) ** 2, 0.0)
+    won, comparable = concordant_weights(key, score, weight)
     pairs = comparable.sum() / 2
     if pairs == 0:
         raise ValueError(
@@ -86,6 +124,48 @@ def concordance(time, event, risk_score) -> tuple[float, np.ndarray]:
         )
     value = float(won.sum() / 2 / pairs)
     return value, (won - value * comparable) / pairs
+
+
+def ordered(time, event, risk_score) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Key of the order of ends of observation, their times, and the scores, each of shape (n,).
+
+    The key is even for a progression and odd for a censoring, which comes after it at equal times.
+
+    Raises
+    ------
+    ValueError
+        If a value is missing, or the event is not 0 or 1, or the lengths differ.
+    """
+    time, event, score = aligned(time=time, event=event, risk_score=risk_score)
+    if not np.isin(event, (0, 1)).all():
+        raise ValueError("event must hold True or False (1 or 0) only")
+    instants, position = np.unique(time, return_inverse=True)
+    gaps = np.diff(instants)
+    smallest = SAME_TIME * max(1.0, float(np.abs(instants).mean()))
+    group = np.concatenate([[0], np.cumsum(gaps > smallest)])
+    first_of_group = instants[np.unique(group, return_index=True)[1]]
+    rank = group[position]
+    return 2 * rank + (event == 0), first_of_group[rank], score
+
+
+def _under_observation(key: np.ndarray) -> np.ndarray:
+    """Kaplan-Meier share still under observation just before each patient's end, shape (n,)."""
+    lost_at, lost = np.unique(key[key % 2 == 1], return_counts=True)
+    exposed = len(key) - np.searchsorted(np.sort(key), lost_at)
+    steps = np.concatenate([[1.0], np.cumprod(1 - lost / exposed)])
+    return steps[np.searchsorted(lost_at, key, side="left")]
+
+
+def _interval(value, influence, event, confidence: float, method: str) -> Estimate:
+    if method not in ("logit", "plain"):
+        raise ValueError(f"method is {method!r}; choose 'logit' or 'plain'")
+    variance = float(influence @ influence)
+    if variance < 1e-15 or value in (0.0, 1.0):
+        total, events = len(influence), int(np.asarray(event, dtype=float).sum())
+        first = min(events, total // 2)
+        return newcombe_interval(value, first, total - first, confidence)
+    interval = interval_on_logit_scale if method == "logit" else plain_interval
+    return interval(value, variance, confidence)
 
 
 def compare_c_index(
@@ -103,7 +183,8 @@ def compare_c_index(
     -------
     DataFrame
         a, b, difference, low, high, p, p_holm; the variance of a difference is the sum of
-        squared differences of the patients' influences.
+        squared differences of the patients' influences. ``attrs["p_all_equal"]`` is the P value
+        of the test that all C-indices are equal.
 
     Raises
     ------
@@ -127,4 +208,5 @@ def compare_c_index(
         ]
     )
     table["p_holm"] = holm(table["p"])
+    table.attrs["p_all_equal"] = all_equal(values, covariance)
     return table

@@ -17,6 +17,7 @@ class Estimate:
     Attributes
     ----------
     value, low, high : float
+        NaN where there is no patient to estimate it from, which prints as ``not estimable``.
     confidence : float
         For instance 0.95.
     """
@@ -27,6 +28,8 @@ class Estimate:
     confidence: float = 0.95
 
     def __str__(self) -> str:
+        if math.isnan(self.value):
+            return "not estimable"
         percent = f"{100 * self.confidence:g}%"
         return f"{self.value:.3f} ({percent} CI {self.low:.3f}–{self.high:.3f})"
 

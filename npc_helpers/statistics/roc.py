@@ -1,7 +1,7 @@
 """ROC curve, its area with DeLong's variance, and the comparison of areas on the same patients.
 
 No Python library is safe for the paired comparison, so DeLong's method (Biometrics 1988;44:837)
-is written here in its fast form by midranks (Sun and Xu, IEEE Signal Process Lett 2014;21:1389).
+is written here, from sorted scores as in Sun and Xu (IEEE Signal Process Lett 2014;21:1389).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
-from scipy.stats import chi2, norm, rankdata
+from scipy.stats import chi2, norm
 
 from npc_helpers.statistics.estimate import (
     Estimate,
@@ -61,11 +61,19 @@ def roc_curve(high_risk, risk_score) -> pd.DataFrame:
 def placements(positive: np.ndarray, score: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Area under the curve and DeLong's structural components of both classes."""
     cases, controls = score[positive], score[~positive]
-    m, n = len(cases), len(controls)
-    ranks = rankdata(np.concatenate([cases, controls]))
-    of_cases = (ranks[:m] - rankdata(cases)) / n
-    of_controls = 1 - (ranks[m:] - rankdata(controls)) / m
+    of_cases = _share_below(controls, cases)
+    of_controls = 1 - _share_below(cases, controls)
     return float(of_cases.mean()), of_cases, of_controls
+
+
+def _share_below(others: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Share of `others` below each value, equal ones counted half (looked up in sorted order)."""
+    order, others = np.argsort(values), np.sort(others)
+    ascending = values[order]
+    found = np.searchsorted(others, ascending) + np.searchsorted(others, ascending, side="right")
+    share = np.empty(len(values))
+    share[order] = found / (2 * len(others))
+    return share
 
 
 def delong(positive: np.ndarray, scores: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -112,16 +120,17 @@ def roc_auc(high_risk, risk_score, *, confidence: float = 0.95, method: str = "l
         raise ValueError(f"method is {method!r}; choose 'logit' or 'plain'")
     if min(positive.sum(), (~positive).sum()) < 2:
         area = placements(positive, score)[0]
-        return _newcombe(area, int(positive.sum()), int((~positive).sum()), confidence)
+        return newcombe_interval(area, int(positive.sum()), int((~positive).sum()), confidence)
     areas, covariance = delong(positive, [score])
     area, variance = float(areas[0]), float(covariance[0, 0])
     if variance <= 1e-15:
-        return _newcombe(area, int(positive.sum()), int((~positive).sum()), confidence)
+        return newcombe_interval(area, int(positive.sum()), int((~positive).sum()), confidence)
     interval = interval_on_logit_scale if method == "logit" else plain_interval
     return interval(area, variance, confidence)
 
 
-def _newcombe(area: float, m: int, n: int, confidence: float) -> Estimate:
+def newcombe_interval(area: float, m: int, n: int, confidence: float) -> Estimate:
+    """Score interval of an area from its value and the class sizes alone (never of width 0)."""
     z, balanced = critical_value(confidence), (m + n) / 2 - 1
 
     def distance(theta: float) -> float:
@@ -154,7 +163,8 @@ def compare_auc(
     Raises
     ------
     ValueError
-        As `roc_auc`, or if there are fewer than two models.
+        As `roc_auc`, or if there are fewer than two models, or fewer than two patients in a
+        class, or if two areas differ without any variance (1 against 0).
     """
     if len(risk_scores) < 2:
         raise ValueError("a comparison needs at least two models")
@@ -170,7 +180,7 @@ def compare_auc(
     ]
     table = pd.DataFrame(rows)
     table["p_holm"] = holm(table["p"])
-    table.attrs["p_all_equal"] = _all_equal(areas, covariance)
+    table.attrs["p_all_equal"] = all_equal(areas, covariance)
     return table
 
 
@@ -182,8 +192,13 @@ def paired_row(names, values, covariance, confidence: float) -> dict:
     half = critical_value(confidence) * error
     if error > 1e-12:
         p = float(2 * norm.sf(abs(difference) / error))
+    elif abs(difference) < 1e-12:
+        p = 1.0
     else:
-        p = 1.0 if abs(difference) < 1e-12 else math.nan
+        raise ValueError(
+            f"{names[0]} and {names[1]} differ by {difference:.3f}, but neither varies over the "
+            "patients (each is 0, 1 or all tied), so there is no test; report the two values"
+        )
     low, high = difference - half, difference + half
     return {
         "a": names[0],
@@ -195,7 +210,8 @@ def paired_row(names, values, covariance, confidence: float) -> dict:
     }
 
 
-def _all_equal(areas: np.ndarray, covariance: np.ndarray) -> float:
+def all_equal(areas: np.ndarray, covariance: np.ndarray) -> float:
+    """P value of the global test that all values are equal (chi-squared)."""
     contrast = np.column_stack([np.ones(len(areas) - 1), -np.eye(len(areas) - 1)])
     spread = contrast @ covariance @ contrast.T
     rank = int(np.linalg.matrix_rank(spread, tol=1e-12))

@@ -1,0 +1,233 @@
+"""Patient-level bootstrap of AUC and C-index for several models and all their differences.
+
+A resample is nothing but a count of how often each patient was drawn. With the pairs of patients
+won by a model in a matrix A, and all comparable pairs in N, the C-index of a resample with counts
+w is w'Aw / w'Nw: exact, for all resamples at once, and the same resamples for every model.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from npc_helpers.statistics.concordance import c_index, ordered
+from npc_helpers.statistics.estimate import aligned, critical_value, two_classes
+from npc_helpers.statistics.roc import roc_auc
+
+BLOCK = 500
+LARGEST = 5_000
+MOST_WITHOUT_PAIRS = 0.01
+
+
+def bootstrap_models(
+    high_risk,
+    time,
+    event,
+    risk_scores: Mapping[str, object],
+    *,
+    method: str = "bca",
+    resamples: int = 10_000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Intervals of AUC and C-index of each model and of all pairwise differences.
+
+    Patients are drawn with replacement within the strata of label and event, so that no resample
+    lacks a class or an event.
+
+    Parameters
+    ----------
+    high_risk : array-like of bool, shape (n,)
+    time, event : array-like, shape (n,)
+        As `c_index`.
+    risk_scores : mapping of str to array-like, shape (n,)
+        Higher is worse.
+    method : {"bca", "percentile"}
+        Bias-corrected and accelerated (keeps its level better), or plain quantiles.
+    resamples : int
+    seed : int
+    confidence : float
+
+    Returns
+    -------
+    DataFrame
+        measure (``auc`` or ``c_index``), model, minus (blank for the model itself, otherwise the
+        model whose value is subtracted), value, low, high. Where all resamples agree (complete
+        separation, all scores tied) the interval is that of `roc_auc` or `c_index`; where they
+        agree on a difference (identical scores) it has width 0.
+
+    Raises
+    ------
+    ValueError
+        If there is one class only, no pair is comparable, more than 1% of the resamples have no
+        comparable pair, there are more than 5,000 patients (use `compare_auc` and
+        `compare_c_index`), or the input is not as described.
+
+    References
+    ----------
+    Efron, J Am Stat Assoc 1987;82:171. Davison and Hinkley, Bootstrap Methods, 1997, ch. 5.
+    """
+    if method not in ("bca", "percentile"):
+        raise ValueError(f"method is {method!r}; choose 'bca' or 'percentile'")
+    if not risk_scores or resamples < 1:
+        raise ValueError("give at least one model and one resample")
+    labels, time, event, *scores = aligned(
+        high_risk=high_risk, time=time, event=event, **risk_scores
+    )
+    positive = two_classes(labels)
+    if len(positive) > LARGEST:
+        raise ValueError(
+            f"{len(positive)} patients are more than the bootstrap takes ({LARGEST}); "
+            "use compare_auc and compare_c_index, whose intervals need no resampling"
+        )
+    pairs = {
+        "auc": _pairs_of_classes(positive, scores),
+        "c_index": _pairs_in_time(time, event, scores),
+    }
+    if pairs["c_index"].comparable.sum() == 0:
+        c_index(time, event, scores[0])  # says why no pair is comparable
+    strata = 2 * positive + event.astype(int)
+    everybody, without = np.ones((1, len(strata))), 1 - np.eye(len(strata))
+    drawn = _drawn_counts(strata, resamples, np.random.default_rng(seed))
+    found = {"auc": [], "c_index": []}
+    for counts in itertools.chain([everybody, without], drawn):
+        for measure, values in found.items():
+            values.append(pairs[measure].ratios(counts.astype(np.float32)))
+    closed = {
+        "auc": [roc_auc(positive, score, confidence=confidence) for score in scores],
+        "c_index": [c_index(time, event, score, confidence=confidence) for score in scores],
+    }
+    rows = []
+    for measure, (value, jackknife, *blocks) in found.items():
+        column = _Columns(value[0], jackknife, _usable(np.concatenate(blocks)), strata)
+        for (first, second), names in _singles_and_pairs(list(risk_scores)):
+            estimate, low, high = column.interval(first, second, method, confidence)
+            if second is None and low == high:
+                low, high = closed[measure][first].low, closed[measure][first].high
+            rows.append([measure, *names, estimate, low, high])
+    return pd.DataFrame(rows, columns=["measure", "model", "minus", "value", "low", "high"])
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Who is compared with whom: leaders are rows, followers are columns.
+
+    won holds one matrix per model (1 won, 0.5 tied), comparable one for all; single precision
+    is exact, because all sums of counts stay below 2**24.
+    """
+
+    leaders: np.ndarray
+    followers: np.ndarray
+    won: list[np.ndarray]
+    comparable: np.ndarray
+
+    def ratios(self, counts: np.ndarray) -> np.ndarray:
+        """Share of comparable pairs won, (resamples, models); NaN without comparable pairs."""
+        leaders, followers = counts[:, self.leaders], counts[:, self.followers]
+        sums = [
+            np.einsum("ij,ij->i", leaders @ matrix, followers, dtype=float)
+            for matrix in (*self.won, self.comparable)
+        ]
+        pairs = np.where(sums[-1] > 0, sums[-1], np.nan)
+        return np.column_stack(sums[:-1]) / pairs[:, None]
+
+
+def _pairs_of_classes(positive, scores) -> _Pairs:
+    leaders, followers = np.flatnonzero(positive), np.flatnonzero(~positive)
+    comparable = np.ones((len(leaders), len(followers)), dtype=np.float32)
+    return _with_wins(leaders, followers, comparable, scores)
+
+
+def _pairs_in_time(time, event, scores) -> _Pairs:
+    key, _, _ = ordered(time, event, scores[0])
+    leaders, followers = np.flatnonzero(key % 2 == 0), np.arange(len(key))
+    comparable = (key[leaders, None] < key).astype(np.float32)
+    return _with_wins(leaders, followers, comparable, scores)
+
+
+def _with_wins(leaders, followers, comparable, scores) -> _Pairs:
+    won = []
+    for score in scores:
+        high, low = score[leaders, None], score[followers]
+        won.append(((high > low) + np.float32(0.5) * (high == low)) * comparable)
+    return _Pairs(leaders, followers, won, comparable)
+
+
+def _drawn_counts(strata, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Blocks of (up to 500, n) counts of how often each patient was drawn."""
+    members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
+    for start in range(0, resamples, BLOCK):
+        size = min(BLOCK, resamples - start)
+        offset = np.arange(size)[:, None] * len(strata)
+        drawn = [
+            (offset + own[rng.integers(len(own), size=(size, len(own)))]).ravel() for own in members
+        ]
+        counts = np.bincount(np.concatenate(drawn), minlength=size * len(strata))
+        yield counts.reshape(size, len(strata))
+
+
+def _usable(values: np.ndarray) -> np.ndarray:
+    usable = np.isfinite(values).all(axis=1)
+    if (~usable).mean() > MOST_WITHOUT_PAIRS:
+        raise ValueError(
+            f"{(~usable).mean():.0%} of the resamples have no comparable pair, because hardly "
+            "anybody was observed for longer than a progression; use c_index instead"
+        )
+    return values[usable]
+
+
+def _singles_and_pairs(names: list[str]):
+    """Positions and names: each model, then each model minus each later one."""
+    for position, name in enumerate(names):
+        yield (position, None), (name, "")
+    for first, second in itertools.combinations(range(len(names)), 2):
+        yield (first, second), (names[first], names[second])
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Estimates (models,), leave-one-out values (n, models) and resampled ones (r, models)."""
+
+    value: np.ndarray
+    jackknife: np.ndarray
+    resampled: np.ndarray
+    strata: np.ndarray
+
+    def interval(self, first: int, second: int | None, method: str, confidence: float):
+        """Estimate, lower and upper bound of a model or of a difference between two."""
+        value, jackknife, resampled = (
+            part[..., first] - (0 if second is None else part[..., second])
+            for part in (self.value, self.jackknife, self.resampled)
+        )
+        if np.ptp(resampled) < 1e-12:
+            return float(value), float(value), float(value)
+        z = critical_value(confidence) * np.array([-1, 1])
+        if method == "bca":
+            z = _shifted(z, value, resampled, _acceleration(jackknife, self.strata))
+        low, high = np.quantile(resampled, norm.cdf(z))
+        return float(value), float(low), float(high)
+
+
+def _shifted(z, value, resampled, acceleration: float) -> np.ndarray:
+    """Normal quantiles corrected for bias and skewness; resamples equal to the value count half."""
+    tolerance = 1e-12
+    below = np.mean(resampled < value - tolerance)
+    share = below + np.mean(np.abs(resampled - value) <= tolerance) / 2
+    bias = norm.ppf(np.clip(share, 1 / len(resampled), 1 - 1 / len(resampled)))
+    return bias + (bias + z) / (1 - acceleration * (bias + z))
+
+
+def _acceleration(jackknife: np.ndarray, strata: np.ndarray) -> float:
+    """Skewness of the patients' influences, for samples drawn within strata."""
+    influence = np.zeros(len(strata))
+    for stratum in np.unique(strata):
+        own = strata == stratum
+        if own.sum() > 1:  # a patient alone in a stratum is in every resample
+            influence[own] = (own.sum() - 1) / own.sum() * (jackknife[own].mean() - jackknife[own])
+    spread = np.sum(influence**2)
+    return float(np.sum(influence**3) / (6 * spread**1.5)) if spread > 0 else 0.0

@@ -1,0 +1,73 @@
+"""Agreement with R (survival, pROC) to 1e-9 on made-up patients: ties, few events, two levels."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from npc_helpers import statistics
+from npc_helpers.statistics.concordance import concordance
+from npc_helpers.statistics.roc import delong
+
+ORACLE = Path(__file__).parent / "oracle"
+EXPECTED = json.loads((ORACLE / "expected.json").read_text(encoding="utf-8"))
+PATIENTS = dict(list(pd.read_csv(ORACLE / "patients.csv").groupby("dataset")))
+SCORES = ("continuous", "another", "tied", "two_level")
+CLOSE = {"rel": 1e-9, "abs": 1e-9}
+
+dataset = pytest.mark.parametrize("name", EXPECTED["datasets"])
+
+
+def test_the_patients_are_those_r_saw():
+    assert set(EXPECTED["datasets"]) == set(PATIENTS)
+    assert {len(table) for table in PATIENTS.values()} == {43, 200}
+    assert any(table["event"].mean() < 0.5 for table in PATIENTS.values())
+    assert any(table["time"].duplicated().mean() > 0.3 for table in PATIENTS.values())
+
+
+@dataset
+@pytest.mark.parametrize("score", SCORES)
+def test_one_model(name, score):
+    table, expected = PATIENTS[name], EXPECTED["datasets"][name]["single"][score]
+    areas, covariance = delong(table["high_risk"].to_numpy() == 1, [table[score].to_numpy()])
+    assert areas[0] == pytest.approx(expected["auc"], **CLOSE)
+    assert covariance[0, 0] == pytest.approx(expected["auc_variance"], **CLOSE)
+    plain = statistics.roc_auc(table["high_risk"], table[score], method="plain")
+    clipped = np.clip([plain.low, plain.high], 0, 1)  # pROC cuts its interval off at 0 and 1
+    assert clipped == pytest.approx(expected["auc_plain_interval"], **CLOSE)
+
+    value, influence = concordance(table["time"], table["event"], table[score])
+    assert value == pytest.approx(expected["c"], **CLOSE)
+    assert influence @ influence == pytest.approx(expected["c_variance"], **CLOSE)
+    value, influence = concordance(
+        table["time"], table["event"], table[score], truncation=EXPECTED["truncation"]
+    )
+    assert value == pytest.approx(expected["uno"], **CLOSE)
+    assert influence @ influence == pytest.approx(expected["uno_variance"], **CLOSE)
+
+
+@dataset
+def test_pairs_of_models(name):
+    table = PATIENTS[name]
+    scores = {score: table[score] for score in SCORES}
+    areas = statistics.compare_auc(table["high_risk"], scores).set_index(["a", "b"])
+    c = statistics.compare_c_index(table["time"], table["event"], scores).set_index(["a", "b"])
+    calls = statistics.compare_calls(
+        table["high_risk"], {score: table[score] > table[score].median() for score in SCORES}
+    ).set_index(["a", "b"])
+    for expected in EXPECTED["datasets"][name]["paired"]:
+        pair = (expected["a"], expected["b"])
+        assert areas.loc[pair, "p"] == pytest.approx(expected["auc_p"], **CLOSE)
+        assert c.loc[pair, "difference"] == pytest.approx(expected["c_difference"], **CLOSE)
+        half = 1.959963984540054 * np.sqrt(expected["c_variance"])
+        assert c.loc[pair, "high"] - c.loc[pair, "low"] == pytest.approx(2 * half, **CLOSE)
+        assert list(calls.loc[pair, ["only_a", "only_b"]]) == expected["only"]
+        assert calls.loc[pair, "p"] == pytest.approx(expected["mcnemar_p"], **CLOSE)
+
+
+@pytest.mark.parametrize(("part", "whole", "low", "high"), EXPECTED["wilson"])
+def test_wilson_interval(part, whole, low, high):
+    interval = statistics.wilson(part, whole)
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=1e-9)
