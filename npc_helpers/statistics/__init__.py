@@ -13,6 +13,7 @@ from npc_helpers.statistics.decision import net_benefit
 from npc_helpers.statistics.estimate import Estimate
 from npc_helpers.statistics.labels import compare_labels, horizon_label, label_audit, landmark
 from npc_helpers.statistics.mcnemar import compare_calls, mcnemar_exact
+from npc_helpers.statistics.proportional_hazards import proportional_hazards
 from npc_helpers.statistics.repeated_splits import (
     fit_head,
     patient_features,
@@ -37,7 +38,6 @@ from npc_helpers.statistics.survival import (
     clinical_covariates,
     fit_cox,
     log_rank,
-    proportional_hazards,
     survival_table,
 )
 from npc_helpers.statistics.table_one import table_one

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.stats import chi2
 
 from npc_helpers.statistics.concordance import c_index, compare_c_index
-from npc_helpers.statistics.estimate import Estimate, aligned, format_p, holm
+from npc_helpers.statistics.estimate import Estimate, aligned, format_p
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,11 @@ class CoxModel:
     _fitter: object = field(repr=False)
     _data: pd.DataFrame = field(repr=False)
 
+    def data(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return time (n,), event (n,) as bool, and covariates (n, k) of the fit."""
+        covariates = self._data[list(self.table.index)].to_numpy()
+        return self._data["_time"].to_numpy(), self._data["_event"].to_numpy() == 1, covariates
+
     @property
     def events_per_coefficient(self) -> float:
         """Below about 10 a model describes its own patients better than others."""
@@ -231,27 +236,6 @@ def _converged(data: pd.DataFrame, confidence: float):
             "with and without progression completely, or follows from the others. Use fewer."
         ) from error
     return fitter
-
-
-def proportional_hazards(model: CoxModel) -> pd.DataFrame:
-    """Check that hazard ratios do not change over time (Grambsch and Therneau 1994).
-
-    Parameters
-    ----------
-    model : CoxModel
-
-    Returns
-    -------
-    DataFrame
-        By covariate: statistic, p, p_holm; time on the Kaplan-Meier scale. A small P speaks
-        against the assumption; with few events a large one says little. lifelines computes the
-        approximate score test of older versions of R's ``cox.zph`` (before survival 3.0).
-    """
-    from lifelines.statistics import proportional_hazard_test
-
-    found = proportional_hazard_test(model._fitter, model._data, time_transform="km").summary
-    table = found.rename(columns={"test_statistic": "statistic"})[["statistic", "p"]]
-    return table.assign(p_holm=holm(table["p"])).reindex(model.table.index)
 
 
 @dataclass(frozen=True)
