@@ -297,7 +297,7 @@ def decode(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
     DicomError
         If the pixels are cut off, damaged, or compressed in a way nothing here can decode.
     """
-    pixels, findings = _decode(tags)
+    pixels, findings = stored_pixels(tags)
     pixels = pixels.reshape(-1, *pixels.shape[-2:])
     if tags.text("PhotometricInterpretation") == "MONOCHROME1":
         top = -1 if pixels.dtype.kind == "i" else (1 << tags.integer("BitsStored")) - 1
@@ -307,7 +307,8 @@ def decode(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
     return pixels, findings
 
 
-def _decode(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
+def stored_pixels(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
+    """Decode the pixels of one file as they are stored; the terms are those of `decode`."""
     path, syntax = tags.path, tags.dataset.file_meta.get("TransferSyntaxUID")
     try:
         decoder = get_decoder(syntax)

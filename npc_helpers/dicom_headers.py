@@ -191,8 +191,11 @@ def _decode(value: bytes, charset: str) -> str:
 
 def _by_pydicom(path: Path) -> dict[str, str] | None:
     tags, _ = open_file(path, pixels=False)
-    if tags is None:
-        return None
+    return None if tags is None else header_of(tags)
+
+
+def header_of(tags: Tags) -> dict[str, str]:
+    """Return what `read_header` returns, of a dataset in memory."""
     sources = [tags]
     shared = tags.items("SharedFunctionalGroupsSequence")
     frames = tags.items("PerFrameFunctionalGroupsSequence")

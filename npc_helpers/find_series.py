@@ -210,7 +210,7 @@ def find_series(
     folder = Path(folder)
     if not folder.is_dir():
         raise StudyError(f"{folder}: no such folder. Name the folder that holds the DICOM files.")
-    paths, ignored = _walk(folder)
+    paths, ignored = list_dicom(folder)
     findings: list[Finding] = []
     headers: list[tuple[Path, dict[str, str]]] = []
     for path in progress_bar(paths, shown=progress, desc="reading headers", unit="file"):
@@ -236,8 +236,8 @@ def find_series(
 # --- files ----------------------------------------------------------------------------------------
 
 
-def _walk(folder: Path) -> tuple[list[Path], Counter]:
-    """Return the files that may be DICOM, sorted, and count the others."""
+def list_dicom(folder: Path) -> tuple[list[Path], Counter]:
+    """Return the files below a folder that may be DICOM, sorted, and count the others."""
     files, ignored = [], Counter()
     root = folder.resolve()
     for where, folders, names in os.walk(folder):

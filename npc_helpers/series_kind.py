@@ -47,6 +47,7 @@ OTHER_SEQUENCES = {
     r"\b(tof|angio|mra|mrv)\b": "angiography",
     r"\b(dce|dynamic|dyn|perf(usion)?|twist|disco)\b": "a dynamic study",
     r"\b(swi|swan)\b|t2 ?(\*|star)": "susceptibility-weighted",
+    r"^other sequence$": "another sequence",
 }
 CONTRAST_NAME = (
     r"\+ ?c\b|\+ ?gd|\bgd\b|\bgad|\bce\b|\bkm\b|contrast|enhanced"
@@ -97,6 +98,8 @@ def classify(tags: Mapping[str, str], *, orientations: Sequence[str] = ()) -> Ki
         found = check(tags, name)
         if found:
             return found
+    if name == "unclear":
+        return Kind("unclear", "it was unclear before it was de-identified")
     orientations = orientations or [tags.get("ImageOrientationPatient", "")]
     planes = {plane(text) for text in set(orientations)}
     if len(planes) > 1:
@@ -164,7 +167,7 @@ def _derived(tags: Mapping[str, str], name: str) -> Kind | None:
     for token, what in DERIVED_TOKENS.items():
         if token in tokens:
             return Kind("derived", f"ImageType says {token}: {what}")
-    if re.search(r"\b(mpr|mip|sub(traction)?|screen ?save)\b", name):
+    if re.search(r"\b(mpr|mip|sub(traction)?|screen ?save)\b|^derived image$", name):
         return Kind("derived", "its description names a reformatted or subtracted image")
     if {"DERIVED", "SECONDARY"} <= tokens and not part_of(tags):
         return Kind("derived", "ImageType says DERIVED and SECONDARY, and names no Dixon part")

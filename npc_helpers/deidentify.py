@@ -1,0 +1,306 @@
+"""Take the identity out of MR images and tables before they enter a study.
+
+From a terminal::
+
+    python -m npc_helpers.deidentify SOURCE TARGET --key ~/keys/npc.json
+
+Identifiers and dates are replaced by functions of a secret key: the same patient has the same
+pseudonym in every run, dates of one patient move together (so that intervals, and with them PFS,
+stay), and nobody without the key can go back. The key file, and the table that says who is who
+beside it, stay outside every study folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.uid import EnhancedMRImageStorage, MRImageStorage
+
+from npc_helpers import keep_list
+from npc_helpers.artefacts import StudyError, atomic_path
+from npc_helpers.deidentified_pixels import add_pixels
+from npc_helpers.dicom_files import DicomError, Tags, open_file, refuse
+from npc_helpers.dicom_headers import header_of, read_header
+from npc_helpers.find_series import list_dicom
+from npc_helpers.progress import progress_bar
+from npc_helpers.pseudonyms import Key
+from npc_helpers.series_kind import classify
+
+__all__ = ["Key", "deidentify_file", "deidentify_folder", "deidentify_table"]
+
+METHOD = "NPC notebooks: keep-list after PS3.15 E.1"
+PROFILE = {  # PS3.16, context group 7050
+    "113100": "Basic Application Confidentiality Profile",
+    "113105": "Clean Descriptors Option",
+    "113107": "Retain Longitudinal Temporal Information Modified Dates Option",
+    "113108": "Retain Patient Characteristics Option",
+}
+IMAGES = {MRImageStorage, EnhancedMRImageStorage}
+
+
+def deidentify_file(source: Dataset | str | Path, key: Key) -> Dataset:
+    """Return a new dataset that holds only what the keep-list allows.
+
+    Parameters
+    ----------
+    source : Dataset or path-like
+        An MR image, classic or enhanced. It is not changed.
+    key : Key
+
+    Returns
+    -------
+    pydicom.Dataset
+        With file meta information, ready to be saved. Pixels are those of the source, byte for
+        byte, unless their compressed stream holds a comment: then they are decompressed.
+
+    Raises
+    ------
+    DicomError
+        If it is no MR image, has no PatientID, is a screenshot, says that something is burned into
+        its pixels, or has been de-identified here before (dates would move twice).
+    """
+    path = Path("dataset") if isinstance(source, Dataset) else Path(source)
+    if not isinstance(source, Dataset):
+        tags, _ = open_file(path)
+        if tags is None:
+            raise refuse(path, "not-dicom", "not a DICOM file", "Leave it out")
+        source = tags.dataset
+    tags = Tags(source, path)
+    _check(tags)
+    patient = tags.text("PatientID")
+    result = _keep(source, key, patient)
+    _describe(result, source, key, patient)
+    add_pixels(result, tags)
+    return result
+
+
+def deidentify_folder(
+    source: str | Path, target: str | Path, *, key_path: str | Path, progress: bool = True
+) -> pd.DataFrame:
+    """De-identify every MR image below a folder.
+
+    Parameters
+    ----------
+    source, target : path-like
+        Images go to ``target/<pseudonym>/<series>/IM0001.dcm``; names of files and folders of the
+        source play no part in it.
+    key_path : path-like
+        The secret, made if it does not exist. It must lie outside `target` and any other study
+        or repository. The table of patients and pseudonyms is written beside it.
+    progress : bool
+
+    Returns
+    -------
+    DataFrame
+        One row per file: file (in the source), patient_id (the pseudonym), path (in the target,
+        blank if refused), problem (why it was refused, or what a person should look at).
+
+    Raises
+    ------
+    StudyError
+        If the source does not exist, the key lies in the wrong place, or two patients would
+        share a pseudonym.
+    """
+    source, target = Path(source), Path(target)
+    if not source.is_dir():
+        raise StudyError(f"{source}: no such folder. Name the folder that holds the DICOM files.")
+    key = Key.open(key_path, outside=target)
+    known: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    rows = []
+    for path in progress_bar(list_dicom(source)[0], shown=progress, desc="removing names"):
+        name = path.relative_to(source).as_posix()
+        try:
+            header = read_header(path)
+            if header is None:
+                continue
+            dataset = deidentify_file(path, key)
+        except DicomError as error:
+            rows.append([name, "", "", str(error)])
+            continue
+        original, pseudonym = header["PatientID"], str(dataset.PatientID)
+        if known.setdefault(pseudonym, original) != original:
+            raise StudyError(
+                f"two patients would be {pseudonym}. Make a new key ({key_path}) and start again "
+                "with an empty target."
+            )
+        folder = f"{pseudonym}/{key.label(dataset.SeriesInstanceUID)}"
+        counts[folder] = counts.get(folder, 0) + 1
+        place = f"{folder}/IM{counts[folder]:04d}.dcm"
+        with atomic_path(target / place) as temporary:
+            dataset.save_as(temporary, enforce_file_format=True)
+        stated = "BurnedInAnnotation" in dataset
+        note = "" if stated else "nothing says whether text is burned in: look at the images"
+        rows.append([name, pseudonym, place, note])
+    key.write_mapping(known)
+    return pd.DataFrame(rows, columns=["file", "patient_id", "path", "problem"])
+
+
+def deidentify_table(table: pd.DataFrame, key: Key) -> pd.DataFrame:
+    """Replace the patients and shift the dates of a study table, as in their images.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With a column patient_id; dates are datetime64, as `Study` reads them. A column age_years
+        is capped at 89.
+    key : Key
+
+    Returns
+    -------
+    DataFrame
+        A copy; intervals between dates of one patient are unchanged.
+    """
+    result = table.copy()
+    days = table["patient_id"].map(key.days)
+    for column in table.select_dtypes("datetime").columns:
+        result[column] = table[column] + pd.to_timedelta(days, unit="D")
+    if "age_years" in result:
+        result["age_years"] = result["age_years"].clip(upper=keep_list.OLDEST_YEARS)
+    result["patient_id"] = table["patient_id"].map(key.pseudonym)
+    return result
+
+
+# --- one file -------------------------------------------------------------------------------------
+
+
+def _check(tags: Tags) -> None:
+    action = "It was left out; show it to whoever is responsible for the data"
+    if tags.text("SOPClassUID") not in IMAGES or tags.text("Modality") != "MR":
+        kind = tags.text("Modality") or "unknown modality"
+        raise refuse(tags.path, "not-mr", f"no MR image ({kind})", action)
+    if not tags.text("PatientID"):
+        raise refuse(tags.path, "no-patient", "PatientID is blank", action)
+    if tags.text("BurnedInAnnotation").upper() not in ("", "NO"):
+        raise refuse(tags.path, "burned-in", "text is burned into its pixels", action)
+    if "SCREEN SAVE" in tags.text("ImageType").upper():
+        raise refuse(tags.path, "burned-in", "it is a screenshot", action)
+    if tags.text("DeidentificationMethod") == METHOD:
+        raise refuse(
+            tags.path,
+            "again",
+            "de-identified before: dates would move twice",
+            "Start from the original",
+        )
+
+
+def _keep(source: Dataset, key: Key, patient: str) -> Dataset:
+    """Copy what the keep-list allows, in sequences too."""
+    result = Dataset()
+    for keyword in source.dir():
+        element = _read(source, keyword)
+        if element is None or element.is_empty or element.tag.is_private:
+            continue
+        if keyword in keep_list.SEQUENCES and element.VR == "SQ":
+            items = [_keep(item, key, patient) for item in element.value]
+            result.add_new(element.tag, "SQ", items)
+        else:
+            value = _allowed(element, key, patient)
+            if value not in ("", None, []):
+                result.add_new(element.tag, element.VR, value)
+    return result
+
+
+def _read(source: Dataset, keyword: str) -> pydicom.DataElement | None:
+    try:
+        return source[keyword]
+    except Exception:  # an unreadable value is not known to be safe
+        return None
+
+
+def _allowed(element: pydicom.DataElement, key: Key, patient: str) -> object:
+    """Return what may stay of one element; None if nothing."""
+    keyword, vr = element.keyword, element.VR
+    many = isinstance(element.value, pydicom.multival.MultiValue | list)
+    values = [str(item).strip(" \0") for item in (element.value if many else [element.value])]
+    if keyword in keep_list.CODES and vr == "CS":
+        return keep_list.codes(keyword, values)
+    if keyword in keep_list.NUMBERS and vr in ("DS", "IS"):
+        return values if keep_list.are_numbers(values) else None
+    if keyword in keep_list.BINARY and vr in ("US", "SS", "UL", "FL", "FD"):
+        return element.value
+    if keyword in keep_list.DATES and vr == "DA":
+        return _shifted(values[0], key.days(patient))
+    if keyword in keep_list.TIMES and vr == "TM":
+        return values[0] if keep_list.is_time(values[0]) else None
+    if keyword in keep_list.UIDS and vr == "UI":
+        return key.uid(values[0])
+    if keyword == "PatientAge" and vr == "AS":
+        return keep_list.age(values[0])
+    if keyword == "Manufacturer":
+        return keep_list.manufacturer(values[0])
+    return None
+
+
+def _shifted(text: str, days: int) -> str:
+    digits = text.replace(".", "")
+    if len(digits) != 8 or not digits.isascii() or not digits.isdigit():
+        return ""
+    try:
+        day = date(int(digits[:4]), int(digits[4:6]), int(digits[6:])) + timedelta(days=days)
+    except (ValueError, OverflowError):
+        return ""
+    return f"{day:%Y%m%d}"
+
+
+def _describe(result: Dataset, source: Dataset, key: Key, patient: str) -> None:
+    """Add what is written anew: pseudonym, description, what was done."""
+    result.SpecificCharacterSet = "ISO_IR 192"
+    result.SOPClassUID = source.SOPClassUID
+    for keyword in keep_list.BLANK:
+        setattr(result, keyword, "")
+    result.PatientID = result.PatientName = key.pseudonym(patient)
+    kind = classify(header_of(Tags(source, Path("dataset"))))
+    text = keep_list.DESCRIPTIONS.get(kind.kind)
+    if text:
+        result.SeriesDescription = f"WATER: {text}" if kind.is_water else text
+    if kind.kind == "t1c":
+        result.ContrastBolusAgent = keep_list.AGENT
+    result.PatientIdentityRemoved = "YES"
+    result.DeidentificationMethod = METHOD
+    result.LongitudinalTemporalInformationModified = "MODIFIED"
+    result.DeidentificationMethodCodeSequence = [_code(value) for value in PROFILE]
+
+
+def _code(value: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator = value, "DCM"
+    item.CodeMeaning = PROFILE[value]
+    return item
+
+
+# --- command --------------------------------------------------------------------------------------
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command in the module's description; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m npc_helpers.deidentify", description="De-identify a folder of MR images."
+    )
+    parser.add_argument("source", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--key", type=Path, required=True, help="the secret; made if absent")
+    options = parser.parse_args(arguments)
+    try:
+        report = deidentify_folder(options.source, options.target, key_path=options.key)
+    except StudyError as error:
+        print(error, file=sys.stderr)
+        return 1
+    refused = report[report["path"] == ""]
+    for problem in refused["problem"]:
+        print(problem)
+    unsure = int(((report["path"] != "") & (report["problem"] != "")).sum())
+    print(f"{len(report) - len(refused)} file(s) written, {len(refused)} refused.")
+    if unsure:
+        print(f"{unsure} do not say whether text is burned into the pixels: look at them.")
+    return int(len(refused) > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
