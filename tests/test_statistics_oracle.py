@@ -9,6 +9,7 @@ import pytest
 
 from npc_helpers import statistics
 from npc_helpers.statistics.concordance import concordance
+from npc_helpers.statistics.estimate import holm
 from npc_helpers.statistics.roc import delong
 
 ORACLE = Path(__file__).parent / "oracle"
@@ -67,7 +68,17 @@ def test_pairs_of_models(name):
         assert calls.loc[pair, "p"] == pytest.approx(expected["mcnemar_p"], **CLOSE)
 
 
-@pytest.mark.parametrize(("part", "whole", "low", "high"), EXPECTED["wilson"])
-def test_wilson_interval(part, whole, low, high):
-    interval = statistics.wilson(part, whole)
-    assert (interval.low, interval.high) == pytest.approx((low, high), abs=1e-9)
+def test_wilson_interval_is_that_of_prop_test():
+    for part, whole, confidence, low, high in EXPECTED["wilson"]:
+        interval = statistics.wilson(part, whole, confidence=confidence)
+        assert (interval.low, interval.high) == pytest.approx((low, high), abs=1e-9)
+
+
+def test_mcnemar_is_that_of_binom_test():
+    for only_a, only_b, p in EXPECTED["mcnemar"]:
+        assert statistics.mcnemar_exact(only_a, only_b) == pytest.approx(p, abs=1e-9)
+
+
+def test_holm_is_that_of_p_adjust():
+    for raw, adjusted in EXPECTED["holm"]:
+        assert list(holm(raw)) == pytest.approx(adjusted, abs=1e-12)

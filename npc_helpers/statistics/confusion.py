@@ -179,7 +179,9 @@ def wilson(part: int, whole: int, *, confidence: float = 0.95) -> Estimate:
     share = part / whole
     centre = (share + z**2 / (2 * whole)) / (1 + z**2 / whole)
     half = z / (1 + z**2 / whole) * math.sqrt(share * (1 - share) / whole + (z / (2 * whole)) ** 2)
-    return Estimate(share, max(centre - half, 0.0), min(centre + half, 1.0), confidence)
+    low = max(centre - half, 0.0) if part else 0.0
+    high = min(centre + half, 1.0) if part < whole else 1.0
+    return Estimate(share, low, high, confidence)
 
 
 def _phi(tp: float, fp: float, tn: float, fn: float) -> tuple[float, float]:

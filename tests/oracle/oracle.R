@@ -36,8 +36,16 @@ paired <- function(d, pair) {
        only = only, mcnemar_p = if (sum(only) > 0) binom.test(only[1], sum(only))$p.value else 1)
 }
 
-wilson <- lapply(list(c(0, 7), c(3, 20), c(15, 20), c(23, 23)), function(k)
-  c(k, suppressWarnings(prop.test(k[1], k[2], correct = FALSE))$conf.int))
+wilson <- list(); mcnemar <- list()
+for (k in list(c(0, 7), c(1, 1), c(3, 20), c(15, 20), c(22, 43), c(23, 23)))
+  for (level in c(0.9, 0.95, 0.99)) {
+    test <- suppressWarnings(prop.test(k[1], k[2], conf.level = level, correct = FALSE))
+    wilson[[length(wilson) + 1]] <- c(k, level, test$conf.int)
+  }
+for (k in list(c(1, 0), c(0, 6), c(4, 4), c(9, 3), c(2, 17), c(12, 11)))
+  mcnemar[[length(mcnemar) + 1]] <- c(k, binom.test(k[1], sum(k))$p.value)
+holm <- lapply(list(c(0.04, 0.01, 0.03), c(0.5, 0.9, 0.02, 0.02), c(1e-9, 1, 0.3, 0.3, 0.3, 0.04)),
+               function(p) list(p, p.adjust(p, "holm")))
 
 expected <- lapply(split(patients, patients$dataset), function(d)
   list(single = setNames(lapply(scores, function(s) single(d, s)), scores),
@@ -45,5 +53,6 @@ expected <- lapply(split(patients, patients$dataset), function(d)
 versions <- list(R = as.character(getRversion()),
                  survival = as.character(packageVersion("survival")),
                  pROC = as.character(packageVersion("pROC")))
-write_json(list(versions = versions, truncation = truncation, wilson = wilson, datasets = expected),
+write_json(list(versions = versions, truncation = truncation, wilson = wilson, mcnemar = mcnemar,
+                holm = holm, datasets = expected),
            file.path(here, "expected.json"), auto_unbox = TRUE, digits = NA, pretty = 1)
