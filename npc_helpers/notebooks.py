@@ -22,9 +22,10 @@ from npc_helpers.study import Study, atomic_path
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 CELL_TIMEOUT_S = 3600
 REFERENCES = (  # artefacts that let a notebook open when the one before it has not been run
-    "cohort.csv", "rois.csv", "predictions_pre.csv", "predictions_post.csv", "pre_head.npz",
-    "post_head.npz",
+    "cohort.csv", "rois.csv", "predictions_pre.csv", "predictions_post.csv", "features_pre.csv",
+    "features_post.csv", "pre_head.npz", "post_head.npz",
 )  # fmt: skip
+PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -186,13 +187,25 @@ def to_html(notebook: nbformat.NotebookNode, path: Path) -> None:
         template_file="page.html.j2",
         extra_loaders=[jinja2.DictLoader({"page.html.j2": PAGE_TEMPLATE})],
     )
+    notebook = without_plotly(notebook)
     body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}})
     with atomic_path(path) as temporary:
         temporary.write_text(body, encoding="utf-8")
 
 
+def without_plotly(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Return a copy without plotly figures, which a page cannot draw; each has a picture above."""
+    copy = nbformat.from_dict(notebook)
+    for cell in copy.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [
+                output for output in cell.outputs if PLOTLY not in output.get("data", {})
+            ]
+    return copy
+
+
 def run_all(names: list[Path], folder: Path, *, logs: Path) -> list[Run]:
-    """Execute the notebooks in order into `folder`; stop at the first that fails."""
+    """Execute the notebooks in order into `folder`; one that fails does not keep the next back."""
     folder.mkdir(parents=True, exist_ok=True)
     logs.mkdir(parents=True, exist_ok=True)
     notebooks = {source.stem: from_source(source) for source in names}
@@ -205,8 +218,6 @@ def run_all(names: list[Path], folder: Path, *, logs: Path) -> list[Run]:
             clean_outputs(notebook)
             with atomic_path(folder / f"{name}.ipynb") as temporary:
                 nbformat.write(notebook, temporary)
-            if runs[-1].error:
-                break
     return runs
 
 
@@ -232,7 +243,7 @@ def tutorial() -> int:
 
 def report(study: Study, runs: list[Run]) -> None:
     """Print the results table (if the study has outcomes) and what each notebook took."""
-    if study.has_outcomes and study.result_path("comparison.csv").exists():
+    if study.artefact_state("comparison.csv") == "current":
         kind = "synthetic demonstration cohort" if study.is_demonstration else study.name
         print(f"\nResults in the test patients ({kind})")
         print(results_table(study.read_table("comparison.csv", notebook="05_compare_with_tnm")))

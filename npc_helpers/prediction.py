@@ -46,6 +46,27 @@ def image_predictions(index: pd.DataFrame, p_high_risk, cohort: pd.DataFrame) ->
     return table.assign(p_high_risk=p)
 
 
+def patient_features(index: pd.DataFrame, features: np.ndarray) -> pd.DataFrame:
+    """Average the network's features over each patient's images.
+
+    Parameters
+    ----------
+    index : DataFrame
+        One row per image, with patient_id.
+    features : ndarray, shape (n, C)
+        In the order of `index`.
+
+    Returns
+    -------
+    DataFrame
+        patient_id and C columns ``f000``, ``f001`` …, to five decimals.
+    """
+    names = [f"f{number:03d}" for number in range(features.shape[1])]
+    table = pd.DataFrame(np.asarray(features, dtype=float), columns=names)
+    mean = table.groupby(index["patient_id"].to_numpy()).mean().round(5)
+    return mean.rename_axis("patient_id").reset_index()
+
+
 def patient_probability(predictions: pd.DataFrame, *, weights: str = "uniform") -> pd.Series:
     """Weighted mean of a patient's image probabilities (section 2.3 names no weights).
 

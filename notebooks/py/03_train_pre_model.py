@@ -198,16 +198,21 @@ show(
 # ## Save
 #
 # The model goes into one file that contains everything from pixel values to probabilities, and
-# its last layer, the only one that learned here, into a small one beside it. The predictions go into a table with one row per image.
+# its last layer, the only one that learned here, into a small one beside it.
+# The predictions go into a table with one row per image, and the mean features of each patient into
+# another: notebook 05 uses them to ask how much hangs on the choice of the test patients.
 
 # %%
 made_from = study.fingerprint("cohort.csv", "rois.csv")
 study.write_table("predictions_pre.csv", predictions, made_from=made_from)
+features = data if data.ndim == 2 else training.extract_features(model, data)
+means = prediction.patient_features(index, features)
+study.write_table("features_pre.csv", means, made_from=study.fingerprint("rois.csv"))
 training.save_model(model, study.result_path("pre_model.keras"))
 training.save_head(study.result_path("pre_head.npz"), model)
 for name in ("pre_model.keras", "pre_head.npz"):
     study.stamp(name, made_from=made_from)
-print("saved predictions_pre.csv and pre_model.keras")
+print("saved predictions_pre.csv, features_pre.csv and pre_model.keras")
 
 # %% tags=["nbval-check-output"]
 counts = predictions.groupby("split").patient_id.nunique()
@@ -216,7 +221,7 @@ print({part: int(number) for part, number in counts.items()}, "patients with pre
 # %% [markdown]
 # ## What you have now
 #
-# `pre_model.keras` and `predictions_pre.csv`.
+# `pre_model.keras`, `predictions_pre.csv`, and `features_pre.csv` with each patient's mean features.
 #
 # ## Exercises
 #

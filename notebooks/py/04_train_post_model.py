@@ -149,11 +149,14 @@ show(
 # %%
 made_from = study.fingerprint("cohort.csv", "rois.csv")
 study.write_table("predictions_post.csv", predictions, made_from=made_from)
+features = data if data.ndim == 2 else training.extract_features(model, data)
+means = prediction.patient_features(index, features)
+study.write_table("features_post.csv", means, made_from=study.fingerprint("rois.csv"))
 training.save_model(model, study.result_path("post_model.keras"))
 training.save_head(study.result_path("post_head.npz"), model)
 for name in ("post_model.keras", "post_head.npz"):
     study.stamp(name, made_from=made_from)
-print("saved predictions_post.csv and post_model.keras")
+print("saved predictions_post.csv, features_post.csv and post_model.keras")
 
 # %% tags=["nbval-check-output"]
 counts = predictions.groupby("split").patient_id.nunique()
@@ -162,7 +165,7 @@ print({part: int(number) for part, number in counts.items()}, "patients with pre
 # %% [markdown]
 # ## What you have now
 #
-# `post_model.keras` and `predictions_post.csv`.
+# `post_model.keras`, `predictions_post.csv`, and `features_post.csv` with each patient's mean features.
 #
 # ## Exercises
 #

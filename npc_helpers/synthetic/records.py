@@ -227,4 +227,7 @@ def _days_before_and_after(
 
 def _dates(days: pd.Series) -> pd.Series:
     """Days since 1970-01-01 (missing allowed) as dates."""
-    return pd.to_datetime(days, unit="D")
+    dates = np.full(len(days), "NaT", dtype="datetime64[s]")
+    known = days.notna().to_numpy()
+    dates[known] = days[known].astype(np.int64).to_numpy().astype("datetime64[D]")
+    return pd.Series(dates, days.index).astype("datetime64[ns]")
