@@ -30,13 +30,6 @@ def study(n=120, *, seed=0, signal=1.0, width=40):
     return patients, features, pd.Series(risk, index)
 
 
-def test_patient_features_are_means_over_images():
-    table = statistics.patient_features([[1, 2], [3, 4], [10, 20]], ["b", "b", "a"])
-    assert table.loc["b"].tolist() == [2, 3] and table.loc["a"].tolist() == [10, 20]
-    with pytest.raises(ValueError, match="1 rows of features for 2 images"):
-        statistics.patient_features([[1]], ["a", "b"])
-
-
 def test_head_equals_the_penalised_fit_on_all_features():
     """The rotation to fewer directions changes nothing."""
     from sklearn.linear_model import LogisticRegression

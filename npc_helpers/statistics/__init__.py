@@ -16,7 +16,6 @@ from npc_helpers.statistics.mcnemar import compare_calls, mcnemar_exact
 from npc_helpers.statistics.proportional_hazards import proportional_hazards
 from npc_helpers.statistics.repeated_splits import (
     fit_head,
-    patient_features,
     repeated_splits,
     split_differences,
     summarise_splits,
@@ -86,7 +85,6 @@ __all__ = [
     "log_rank",
     "mcnemar_exact",
     "net_benefit",
-    "patient_features",
     "patients_for_half_width",
     "patients_for_power",
     "power_of_difference",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -30,31 +30,6 @@ ENSEMBLE = "Ensemble"
 PENALTIES = tuple(np.logspace(-5, 0, 6))  # inverse strength C of scikit-learn
 FOLDS = 5
 FEWEST_FOR_PROCESSES = 20
-
-
-def patient_features(features, patient_ids: Sequence[str]) -> pd.DataFrame:
-    """Mean of the image features of each patient.
-
-    Parameters
-    ----------
-    features : array-like, shape (images, C)
-    patient_ids : sequence of str, shape (images,)
-
-    Returns
-    -------
-    DataFrame, shape (patients, C)
-        By patient_id.
-
-    Raises
-    ------
-    ValueError
-        If the lengths differ.
-    """
-    values = np.asarray(features, dtype=float)
-    if len(values) != len(patient_ids):
-        raise ValueError(f"{len(values)} rows of features for {len(patient_ids)} images")
-    patients = pd.Index(patient_ids, name="patient_id")
-    return pd.DataFrame(values, index=patients).groupby(level=0).mean()
 
 
 def fit_head(features, high_risk, *, seed: int):
@@ -128,8 +103,10 @@ def repeated_splits(
     patients : DataFrame
         patient_id, high_risk, pfs_months, progressed.
     features : mapping of str to DataFrame
-        For each model the `patient_features` of all patients, by patient_id. With two or more,
-        their mean probability is added as ``Ensemble``.
+        For each model the mean image features of all patients, (n, C) by patient_id, from a
+        network that has never seen an outcome of these patients: one that was fine-tuned on any
+        of them would know answers of the test side. With two or more models, their mean
+        probability is added as ``Ensemble``.
     others : mapping of str to Series, optional
         Scores that need no fitting, such as TNM, by patient_id.
     n_splits : int
