@@ -109,8 +109,10 @@ def soft_vote(*patient_probabilities: pd.Series) -> pd.Series:
     Raises
     ------
     ValueError
-        If the models do not speak of the same patients.
+        If there is no model, or the models do not speak of the same patients.
     """
+    if not patient_probabilities:
+        raise ValueError("a vote needs the probabilities of at least one model")
     first, *others = patient_probabilities
     for other in others:
         if set(other.index) != set(first.index):
@@ -127,7 +129,15 @@ def tnm_risk(cohort: pd.DataFrame) -> pd.Series:
     ----------
     cohort : DataFrame
         patient_id and stage_8th.
+
+    Raises
+    ------
+    ValueError
+        If a patient has no stage.
     """
+    missing = cohort.loc[cohort["stage_8th"].isna(), "patient_id"]
+    if len(missing):
+        raise ValueError(f"patient {missing.iloc[0]} has no stage_8th; complete the registry")
     return pd.Series(
         cohort["stage_8th"].isin(HIGH_STAGES).to_numpy(dtype=float),
         index=pd.Index(cohort["patient_id"], name="patient_id"),

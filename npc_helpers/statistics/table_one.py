@@ -39,12 +39,15 @@ def table_one(cohort: pd.DataFrame, *, by: str = "split") -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If `by` does not hold exactly two groups.
+        If `by` does not hold exactly two groups of at least two patients.
     """
     groups = sorted(cohort[by].dropna().unique(), reverse=True)
     if len(groups) != 2:
         raise ValueError(f"column {by} holds {len(groups)} groups ({groups}); Table 1 needs two")
     parts = [cohort[cohort[by] == group] for group in groups]
+    for group, part in zip(groups, parts, strict=True):
+        if len(part) < 2:
+            raise ValueError(f"{group} has 1 patient; a standard deviation needs at least two")
     rows = [_age_row(parts)]
     for column, title in CATEGORIES.items():
         rows += _category_rows(column, title, parts)
