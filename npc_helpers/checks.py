@@ -165,12 +165,17 @@ def is_inside(folder: Path, path: str) -> bool:
     return (folder / parts).resolve().is_relative_to(folder.resolve())
 
 
+def rows_inside(manifest: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Return the rows of the manifest whose path stays inside the study folder."""
+    inside = [path != "" and is_inside(folder, path) for path in manifest["path"]]
+    return manifest[pd.Series(inside, manifest.index, dtype=bool)]
+
+
 def check_series(
     manifest: pd.DataFrame, folder: Path, *, checksums: bool, progress: bool
 ) -> list[Problem]:
     """Compare the manifest with the files on disk; rows that leave the study are not followed."""
-    inside = [path != "" and is_inside(folder, path) for path in manifest["path"]]
-    manifest = manifest[pd.Series(inside, manifest.index, dtype=bool)]
+    manifest = rows_inside(manifest, folder)
     counts = [len(dicom_files(folder / path)) for path in manifest["path"]]
     found = pd.Series(counts, manifest.index, dtype=int)
     problems = rows(

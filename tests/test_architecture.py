@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "npc_helpers"
-GROUND_FLOOR = {"study", "schema", "tables", "checks", "artefacts", "settings", "progress"}
+GROUND_FLOOR = {
+    *("study", "schema", "tables", "checks", "identifying", "artefacts", "settings", "progress"),
+}
 MAY_USE_KERAS = {"models", "training", "gradcam", "weight_sources"}
 TOP_FLOOR = {"figures", "widgets", "notebooks", "display", "__main__"}
 
