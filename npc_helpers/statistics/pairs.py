@@ -68,7 +68,7 @@ def concordant_weights(key, score, weight) -> tuple[np.ndarray, np.ndarray]:
         Every pair is counted with both its patients.
     """
     rank = np.unique(score, return_inverse=True)[1]
-    order = np.argsort(-key, kind="stable")
+    order = np.argsort(-key)
     key, rank, weight = key[order], rank[order], weight[order]
     leads = weight > 0
     later = np.searchsorted(-key, -key, side="left")
@@ -80,5 +80,6 @@ def concordant_weights(key, score, weight) -> tuple[np.ndarray, np.ndarray]:
     earlier = np.searchsorted(key[leaders], key, side="left")
     led_by = np.concatenate([[0.0], np.cumsum(weight[leaders])])[earlier]
     won += led_by - below_and_half_of_equal(rank[leaders], weight[leaders], earlier, rank)
-    back = np.argsort(order)
-    return won[back], (comparable + led_by)[back]
+    in_order_given = np.empty((2, len(key)))
+    in_order_given[:, order] = won, comparable + led_by
+    return in_order_given[0], in_order_given[1]
