@@ -104,6 +104,7 @@ except models.WeightsNotFound as error:
 
 # %%
 data = training.training_data(model, images, setting=setting)
+features = data if data.ndim == 2 else training.extract_features(model, data)
 print("what the last layer learns from:", " x ".join(map(str, data.shape)))
 
 # %% [markdown]
@@ -205,7 +206,6 @@ show(
 # %%
 made_from = study.fingerprint("cohort.csv", "rois.csv")
 study.write_table("predictions_pre.csv", predictions, made_from=made_from)
-features = data if data.ndim == 2 else training.extract_features(model, data)
 means = prediction.patient_features(index, features)
 study.write_table("features_pre.csv", means, made_from=study.fingerprint("rois.csv"))
 training.save_model(model, study.result_path("pre_model.keras"))

@@ -60,6 +60,7 @@ print(f"{train.sum()} training images, {(~train).sum()} test images")
 # %%
 model = models.prognosis_model(setting, seed=SEED)
 data = training.training_data(model, images, setting=setting)
+features = data if data.ndim == 2 else training.extract_features(model, data)
 history = training.train(
     model,
     data[train],
@@ -149,7 +150,6 @@ show(
 # %%
 made_from = study.fingerprint("cohort.csv", "rois.csv")
 study.write_table("predictions_post.csv", predictions, made_from=made_from)
-features = data if data.ndim == 2 else training.extract_features(model, data)
 means = prediction.patient_features(index, features)
 study.write_table("features_post.csv", means, made_from=study.fingerprint("rois.csv"))
 training.save_model(model, study.result_path("post_model.keras"))

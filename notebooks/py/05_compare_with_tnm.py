@@ -190,6 +190,11 @@ show(
 # %% [markdown]
 # Patients called high-risk progress earlier and more often; the numbers below the axis show how
 # few patients carry the right half of the curves.
+# The *log-rank test* asks whether two such curves could come from one and the same risk.
+
+# %%
+called = test_risk["Ensemble"] > 0.5
+print("log-rank test:", statistics.log_rank(test.pfs_months, test.progressed, called))
 
 # %% [markdown]
 # ## What the label does to the answer
@@ -294,7 +299,7 @@ pd.DataFrame(
 fair = statistics.compare_c_index(
     test.pfs_months, test.progressed, staging | {"Ensemble": test_risk["Ensemble"]}
 )
-fair[fair.b == "Ensemble"].round(3)
+fair[fair.b == "Ensemble"].drop(columns="p_holm").round(3)
 
 # %% [markdown]
 # Each row is a form of TNM minus the Ensemble: a negative difference favours the network, and an
@@ -405,12 +410,17 @@ show(
 calibrated = {name: statistics.calibration(truth, p) for name, p in p_image.items()}
 pd.DataFrame(
     {
-        name: {"slope": c.slope.value, "intercept": c.intercept.value, "Brier": c.brier.value,
-               "Brier, same risk for all": c.brier_reference, "ECE": c.ece,
-               "ECE of a perfect model": c.ece_by_chance}
-        for name, c in calibrated.items()
+        name: {
+            "slope": str(found.slope),
+            "intercept": str(found.intercept),
+            "Brier": str(found.brier),
+            "Brier, same risk for all": f"{found.brier_reference:.3f}",
+            "ECE": f"{found.ece:.3f}",
+            "ECE of a perfect model": f"{found.ece_by_chance:.3f}",
+        }
+        for name, found in calibrated.items()
     }
-).round(3)  # fmt: skip
+)
 
 # %% [markdown]
 # The expected calibration error (ECE) is often printed as if it should be zero. A *perfectly* calibrated model would score the value of the last row
@@ -528,7 +538,7 @@ print("saved labels.csv and splits.csv")
 # 1. Give Pre and Post the weights 1 and 2 in the vote. Would you have chosen them *before* seeing the test
 #    cohort?
 # 2. Compute AUC and C-index in the training cohort. Which of the two is more flattering?
-# 3. Make the label fair: keep only patients whose status at 36 months is known, and recompute the AUC.
+# 3. Recompute `compare_labels` with a horizon of 24 and of 48 months. Which rows move, and why?
 #
 # ## Check yourself
 #
@@ -549,6 +559,12 @@ print("saved labels.csv and splits.csv")
 # - DeLong ER, DeLong DM, Clarke-Pearson DL. *Comparing the areas under two or more correlated
 #   receiver operating characteristic curves*, Biometrics 1988.
 # - Harrell FE et al. *Multivariable prognostic models*, Statistics in Medicine 1996.
+# - Anderson JR et al. *Analysis of survival by tumor response*, J Clin Oncol 1983: the landmark.
+# - Blanche P et al. *Estimating and comparing time-dependent areas under ROC curves*, Statistics
+#   in Medicine 2013.
+# - Van Calster B et al. *Calibration: the Achilles heel of predictive analytics*, BMC Medicine 2019.
+# - Vickers AJ, Elkin EB. *Decision curve analysis*, Medical Decision Making 2006.
+# - Nadeau C, Bengio Y. *Inference for the generalization error*, Machine Learning 2003.
 #
 # ## Versions and data
 
