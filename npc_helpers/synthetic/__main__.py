@@ -54,15 +54,15 @@ def _cohort(options: argparse.Namespace) -> Cohort:
         cohort = second_centre(preset=options.preset, seed=options.seed)
     else:
         cohort = make_cohort(preset=options.preset, seed=options.seed)
-    ordinary = options.centre == "main" and not (options.patients or options.vendor)
+    ordinary = options.centre == "main" and options.patients is None and not options.vendor
     if not (ordinary and options.prefix == "SYN" and options.upgraded_on is None):
         if options.folder is None:
             raise StudyError(
                 "Name a folder: this is not the demonstration study that belongs into the "
                 "repository."
             )
-    count = options.patients or len(cohort.patients)
-    if options.patients or options.prefix != "SYN" or options.vendor:
+    count = len(cohort.patients) if options.patients is None else options.patients
+    if options.patients is not None or options.prefix != "SYN" or options.vendor:
         cohort = select(cohort, count, prefix=options.prefix, vendor=options.vendor)
     return cohort
 

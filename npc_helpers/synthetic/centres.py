@@ -84,7 +84,7 @@ def second_centre(*, preset: str = "paper_like", seed: int = 2022) -> Cohort:
     """
     cohort = make_cohort(preset=preset, seed=seed + SECOND_CENTRE_SEED_STEP)
     burden = np.array([one.t_category + one.n_category for one in cohort.patients])
-    weight = np.exp(-0.45 * (burden - burden.mean()))
+    weight = np.exp(-0.8 * (burden - burden.mean()))
     rng = np.random.default_rng([seed, SECOND_CENTRE_SEED_STEP])
     taken = rng.choice(len(burden), SECOND_CENTRE_PATIENTS, replace=False, p=weight / weight.sum())
     return select(cohort, sorted(int(i) for i in taken), prefix="EXT", vendor="C")

@@ -360,9 +360,11 @@ def segmentation(visit: Visit, source: list[Dataset], tumour: np.ndarray, nodes:
         )
         for number, (label, kind) in enumerate(kinds, start=1)
     ]
+    masks = np.stack([tumour, nodes], axis=-1).astype(np.uint8)
     seg = Segmentation(
         source_images=source,
-        pixel_array=np.stack([tumour, nodes], axis=-1).astype(np.uint8),
+        pixel_array=masks,
+        omit_empty_frames=bool(masks.any()),  # after a complete response there is nothing to keep
         segmentation_type="BINARY",
         segment_descriptions=segments,
         series_instance_uid=visit.uid("mask"),
@@ -387,6 +389,8 @@ def _make_repeatable(seg: Dataset, visit: Visit, source: Dataset) -> None:
         setattr(seg, keyword, source.ContentDate)
     for keyword in ("ContentTime", "SeriesTime", "InstanceCreationTime"):
         setattr(seg, keyword, source.ContentTime)
+    for item in seg.get("ContributingEquipmentSequence", []):
+        item.ContributionDateTime = source.ContentDate + source.ContentTime
     organisation = visit.uid("mask", "dimensions")
     for item in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
         item.DimensionOrganizationUID = organisation
