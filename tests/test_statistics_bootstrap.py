@@ -89,7 +89,7 @@ def test_intervals_of_an_area_equal_scipy_s(method):
         rng=np.random.default_rng(3),
     ).confidence_interval
     label = np.repeat([1, 0], [25, 22])
-    # One event outside the strata's way: all progressed, so the strata are the classes.
+    # Everybody progressed, so the strata are the classes.
     found = statistics.bootstrap_models(
         label,
         np.arange(47),
@@ -132,7 +132,7 @@ def test_models_do_not_depend_on_who_stands_beside_them():
 
 
 def test_bca_corrects_in_the_direction_of_the_skew():
-    """Near 1 the percentile interval sits too high; BCa moves both ends down (field's folklore)."""
+    """Near 1 the percentile interval sits too high; BCa moves both ends down."""
     rng = np.random.default_rng(11)
     label = np.repeat([1, 0], [20, 23])
     score = rng.normal(size=43) + 2.3 * label
@@ -145,6 +145,19 @@ def test_bca_corrects_in_the_direction_of_the_skew():
     }
     assert ends["bca"][1] < ends["percentile"][1]
     assert ends["bca"][2] <= ends["percentile"][2]
+
+
+def test_bias_moves_the_quantiles_twice_and_skewness_stretches_them():
+    """Efron's formula by hand: 60% of the resamples lie below the estimate."""
+    z, resampled = np.array([-1.96, 1.96]), np.arange(1000.0)
+    bias = stats.norm.ppf(0.6)
+    found = bootstrap._shifted(z, 599.5, resampled, 0.0)
+    np.testing.assert_allclose(found, 2 * bias + z, atol=1e-12)
+    found = bootstrap._shifted(z, 599.5, resampled, 0.1)
+    np.testing.assert_allclose(found, bias + (bias + z) / (1 - 0.1 * (bias + z)), atol=1e-12)
+    ties = np.repeat([1.0, 2.0, 3.0], [200, 400, 400])  # half of those equal count as below
+    found = bootstrap._shifted(z, 2.0, ties, 0.0)
+    np.testing.assert_allclose(found, 2 * stats.norm.ppf(0.4) + z, atol=1e-12)
 
 
 def test_complete_separation_takes_the_closed_form():

@@ -240,6 +240,7 @@ def test_direction_is_higher_is_worse():
         ([1, 2, 3], [1, 0], "differ in length"),
         ([1, np.nan, 3], [1, 0, 1], "time has 1 missing"),
         ([1, 2, 3], [1, 2, 0], "True or False"),
+        ([1, 2, np.inf], [1, 1, 0], "a time is infinite"),
     ],
 )
 def test_bad_input_is_named(time, event, message):
@@ -258,3 +259,9 @@ def test_options_are_checked():
         statistics.c_index([1, 2, 3], [1, 1, 0], [3, 1, 2], method="wald")
     with pytest.raises(ValueError, match="at least two models"):
         statistics.compare_c_index([1, 2], [1, 0], {"a": [1, 2]})
+
+
+def test_a_comparison_names_the_model_at_fault():
+    scores = {"time": [3, 2, 1], 2: [1, np.nan, 3]}
+    with pytest.raises(ValueError, match="the column of 2 has 1 missing"):
+        statistics.compare_c_index([1, 2, 3], [1, 1, 0], scores)

@@ -252,3 +252,9 @@ def test_area_is_the_mann_whitney_statistic():
     label, score = np.repeat([1, 0], [500, 700]), rng.integers(0, 40, 1200)
     u = mannwhitneyu(score[label == 1], score[label == 0]).statistic
     assert statistics.roc_auc(label, score).value == pytest.approx(u / 500 / 700, abs=1e-12)
+
+
+def test_a_comparison_names_the_model_at_fault():
+    scores = {"high_risk": [3, 2, 1, 0], 2: [1, np.nan, 3, 4]}
+    with pytest.raises(ValueError, match="the column of 2 has 1 missing"):
+        statistics.compare_auc([1, 0, 1, 0], scores)

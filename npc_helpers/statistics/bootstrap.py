@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from npc_helpers.statistics.concordance import c_index, ordered
-from npc_helpers.statistics.estimate import aligned, critical_value, two_classes
+from npc_helpers.statistics.estimate import aligned, by_model, critical_value, two_classes
 from npc_helpers.statistics.roc import roc_auc
 
 BLOCK = 500
@@ -74,11 +74,10 @@ def bootstrap_models(
     """
     if method not in ("bca", "percentile"):
         raise ValueError(f"method is {method!r}; choose 'bca' or 'percentile'")
-    if not risk_scores or resamples < 1:
-        raise ValueError("give at least one model and one resample")
-    labels, time, event, *scores = aligned(
-        high_risk=high_risk, time=time, event=event, **risk_scores
-    )
+    if resamples < 1:
+        raise ValueError(f"resamples is {resamples}; 10,000 are usual")
+    columns = by_model(risk_scores, fewest=1)
+    labels, time, event, *scores = aligned(high_risk=high_risk, time=time, event=event, **columns)
     positive = two_classes(labels)
     if len(positive) > LARGEST:
         raise ValueError(

@@ -17,6 +17,7 @@ import pandas as pd
 from npc_helpers.statistics.estimate import (
     Estimate,
     aligned,
+    by_model,
     holm,
     interval_on_logit_scale,
     plain_interval,
@@ -134,11 +135,13 @@ def ordered(time, event, risk_score) -> tuple[np.ndarray, np.ndarray, np.ndarray
     Raises
     ------
     ValueError
-        If a value is missing, or the event is not 0 or 1, or the lengths differ.
+        If a value is missing, a time infinite, the event not 0 or 1, or the lengths differ.
     """
     time, event, score = aligned(time=time, event=event, risk_score=risk_score)
     if not np.isin(event, (0, 1)).all():
         raise ValueError("event must hold True or False (1 or 0) only")
+    if not np.isfinite(time).all():
+        raise ValueError("a time is infinite; give the time of the last review and event False")
     instants, position = np.unique(time, return_inverse=True)
     gaps = np.diff(instants)
     smallest = SAME_TIME * max(1.0, float(np.abs(instants).mean()))
@@ -191,9 +194,11 @@ def compare_c_index(
     ValueError
         As `c_index`, or if there are fewer than two models.
     """
-    if len(risk_scores) < 2:
-        raise ValueError("a comparison needs at least two models")
-    found = {name: concordance(time, event, score) for name, score in risk_scores.items()}
+    time, event, *scores = aligned(time=time, event=event, **by_model(risk_scores))
+    found = {
+        name: concordance(time, event, score)
+        for name, score in zip(risk_scores, scores, strict=True)
+    }
     values = np.array([value for value, _ in found.values()])
     influences = np.array([influence for _, influence in found.values()])
     covariance = influences @ influences.T

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,6 +106,20 @@ def aligned(**columns) -> list[np.ndarray]:
         if missing:
             raise ValueError(f"{name} has {missing} missing values; leave those patients out")
     return list(arrays.values())
+
+
+def by_model(scores: Mapping[str, object], *, fewest: int = 2) -> dict[str, object]:
+    """Columns for `aligned` under names that say whose scores they are.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer models than needed.
+    """
+    if len(scores) < fewest:
+        needed = {1: "give the scores of at least one model"}
+        raise ValueError(needed.get(fewest, "a comparison needs at least two models"))
+    return {f"the column of {name}": score for name, score in scores.items()}
 
 
 def two_classes(labels: np.ndarray, name: str = "high_risk") -> np.ndarray:

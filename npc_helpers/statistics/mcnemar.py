@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from npc_helpers.statistics.confusion import confusion
-from npc_helpers.statistics.estimate import aligned, holm
+from npc_helpers.statistics.estimate import aligned, by_model, holm
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:
@@ -57,11 +57,9 @@ def compare_calls(high_risk, predicted_high: Mapping[str, object]) -> pd.DataFra
     ValueError
         As `confusion`, or if there are fewer than two models.
     """
-    if len(predicted_high) < 2:
-        raise ValueError("a comparison needs at least two models")
-    for called in predicted_high.values():
-        confusion(high_risk, called)
-    truth, *calls = aligned(high_risk=high_risk, **predicted_high)
+    truth, *calls = aligned(high_risk=high_risk, **by_model(predicted_high))
+    for called in calls:
+        confusion(truth, called)
     right = dict(zip(predicted_high, [called == truth for called in calls], strict=True))
     rows = []
     for a, b in itertools.combinations(right, 2):

@@ -18,6 +18,7 @@ from scipy.stats import chi2, norm
 from npc_helpers.statistics.estimate import (
     Estimate,
     aligned,
+    by_model,
     critical_value,
     holm,
     interval_on_logit_scale,
@@ -166,9 +167,7 @@ def compare_auc(
         As `roc_auc`, or if there are fewer than two models, or fewer than two patients in a
         class, or if two areas differ without any variance (1 against 0).
     """
-    if len(risk_scores) < 2:
-        raise ValueError("a comparison needs at least two models")
-    labels, *scores = aligned(high_risk=high_risk, **risk_scores)
+    labels, *scores = aligned(high_risk=high_risk, **by_model(risk_scores))
     areas, covariance = delong(two_classes(labels), scores)
     rows = [
         paired_row(names, areas[[i, j]], covariance[np.ix_([i, j], [i, j])], confidence)
