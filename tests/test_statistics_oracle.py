@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from lifelines.datasets import load_lung
 
 from npc_helpers import statistics
 from npc_helpers.statistics.concordance import concordance
@@ -66,6 +67,17 @@ def test_pairs_of_models(name):
         assert c.loc[pair, "high"] - c.loc[pair, "low"] == pytest.approx(2 * half, **CLOSE)
         assert list(calls.loc[pair, ["only_a", "only_b"]]) == expected["only"]
         assert calls.loc[pair, "p"] == pytest.approx(expected["mcnemar_p"], **CLOSE)
+
+
+def test_real_patients():
+    """Age of the 228 patients with lung cancer of Loprinzi et al. (J Clin Oncol 1994;12:601)."""
+    lung = load_lung()
+    event = lung["status"] == lung["status"].max()
+    for kind, truncation in (("harrell", None), ("uno", 365)):
+        value, influence = concordance(lung["time"], event, lung["age"], truncation=truncation)
+        expected = EXPECTED["lung"][kind]
+        assert value == pytest.approx(expected["c"], **CLOSE)
+        assert influence @ influence == pytest.approx(expected["variance"], **CLOSE)
 
 
 def test_wilson_interval_is_that_of_prop_test():

@@ -50,9 +50,14 @@ holm <- lapply(list(c(0.04, 0.01, 0.03), c(0.5, 0.9, 0.02, 0.02), c(1e-9, 1, 0.3
 expected <- lapply(split(patients, patients$dataset), function(d)
   list(single = setNames(lapply(scores, function(s) single(d, s)), scores),
        paired = lapply(pairs, function(p) paired(d, p))))
+ages <- function(fit) list(c = unname(fit$concordance), variance = unname(fit$var))
+lung_ages <- list(
+  harrell = ages(concordance(Surv(time, status) ~ age, lung, reverse = TRUE)),
+  uno = ages(concordance(Surv(time, status) ~ age, lung, reverse = TRUE, timewt = "n/G2",
+                         ymax = 365)))
 versions <- list(R = as.character(getRversion()),
                  survival = as.character(packageVersion("survival")),
                  pROC = as.character(packageVersion("pROC")))
 write_json(list(versions = versions, truncation = truncation, wilson = wilson, mcnemar = mcnemar,
-                holm = holm, datasets = expected),
+                holm = holm, lung = lung_ages, datasets = expected),
            file.path(here, "expected.json"), auto_unbox = TRUE, digits = NA, pretty = 1)
