@@ -44,3 +44,17 @@ def test_readme_names_commands_that_exist():
         assert command in COMMANDS
     for target in re.findall(r"^make (\w+)", readme, re.M):
         assert target in COMMANDS
+
+
+def test_relative_links_lead_somewhere():
+    pages = [
+        ROOT / "README.md",
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "notebooks").glob("*.ipynb"),
+    ]
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", text):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+        for target in re.findall(r"`(docs/[\w/]+\.md|benchmarks/\w+\.py)`", text):
+            assert (ROOT / target).exists(), f"{page.name} names {target}"

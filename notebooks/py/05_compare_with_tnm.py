@@ -155,6 +155,7 @@ comparison.set_index("model").round(3).T
 # %%
 made_from = study.fingerprint("cohort.csv", "predictions_pre.csv", "predictions_post.csv")
 study.write_table("comparison.csv", comparison, made_from=made_from)
+print("saved comparison.csv")
 
 # %% [markdown]
 # ## Is one better than another?
