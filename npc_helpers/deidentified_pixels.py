@@ -6,7 +6,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import ExplicitVRLittleEndian
 
-from npc_helpers.dicom_files import Tags, check_image, refuse, stored_pixels
+from npc_helpers.dicom_files import check_image, stored_pixels, transfer_syntax
+from npc_helpers.dicom_tags import Tags, refuse
 
 IMPLEMENTATION = "2.25.302681953317742137043126905216441573419"
 JPEG_START, J2K_START = b"\xff\xd8\xff", b"\xff\x4f\xff"
@@ -27,15 +28,15 @@ def add_pixels(result: Dataset, tags: Tags) -> None:
         If there are no grey pixels, or they cannot be read.
     """
     check_image(tags)
-    source = tags.dataset
+    syntax = transfer_syntax(tags)
     result.file_meta = meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = result.SOPClassUID
     meta.MediaStorageSOPInstanceUID = result.SOPInstanceUID
     meta.ImplementationClassUID = IMPLEMENTATION
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     wide = "OB" if tags.integer("BitsAllocated") <= 8 else "OW"
-    syntax = source.file_meta.get("TransferSyntaxUID")
-    frames = _clean_frames(tags) if syntax is not None and syntax.is_encapsulated else None
+    compressed = syntax.is_transfer_syntax and syntax.is_encapsulated
+    frames = _clean_frames(tags) if compressed else None
     if frames is not None:
         meta.TransferSyntaxUID = syntax
         result.add_new("PixelData", "OB", encapsulate(frames))

@@ -25,8 +25,9 @@ from pydicom.uid import EnhancedMRImageStorage, MRImageStorage
 from npc_helpers import keep_list
 from npc_helpers.artefacts import StudyError, atomic_path
 from npc_helpers.deidentified_pixels import add_pixels
-from npc_helpers.dicom_files import DicomError, Tags, open_file, refuse
+from npc_helpers.dicom_files import open_file
 from npc_helpers.dicom_headers import header_of, read_header
+from npc_helpers.dicom_tags import DicomError, Tags, refuse
 from npc_helpers.find_series import list_dicom
 from npc_helpers.progress import progress_bar
 from npc_helpers.pseudonyms import Key
@@ -75,7 +76,7 @@ def deidentify_file(source: Dataset | str | Path, key: Key) -> Dataset:
     _check(tags)
     patient = tags.text("PatientID")
     result = _keep(source, key, patient)
-    _describe(result, source, key, patient)
+    _describe(result, tags, key, patient)
     add_pixels(result, tags)
     return result
 
@@ -175,8 +176,9 @@ def _check(tags: Tags) -> None:
     if tags.text("SOPClassUID") not in IMAGES or tags.text("Modality") != "MR":
         kind = tags.text("Modality") or "unknown modality"
         raise refuse(tags.path, "not-mr", f"no MR image ({kind})", action)
-    if not tags.text("PatientID"):
-        raise refuse(tags.path, "no-patient", "PatientID is blank", action)
+    for keyword in ("PatientID", "SOPInstanceUID", "SeriesInstanceUID"):
+        if not tags.text(keyword):
+            raise refuse(tags.path, "no-identifier", f"{keyword} is blank", action)
     if tags.text("BurnedInAnnotation").upper() not in ("", "NO"):
         raise refuse(tags.path, "burned-in", "text is burned into its pixels", action)
     if "SCREEN SAVE" in tags.text("ImageType").upper():
@@ -249,14 +251,14 @@ def _shifted(text: str, days: int) -> str:
     return f"{day:%Y%m%d}"
 
 
-def _describe(result: Dataset, source: Dataset, key: Key, patient: str) -> None:
+def _describe(result: Dataset, tags: Tags, key: Key, patient: str) -> None:
     """Add what is written anew: pseudonym, description, what was done."""
     result.SpecificCharacterSet = "ISO_IR 192"
-    result.SOPClassUID = source.SOPClassUID
+    result.SOPClassUID = tags.dataset.SOPClassUID
     for keyword in keep_list.BLANK:
         setattr(result, keyword, "")
     result.PatientID = result.PatientName = key.pseudonym(patient)
-    kind = classify(header_of(Tags(source, Path("dataset"))))
+    kind = classify(header_of(tags))
     text = keep_list.DESCRIPTIONS.get(kind.kind)
     if text:
         result.SeriesDescription = f"WATER: {text}" if kind.is_water else text

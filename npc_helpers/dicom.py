@@ -14,15 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npc_helpers.dicom_files import (
+from npc_helpers.dicom_files import check_image, decode, list_files, open_file
+from npc_helpers.dicom_tags import (
     DicomError,
     Finding,
     Tags,
-    check_image,
-    decode,
-    list_files,
     merge_findings,
-    open_file,
     refuse,
     warning_findings,
 )
@@ -204,6 +201,12 @@ def _check_same_series(folder: Path, files: list[Tags], findings: list[Finding])
     if not first.text("FrameOfReferenceUID"):
         message = "no frame of reference; positions are taken to share one"
         findings.append(Finding("info", "no-frame", first.path.name, message))
+    seen = {}
+    for tags in files:
+        uid = tags.text("SOPInstanceUID")
+        if uid and seen.setdefault(uid, tags) is not tags:
+            message = f"the same SOPInstanceUID as {seen[uid].path.name}"
+            findings.append(Finding("warn", "same-uid", tags.path.name, message))
     series_uid = first.text("SeriesInstanceUID")
     for other in files[1:]:
         if other.text("SeriesInstanceUID") != series_uid:

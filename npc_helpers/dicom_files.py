@@ -1,26 +1,23 @@
-"""One DICOM file at a time: open it, read typed tags from it, decode its pixels.
-
-pydicom lets most malformed values through without a word (a comma instead of a decimal point is
-a string, half a header is a shorter dataset). So nothing outside this module reads a tag by
-attribute: `Tags` checks the kind and the number of values and names the file when it refuses.
-"""
+"""One DICOM file at a time: open it, check it, decode its pixels."""
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pydicom
-from pydicom.datadict import dictionary_description
 from pydicom.pixels import get_decoder
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from npc_helpers.artefacts import StudyError
+from npc_helpers.dicom_tags import DicomError, Finding, Tags, refuse, warning_findings
 
+LARGEST_IMAGE = 1 << 29  # bytes in memory that one file may ask for
+INFLATE_STEP = 1 << 22
+META_BYTES = 1024  # the transfer syntax stands within the first of a file
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"  # and what begins so
 GREY = ("MONOCHROME1", "MONOCHROME2")
 # CharLS through pyjpegls needs three quarters of the time it takes through GDCM (same pixels).
 PREFERRED_PLUGIN = "pyjpegls"
@@ -40,149 +37,18 @@ INSTALL = {  # transfer syntax -> what to install
 }
 
 
-class DicomError(StudyError):
-    """A DICOM file or series cannot be used; the message names folder, file and remedy.
-
-    Attributes
-    ----------
-    code : str
-        Stable short name of the problem, e.g. ``"missing-slice"``.
-    """
-
-    def __init__(self, message: str, code: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something noticed while reading that did not prevent it.
-
-    Attributes
-    ----------
-    severity : {"info", "warn", "error"}
-    code : str
-        Stable short name, e.g. ``"ignored-file"``.
-    file : str
-        File name; blank if it concerns the whole series.
-    message : str
-    """
-
-    severity: str
-    code: str
-    file: str
-    message: str
-
-
-def merge_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Join findings that differ by file only into one that names the first and counts the rest."""
-    groups: dict[tuple[str, str, str], list[Finding]] = {}
-    for finding in findings:
-        groups.setdefault((finding.severity, finding.code, finding.message), []).append(finding)
-    merged = []
-    for alike in groups.values():
-        more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
-        merged.append(replace(alike[0], file=alike[0].file + more))
-    return tuple(merged)
-
-
-def warning_findings(caught: Iterable[warnings.WarningMessage], file: str = "") -> list[Finding]:
-    """Turn recorded warnings of pydicom into findings."""
-    messages = [str(item.message) for item in caught if item.category is UserWarning]
-    return [Finding("info", "pydicom", file, message) for message in messages]
-
-
-def refuse(path: Path, code: str, problem: str, action: str) -> DicomError:
-    """Return the error for one file: folder, file, what was found, what to do."""
-    return DicomError(f"{path.parent}: file {path.name}: {problem}. {action}", code)
-
-
-class Tags:
-    """Typed reading of one dataset (or one item of a sequence in it).
-
-    Parameters
-    ----------
-    dataset : pydicom.Dataset
-    path : Path
-        The file, named in every refusal.
-    """
-
-    def __init__(self, dataset: pydicom.Dataset, path: Path) -> None:
-        self.dataset = dataset
-        self.path = path
-
-    def _refuse(self, keyword: str, problem: str) -> DicomError:
-        return refuse(
-            self.path,
-            "bad-tag",
-            f"{dictionary_description(keyword)} ({keyword}) {problem}",
-            "Export the series again, or leave it out of data_manifest.csv",
-        )
-
-    def _value(self, keyword: str) -> object:
-        try:
-            return self.dataset.get(keyword)
-        except Exception as error:  # pydicom converts on access, and raises many kinds
-            raise self._refuse(keyword, f"cannot be read ({error})") from error
-
-    def text(self, keyword: str) -> str:
-        """Return a value as text without surrounding blanks; ``""`` where there is none."""
-        value = self._value(keyword)
-        return "" if value is None else str(value).strip().strip("\0").strip()
-
-    def number(self, keyword: str, default: float | None = None) -> float:
-        """Return one finite number, or `default` where the tag is absent or empty.
-
-        Raises
-        ------
-        DicomError
-            If the value is no number, or absent and there is no default.
-        """
-        value = self.text(keyword)
-        if not value:
-            if default is None:
-                raise self._refuse(keyword, "is missing or empty")
-            return default
-        return self._finite(keyword, value)
-
-    def _finite(self, keyword: str, value: object) -> float:
-        try:
-            number = float(str(value).strip())
-        except ValueError:
-            hint = ", which looks like a decimal comma" if "," in str(value) else ""
-            raise self._refuse(keyword, f"is '{value}', not a number{hint}") from None
-        if not math.isfinite(number):
-            raise self._refuse(keyword, f"is '{value}', not a finite number")
-        return number
-
-    def integer(self, keyword: str, default: int | None = None) -> int:
-        """Return one whole number; otherwise as `number`."""
-        number = self.number(keyword, default)
-        if number != int(number):
-            raise self._refuse(keyword, f"is {number}, not a whole number")
-        return int(number)
-
-    def numbers(self, keyword: str, count: int) -> np.ndarray:
-        """Return exactly `count` finite numbers as a float64 array."""
-        value = self._value(keyword)
-        values = [] if value is None else [value] if isinstance(value, str) else value
-        values = list(values) if isinstance(values, Iterable) else [values]
-        if len(values) != count:
-            raise self._refuse(keyword, f"holds {len(values)} value(s) instead of {count}")
-        return np.array([self._finite(keyword, item) for item in values])
-
-    def items(self, keyword: str) -> list[Tags]:
-        """Return the items of a sequence; none where it is absent."""
-        value = self._value(keyword)
-        if not isinstance(value, pydicom.Sequence):
-            return []
-        return [Tags(item, self.path) for item in value]
-
-
 def list_files(folder: Path) -> tuple[list[Path], list[Finding]]:
-    """Return the files of a folder that may be DICOM, and findings about the others."""
+    """Return the files of a folder that may be DICOM, and findings about the others.
+
+    Raises
+    ------
+    DicomError
+        If one is a link to a place outside the folder.
+    """
     files, findings = [], []
     for path in sorted(folder.iterdir()):
+        if is_link_outwards(path, folder):
+            raise refuse(path, "link", "a link that leaves the folder", "Put the file itself there")
         if path.is_dir():
             findings.append(Finding("info", "ignored-folder", path.name, "folder inside; not read"))
         elif path.name.startswith(".") or path.name.upper() == "DICOMDIR":
@@ -190,6 +56,14 @@ def list_files(folder: Path) -> tuple[list[Path], list[Finding]]:
         else:
             files.append(path)
     return files, findings
+
+
+def is_link_outwards(path: Path, root: Path) -> bool:
+    """Tell whether a file is a link to something that does not lie below `root`."""
+    try:
+        return path.is_symlink() and not path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # a link that leads round in a circle
+        return True
 
 
 def _ignored(path: Path) -> Finding:
@@ -247,6 +121,7 @@ def _unreadable(path: Path, error: Exception) -> DicomError:
 
 
 def _parse(path: Path, *, pixels: bool, force: bool) -> tuple[Tags, list[Finding]]:
+    _check_inflated_size(path)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -257,6 +132,35 @@ def _parse(path: Path, *, pixels: bool, force: bool) -> tuple[Tags, list[Finding
     if any("End of file reached" in found.message for found in findings) or not len(dataset):
         raise refuse(path, "truncated", "the file is cut off", "Copy or export it again")
     return Tags(dataset, path), findings
+
+
+def _check_inflated_size(path: Path) -> None:
+    """Refuse a deflated object that would not fit: a few bytes can hold gigabytes of zeros."""
+    with path.open("rb") as file:
+        start = file.read(META_BYTES)
+        if DEFLATED not in start:
+            return
+        file.seek(0)
+        content = file.read(LARGEST_IMAGE)
+    try:
+        header = pydicom.filereader.read_file_meta_info(path)
+        begin = 132 + 12 + header.FileMetaInformationGroupLength
+    except Exception as error:  # pydicom raises many kinds on malformed bytes
+        raise _unreadable(path, error) from error
+    inflate, rest, size = zlib.decompressobj(-zlib.MAX_WBITS), content[begin:], 0
+    try:
+        while rest and size <= LARGEST_IMAGE:
+            size += len(inflate.decompress(rest, INFLATE_STEP))
+            rest = inflate.unconsumed_tail
+    except zlib.error as error:
+        raise _unreadable(path, error) from error
+    if size > LARGEST_IMAGE:
+        raise _too_large(path)
+
+
+def _too_large(path: Path) -> DicomError:
+    problem = f"it would take more than {LARGEST_IMAGE >> 20} MiB of memory"
+    return refuse(path, "too-large", problem, "Export the series again, one image per file")
 
 
 def check_image(tags: Tags) -> None:
@@ -270,6 +174,15 @@ def check_image(tags: Tags) -> None:
         raise refuse(
             tags.path, "no-pixel-data", "there is no pixel data in it", "Remove or export it again"
         )
+    if not tags.dataset.get_item("PixelData").value:
+        raise refuse(tags.path, "no-pixel-data", "its pixel data are empty", "Export it again")
+    if tags.text("SOPClassUID").startswith(SECONDARY_CAPTURE):
+        raise refuse(
+            tags.path,
+            "screenshot",
+            "it is a secondary capture (a screenshot)",
+            "Export the original MR series instead of it",
+        )
     photometric = tags.text("PhotometricInterpretation")
     if tags.integer("SamplesPerPixel") != 1 or photometric not in GREY:
         raise refuse(
@@ -278,7 +191,12 @@ def check_image(tags: Tags) -> None:
             f"the image is not a plain grey one (photometric interpretation '{photometric}')",
             "Export the original MR series instead of a screenshot",
         )
-    for keyword in ("Rows", "Columns", "BitsAllocated", "BitsStored", "PixelRepresentation"):
+    size = tags.integer("NumberOfFrames", 1)
+    for keyword in ("Rows", "Columns", "BitsAllocated"):
+        size *= tags.integer(keyword)
+    if size > 8 * LARGEST_IMAGE:
+        raise _too_large(tags.path)
+    for keyword in ("BitsStored", "PixelRepresentation"):
         tags.integer(keyword)
 
 
@@ -309,10 +227,10 @@ def decode(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
 
 def stored_pixels(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
     """Decode the pixels of one file as they are stored; the terms are those of `decode`."""
-    path, syntax = tags.path, tags.dataset.file_meta.get("TransferSyntaxUID")
+    path, syntax = tags.path, transfer_syntax(tags)
     try:
         decoder = get_decoder(syntax)
-    except (NotImplementedError, TypeError, AttributeError):
+    except NotImplementedError:
         raise _no_decoder(path, syntax) from None
     if not decoder.is_available:
         raise _no_decoder(path, syntax)
@@ -331,9 +249,26 @@ def stored_pixels(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
     return pixels, warning_findings(caught, path.name)
 
 
-def _no_decoder(path: Path, syntax: pydicom.uid.UID | None) -> DicomError:
-    if syntax is None:
-        return refuse(path, "bad-tag", "the transfer syntax is missing", "Copy or export it again")
+def transfer_syntax(tags: Tags) -> pydicom.uid.UID:
+    """Return how a file's dataset and pixels are encoded.
+
+    Raises
+    ------
+    DicomError
+        If that is missing or no transfer syntax.
+    """
+    meta = getattr(tags.dataset, "file_meta", None) or {}
+    value = meta.get("TransferSyntaxUID")
+    if not value:
+        problem = "the transfer syntax is missing"
+        raise refuse(tags.path, "bad-tag", problem, "Copy or export it again")
+    syntax = pydicom.uid.UID(str(value))
+    if not syntax.is_transfer_syntax and not syntax.is_private:
+        raise _no_decoder(tags.path, syntax)
+    return syntax
+
+
+def _no_decoder(path: Path, syntax: pydicom.uid.UID) -> DicomError:
     package = INSTALL.get(str(syntax))
     action = (
         f"Run: pip install {package}"

@@ -15,7 +15,8 @@ from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.datadict import tag_for_keyword
 from pydicom.uid import EnhancedMRImageStorage
 
-from npc_helpers.dicom_files import DicomError, Tags, open_file
+from npc_helpers.dicom_files import open_file
+from npc_helpers.dicom_tags import DicomError, Tags
 
 KEYWORDS = (
     "SpecificCharacterSet",
@@ -84,7 +85,7 @@ def read_header(path: Path) -> dict[str, str] | None:
         with path.open("rb", buffering=0) as file:
             start = file.read(START)
         found = _walk(start)
-    except (OSError, _CannotWalk, struct.error):
+    except (OSError, _CannotWalk, struct.error, RecursionError):
         return _by_pydicom(path)
     if found.get("SOPClassUID") == EnhancedMRImageStorage:
         return _by_pydicom(path)

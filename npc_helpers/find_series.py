@@ -20,8 +20,9 @@ from pathlib import Path
 import pandas as pd
 
 from npc_helpers.artefacts import StudyError, atomic_path, dicom_files, series_checksum
-from npc_helpers.dicom_files import DicomError, Finding
+from npc_helpers.dicom_files import is_link_outwards
 from npc_helpers.dicom_headers import read_header
+from npc_helpers.dicom_tags import DicomError, Finding
 from npc_helpers.progress import progress_bar
 from npc_helpers.schema import MANIFEST
 from npc_helpers.series_kind import classify, part_of
@@ -239,7 +240,6 @@ def find_series(
 def list_dicom(folder: Path) -> tuple[list[Path], Counter]:
     """Return the files below a folder that may be DICOM, sorted, and count the others."""
     files, ignored = [], Counter()
-    root = folder.resolve()
     for where, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if not folders and not names:
@@ -250,7 +250,7 @@ def list_dicom(folder: Path) -> tuple[list[Path], Counter]:
                 ignored["hidden file"] += 1
             elif name.upper() == "DICOMDIR":
                 ignored["DICOMDIR"] += 1
-            elif path.is_symlink() and not path.resolve().is_relative_to(root):
+            elif is_link_outwards(path, folder):
                 ignored["link out of the folder"] += 1
             else:
                 files.append(path)

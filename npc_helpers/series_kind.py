@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from npc_helpers.dicom_files import SECONDARY_CAPTURE
+
 T2_TR_MS, T2_TE_MS = 2000, 60  # T2-weighted: both longer
 T1_TR_MS, T1_TE_MS = 1000, 25  # T1-weighted: both shorter
 AXIAL = 0.8  # |cosine| between slice normal and body axis: tilted by up to 37 degrees
@@ -57,7 +59,6 @@ NO_CONTRAST_NAME = (
     r"non[- ]?(contrast|enhanced)|unenhanced|without|\bw/?o\b|- ?c\b|\bnativ|\bplain\b"
     r"|\bpre(?![ -]?(rt|treat|chemo|op|imrt))[- ]?(gd|c|contrast|km)?\b"
 )
-SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
 class Kind(NamedTuple):

@@ -18,7 +18,7 @@ from npc_helpers.artefacts import StudyError
 from npc_helpers.cohort import progression_free_survival
 from npc_helpers.deidentify import Key, deidentify_file, deidentify_folder, deidentify_table, main
 from npc_helpers.dicom import read_series
-from npc_helpers.dicom_files import DicomError
+from npc_helpers.dicom_tags import DicomError
 from npc_helpers.find_series import find_series
 from npc_helpers.study import Study, init
 from npc_helpers.synthetic.centres import select
@@ -205,7 +205,8 @@ def test_the_very_old_are_89(given, kept, lenient):
         ("not-mr", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}),
         ("not-mr", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.104.1"}),
         ("not-mr", {"Modality": "SR"}),
-        ("no-patient", {"PatientID": " "}),
+        ("no-identifier", {"PatientID": " "}),
+        ("no-identifier", {"SOPInstanceUID": None}),
     ],
 )
 def test_what_may_show_an_identity_is_refused(code, tags):
