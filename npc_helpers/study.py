@@ -75,10 +75,15 @@ class Study:
         """Open the folder named by ``NPC_STUDY``, or the demonstration study of this repository."""
         return cls(os.environ.get("NPC_STUDY") or Path(__file__).parent.parent)
 
+    @classmethod
+    def demonstration(cls) -> Study:
+        """Open the demonstration study of this repository, whatever ``NPC_STUDY`` says."""
+        return cls(Path(__file__).resolve().parent.parent)
+
     @property
     def name(self) -> str:
         """The folder's own name; "demonstration" for the study that ships with the suite."""
-        shipped = Path(__file__).resolve().parent.parent
+        shipped = Study.demonstration().folder
         return "demonstration" if self.folder.resolve() == shipped else self.folder.name
 
     @cached_property
@@ -252,6 +257,16 @@ class Study:
     def reference_path(self, name: str) -> Path:
         """Return where the small reference copy of an artefact lies, if the study ships one."""
         return self.folder / "data" / "reference" / name
+
+    def read_reference(self, name: str) -> pd.DataFrame:
+        """Read the reference copy of an artefact table, also where an own one exists.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the study ships none.
+        """
+        return load_table(self.reference_path(name))
 
     def fingerprint(self, *names: str) -> dict[str, str]:
         """Return the hashes of study tables (by name) and artefacts (by file name).

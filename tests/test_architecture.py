@@ -12,7 +12,7 @@ GROUND_FLOOR = {
     *("study", "schema", "tables", "checks", "identifying", "artefacts", "settings", "progress"),
 }
 MAY_USE_KERAS = {"models", "training", "gradcam", "weight_sources"}
-TOP_FLOOR = {"figures", "widgets", "notebooks", "display", "__main__"}
+TOP_FLOOR = {"figures", "widgets", "notebooks", "display", "report", "__main__"}
 
 
 def room(path):

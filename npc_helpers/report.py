@@ -1,0 +1,115 @@
+"""What goes into a manuscript: figures as SVG and PDF, tables as CSV and LaTeX, one page of all."""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from pathlib import Path
+
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from npc_helpers.study import atomic_path
+
+NAME = re.compile(r"[a-z0-9_]+")
+UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}  # same input, same bytes
+PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; }}
+body {{ padding: 0 1rem; }}
+figure {{ margin: 2rem 0; }}
+figure img {{ max-width: 100%; background: white; padding: .5rem; }}
+table {{ border-collapse: collapse; font-size: .9rem; display: block; overflow-x: auto; }}
+th, td {{ padding: .25rem .6rem; border-bottom: 1px solid gray; text-align: right; }}
+th:first-child, td:first-child {{ text-align: left; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+<p>{note}</p>
+{parts}
+</body>
+</html>
+"""
+
+
+class Report:
+    """Collects figures and tables with their captions, and writes them to a folder.
+
+    Parameters
+    ----------
+    folder : path-like
+        Receives ``report.html``, ``figures/`` (SVG, PDF) and ``tables/`` (CSV, LaTeX).
+    title : str
+    note : str
+        What kind of patients are described; stands below the title and in every caption.
+
+    Notes
+    -----
+    The figures are drawn by matplotlib and need neither a browser nor a network. The page holds
+    its pictures itself and fetches nothing.
+    """
+
+    def __init__(self, folder: str | Path, *, title: str, note: str) -> None:
+        self.folder, self.title, self.note = Path(folder), title, note
+        self._parts: list[str] = []
+
+    def add_figure(self, name: str, figure: Figure, caption: str) -> None:
+        """Write ``figures/name.svg`` and ``.pdf``, and put the picture on the page.
+
+        Raises
+        ------
+        ValueError
+            If `name` is not made of small letters, digits and underscores.
+        """
+        for suffix, metadata in UNDATED.items():
+            with (
+                atomic_path(self._place("figures", name, suffix)) as temporary,
+                rc_context({"svg.hashsalt": name}),
+            ):
+                figure.savefig(
+                    temporary, format=suffix, metadata=metadata, facecolor="white",
+                    bbox_inches="tight",
+                )  # fmt: skip
+        picture = self._place("figures", name, "svg").read_bytes()
+        source = f"data:image/svg+xml;base64,{base64.b64encode(picture).decode()}"
+        text = html.escape(caption)
+        self._add(f'<figure><img src="{source}" alt="{text}">', caption, "</figure>", "figcaption")
+
+    def add_table(self, name: str, table: pd.DataFrame, caption: str, *, decimals: int = 3) -> None:
+        """Write ``tables/name.csv`` (all digits) and ``.tex``, and put the table on the page."""
+        with atomic_path(self._place("tables", name, "csv")) as temporary:
+            table.to_csv(temporary, index=False, lineterminator="\n")
+        shown = table.round(decimals)
+        latex = shown.to_latex(index=False, escape=True, caption=caption, label=f"tab:{name}")
+        with atomic_path(self._place("tables", name, "tex")) as temporary:
+            temporary.write_text(latex, encoding="utf-8")
+        self._add(f"<section>{shown.to_html(index=False, border=0)}", caption, "</section>", "p")
+
+    def write(self) -> Path:
+        """Write ``report.html``; return its path."""
+        path = self.folder / "report.html"
+        page = PAGE.format(
+            title=html.escape(self.title), note=html.escape(self.note), parts="\n".join(self._parts)
+        )
+        with atomic_path(path) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+        return path
+
+    def _add(self, opening: str, caption: str, closing: str, tag: str) -> None:
+        text = html.escape(f"{caption} ({self.note})")
+        self._parts.append(f"{opening}<{tag}>{text}</{tag}>{closing}")
+
+    def _place(self, kind: str, name: str, suffix: str) -> Path:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no file name: use small letters, digits and underscores")
+        return self.folder / kind / f"{name}.{suffix}"
