@@ -108,7 +108,7 @@ def deidentify_folder(
         If the source does not exist, the key lies in the wrong place, or two patients would
         share a pseudonym.
     """
-    source, target = Path(source), Path(target)
+    source, target = Path(source).expanduser(), Path(target).expanduser()
     if not source.is_dir():
         raise StudyError(f"{source}: no such folder. Name the folder that holds the DICOM files.")
     key = Key.open(key_path, outside=target)

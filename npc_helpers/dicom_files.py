@@ -174,7 +174,7 @@ def check_image(tags: Tags) -> None:
         raise refuse(
             tags.path, "no-pixel-data", "there is no pixel data in it", "Remove or export it again"
         )
-    if not tags.dataset.get_item("PixelData").value:
+    if not tags.dataset.get_item("PixelData", keep_deferred=True).value:
         raise refuse(tags.path, "no-pixel-data", "its pixel data are empty", "Export it again")
     if tags.text("SOPClassUID").startswith(SECONDARY_CAPTURE):
         raise refuse(

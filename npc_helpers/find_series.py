@@ -129,7 +129,7 @@ class FoundSeries:
         StudyError
             As for `manifest`, and if another series lies where one is to go.
         """
-        study_folder, rows = Path(study_folder), []
+        study_folder, rows = Path(study_folder).expanduser(), []
         chosen = self._chosen()
         for row, key in progress_bar(chosen.items(), shown=progress, desc="copying", unit="series"):
             path = "/".join(("data", "images", *(folder_name(part) for part in key)))
@@ -208,7 +208,7 @@ def find_series(
     StudyError
         If the folder does not exist.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise StudyError(f"{folder}: no such folder. Name the folder that holds the DICOM files.")
     paths, ignored = list_dicom(folder)

@@ -1,0 +1,132 @@
+"""Bring images of another pixel size to the reference grid, by millimetres, and masks back again.
+
+The paper's images have 512 x 512 pixels. A matrix of 320 or 768 is resampled to the reference
+pixel size about the centre of the image; what lies outside the 512 x 512 field is cut off, what is
+missing is zero. Rows and columns are scaled by the same length in millimetres each: an image is
+never stretched. Slices stay where they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage
+
+from npc_helpers.dicom import MRSeries
+from npc_helpers.dicom_tags import Finding
+
+REFERENCE_MATRIX = 512
+REFERENCE_SPACING_MM = 250 / 512  # the demonstration study's field of view is 250 mm
+
+
+@dataclass(frozen=True)
+class Grid:
+    """In-plane grid of pixels about a common centre.
+
+    Attributes
+    ----------
+    rows, columns : int
+    spacing_mm : tuple of float
+        Between rows, between columns.
+    """
+
+    rows: int
+    columns: int
+    spacing_mm: tuple[float, float]
+
+    @classmethod
+    def of(cls, series: MRSeries) -> Grid:
+        """Return the grid of a series."""
+        return cls(*series.array.shape[-2:], series.pixel_spacing_mm)
+
+    @classmethod
+    def reference(cls) -> Grid:
+        """Return the grid of the paper's matrix."""
+        return cls(REFERENCE_MATRIX, REFERENCE_MATRIX, (REFERENCE_SPACING_MM,) * 2)
+
+    def places_in(self, other: Grid) -> tuple[np.ndarray, np.ndarray]:
+        """Return where this grid's rows and columns lie in another grid, in its pixels."""
+        places = []
+        for axis, n, there in ((0, self.rows, other.rows), (1, self.columns, other.columns)):
+            millimetres = (np.arange(n) - (n - 1) / 2) * self.spacing_mm[axis]
+            places.append(millimetres / other.spacing_mm[axis] + (there - 1) / 2)
+        return places[0], places[1]
+
+
+def resample_series(series: MRSeries, grid: Grid | None = None) -> MRSeries:
+    """Return a series on another grid.
+
+    Parameters
+    ----------
+    series : MRSeries
+    grid : Grid, optional
+        By default the reference grid. A series that is on the grid already is returned as it is.
+
+    Returns
+    -------
+    MRSeries
+        Interpolated linearly, after a Gaussian blur where pixels become larger (against
+        aliasing), in the stored type; a finding says what was done.
+    """
+    grid, own = grid or Grid.reference(), Grid.of(series)
+    if own == grid:
+        return series
+    rows, columns = grid.places_in(own)
+    sigma = [
+        max(wanted / had - 1, 0) / 2
+        for wanted, had in zip(grid.spacing_mm, own.spacing_mm, strict=True)
+    ]
+    array = np.empty((len(series.array), grid.rows, grid.columns), series.array.dtype)
+    where = np.meshgrid(rows, columns, indexing="ij")
+    for index, image in enumerate(series.array):
+        smooth = ndimage.gaussian_filter(image.astype(np.float32), sigma)
+        resampled = ndimage.map_coordinates(smooth, where, order=1, cval=0.0)
+        array[index] = resampled if array.dtype.kind == "f" else np.rint(resampled)
+    message = (
+        f"resampled from {own.rows} x {own.columns} pixels of {own.spacing_mm[0]:.4g} x "
+        f"{own.spacing_mm[1]:.4g} mm to {grid.rows} x {grid.columns} of {grid.spacing_mm[0]:.4g} mm"
+    )
+    findings = (*series.findings, Finding("info", "resampled", "", message))
+    return replace(series, array=array, pixel_spacing_mm=grid.spacing_mm, findings=findings)
+
+
+def resample_mask(mask: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray:
+    """Return a mask on another grid; with the grids exchanged, back again.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (..., rows, columns)
+        On the grid `source`.
+    source, target : Grid
+
+    Returns
+    -------
+    ndarray of bool, shape (..., target.rows, target.columns)
+        Each pixel takes the nearest one's value; False outside the source.
+
+    Raises
+    ------
+    ValueError
+        If the mask is not on the grid `source`.
+    """
+    mask = np.asarray(mask, dtype=bool)
+    if mask.shape[-2:] != (source.rows, source.columns):
+        raise ValueError(
+            f"the mask has {mask.shape[-2:]} pixels, its grid {source.rows} x {source.columns}; "
+            "give the grid of the series it was drawn on."
+        )
+    result = np.zeros((*mask.shape[:-2], target.rows, target.columns), dtype=bool)
+    (row_of, row_in), (column_of, column_in) = (
+        _nearest(places, n)
+        for places, n in zip(target.places_in(source), mask.shape[-2:], strict=True)
+    )
+    result[..., row_of[:, None], column_of] = mask[..., row_in[:, None], column_in]
+    return result
+
+
+def _nearest(places: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pixels that have a nearest source pixel, and which one it is."""
+    nearest = np.floor(places + 0.5).astype(int)
+    inside = np.flatnonzero((nearest >= 0) & (nearest < n))
+    return inside, nearest[inside]
