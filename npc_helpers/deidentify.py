@@ -89,8 +89,9 @@ def deidentify_folder(
     Parameters
     ----------
     source, target : path-like
-        Images go to ``target/<pseudonym>/<series>/IM0001.dcm``; names of files and folders of the
-        source play no part in it.
+        Images go to ``target/<pseudonym>/series-…/image-….dcm``, named after their new
+        identifiers: names of files and folders of the source play no part in it, and a second
+        batch of the same series joins the first.
     key_path : path-like
         The secret, made if it does not exist. It must lie outside `target` and any other study
         or repository. The table of patients and pseudonyms is written beside it.
@@ -113,7 +114,6 @@ def deidentify_folder(
         raise StudyError(f"{source}: no such folder. Name the folder that holds the DICOM files.")
     key = Key.open(key_path, outside=target)
     known: dict[str, str] = {}
-    counts: dict[str, int] = {}
     rows = []
     for path in progress_bar(list_dicom(source)[0], shown=progress, desc="removing names"):
         name = path.relative_to(source).as_posix()
@@ -131,9 +131,8 @@ def deidentify_folder(
                 f"two patients would be {pseudonym}. Make a new key ({key_path}) and start again "
                 "with an empty target."
             )
-        folder = f"{pseudonym}/{key.label(dataset.SeriesInstanceUID)}"
-        counts[folder] = counts.get(folder, 0) + 1
-        place = f"{folder}/IM{counts[folder]:04d}.dcm"
+        folder = f"{pseudonym}/{key.label(dataset.SeriesInstanceUID, 'series')}"
+        place = f"{folder}/{key.label(dataset.SOPInstanceUID, 'image')}.dcm"
         with atomic_path(target / place) as temporary:
             dataset.save_as(temporary, enforce_file_format=True)
         stated = "BurnedInAnnotation" in dataset

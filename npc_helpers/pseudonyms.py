@@ -97,9 +97,9 @@ class Key:
         """Return the new identifier of an object, series, study or frame (PS3.5, B.2)."""
         return f"2.25.{uuid.UUID(bytes=self._digest('uid', uid)[:16], version=5).int}"
 
-    def label(self, uid: str) -> str:
-        """Return a short name for a folder, from an identifier that is new already."""
-        return "series-" + hashlib.sha256(uid.encode()).hexdigest()[:12]
+    def label(self, uid: str, what: str) -> str:
+        """Return a short name for a file or folder, from an identifier that is new already."""
+        return f"{what}-{hashlib.sha256(uid.encode()).hexdigest()[:16]}"
 
     @property
     def mapping_path(self) -> Path:

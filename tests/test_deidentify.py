@@ -299,6 +299,17 @@ def test_only_the_owner_reads_key_and_mapping(tmp_path):
     ]
 
 
+def test_batches_of_one_series_come_together(tmp_path):
+    array = write_series(tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    for name in ("I01.dcm", "I02.dcm"):
+        (tmp_path / "a" / name).rename(tmp_path / "b" / name)
+    for batch in ("a", "b", "b"):
+        deidentify_folder(tmp_path / batch, tmp_path / "out", key_path=tmp_path / "key")
+    (found,) = find_series(tmp_path / "out").table["path"]
+    assert np.array_equal(read_series(tmp_path / "out" / found).array, array)
+
+
 def test_the_command(tmp_path, capsys):
     write_series(tmp_path / "in")
     shutil.copyfile(tmp_path / "in" / "I01.dcm", tmp_path / "shot.dcm")
