@@ -77,6 +77,38 @@ for path in sorted(study.series_folder(patient_id, "pre", "t2w").glob("*.dcm"))[
 pd.DataFrame([vars(finding) for finding in t2w.findings], columns=["severity", "code", "message"])
 
 # %% [markdown]
+# ### Which series is which?
+#
+# A patient's folder holds more than the two series we want: localisers, fat images, reformats.
+# `find_series` reads the headers of everything in a folder and proposes what each series is and
+# from which time point, with its reasons. What is not certain is refused, and you decide in the
+# column `decided`. `docs/own_images.md` tells how such a table becomes the manifest of your study.
+
+# %%
+from npc_helpers.find_series import find_series
+
+patient_folder = study.series_folder(patient_id, "pre", "t2w").parents[1]
+dates = study.registry.set_index("patient_id")
+found = find_series(patient_folder, treatment_start=dates.treatment_start.to_dict())
+found.table[["description", "n_images", "kind", "timepoint", "status", "reason"]]
+
+# %%
+proposed = found.table[found.table.status == "proposed"]
+thumbnails = {
+    f"{row.timepoint} {row.kind}": dicom.read_series(patient_folder / row.path)
+    for row in proposed.itertuples()
+}
+show(
+    figures.series_grid(thumbnails, columns=4, note=note),
+    alt="The middle slice of each proposed series of one patient.",
+)
+
+# %% [markdown]
+# Each picture fits its heading: fluid is bright in T2w and dark in t1c, and the tumour before
+# treatment is larger than what is left of it after. A look like this takes seconds and has saved
+# studies.
+
+# %% [markdown]
 # ## All series
 #
 # The next cell reads every series of the study with all processor cores and keeps the pixel
