@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import psutil
 import pydicom
 import pytest
 
@@ -234,24 +235,38 @@ def test_a_lost_file_is_made_again_and_nothing_else(copy, cohort, folder):
     assert different(folder, copy) == []
 
 
-def test_a_killed_build_leaves_no_half_file_and_goes_on(tmp_path):
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_killed_build_leaves_no_half_file_and_goes_on(workers, tmp_path):
     folder = tmp_path / "killed"
     command = [sys.executable, "-m", "npc_helpers.synthetic", folder, "--patients", "2"]
-    options = ["--matrix", str(MATRIX), "--workers", "1"]
+    options = ["--matrix", str(MATRIX), "--workers", workers]
     process = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list(folder.rglob(examination.NOTE)) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    assert wait_until(lambda: list(folder.rglob(examination.NOTE)))
+    children = psutil.Process(process.pid).children()
     process.send_signal(signal.SIGKILL)
     process.wait()
-    finished = len(list(folder.rglob(examination.NOTE)))
-    assert 1 <= finished < 4
+    assert wait_until(lambda: not any(map(alive, children)))
+    assert 1 <= len(list(folder.rglob(examination.NOTE))) < 4
     assert not (folder / "data_manifest.csv").exists()  # an unfinished study is no study
     for series in folder.glob("data/images/*/*/t*"):
         assert len(list(series.glob("*.dcm"))) == 6
     assert main([str(folder), "--patients", "2", *options]) == 0
     assert not list(folder.rglob(".part-*"))
     assert Study(folder).check(progress=False).empty
+
+
+def wait_until(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return condition()
+
+
+def alive(process):
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 # --- refused ------------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import date
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import pandas as pd
 
@@ -218,7 +219,8 @@ def _make_all(
 
 def _in_processes(jobs: Iterable[Examination], workers: int) -> Iterator[tuple[Examination, dict]]:
     # Fresh processes on every system: a forked copy of a process that runs threads can hang.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    context = get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
     try:
         running = {pool.submit(make, job): job for job in jobs}
         for future in as_completed(running):
@@ -230,6 +232,16 @@ def _in_processes(jobs: Iterable[Examination], workers: int) -> Iterator[tuple[E
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let this worker end when the build is killed; it would wait for work for ever."""
+
+    def wait() -> None:
+        parent_process().join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 # --- the tables -----------------------------------------------------------------------------------
