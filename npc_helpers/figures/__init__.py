@@ -4,6 +4,7 @@ Every function returns the figure and draws nothing by itself. ``note`` is stamp
 corner: what kind of patients are shown. ``with theme("dark"):`` draws for a dark page.
 """
 
+from npc_helpers.figures.appraisal import printed_intervals_figure
 from npc_helpers.figures.calibration import calibration_figure, decision_figure
 from npc_helpers.figures.cohort import flow_chart, kaplan_meier, km_by_risk, pfs_figure
 from npc_helpers.figures.explorers import roc_explorer
@@ -48,6 +49,7 @@ __all__ = [
     "pre_post_scatter",
     "precision_figure",
     "prediction_strip",
+    "printed_intervals_figure",
     "roc_explorer",
     "roc_figure",
     "roi_montage",

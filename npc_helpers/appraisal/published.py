@@ -1,0 +1,72 @@
+"""What the paper prints, read from the tables beside this file."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pandas as pd
+
+from npc_helpers.statistics import ConfusionTable
+
+
+def _read(name: str) -> pd.DataFrame:
+    with (files("npc_helpers.appraisal") / name).open(encoding="utf-8") as file:
+        return pd.read_csv(file, dtype=str, keep_default_na=False)
+
+
+def published() -> pd.DataFrame:
+    """Return one row per printed claim.
+
+    Returns
+    -------
+    DataFrame of str
+        id, place, claim, printed, check and argument (function of `recompute` that judges it),
+        remark (one sentence of the reviewer).
+    """
+    return _read("published.csv")
+
+
+def table_1(characteristic: str) -> pd.DataFrame:
+    """Return the counts of one characteristic in Table 1 (index level; training, test).
+
+    Raises
+    ------
+    ValueError
+        If Table 1 has no such characteristic.
+    """
+    table = _read("table1.csv")
+    known = list(dict.fromkeys(table.characteristic))
+    if characteristic not in known:
+        raise ValueError(f"Table 1 has no {characteristic!r}; it has {', '.join(known)}")
+    part = table[table.characteristic == characteristic].set_index("level")
+    return part[["training", "test"]].astype(int)
+
+
+def confusion_tables() -> dict[str, ConfusionTable]:
+    """Return Table 2: the four counts of each model in the 43 test patients."""
+    table = _read("table2.csv").set_index("model").astype(int)
+    return {row.Index: ConfusionTable(row.tp, row.fp, row.tn, row.fn) for row in table.itertuples()}
+
+
+def reproduction_map() -> pd.DataFrame:
+    """Return where the suite reproduces each figure, table and method of the paper.
+
+    Returns
+    -------
+    DataFrame of str
+        item, what, notebook (stem), heading (of the section in that notebook), difference (from
+        the paper, blank where there is none worth naming).
+    """
+    return _read("reproduction.csv")
+
+
+def checklist() -> pd.DataFrame:
+    """Return reporting items after TRIPOD+AI (2024) and CLAIM (2024), in our own short words.
+
+    Returns
+    -------
+    DataFrame of str
+        guideline, topic, item, paper (what it reports; ``open`` where it says nothing),
+        run (what a run of this suite records; ``open`` where only the user can answer).
+    """
+    return _read("checklist.csv")

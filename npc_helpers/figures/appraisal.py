@@ -1,0 +1,39 @@
+"""Figure of notebook 07: printed intervals against what the test patients can give."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from npc_helpers.figures.results import model_colour
+from npc_helpers.figures.style import colour, in_house_style, new_figure, stamped
+
+
+@in_house_style
+def printed_intervals_figure(intervals: pd.DataFrame, *, note: str = "") -> Figure:
+    """Draw each printed interval over the width that this number of patients gives.
+
+    Parameters
+    ----------
+    intervals : DataFrame
+        As `appraisal.intervals` returns it: measure, model, value, low, high, place, expected.
+    note : str
+        Stamped into the corner.
+    """
+    parts = list(intervals.groupby("measure", sort=False))
+    figure = new_figure(9.8, 0.42 * max(len(part) for _, part in parts) + 1.5)
+    for axes, (measure, part) in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts,
+                                     strict=True):  # fmt: skip
+        for line, row in enumerate(part.itertuples()):
+            ends = [row.value - row.expected, min(row.value + row.expected, 1)]
+            label = "expected of these patients" if line == 0 else None
+            axes.plot(ends, [line] * 2, color=colour("faint"), linewidth=9, alpha=0.3,
+                      solid_capstyle="butt", label=label)  # fmt: skip
+            tint = model_colour(row.model, line)
+            axes.plot([row.low, row.high], [line] * 2, color=tint)
+            axes.plot(row.value, line, "s", color=tint)
+        labels = [f"{row.model}\n({row.place})" for row in part.itertuples()]
+        axes.set_yticks(range(len(part)), labels, fontsize=8)
+        axes.set(title=f"{measure} (95% CI)", ylim=(len(part) - 0.4, -0.6), xlim=(0.5, 1.0))
+        axes.legend(loc="lower left", fontsize=8)
+    return stamped(figure, note)
