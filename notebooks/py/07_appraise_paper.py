@@ -118,12 +118,12 @@ show(
 )
 
 # %% [markdown]
-# The AUC intervals have the width that 23 and 20 patients give. Those of the C-index are half as wide or
-# less. If every test patient had progressed, the abstract's could be right; those of the text could not.
+# The AUC intervals have the width that 23 and 20 patients give. Those of the C-index are about half as wide or
+# less. If nearly every test patient had progressed, the abstract's might be right; the two narrower ones of the text could not.
 
 # %% tags=["nbval-check-output"]
 for pair in (("Ensemble", "TNM"), ("Post-model", "TNM"), ("Ensemble", "Pre-model")):
-    print(f"{' against '.join(pair):24} McNemar at best P = {recompute.best_mcnemar(*pair):.4f}")
+    print(f"{' against '.join(pair):26} McNemar at best P = {recompute.best_mcnemar(*pair):.4f}")
 
 # %% [markdown]
 # Even if the better model were right wherever the other is, five patients cannot make a significant difference. This
