@@ -14,10 +14,7 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +22,7 @@ import numpy as np
 
 from npc_helpers.artefacts import StudyError, atomic_path, series_checksum
 from npc_helpers.dicom import DicomError, Finding, MRSeries, read_series
+from npc_helpers.parallel import in_processes
 from npc_helpers.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -213,33 +211,11 @@ def _read_all(
     if not jobs:
         return
     workers = min(workers, math.ceil(len(jobs) / SERIES_PER_WORKER))
-    done = _read_here(jobs) if workers == 1 else _read_in_processes(jobs, workers)
     what = {"desc": "reading DICOM", "unit": "series", "leave": False}
     with progress_bar(total=len(jobs), shown=progress, **what) as bar:
-        for result in done:
+        for result in in_processes(_read_one, jobs, workers=workers, what="reads DICOM"):
             bar.update()
             yield result
-
-
-def _read_here(jobs: list[_Job]) -> Iterator[tuple[_Job, DicomError | None]]:
-    for job in jobs:
-        yield job, _read_one(job)
-
-
-def _read_in_processes(jobs: list[_Job], workers: int) -> Iterator[tuple[_Job, DicomError | None]]:
-    # Fresh processes on every system: a forked copy of a process that runs threads can hang.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-    try:
-        running = {pool.submit(_read_one, job): job for job in jobs}
-        for future in as_completed(running):
-            yield running[future], future.result()
-    except BrokenProcessPool as error:
-        raise StudyError(
-            "A process that reads DICOM ended unexpectedly. In a script, call load_stacks below "
-            "`if __name__ == '__main__':`; if memory is short, use workers=1."
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _read_one(job: _Job) -> DicomError | None:

@@ -9,7 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "npc_helpers"
 GROUND_FLOOR = {
-    *("study", "schema", "tables", "checks", "identifying", "artefacts", "settings", "progress"),
+    *("study", "schema", "tables", "checks", "identifying", "artefacts", "settings"),
+    *("progress", "parallel"),
 }
 MAY_USE_KERAS = {"models", "training", "gradcam", "weight_sources"}
 TOP_FLOOR = {"figures", "widgets", "notebooks", "display", "report", "__main__"}

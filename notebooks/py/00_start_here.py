@@ -167,6 +167,7 @@ pd.DataFrame({"tutorial": asdict(TUTORIAL), "paper": asdict(PAPER)}).drop("name"
 # | `04_train_post_model` | And from those after treatment? | `predictions_post.csv` |
 # | `05_compare_with_tnm` | Is that better than staging, and how sure are we? | `comparison.csv` |
 # | `06_explore_gradcam` | Where in the image does the answer come from? | `gradcam_scores.csv` |
+# | `07_appraise_paper` | Which of the paper's printed numbers reproduce? | `appraisal.csv` |
 #
 # Each notebook opens by itself. If the one before it has not been run, it says so and uses
 # small reference tables that ship with the suite.

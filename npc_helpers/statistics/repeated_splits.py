@@ -11,16 +11,14 @@ from __future__ import annotations
 import itertools
 import os
 import warnings
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Mapping
 from functools import partial
-from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
 
 from npc_helpers.cohort import split as split_patients
+from npc_helpers.parallel import in_processes
 from npc_helpers.progress import progress_bar
 from npc_helpers.statistics.concordance import c_index
 from npc_helpers.statistics.estimate import Estimate, critical_value
@@ -139,9 +137,9 @@ def repeated_splits(
     scores = {name: _complete(name, s, patients).ravel() for name, s in (others or {}).items()}
     job = partial(_one_split, patients, values, scores, n_test, seed)
     workers = min(workers or os.cpu_count() or 1, max(1, n_splits // FEWEST_FOR_PROCESSES))
-    done = map(job, range(n_splits)) if workers == 1 else _in_processes(job, n_splits, workers)
+    done = in_processes(job, range(n_splits), workers=workers, what="judges splits")
     bar = progress_bar(done, shown=progress, total=n_splits, desc="splits", unit="split")
-    rows = [row for found in bar for row in found]
+    rows = [row for _, found in sorted(bar) for row in found]
     empty = n_splits - len({row["split"] for row in rows})
     if empty:
         warnings.warn(f"{empty} of {n_splits} splits had too few events to judge", stacklevel=2)
@@ -159,7 +157,7 @@ def _complete(name: str, table, patients: pd.DataFrame) -> np.ndarray:
 
 
 def _one_split(patients, features, scores, n_test, seed, number: int) -> list[dict]:
-    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+    from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # several processes with several threads each stand in line
         return _judge_split(patients, features, scores, n_test, seed, number)
@@ -192,18 +190,6 @@ def _judge_split(patients, features, scores, n_test, seed, number: int) -> list[
         }
         for name, score in risk.items()
     ]
-
-
-def _in_processes(job, n_splits: int, workers: int) -> Iterator[list[dict]]:
-    """Do the splits in fresh processes: a fork of one that has loaded TensorFlow may hang."""
-    try:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            yield from pool.map(job, range(n_splits), chunksize=5)
-    except BrokenProcessPool as error:
-        raise RuntimeError(
-            "the helper processes ended early. In a script, put the call under "
-            "`if __name__ == '__main__':`; if memory is short, use workers=1."
-        ) from error
 
 
 # --- summaries -----------------------------------------------------------------------------------

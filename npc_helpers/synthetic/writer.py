@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from multiprocessing import get_context, parent_process
 from pathlib import Path
-from threading import Thread
 
 import pandas as pd
 
+from npc_helpers.parallel import in_processes
 from npc_helpers.progress import progress_bar
 from npc_helpers.schema import MANIFEST, REGISTRY, SUGGESTED_ROIS, VISITS
 from npc_helpers.study import StudyError, atomic_path
@@ -210,38 +207,10 @@ def _make_all(
     if not jobs:
         return
     workers = min(workers or os.cpu_count() or 1, len(jobs))
-    done = ((job, make(job)) for job in jobs) if workers == 1 else _in_processes(jobs, workers)
     with progress_bar(total=len(jobs), desc="drawing", unit="exam", shown=progress) as bar:
-        for result in done:
+        for result in in_processes(make, jobs, workers=workers, what="draws images"):
             bar.update()
             yield result
-
-
-def _in_processes(jobs: Iterable[Examination], workers: int) -> Iterator[tuple[Examination, dict]]:
-    # Fresh processes on every system: a forked copy of a process that runs threads can hang.
-    context = get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
-    try:
-        running = {pool.submit(make, job): job for job in jobs}
-        for future in as_completed(running):
-            yield running[future], future.result()
-    except BrokenProcessPool as error:
-        raise StudyError(
-            "A process that draws images ended unexpectedly. In a script, call write_study below "
-            "`if __name__ == '__main__':`; if memory is short, use workers=1."
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """Let this worker end when the build is killed; it would wait for work for ever."""
-
-    def wait() -> None:
-        parent_process().join()
-        os._exit(1)
-
-    Thread(target=wait, daemon=True).start()
 
 
 # --- the tables -----------------------------------------------------------------------------------
