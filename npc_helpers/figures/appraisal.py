@@ -34,6 +34,6 @@ def printed_intervals_figure(intervals: pd.DataFrame, *, note: str = "") -> Figu
             axes.plot(row.value, line, "s", color=tint)
         labels = [f"{row.model}\n({row.place})" for row in part.itertuples()]
         axes.set_yticks(range(len(part)), labels, fontsize=8)
-        axes.set(title=f"{measure} (95% CI)", ylim=(len(part) - 0.4, -0.6), xlim=(0.5, 1.0))
+        axes.set(title=f"{measure} (95% CI)", ylim=(len(part) + 0.1, -0.6), xlim=(0.5, 1.0))
         axes.legend(loc="lower left", fontsize=8)
     return stamped(figure, note)
