@@ -42,12 +42,15 @@ class Run:
         Largest resident memory of the kernel and its children together.
     error : str or None
         The failing cell and its traceback, if one failed.
+    stopped : str or None
+        Why it ended early, if the study has too few patients for the rest. That is no failure.
     """
 
     name: str
     seconds: float
     peak_mib: float
     error: str | None = None
+    stopped: str | None = None
 
 
 class PeakMemory(threading.Thread):
@@ -123,7 +126,7 @@ def execute(notebook: nbformat.NotebookNode, name: str, *, progress, log: Path) 
         store_widget_state=False,
         on_cell_executed=lambda **_: progress.update(),
     )
-    started, error, peak_mib = time.perf_counter(), None, 0.0
+    started, error, stopped, peak_mib = time.perf_counter(), None, None, 0.0
     progress.set_description(name)
     with log.open("w") as stderr, client.setup_kernel(stderr=stderr):
         memory = PeakMemory(client.km.provisioner.process.pid)
@@ -135,11 +138,14 @@ def execute(notebook: nbformat.NotebookNode, name: str, *, progress, log: Path) 
             nbclient.exceptions.CellExecutionError,
             nbclient.exceptions.DeadKernelError,
         ) as failure:
-            error = str(failure)
+            if getattr(failure, "ename", "") == "TooFewPatients":
+                stopped = failure.evalue
+            else:
+                error = str(failure)
         finally:
             memory.stop()
             peak_mib = memory.peak_mib
-    return Run(name, time.perf_counter() - started, peak_mib, error)
+    return Run(name, time.perf_counter() - started, peak_mib, error, stopped)
 
 
 def clean_outputs(notebook: nbformat.NotebookNode) -> None:
@@ -235,6 +241,9 @@ def tutorial() -> int:
         )
     report(study, runs)
     print(f"\nExecuted notebooks: {executed}\nHTML pages:         {pages}")
+    for run in runs:
+        if run.stopped:
+            print(f"\n{run.name} ended early: {run.stopped}")
     failed = [run for run in runs if run.error]
     for run in failed:
         print(f"\n{run.name} stopped:\n{run.error}")
@@ -251,7 +260,7 @@ def report(study: Study, runs: list[Run]) -> None:
         print("\nThis study has no outcomes: training and comparison were left out.")
     print("\nnotebook                       seconds   peak MiB")
     for run in runs:
-        mark = "" if run.error is None else "   FAILED"
+        mark = "   FAILED" if run.error else "   ended early" if run.stopped else ""
         print(f"{run.name:<30} {run.seconds:7.1f} {run.peak_mib:10.0f}{mark}")
     print(
         f"{'all':<30} {sum(run.seconds for run in runs):7.1f} "

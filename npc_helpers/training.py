@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from npc_helpers.artefacts import StudyError, atomic_path
 from npc_helpers.models import prognosis_model
 from npc_helpers.progress import progress_bar
 from npc_helpers.settings import Setting
+from npc_helpers.study import Study
 
 STATE_FILE = "state.npz"
 HEAD = "risk"
@@ -371,7 +373,9 @@ def _backbone_hash(model: keras.Model) -> str:
 
 
 def load_or_reference(study, timepoint: str, *, setting: Setting) -> keras.Model:
-    """Return the trained model of a study, or the reference one that ships with it.
+    """Return the trained model of a study, or the reference one that ships with the suite.
+
+    A study without outcomes has no model of its own: it gets that of the demonstration study.
 
     Parameters
     ----------
@@ -400,5 +404,17 @@ def load_or_reference(study, timepoint: str, *, setting: Setting) -> keras.Model
                 f"Run notebook {NOTEBOOKS[timepoint]} again."
             )
         return load_model(path)
-    head = study.find_result(f"{timepoint}_head.npz", notebook=NOTEBOOKS[timepoint])
-    return load_head(head, prognosis_model(setting, seed=0))
+    return load_head(_head_file(study, timepoint), prognosis_model(setting, seed=0))
+
+
+def _head_file(study: Study, timepoint: str) -> Path:
+    """Return the last layer to use where no model was trained."""
+    name = f"{timepoint}_head.npz"
+    if study.has_outcomes:
+        return study.find_result(name, notebook=NOTEBOOKS[timepoint])
+    warnings.warn(
+        f"{study.name} has no outcomes to train on: USING THE MODEL OF THE DEMONSTRATION STUDY, "
+        "TRAINED ON SYNTHETIC PATIENTS. It shows how maps look, and says nothing about anybody.",
+        stacklevel=3,
+    )
+    return Study.demonstration().reference_path(name)

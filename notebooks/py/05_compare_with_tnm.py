@@ -219,6 +219,16 @@ show(
 # within reach of chance, in this cohort as in the paper's.
 
 # %% [markdown]
+# ## Enough patients for more?
+#
+# The comparison is made and saved. From here on it is questioned, which takes more patients. In a
+# test cohort of a dozen this notebook ends here and says so.
+
+# %%
+early, late = statistics.require_patients(test, months=36)
+print(f"{early} test patients progressed within 36 months, {late} were observed for longer")
+
+# %% [markdown]
 # ## Survival by predicted risk
 #
 # Clinicians think in curves. Here are the test patients divided by the Ensemble's answer.
@@ -240,9 +250,6 @@ print("log-rank test:", statistics.log_rank(test.pfs_months, test.progressed, ca
 
 # %% [markdown]
 # ## What the label does to the answer
-#
-# The comparison is made. From here on it is questioned, which takes more patients: with a test
-# cohort of a dozen, some of the next cells end in an error that says what is missing.
 #
 # So far "high risk" meant a follow-up of at most the median, ended by progression *or by the last
 # review* (section 2.3 of the paper). Somebody last seen at 20 months in perfect health is then

@@ -11,7 +11,14 @@ from npc_helpers.statistics.concordance import c_index, compare_c_index, uno_c_i
 from npc_helpers.statistics.confusion import ConfusionTable, confusion, wilson
 from npc_helpers.statistics.decision import net_benefit
 from npc_helpers.statistics.estimate import Estimate
-from npc_helpers.statistics.labels import compare_labels, horizon_label, label_audit, landmark
+from npc_helpers.statistics.labels import (
+    TooFewPatients,
+    compare_labels,
+    horizon_label,
+    label_audit,
+    landmark,
+    require_patients,
+)
 from npc_helpers.statistics.mcnemar import compare_calls, mcnemar_exact
 from npc_helpers.statistics.proportional_hazards import proportional_hazards
 from npc_helpers.statistics.repeated_splits import (
@@ -50,6 +57,8 @@ from npc_helpers.statistics.time_dependent import (
 )
 
 __all__ = [
+    "TooFewPatients",
+    "require_patients",
     "AddedValue",
     "Calibration",
     "ChiSquared",

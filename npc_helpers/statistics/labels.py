@@ -184,3 +184,42 @@ def landmark(time, event, start_at) -> pd.DataFrame:
         },
         index=index,
     )
+
+
+class TooFewPatients(ValueError):
+    """The patients are too few for what was asked; what came before still holds."""
+
+
+def require_patients(
+    patients: pd.DataFrame, *, months: float = 36, at_least: int = 5
+) -> tuple[int, int]:
+    """Refuse to question a comparison in patients who cannot answer.
+
+    Parameters
+    ----------
+    patients : DataFrame
+        pfs_months, progressed; usually the test patients.
+    months : float
+        Horizon.
+    at_least : int
+        Patients needed on either side of it.
+
+    Returns
+    -------
+    tuple of int
+        How many progressed by the horizon, and how many were observed for longer.
+
+    Raises
+    ------
+    TooFewPatients
+        If either number is too small.
+    """
+    early = int((patients["progressed"].astype(bool) & (patients["pfs_months"] <= months)).sum())
+    late = int((patients["pfs_months"] > months).sum())
+    if min(early, late) < at_least:
+        raise TooFewPatients(
+            f"of {len(patients)} patients, {early} progressed within {months:g} months and {late} "
+            f"were observed for longer; the rest of this notebook needs {at_least} of each. "
+            "The results above are saved."
+        )
+    return early, late
