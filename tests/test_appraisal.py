@@ -2,7 +2,9 @@
 
 import math
 import re
+import shutil
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from statsmodels.stats.weightstats import ttest_ind
 
 from npc_helpers import appraisal, figures, notebooks
 from npc_helpers.appraisal import recompute
+from npc_helpers.study import Study
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +213,21 @@ def test_checklist_leaves_nothing_blank():
 def test_unknown_characteristic_says_which_there_are():
     with pytest.raises(ValueError, match="treatment"):
         appraisal.table_1("smoking")
+
+
+def test_checklist_tells_what_the_run_knows(tmp_path):
+    root = Path(__file__).parents[1]
+    for name in ("data/registry.csv", "data/visits.csv", "data_manifest.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(root / name, tmp_path / name)
+    study = Study(tmp_path)
+    assert "not yet run" in set(appraisal.run_facts(study).values())
+    (tmp_path / "results").mkdir()
+    for path in (root / "data" / "reference").glob("cohort.csv*"):
+        shutil.copy(path, tmp_path / "results")
+    facts = appraisal.run_facts(study)
+    assert facts["participants"] == "206 of 1034 included"
+    assert facts["division"] == "163 training, 43 test"
+    assert facts["discrimination"] == "not yet run"
+    run = " ".join(appraisal.checklist(facts)["run"])
+    assert "206 of 1034 included; cohort.csv names" in run and "{" not in run

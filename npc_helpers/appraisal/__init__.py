@@ -12,6 +12,7 @@ from npc_helpers.appraisal.published import (
     reproduction_map,
     table_1,
 )
+from npc_helpers.appraisal.run import run_facts
 
 __all__ = [
     "VERDICTS",
@@ -21,5 +22,6 @@ __all__ = [
     "intervals",
     "published",
     "reproduction_map",
+    "run_facts",
     "table_1",
 ]

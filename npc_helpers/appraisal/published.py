@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
 
 import pandas as pd
 
+from npc_helpers.appraisal.run import FACTS, NOT_YET
 from npc_helpers.statistics import ConfusionTable
 
 
@@ -60,8 +62,13 @@ def reproduction_map() -> pd.DataFrame:
     return _read("reproduction.csv")
 
 
-def checklist() -> pd.DataFrame:
+def checklist(facts: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Return reporting items after TRIPOD+AI (2024) and CLAIM (2024), in our own short words.
+
+    Parameters
+    ----------
+    facts : mapping of str, optional
+        What a run knows of itself, from `run_facts`; without it, ``not yet run`` stands there.
 
     Returns
     -------
@@ -69,4 +76,6 @@ def checklist() -> pd.DataFrame:
         guideline, topic, item, paper (what it reports; ``open`` where it says nothing),
         run (what a run of this suite records; ``open`` where only the user can answer).
     """
-    return _read("checklist.csv")
+    known = dict.fromkeys(FACTS, NOT_YET) | dict(facts or {})
+    items = _read("checklist.csv")
+    return items.assign(run=[text.format(**known) for text in items["run"]])

@@ -1,0 +1,130 @@
+"""What the present run of the suite knows of itself, for the reporting checklists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+
+import pandas as pd
+
+from npc_helpers.cohort import included_patients
+from npc_helpers.settings import current_setting
+from npc_helpers.statistics import summarise_splits
+from npc_helpers.study import Study, StudyError
+
+NOT_YET = "not yet run"
+PACKAGES = ("keras", "tensorflow", "scikit-learn", "lifelines", "pydicom")
+
+
+def run_facts(study: Study) -> dict[str, str]:
+    """Read from a study and its results what a reporting checklist asks.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    dict of str
+        For each placeholder of the checklist a short text, or ``not yet run`` where the artefact
+        it is read from is missing or stale.
+    """
+    return {name: _tried(fact, study) for name, fact in FACTS.items()}
+
+
+def _tried(fact: Callable[[Study], str], study: Study) -> str:
+    try:
+        return fact(study)
+    except StudyError:
+        return NOT_YET
+
+
+def _own(study: Study, name: str) -> pd.DataFrame:
+    """Read an artefact of this run; a reference copy is none."""
+    if study.artefact_state(name) != "current":
+        raise StudyError(f"{name} is missing or stale")
+    return study.read_table(name, notebook="")
+
+
+def _sides(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
+    cohort = included_patients(_own(study, "cohort.csv"))
+    return cohort[cohort.split == "train"], cohort[cohort.split == "test"]
+
+
+def _data(study: Study) -> str:
+    hashes = study.fingerprint("registry", "visits", "manifest")
+    return ", ".join(f"{name} {hash_[:8]}" for name, hash_ in hashes.items())
+
+
+def _participants(study: Study) -> str:
+    cohort = _own(study, "cohort.csv")
+    return f"{int(cohort.included.sum())} of {len(cohort)} included"
+
+
+def _treatment(study: Study) -> str:
+    counts = included_patients(_own(study, "cohort.csv")).treatment.value_counts()
+    return ", ".join(f"{name} {n}" for name, n in counts.items())
+
+
+def _outcome(study: Study) -> str:
+    months = included_patients(_own(study, "cohort.csv")).pfs_months
+    return f"PFS; median {months.median():.1f} months"
+
+
+def _division(study: Study) -> str:
+    train, test = _sides(study)
+    return f"{len(train)} training, {len(test)} test"
+
+
+def _events(study: Study) -> str:
+    parts = zip(("training", "test"), _sides(study), strict=True)
+    return ", ".join(f"{n}: {int(p.progressed.sum())} of {len(p)} progressed" for n, p in parts)
+
+
+def _setting(_study: Study) -> str:
+    s = current_setting()
+    return (
+        f"setting {s.name}: {s.weights} weights, {s.trainable} trained, Adam {s.learning_rate:g}, "
+        f"batch {s.batch_size}, dropout {s.dropout:g}, L2 {s.l2:g}; stops when {s.monitor} has "
+        f"not improved for {s.patience} epochs"
+    )
+
+
+def _discrimination(study: Study) -> str:
+    rows = _own(study, "comparison.csv").set_index("model")
+    best = rows.loc["Ensemble"]
+    return "Ensemble: " + ", ".join(
+        f"{title} {best[name]:.3f} ({best[f'{name}_low']:.3f}–{best[f'{name}_high']:.3f})"
+        for name, title in (("auc", "AUC"), ("c_index", "C-index"))
+    )
+
+
+def _splits(study: Study) -> str:
+    splits = _own(study, "splits.csv")
+    row = summarise_splits(splits, measure="c_index").loc["Ensemble"]
+    number = splits["split"].nunique()
+    return f"{number} splits: Ensemble C-index {row.low:.2f} to {row.high:.2f}"
+
+
+def _maps(study: Study) -> str:
+    ratio = _own(study, "gradcam_scores.csv").energy_ratio.dropna()
+    return f"energy in the tumour {ratio.mean():.1f} times chance in {len(ratio)} images"
+
+
+def _software(_study: Study) -> str:
+    return ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+
+
+FACTS: dict[str, Callable[[Study], str]] = {
+    "data": _data,
+    "participants": _participants,
+    "treatment": _treatment,
+    "outcome": _outcome,
+    "division": _division,
+    "events": _events,
+    "setting": _setting,
+    "discrimination": _discrimination,
+    "splits": _splits,
+    "maps": _maps,
+    "software": _software,
+}
