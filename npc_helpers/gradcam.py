@@ -63,13 +63,22 @@ def activations(model, images, *, batch_size: int = 32) -> np.ndarray:
     -------
     float32 array (n, h, w, C)
     """
+    return _answers(_up_to_last_convolution(model), images, batch_size)
+
+
+def _up_to_last_convolution(model):
     import keras
 
-    inner = keras.Model(model.inputs, model.get_layer(LAST_CONVOLUTION).output)
+    return keras.Model(model.inputs, model.get_layer(LAST_CONVOLUTION).output)
+
+
+def _answers(inner, images, batch_size: int = 32) -> np.ndarray:
+    import keras
+
     found = np.empty((len(images), *inner.output.shape[1:]), dtype=np.float32)
     for start in range(0, len(images), batch_size):
         batch = np.asarray(images[start : start + batch_size])
-        found[start : start + batch_size] = inner.predict_on_batch(batch)
+        found[start : start + batch_size] = keras.ops.convert_to_numpy(inner(batch, training=False))
     return found
 
 
@@ -391,10 +400,11 @@ def sanity_check(model, images, *, seed: int, target: str = "margin") -> pd.Data
     rng = np.random.default_rng(seed)
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
+    inner = _up_to_last_convolution(copy)  # built once: it shares its weights with the copy
 
     def maps() -> np.ndarray:
         weights, bias = head(copy)
-        return class_map(activations(copy, images), weights, target=target, bias=bias)
+        return class_map(_answers(inner, images), weights, target=target, bias=bias)
 
     intact = maps()
     unrelated = [f.mean() for f in similarity(intact, intact[_derangement(len(intact), rng)])]

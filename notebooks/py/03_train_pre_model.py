@@ -192,8 +192,9 @@ show(
 )
 
 # %% [markdown]
-# The two groups overlap: the model leans the right way for most patients and is wrong about
-# many, more so in the test cohort than in the training cohort it has learned from.
+# The two groups overlap in both cohorts: the model leans the right way for most patients and is
+# wrong about many. Should the test cohort look better than the training cohort, which the model has
+# learned from, that is the luck of few patients: the intervals above say how much luck there can be.
 
 # %% [markdown]
 # ## Save
