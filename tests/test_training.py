@@ -17,6 +17,7 @@ import pytest
 from npc_helpers import models, training
 from npc_helpers.artefacts import StudyError
 from npc_helpers.settings import TUTORIAL
+from npc_helpers.study import Study
 
 HEAD = dataclasses.replace(
     TUTORIAL, canvas=160, shrink=2, width=0.05, blocks=(1, 1, 1), weights="none", max_epochs=6
@@ -307,6 +308,8 @@ def test_saved_head_fits_its_own_backbone_only(tmp_path):
 class FolderStudy(SimpleNamespace):
     """What `load_or_reference` asks of a study: where results are, and their state."""
 
+    has_outcomes = True
+
     def result_path(self, name):
         return self.folder / name
 
@@ -328,3 +331,11 @@ def test_model_of_a_study_or_the_reason_why_not(tmp_path):
     study.state = "stale"
     with pytest.raises(StudyError, match="other inputs .* Run notebook 04_train_post_model again"):
         training.load_or_reference(study, "post", setting=HEAD)
+
+
+def test_a_study_without_outcomes_gets_the_shipped_model_and_is_told_so(tmp_path):
+    study = FolderStudy(folder=tmp_path, name="clinic", has_outcomes=False)
+    with pytest.warns(UserWarning, match="clinic has no outcomes .* SYNTHETIC PATIENTS"):
+        model = training.load_or_reference(study, "pre", setting=TUTORIAL)
+    with np.load(Study.demonstration().reference_path("pre_head.npz")) as shipped:
+        np.testing.assert_array_equal(model.get_layer("risk").get_weights()[0], shipped["kernel"])
