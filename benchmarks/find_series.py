@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pydicom
 
-from npc_helpers.find_series import find_series
+from npc_helpers.intake.find_series import find_series
 
 RUNS = 3
 

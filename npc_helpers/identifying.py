@@ -62,7 +62,7 @@ COLUMN_NAMES = re.compile(
 BAR = {"desc": "looking for names", "unit": "series", "leave": False, "delay": 1}
 REMEDY = (
     "Take it out, or de-identify the images again from the originals: "
-    "python -m npc_helpers.deidentify."
+    "python -m npc_helpers.intake deidentify."
 )
 
 

@@ -16,10 +16,16 @@ from pydicom.uid import JPEGLSLossless, RLELossless
 
 from npc_helpers.artefacts import StudyError
 from npc_helpers.cohort import progression_free_survival
-from npc_helpers.deidentify import Key, deidentify_file, deidentify_folder, deidentify_table, main
 from npc_helpers.dicom import read_series
 from npc_helpers.dicom_tags import DicomError
-from npc_helpers.find_series import find_series
+from npc_helpers.intake.__main__ import main
+from npc_helpers.intake.deidentify import (
+    Key,
+    deidentify_file,
+    deidentify_folder,
+    deidentify_table,
+)
+from npc_helpers.intake.find_series import find_series
 from npc_helpers.study import Study, init
 from npc_helpers.synthetic.centres import select
 from npc_helpers.synthetic.registry import make_cohort
@@ -314,8 +320,8 @@ def test_the_command(tmp_path, capsys):
     write_series(tmp_path / "in")
     shutil.copyfile(tmp_path / "in" / "I01.dcm", tmp_path / "shot.dcm")
     save(make_slice(noise(1)[0], 90, BurnedInAnnotation="YES"), tmp_path / "in" / "burned.dcm")
-    arguments = [str(tmp_path / "in"), str(tmp_path / "out"), "--key", str(tmp_path / "key")]
-    assert main(arguments) == 1
+    rest = [str(tmp_path / "out"), "--key", str(tmp_path / "key")]
+    assert main(["deidentify", str(tmp_path / "in"), *rest]) == 1
     said = capsys.readouterr().out
     assert "4 file(s) written, 1 refused" in said and "burned.dcm" in said
-    assert main([str(tmp_path / "absent"), *arguments[1:]]) == 1
+    assert main(["deidentify", str(tmp_path / "absent"), *rest]) == 1

@@ -21,10 +21,10 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import ImplicitVRLittleEndian, JPEGLSLossless
 
 from npc_helpers import dicom, dicom_files
-from npc_helpers.deidentify import Key, deidentify_file
 from npc_helpers.dicom import DicomError, read_series
-from npc_helpers.dicom_headers import read_header
-from npc_helpers.find_series import find_series
+from npc_helpers.intake.deidentify import Key, deidentify_file
+from npc_helpers.intake.dicom_headers import read_header
+from npc_helpers.intake.find_series import find_series
 
 BAD = "I03.dcm"  # the second slice from below
 PIXELS = noise(4, 8, 8)

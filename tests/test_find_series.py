@@ -11,9 +11,13 @@ from pydicom.uid import ImplicitVRLittleEndian
 
 from npc_helpers.artefacts import StudyError, series_checksum
 from npc_helpers.dicom import read_series
-from npc_helpers.dicom_headers import KEYWORDS, read_header
-from npc_helpers.find_series import find_series, iso_date
-from npc_helpers.series_kind import classify, plane
+from npc_helpers.intake.__main__ import main
+from npc_helpers.intake.dicom_headers import KEYWORDS, read_header
+from npc_helpers.intake.find_series import find_series, iso_date
+from npc_helpers.intake.series_kind import classify, plane
+from npc_helpers.schema import REGISTRY
+from npc_helpers.stacks import load_stacks
+from npc_helpers.study import Study, init
 from npc_helpers.synthetic.centres import select
 from npc_helpers.synthetic.registry import make_cohort
 from npc_helpers.synthetic.writer import write_study
@@ -23,6 +27,7 @@ T2 = {"RepetitionTime": "4000", "EchoTime": "90"}
 T1 = {"RepetitionTime": "600", "EchoTime": "10"}
 WATER = {"ImageType": "DERIVED\\PRIMARY\\DIXON\\WATER"}
 AGENT = {"ContrastBolusAgent": "Gadobutrol"}
+YES_NO = {column.name for column in REGISTRY.columns if column.kind == "yes_no"}
 DECOYS = (5, 6)  # patients of the demonstration with a localiser and a fat image
 
 
@@ -384,3 +389,42 @@ def test_odd_identifiers_get_a_folder_of_their_own(tmp_path):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(StudyError, match="no such folder"):
         find_series(tmp_path / "absent")
+
+
+def test_the_command_lists_then_copies_what_was_decided(tmp_path, capsys):
+    study = tmp_path / "study"
+    init(study)
+    columns = pd.read_csv(study / "data/registry.csv").columns
+    row = {name: "no" for name in columns if name in YES_NO} | {
+        "patient_id": "P1",
+        "tnm_edition": 8,
+        "treatment_start": "2018-03-01",
+        "treatment_end": "2018-05-01",
+    }
+    pd.DataFrame([row], columns=columns).to_csv(study / "data/registry.csv", index=False)
+    for day in ("20180201", "20180801"):
+        about = {"PatientID": "P1", "StudyDate": day}
+        write_series(tmp_path / "in" / day / "a", SeriesDescription="T1 TSE", **T1, **about)
+        write_series(tmp_path / "in" / day / "b", SeriesDescription="T2 TSE", **T2, **about)
+    command = ["find", str(tmp_path / "in"), str(study)]
+    assert main(command) == 0
+    assert "4 series; proposed: 2" in capsys.readouterr().out
+    listed = study / "data" / "found_series.csv"
+    table = pd.read_csv(listed, keep_default_na=False)
+    table.loc[table["kind"] == "t1w", "decided"] = ["pre t1c", "post t1c"]
+    table.to_csv(listed, index=False)
+    assert main(command) == 0  # listing again keeps what was decided
+    assert main([*command, "--copy"]) == 0
+    manifest = pd.read_csv(study / "data_manifest.csv")
+    assert list(manifest["sequence"]) == ["t1c", "t2w"] * 2
+    assert len(load_stacks(Study(study), progress=False)) == 4
+    shutil.rmtree(tmp_path / "in" / "20180201" / "a")
+    assert main(command) == 1
+    assert "no longer in" in capsys.readouterr().err
+
+
+def test_a_table_saved_without_its_columns_is_refused(tmp_path):
+    write_series(tmp_path / "in")
+    (tmp_path / "table.csv").write_text("patient_id;decided\nP1;skip\n")
+    with pytest.raises(StudyError, match="no column decided, kind"):
+        find_series(tmp_path / "in").with_decisions(tmp_path / "table.csv")

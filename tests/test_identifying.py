@@ -12,8 +12,8 @@ from small_study import load, make_study
 from small_study import save as save_table
 
 from npc_helpers.artefacts import series_checksum
-from npc_helpers.deidentify import Key, deidentify_file
 from npc_helpers.identifying import PERSONAL, check_images, check_texts, kinds_of_identity
+from npc_helpers.intake.deidentify import Key, deidentify_file
 from npc_helpers.study import Study, main
 
 ROOT = Path(__file__).parents[1]

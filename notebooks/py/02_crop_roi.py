@@ -85,7 +85,7 @@ pd.DataFrame([vars(finding) for finding in t2w.findings], columns=["severity", "
 # column `decided`. `docs/own_images.md` tells how such a table becomes the manifest of your study.
 
 # %%
-from npc_helpers.find_series import find_series
+from npc_helpers.intake.find_series import find_series
 
 patient_folder = study.series_folder(patient_id, "pre", "t2w").parents[1]
 dates = study.registry.set_index("patient_id")

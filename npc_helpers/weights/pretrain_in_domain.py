@@ -1,6 +1,6 @@
 """Make ``in_domain.npz``: pretrain the tutorial's network to describe images, without outcomes.
 
-Run with ``python npc_helpers/weights/pretrain_in_domain.py`` (about 45 minutes on two cores, 2 GiB
+Run with ``python npc_helpers/weights/pretrain_in_domain.py`` (about an hour on two cores, 2 GiB
 of memory; ``--patients 12 --epochs 1 --out FOLDER`` for a trial). It draws synthetic patients who
 belong to no study and trains the network, through one linear layer on its pooled features, to
 answer what anybody could read off an image and its tumour outline: sequence, level, time point,
@@ -33,8 +33,8 @@ from npc_helpers.synthetic.mri import random_patient, render
 SEED = 2022
 PATIENTS = 640
 HELD_OUT = 100  # the last of them: for the log and the probe, never trained on
-EPOCHS = 8  # of which the last FULL_EPOCHS see the whole padded canvas
-FULL_EPOCHS = 1
+EPOCHS = 14  # of which the last FULL_EPOCHS see the whole padded canvas
+FULL_EPOCHS = 8
 BATCH = 32
 LEARNING_RATE = 2e-3
 WEIGHT_DECAY = 1e-3

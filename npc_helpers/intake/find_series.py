@@ -13,7 +13,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -21,12 +21,12 @@ import pandas as pd
 
 from npc_helpers.artefacts import StudyError, atomic_path, dicom_files, series_checksum
 from npc_helpers.dicom_files import is_link_outwards
-from npc_helpers.dicom_headers import read_header
 from npc_helpers.dicom_tags import DicomError, Finding
+from npc_helpers.intake.dicom_headers import read_header
+from npc_helpers.intake.series_kind import classify, part_of
+from npc_helpers.intake.timepoints import assign_timepoints
 from npc_helpers.progress import progress_bar
 from npc_helpers.schema import MANIFEST
-from npc_helpers.series_kind import classify, part_of
-from npc_helpers.timepoints import assign_timepoints
 
 SEQUENCES, TIMEPOINTS = ("t2w", "t1c"), ("pre", "post")
 COLUMNS = (
@@ -45,6 +45,7 @@ COLUMNS = (
     "decided",
 )
 SKIP = "skip"
+DECISION_KEY = ("series_uid", "path", "kind", "n_images")  # tells the series of a table apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +75,43 @@ class FoundSeries:
     files: tuple[tuple[Path, ...], ...]
     findings: tuple[Finding, ...]
     ignored: dict[str, int]
+
+    def with_decisions(self, path: str | Path) -> FoundSeries:
+        """Return the same series with the column ``decided`` of a table edited by hand.
+
+        Parameters
+        ----------
+        path : path-like
+            CSV with at least the columns series_uid, path, kind, n_images and decided, as `table`
+            was saved.
+
+        Raises
+        ------
+        StudyError
+            If a column is missing, or a decision is about a series that is not in the folder.
+        """
+        edited = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        missing = {*DECISION_KEY, "decided"} - set(edited.columns)
+        if missing:
+            raise StudyError(
+                f"{path}: no column {', '.join(sorted(missing))}. Save the table with all its "
+                "columns, separated by commas."
+            )
+        decisions = {
+            tuple(row): decided.strip()
+            for *row, decided in edited[[*DECISION_KEY, "decided"]].itertuples(index=False)
+            if decided.strip()
+        }
+        table = self.table.copy()
+        keys = list(table[list(DECISION_KEY)].astype(str).itertuples(index=False, name=None))
+        lost = [key for key in decisions if key not in keys]
+        if lost:
+            raise StudyError(
+                f"{path}: the series in {lost[0][1]} is decided upon but no longer in "
+                f"{self.folder}. Put it back, or remove its row."
+            )
+        table["decided"] = [decisions.get(key, "") for key in keys]
+        return replace(self, table=table)
 
     def manifest(self, *, source: str = "hospital") -> pd.DataFrame:
         """Return the rows this folder proposes for ``data_manifest.csv``.

@@ -2,7 +2,7 @@
 
 From a terminal::
 
-    python -m npc_helpers.deidentify SOURCE TARGET --key ~/keys/npc.json
+    python -m npc_helpers.intake deidentify SOURCE TARGET --key ~/keys/npc.json
 
 Identifiers and dates are replaced by functions of a secret key: the same patient has the same
 pseudonym in every run, dates of one patient move together (so that intervals, and with them PFS,
@@ -12,8 +12,6 @@ beside it, stay outside every study folder.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -22,16 +20,16 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedMRImageStorage, MRImageStorage
 
-from npc_helpers import keep_list
 from npc_helpers.artefacts import StudyError, atomic_path
-from npc_helpers.deidentified_pixels import add_pixels
 from npc_helpers.dicom_files import open_file
-from npc_helpers.dicom_headers import header_of, read_header
 from npc_helpers.dicom_tags import DicomError, Tags, refuse
-from npc_helpers.find_series import list_dicom
+from npc_helpers.intake import keep_list
+from npc_helpers.intake.deidentified_pixels import add_pixels
+from npc_helpers.intake.dicom_headers import header_of, read_header
+from npc_helpers.intake.find_series import list_dicom
+from npc_helpers.intake.pseudonyms import Key
+from npc_helpers.intake.series_kind import classify
 from npc_helpers.progress import progress_bar
-from npc_helpers.pseudonyms import Key
-from npc_helpers.series_kind import classify
 
 __all__ = ["Key", "deidentify_file", "deidentify_folder", "deidentify_table"]
 
@@ -274,34 +272,3 @@ def _code(value: str) -> Dataset:
     item.CodeValue, item.CodingSchemeDesignator = value, "DCM"
     item.CodeMeaning = PROFILE[value]
     return item
-
-
-# --- command --------------------------------------------------------------------------------------
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command in the module's description; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m npc_helpers.deidentify", description="De-identify a folder of MR images."
-    )
-    parser.add_argument("source", type=Path)
-    parser.add_argument("target", type=Path)
-    parser.add_argument("--key", type=Path, required=True, help="the secret; made if absent")
-    options = parser.parse_args(arguments)
-    try:
-        report = deidentify_folder(options.source, options.target, key_path=options.key)
-    except StudyError as error:
-        print(error, file=sys.stderr)
-        return 1
-    refused = report[report["path"] == ""]
-    for problem in refused["problem"]:
-        print(problem)
-    unsure = int(((report["path"] != "") & (report["problem"] != "")).sum())
-    print(f"{len(report) - len(refused)} file(s) written, {len(refused)} refused.")
-    if unsure:
-        print(f"{unsure} do not say whether text is burned into the pixels: look at them.")
-    return int(len(refused) > 0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
