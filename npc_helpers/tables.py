@@ -1,6 +1,6 @@
-"""Reading one table of a study: text to typed columns, and every problem found on the way.
+"""One table of a study: text to typed columns with every problem on the way, and back to text.
 
-Nothing here raises for bad data: each function returns a list of `Problem`.
+Nothing here raises for bad data: each function that reads returns a list of `Problem`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from npc_helpers.artefacts import atomic_path
 from npc_helpers.schema import MISSING, Column, Table
 
 ISO_DATE = r"\d{4}-\d{2}-\d{2}"
@@ -114,6 +115,17 @@ def check_table(text: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list[Pr
     own = {name: text[name] for name in text.columns if name not in typed}
     typed = pd.DataFrame(typed | own)
     return typed, problems + _repeated(typed, table)
+
+
+def write_text(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as a study's file: UTF-8 CSV, yes and no, ISO dates; whole or not at all."""
+    table = table.copy()
+    for name in table.select_dtypes(["bool", "boolean"]):
+        table[name] = table[name].map({True: "yes", False: "no"})
+    with atomic_path(path) as temporary:
+        table.to_csv(
+            temporary, index=False, encoding="utf-8", lineterminator="\n", date_format="%Y-%m-%d"
+        )
 
 
 def empty_table(table: Table) -> pd.DataFrame:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 
-from npc_helpers.artefacts import StudyError, atomic_path
-from npc_helpers.intake.deidentify import deidentify_folder
+from npc_helpers.artefacts import StudyError
+from npc_helpers.intake import pacs
+from npc_helpers.intake.deidentify import Key, deidentify_folder, deidentify_table
 from npc_helpers.intake.find_series import find_series
+from npc_helpers.intake.pacs.retrieval import AT_ONCE
 from npc_helpers.study import Study
+from npc_helpers.tables import write_text
 
 LIST = "data/found_series.csv"
 
@@ -44,17 +48,11 @@ def _find(options: argparse.Namespace) -> int:
     if path.exists():
         found = found.with_decisions(path)
     if not options.copy:
-        with atomic_path(path) as temporary:
-            found.table.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n")
+        _save(found.table, path)
         print(f"{len(found.table)} series; proposed: {(found.table.status == 'proposed').sum()}.")
         print(f"Look through {path}, then run this again with --copy.")
         return 0
-    manifest = found.copy_into(study.folder)
-    with atomic_path(study.table_path("manifest")) as temporary:
-        manifest.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n")
-    print(
-        f"{len(manifest)} series of {manifest.patient_id.nunique()} patients are in the manifest."
-    )
+    _save(found.copy_into(study.folder), study.table_path("manifest"))
     return 0
 
 
@@ -82,6 +80,86 @@ def _deidentify(options: argparse.Namespace) -> int:
     return int(len(refused) > 0)
 
 
+def _add_tables(commands) -> None:
+    command = commands.add_parser(
+        "tables",
+        help="de-identify the tables of a study",
+        description="Writes the registry, visits and suggested rectangles of one study folder into "
+        "another, with the pseudonyms and shifted dates that the same key gives the images.",
+    )
+    command.add_argument("source", type=Path, help="study folder with names; it is not changed")
+    command.add_argument("target", type=Path, help="study folder without")
+    command.add_argument("--key", type=Path, required=True, help="the secret; made if absent")
+    command.set_defaults(run=_tables)
+
+
+def _tables(options: argparse.Namespace) -> int:
+    study, key = Study(options.source), Key.open(options.key, outside=options.target)
+    tables = {"registry": study.registry, "visits": study.visits}
+    rectangles = study.table_path("suggested_rois")
+    if rectangles.exists():
+        tables["suggested_rois"] = pd.read_csv(rectangles, dtype=str, keep_default_na=False)
+    known: dict[str, str] = {}
+    for patient in study.registry["patient_id"]:
+        key.claim(known, patient)
+    for name, table in tables.items():
+        if len(table):
+            _save(deidentify_table(table, key), Study(options.target).table_path(name))
+    key.write_mapping(known)
+    return 0
+
+
+def _save(table: pd.DataFrame, path: Path) -> None:
+    write_text(path, table)
+    print(f"{path}: {len(table)} rows")
+
+
+def _add_retrieve(commands) -> None:
+    command = commands.add_parser(
+        "retrieve",
+        help="fetch a list of patients from the image archive (PACS)",
+        description="Asks the archive named in the environment (NPC_PACS_URL or NPC_PACS_HOST …; "
+        "docs/retrieval.md), says what it holds, and after a yes fetches it, de-identified, into "
+        "STUDY/data/incoming. A second run goes on where the first stopped.",
+    )
+    command.add_argument("list", type=Path, help="CSV: patient_id,treatment_start,treatment_end")
+    command.add_argument("study", type=Path, help="the study folder")
+    command.add_argument("--key", type=Path, required=True, help="the secret; made if absent")
+    command.add_argument("--description", default="", help="only series that match, e.g. 't1|t2'")
+    command.add_argument("--at-once", type=int, default=AT_ONCE, metavar="N")
+    command.add_argument("--plan", action="store_true", help="ask and say, but fetch nothing")
+    command.add_argument("--yes", action="store_true", help="fetch without asking")
+    command.set_defaults(run=_retrieve)
+
+
+def _retrieve(options: argparse.Namespace) -> int:
+    key = Key.open(options.key, outside=options.study)
+    patients = pacs.read_list(options.list)
+    with closing(pacs.connect()) as archive:
+        plan = pacs.plan(archive, patients, key, description=options.description)
+        for row in plan.table[plan.table["problem"] != ""].itertuples():
+            print(f"{options.list}, line {row.row}: {row.problem}")
+        images = "" if plan.n_images is None else f", {plan.n_images} images"
+        print(f"{len(patients)} patient(s): {len(plan.series)} MR series{images}.")
+        if options.plan or not plan.series:
+            return int(not plan.series)
+        if not options.yes and not _agreed():
+            print("Nothing was fetched. Answer y, or give --yes.")
+            return 1
+        log = pacs.retrieve(archive, plan, options.study, key, at_once=options.at_once)
+    failed = log[log["state"] != "done"]
+    print(
+        f"{len(log) - len(failed)} of {len(log)} series are complete; {log.n_fetched.sum()} images"
+    )
+    for message, number in failed["message"].value_counts().items():
+        print(f"{number} series: {message}")
+    return int(len(failed) > 0)
+
+
+def _agreed() -> bool:
+    return sys.stdin.isatty() and input("Fetch them? [y/N] ").strip().lower() in ("y", "yes")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit status."""
     parser = argparse.ArgumentParser(
@@ -89,7 +167,7 @@ def main(arguments: list[str] | None = None) -> int:
         description="From a hospital's images to a study folder.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_add_find, _add_deidentify):
+    for add in (_add_retrieve, _add_deidentify, _add_tables, _add_find):
         add(commands)
     options = parser.parse_args(arguments)
     try:

@@ -41,6 +41,7 @@ PROFILE = {  # PS3.16, context group 7050
     "113108": "Retain Patient Characteristics Option",
 }
 IMAGES = {MRImageStorage, EnhancedMRImageStorage}
+REFUSED_FOR_GOOD = {"not-mr", "no-identifier", "burned-in", "again"}  # not: damaged
 
 
 def deidentify_file(source: Dataset | str | Path, key: Key) -> Dataset:
@@ -123,12 +124,7 @@ def deidentify_folder(
         except DicomError as error:
             rows.append([name, "", "", str(error)])
             continue
-        original, pseudonym = header["PatientID"], str(dataset.PatientID)
-        if known.setdefault(pseudonym, original) != original:
-            raise StudyError(
-                f"two patients would be {pseudonym}. Make a new key ({key_path}) and start again "
-                "with an empty target."
-            )
+        pseudonym = key.claim(known, header["PatientID"])
         folder = f"{pseudonym}/{key.label(dataset.SeriesInstanceUID, 'series')}"
         place = f"{folder}/{key.label(dataset.SOPInstanceUID, 'image')}.dcm"
         with atomic_path(target / place) as temporary:

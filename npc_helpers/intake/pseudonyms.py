@@ -88,6 +88,22 @@ class Key:
         """Return the pseudonym of a patient: NPC- and eight letters or digits."""
         return PREFIX + base64.b32encode(self._digest("patient", patient_id))[:8].decode()
 
+    def claim(self, known: dict[str, str], patient_id: str) -> str:
+        """Note a patient in a table of originals by pseudonym, and return the pseudonym.
+
+        Raises
+        ------
+        StudyError
+            If another patient of the table has the same pseudonym.
+        """
+        pseudonym = self.pseudonym(patient_id)
+        if known.setdefault(pseudonym, patient_id) != patient_id:
+            raise StudyError(
+                f"two patients would be {pseudonym}. Make a new key and start again with an empty "
+                "folder."
+            )
+        return pseudonym
+
     def days(self, patient_id: str) -> int:
         """Return by how many days this patient's dates move (negative, a multiple of 7)."""
         number = int.from_bytes(self._digest("days", patient_id)[:8], "big")

@@ -1,0 +1,91 @@
+"""What the two kinds of archive have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydicom.dataset import Dataset
+
+from npc_helpers.artefacts import StudyError
+
+Receive = Callable[[Dataset], None]
+MODALITY = "MR"
+
+
+class PacsError(StudyError):
+    """The archive does not do what is asked.
+
+    Attributes
+    ----------
+    temporary : bool
+        Trying again may help.
+
+    Notes
+    -----
+    Messages never hold an identifier of a patient, examination or image: they go into logs.
+    """
+
+    def __init__(self, message: str, *, temporary: bool = False) -> None:
+        super().__init__(message)
+        self.temporary = temporary
+
+
+@dataclass(frozen=True)
+class RemoteSeries:
+    """One MR series as the archive lists it. Its identifiers are the original ones.
+
+    Attributes
+    ----------
+    patient_id, study_uid, series_uid, description : str
+    study_date : str
+        ``YYYYMMDD``, or blank.
+    n_images : int or None
+        None if the archive does not say.
+    """
+
+    patient_id: str
+    study_uid: str
+    series_uid: str
+    study_date: str = ""
+    description: str = ""
+    n_images: int | None = None
+
+
+class Archive(Protocol):
+    """What `plan` and `retrieve` need of an archive; every method may raise `PacsError`."""
+
+    def echo(self) -> None:
+        """Return if the archive answers."""
+
+    def series(self, patient_id: str, first: str, last: str) -> list[RemoteSeries]:
+        """List the MR series of a patient's examinations between two dates (``YYYYMMDD``)."""
+
+    def images(self, series: RemoteSeries) -> list[str]:
+        """List the SOP Instance UIDs of a series."""
+
+    def fetch(self, series: RemoteSeries, uids: Sequence[str] | None, receive: Receive) -> None:
+        """Hand each image of a series (or only those named) to `receive` as it arrives.
+
+        An exception that `receive` raises ends the transfer and is raised again.
+        """
+
+    def close(self) -> None:
+        """Free what the connection holds."""
+
+
+def remote_series(study: Dataset, series: Dataset) -> RemoteSeries:
+    """Return one series from the archive's answers about its examination and itself."""
+    try:
+        n_images = int(series.NumberOfSeriesRelatedInstances)
+    except (AttributeError, TypeError, ValueError):
+        n_images = None
+    return RemoteSeries(
+        str(study.get("PatientID", "")),
+        study.StudyInstanceUID,
+        series.SeriesInstanceUID,
+        str(study.get("StudyDate", "")),
+        str(series.get("SeriesDescription", "")),
+        n_images,
+    )

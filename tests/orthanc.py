@@ -1,0 +1,134 @@
+"""A real Orthanc archive on loopback, for tests and benchmarks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import requests
+
+PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")  # Debian: orthanc-dicomweb
+PROGRAM = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
+AVAILABLE = Path(PROGRAM).exists() and PLUGIN.exists()
+WHY_NOT = "Debian packages orthanc and orthanc-dicomweb are not installed"
+START_S = 30
+
+
+def free_port() -> int:
+    """Return a port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """Make a certificate for 127.0.0.1 that vouches for itself, and its key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    about = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*made, *about, *files], check=True, capture_output=True)
+    (folder / "both.pem").write_text(certificate.read_text() + key.read_text())
+    return certificate, key
+
+
+class Orthanc:
+    """An archive that keeps its images in a folder; `start` and `kill` as often as needed."""
+
+    def __init__(
+        self, folder: Path, *, user: str = "", password: str = "", encrypted: bool = False
+    ) -> None:
+        self.http, self.dicom, self.move = free_port(), free_port(), free_port()
+        self.root = f"http{'s' * encrypted}://127.0.0.1:{self.http}"
+        self.auth = (user, password) if user else None
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = {
+            "Name": "suite-test",
+            "StorageDirectory": str(folder / "store"),
+            "IndexDirectory": str(folder / "store"),
+            "HttpPort": self.http,
+            "DicomPort": self.dicom,
+            "DicomAet": "ARCHIVE",
+            "RemoteAccessAllowed": bool(user),
+            "AuthenticationEnabled": bool(user),
+            "RegisteredUsers": {user: password} if user else {},
+            "HttpBindAddresses": ["127.0.0.1"],
+            "Plugins": [str(PLUGIN)],
+            "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+            "DicomModalities": {"suite": ["SUITE", "127.0.0.1", self.move]},
+            "DicomAlwaysAllowFind": True,
+            "DicomAlwaysAllowGet": True,
+            "DicomAlwaysAllowMove": True,
+        }
+        if encrypted:
+            self.certificate, key = make_certificate(folder)
+            settings |= {
+                "SslEnabled": True,
+                "SslCertificate": str(folder / "both.pem"),
+                "DicomTlsEnabled": True,
+                "DicomTlsCertificate": str(self.certificate),
+                "DicomTlsPrivateKey": str(key),
+                "DicomTlsTrustedCertificates": str(self.certificate),
+                "DicomTlsRemoteCertificateRequired": False,
+            }
+        (folder / "orthanc.json").write_text(json.dumps(settings))
+        self._process: subprocess.Popen | None = None
+
+    @property
+    def web(self) -> dict[str, str]:
+        """The environment that names this archive by DICOMweb."""
+        return {"NPC_PACS_URL": f"{self.root}/dicom-web"}
+
+    @property
+    def classic(self) -> dict[str, str]:
+        """The environment that names it by classic DICOM, for C-GET."""
+        return {
+            "NPC_PACS_HOST": "127.0.0.1",
+            "NPC_PACS_PORT": str(self.dicom),
+            "NPC_PACS_AET": "ARCHIVE",
+            "NPC_PACS_CALLING_AET": "SUITE",
+        }
+
+    @property
+    def moving(self) -> dict[str, str]:
+        """The same for C-MOVE."""
+        return self.classic | {"NPC_PACS_MOVE_PORT": str(self.move)}
+
+    def start(self) -> Orthanc:
+        """Start it and wait until it answers."""
+        log = (self._folder / "log").open("ab")
+        command = [PROGRAM, str(self._folder / "orthanc.json")]
+        self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        end = time.monotonic() + START_S
+        while time.monotonic() < end and self._process.poll() is None:
+            try:
+                where = f"{self.root}/system"
+                requests.get(where, auth=self.auth, timeout=2, verify=False).raise_for_status()
+                return self
+            except requests.RequestException:
+                time.sleep(0.1)
+        raise RuntimeError((self._folder / "log").read_text(errors="replace")[-2000:])
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def load(self, files: Iterable[Path]) -> int:
+        """Store DICOM files; return how many."""
+        session = requests.Session()
+        session.auth = self.auth
+        number = 0
+        for path in files:
+            answer = session.post(f"{self.root}/instances", data=path.read_bytes(), timeout=60)
+            answer.raise_for_status()
+            number += 1
+        return number

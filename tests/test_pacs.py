@@ -1,0 +1,464 @@
+"""Retrieval from an archive: planned, whole or not at all, resumed, nameless, and the same data.
+
+Most tests talk to a real Orthanc on loopback (Debian packages orthanc, orthanc-dicomweb).
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import orthanc
+import pandas as pd
+import pydicom
+import pytest
+from dicom_making import make_slice, noise
+
+from npc_helpers.artefacts import StudyError, series_checksum
+from npc_helpers.cohort import progression_free_survival
+from npc_helpers.intake import pacs
+from npc_helpers.intake.__main__ import main
+from npc_helpers.intake.pseudonyms import Key
+from npc_helpers.stacks import load_stacks
+from npc_helpers.study import Study, init
+from npc_helpers.synthetic.centres import select
+from npc_helpers.synthetic.registry import make_cohort
+from npc_helpers.synthetic.writer import write_study
+
+NUMBERS = (5, 6, 7)  # patients of the demonstration; two of them have more series than are wanted
+NAME, HOSPITAL = "DOE^JANE", "Renmin Hospital"
+
+real = pytest.mark.skipif(not orthanc.AVAILABLE, reason=orthanc.WHY_NOT)
+
+
+def hospital_number(patient_id):
+    """What the hospital calls a patient of the demonstration."""
+    return f"00{patient_id.removeprefix('SYN-')}-77431"
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory):
+    """A study as a hospital holds it: real numbers and names in tables and images."""
+    folder = tmp_path_factory.mktemp("hospital")
+    write_study(folder, select(make_cohort(), NUMBERS), matrix=320, workers=1, progress=False)
+    for path in (*folder.glob("data/*.csv"), folder / "data_manifest.csv"):
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        if "patient_id" in table:
+            table["patient_id"] = table["patient_id"].map(hospital_number)
+            table.to_csv(path, index=False)
+    images = sorted(path for path in folder.glob("data/images/**/*.dcm") if "mask" not in str(path))
+    for path in images:
+        dataset = pydicom.dcmread(path)
+        dataset.PatientID = hospital_number(dataset.PatientID)
+        dataset.PatientName, dataset.InstitutionName = NAME, HOSPITAL
+        dataset.save_as(path)
+    manifest = pd.read_csv(folder / "data_manifest.csv", dtype=str)
+    manifest["sha256"] = [series_checksum(folder / path) for path in manifest["path"]]
+    manifest.to_csv(folder / "data_manifest.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def archive(hospital, tmp_path_factory):
+    """An Orthanc that holds the images of `hospital`."""
+    server = orthanc.Orthanc(tmp_path_factory.mktemp("orthanc")).start()
+    server.load(hospital.glob("data/images/**/*.dcm"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def place(hospital, tmp_path):
+    """A list of patients, an empty study and a key."""
+    registry = Study(hospital).registry
+    with_images = registry[registry["patient_id"].isin(Study(hospital).manifest["patient_id"])]
+    listed = with_images[["patient_id", "treatment_start", "treatment_end"]]
+    listed.to_csv(tmp_path / "list.csv", index=False, date_format="%Y-%m-%d")
+    init(tmp_path / "study")
+    return Place(tmp_path)
+
+
+class Place:
+    def __init__(self, folder):
+        self.folder, self.study = folder, folder / "study"
+        self.list, self.key_path = folder / "list.csv", folder / "keys" / "key.json"
+        self.incoming = self.study / pacs.INCOMING
+
+    @property
+    def key(self):
+        return Key.open(self.key_path)
+
+    def arguments(self, *more):
+        return ["retrieve", str(self.list), str(self.study), "--key", str(self.key_path), *more]
+
+    def images(self):
+        return sorted(self.incoming.glob("[!.]*/*/*.dcm"))
+
+
+def opened(environment):
+    return pacs.connect(environment)
+
+
+# --- with a real archive --------------------------------------------------------------------------
+
+
+@real
+@pytest.mark.parametrize("way", ["web", "classic", "moving"])
+def test_every_image_of_the_list_arrives(archive, hospital, place, way):
+    service = opened(getattr(archive, way))
+    found = pacs.plan(service, pacs.read_list(place.list), place.key, progress=False)
+    log = pacs.retrieve(service, found, place.study, place.key, progress=False)
+    service.close()
+    files = [f for f in hospital.glob("data/images/**/*.dcm") if "mask" not in str(f)]
+    assert found.n_images == len(files) == len(place.images()) == log["n_fetched"].sum()
+    assert set(log["state"]) == {"done"} and not (place.incoming / ".partial").exists()
+    pixels = sorted(pydicom.dcmread(path).pixel_array.tobytes() for path in files)
+    assert pixels == sorted(pydicom.dcmread(path).pixel_array.tobytes() for path in place.images())
+
+
+@real
+def test_the_way_round_leaves_pixels_rectangles_and_survival_as_they_were(
+    archive, hospital, place, monkeypatch
+):
+    for name, value in archive.web.items():
+        monkeypatch.setenv(name, value)
+    key = ["--key", str(place.key_path)]
+    assert main(["tables", str(hospital), str(place.study), *key]) == 0
+    assert main(place.arguments("--yes")) == 0
+    assert main(["find", str(place.incoming), str(place.study), "--copy"]) == 0
+
+    before, after = Study(hospital), Study(place.study)
+    new = place.key.pseudonym
+    assert after.check(progress=False).empty
+    there, here = load_stacks(before, progress=False), load_stacks(after, progress=False)
+    assert {(new(patient), *rest) for patient, *rest in there} == set(here)
+    for (patient, *rest), series in there.items():
+        other = here[new(patient), *rest]
+        assert np.array_equal(series.array, other.array)
+        assert np.allclose(series.positions_mm, other.positions_mm)
+    rectangles = [pd.read_csv(s.table_path("suggested_rois"), dtype=str) for s in (before, after)]
+    rectangles[0]["patient_id"] = rectangles[0]["patient_id"].map(new)
+    pd.testing.assert_frame_equal(*rectangles)
+    survival = [progression_free_survival(study.registry) for study in (before, after)]
+    survival[0]["patient_id"] = survival[0]["patient_id"].map(new)
+    pd.testing.assert_frame_equal(*survival)
+    assert (before.registry["treatment_start"] != after.registry["treatment_start"]).all()
+
+
+@real
+def test_nothing_in_the_study_or_on_the_screen_says_who_it_is(
+    archive, hospital, place, monkeypatch, capfd
+):
+    for name, value in archive.web.items():
+        monkeypatch.setenv(name, value)
+    listed = pd.read_csv(place.list, dtype=str)
+    listed.loc[len(listed)] = ["00999-77431", "2018-01-01", ""]  # nobody
+    listed.to_csv(place.list, index=False)
+    assert main(place.arguments("--yes")) == 0
+    said = capfd.readouterr()
+    assert f"line {len(listed) + 1}: no MR series in these months" in said.out
+    headers = [pydicom.dcmread(p) for p in hospital.glob("data/images/**/*.dcm")]
+    secret = {NAME, HOSPITAL, *listed["patient_id"]}
+    secret |= {str(h[k].value) for h in headers for k in ("StudyInstanceUID", "SOPInstanceUID")}
+    texts = [said.out.encode(), said.err.encode()]
+    for path in place.study.rglob("*"):
+        texts += [str(path).encode(), path.read_bytes() if path.is_file() else b""]
+    everything = b"\n".join(texts)
+    assert not [word for word in secret if word.encode() in everything]
+
+
+@real
+def test_a_killed_run_is_resumed_without_fetching_anything_twice(archive, place):
+    environment = os.environ | archive.web
+    command = [sys.executable, "-m", "npc_helpers.intake", *place.arguments("--yes")]
+    first = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    end = time.monotonic() + 120
+    while len(list(place.incoming.rglob("image*.dcm"))) < 20 and time.monotonic() < end:
+        time.sleep(0.005)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    arrived = {path.name: path.stat().st_mtime_ns for path in place.incoming.rglob("image*.dcm")}
+    service = opened(archive.web)
+    found = pacs.plan(service, pacs.read_list(place.list), place.key, progress=False)
+    assert 20 <= len(arrived) < found.n_images
+    for folder in {path.parent for path in place.images()}:  # what is shown is whole
+        assert len(list(folder.iterdir())) >= 6
+    log = pacs.retrieve(service, found, place.study, place.key, progress=False)
+    assert log["n_fetched"].sum() == found.n_images - len(arrived)
+    now = {path.name: path.stat().st_mtime_ns for path in place.images()}
+    assert len(now) == found.n_images and arrived.items() <= now.items()
+    again = pacs.retrieve(service, found, place.study, place.key, progress=False)
+    assert again["n_fetched"].sum() == 0 and set(again["state"]) == {"done"}
+    kept = pd.read_csv(place.study / pacs.LOG)
+    assert list(kept["series"].tail(len(again))) == list(again["series"])
+    assert not list(place.incoming.rglob(".part-*"))
+
+
+@real
+def test_an_archive_that_dies_in_mid_transfer_loses_nothing(archive, place):
+    service = opened(archive.classic)
+    found = pacs.plan(service, pacs.read_list(place.list), place.key, progress=False)
+    dying = Dying(service, archive, after=25)
+    options = {"wait_s": 0.01, "attempts": 2, "progress": False, "at_once": 1}
+    with pytest.raises(pacs.PacsError, match="3 series failed one after the other"):
+        pacs.retrieve(dying, found, place.study, place.key, **options)
+    arrived = len(list(place.incoming.rglob("image*.dcm")))
+    assert 0 < arrived < found.n_images
+    archive.start()
+    log = pacs.retrieve(service, found, place.study, place.key, progress=False)
+    assert log["n_fetched"].sum() == found.n_images - arrived == len(place.images()) - arrived
+
+
+class Dying:
+    """Passes everything on, and kills the archive when it has sent so many images."""
+
+    def __init__(self, service, server, *, after):
+        self.service, self.server, self.left = service, server, after
+
+    def __getattr__(self, name):
+        return getattr(self.service, name)
+
+    def fetch(self, series, uids, receive):
+        def count(dataset):
+            self.left -= 1
+            if self.left == 0:
+                self.server.kill()
+            receive(dataset)
+
+        self.service.fetch(series, uids, count)
+
+
+@real
+def test_a_password_is_asked_for_and_taken_from_the_environment(tmp_path):
+    server = orthanc.Orthanc(tmp_path, user="reader", password="s3cret").start()
+    try:
+        with pytest.raises(pacs.PacsError, match="refuses the credentials"):
+            opened(server.web).echo()
+        given = {"NPC_PACS_USER": "reader", "NPC_PACS_PASSWORD": "s3cret"}
+        opened(server.web | given).echo()
+    finally:
+        server.kill()
+
+
+@real
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS")
+def test_an_encrypted_connection_wants_a_certificate_that_is_trusted(tmp_path):
+    server = orthanc.Orthanc(tmp_path, encrypted=True).start()
+    trusted = {"NPC_PACS_CA": str(server.certificate)}
+    try:
+        with pytest.raises(pacs.PacsError, match="certificate is not trusted"):
+            opened(server.web).echo()
+        opened(server.web | trusted).echo()
+        with pytest.raises(pacs.PacsError):
+            opened(server.classic).echo()
+        opened(server.classic | trusted | {"NPC_PACS_TLS": "yes"}).echo()
+    finally:
+        server.kill()
+
+
+@real
+def test_an_unknown_destination_of_c_move_is_explained(archive, place):
+    service = opened(archive.moving | {"NPC_PACS_CALLING_AET": "STRANGER"})
+    found = pacs.plan(service, pacs.read_list(place.list), place.key, progress=False)
+    one = pacs.Plan(found.series[:1], found.table)
+    log = pacs.retrieve(
+        service, one, place.study, place.key, attempts=1, progress=False, wait_s=0.01
+    )
+    service.close()
+    assert list(log["state"]) == ["failed"]
+    assert "must register this computer's title" in log["message"][0]
+
+
+# --- with an archive that misbehaves --------------------------------------------------------------
+
+
+class Shelf:
+    """An archive of one series in memory."""
+
+    def __init__(self, n=4, **tags):
+        self.datasets = {}
+        for index, image in enumerate(noise(n)):
+            dataset = make_slice(image, 6.0 * index, patient_id="P-1", **tags)
+            self.datasets[dataset.SOPInstanceUID] = dataset
+        one = next(iter(self.datasets.values()))
+        self.listed = pacs.RemoteSeries("P-1", "1.2.3", one.SeriesInstanceUID, "20180101", "T2", n)
+        self.asked, self.failures = [], 0
+
+    def echo(self):
+        pass
+
+    def series(self, patient_id, first, last):
+        return [self.listed]
+
+    def images(self, series):
+        return list(self.datasets)
+
+    def fetch(self, series, uids, receive):
+        self.asked.append(uids)
+        for number, uid in enumerate(uids or self.datasets):
+            if self.failures and number == 2:
+                self.failures -= 1
+                raise pacs.PacsError("cut", temporary=True)
+            receive(self.datasets[uid])
+
+    def close(self):
+        pass
+
+    def retrieve(self, folder, **options):
+        plan = pacs.Plan((self.listed,), pd.DataFrame())
+        (folder / "study").mkdir(exist_ok=True)
+        options = {"wait_s": 0.001, "progress": False} | options
+        return pacs.retrieve(self, plan, folder / "study", Key.open(folder / "key"), **options)
+
+
+def test_it_tries_again_and_asks_only_for_what_is_missing(tmp_path):
+    shelf = Shelf()
+    shelf.failures = 1
+    (row,) = shelf.retrieve(tmp_path).to_dict("records")
+    assert (row["state"], row["n_fetched"], row["attempts"]) == ("done", 4, 2)
+    assert shelf.asked[0] is None and len(shelf.asked[1]) == 2
+
+
+def test_half_a_series_does_not_show(tmp_path):
+    shelf = Shelf()
+    shelf.failures = 99
+    (row,) = shelf.retrieve(tmp_path, attempts=1).to_dict("records")
+    assert (row["state"], row["n_fetched"], row["message"]) == ("failed", 2, "cut")
+    shown = [path for path in (tmp_path / "study").rglob("*.dcm") if ".partial" not in path.parts]
+    assert not shown
+
+
+def test_images_added_at_the_archive_join_their_series(tmp_path):
+    shelf = Shelf()
+    late = shelf.datasets.popitem()
+    assert shelf.retrieve(tmp_path)["n_fetched"].sum() == 3
+    shelf.datasets[late[0]] = late[1]
+    assert shelf.retrieve(tmp_path)["n_fetched"].sum() == 1
+    assert shelf.asked[1] == [late[0]]
+    assert len(list((tmp_path / "study").glob("data/incoming/NPC-*/series-*/*.dcm"))) == 4
+
+
+def test_what_de_identification_refuses_is_counted_and_not_asked_for_again(tmp_path):
+    shelf = Shelf()
+    next(iter(shelf.datasets.values())).BurnedInAnnotation = "YES"
+    (row,) = shelf.retrieve(tmp_path).to_dict("records")
+    assert (row["state"], row["n_refused"]) == ("done", 1)
+    shelf.retrieve(tmp_path)
+    assert len(shelf.asked) == 1
+    (mark,) = (tmp_path / "study").rglob("*.refused")
+    assert mark.read_text() == "burned-in\n"
+
+
+def test_an_image_of_another_patient_is_not_kept(tmp_path):
+    shelf = Shelf()
+    next(iter(shelf.datasets.values())).PatientID = "P-2"
+    (row,) = shelf.retrieve(tmp_path).to_dict("records")
+    assert row["state"] == "failed" and "another patient" in row["message"]
+    assert not list((tmp_path / "study").rglob("*.dcm"))
+
+
+def test_a_damaged_image_is_fetched_again_and_then_named(tmp_path):
+    shelf = Shelf()
+    dataset = next(iter(shelf.datasets.values()))
+    dataset.PixelData = dataset.PixelData[:100]
+    (row,) = shelf.retrieve(tmp_path, attempts=3).to_dict("records")
+    assert (row["state"], row["attempts"]) == ("failed", 3)
+    assert "damaged" in row["message"]
+
+
+def test_a_full_disk_stops_everything(tmp_path, monkeypatch):
+    def full(*_arguments, **_options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pydicom.Dataset, "save_as", full)
+    with pytest.raises(StudyError, match="No space left on device.*what has arrived is kept"):
+        Shelf().retrieve(tmp_path)
+
+
+def test_a_link_out_of_the_study_is_refused(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "study" / "data").mkdir(parents=True)
+    (tmp_path / "study" / pacs.INCOMING).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StudyError, match="link to another place"):
+        Shelf().retrieve(tmp_path)
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+# --- lists and settings ---------------------------------------------------------------------------
+
+
+def test_the_plan_says_what_is_odd(tmp_path):
+    shelf = Shelf()
+    key = Key.open(tmp_path / "key")
+    patients = pd.DataFrame({"patient_id": ["P-1", "1"]})
+    patients["treatment_start"] = pd.Timestamp("2018-02-01")
+    patients["treatment_end"] = pd.NaT
+    table = pacs.plan(shelf, patients, key, progress=False).table
+    assert "only one examination" in table["problem"][0]
+    assert "another patient number" in table["problem"][1]
+    assert table["patient_id"][0] == key.pseudonym("P-1")
+    none = pacs.plan(shelf, patients[:1], key, description="^t1", progress=False)
+    assert not none.series and "description" in none.table["problem"][0]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("patient,treatment_start\nP,2018-01-01", "no column patient_id, treatment_end"),
+        ("P,01.02.2018,", "line 2: treatment_start is not a date"),
+        ("P,2018-01-01,\nQ,2018-01-01,soon", "line 3: treatment_end is not a date"),
+        ("P*,2018-01-01,", "line 2: patient_id holds"),
+        (",2018-01-01,", "line 2: patient_id is blank"),
+        ("P,2018-01-01,\nP ,2018-01-01,", "line 3: patient_id is listed before"),
+        ("P,2018-03-01,2018-01-01", "line 2: treatment_end lies before"),
+    ],
+)
+def test_a_bad_list_names_the_line_and_no_patient(tmp_path, lines, message):
+    head = "" if lines.startswith("patient") else "patient_id,treatment_start,treatment_end\n"
+    (tmp_path / "list.csv").write_text(f"{head}{lines}\n")
+    with pytest.raises(StudyError, match=message):
+        pacs.read_list(tmp_path / "list.csv")
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({}, "Set either NPC_PACS_URL"),
+        ({"NPC_PACS_URL": "https://a/b", "NPC_PACS_HOST": "c"}, "Set either NPC_PACS_URL"),
+        ({"NPC_PACS_URL": "pacs.example"}, "must begin with https://"),
+        ({"NPC_PACS_URL": "https://u:p@pacs.example/"}, "holds a password"),
+        ({"NPC_PACS_URL": "http://pacs.example", "NPC_PACS_TOKEN": "t"}, "readable on the network"),
+        ({"NPC_PACS_URL": "https://a", "NPC_PACS_CA": "/nowhere.pem"}, "NPC_PACS_CA names a file"),
+        ({"NPC_PACS_HOST": "pacs"}, "NPC_PACS_AET is not set"),
+        ({"NPC_PACS_HOST": "pacs", "NPC_PACS_AET": "A", "NPC_PACS_PORT": "x"}, "NPC_PACS_PORT is"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(environment, message):
+    with pytest.raises(StudyError, match=message):
+        pacs.connect(environment)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"NPC_PACS_URL": "http://127.0.0.1:{port}/dicom-web"},
+        {"NPC_PACS_HOST": "127.0.0.1", "NPC_PACS_PORT": "{port}", "NPC_PACS_AET": "ARCHIVE"},
+    ],
+)
+def test_an_archive_that_is_not_there_is_said_and_worth_another_trial(environment):
+    port = str(orthanc.free_port())
+    service = opened({name: value.format(port=port) for name, value in environment.items()})
+    with pytest.raises(pacs.PacsError, match="cannot be reached") as caught:
+        service.echo()
+    assert caught.value.temporary
+
+
+def test_credentials_stand_in_no_file_of_this_repository():
+    top = Path(__file__).parents[1]
+    for path in (*top.glob("notebooks/**/*.py"), *top.glob("docs/*.md"), top / "README.md"):
+        assert "NPC_PACS_PASSWORD=" not in path.read_text(encoding="utf-8").replace(" ", "")
