@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -33,18 +35,56 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
     about = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     files = ["-keyout", str(key), "-out", str(certificate)]
     subprocess.run([*made, *about, *files], check=True, capture_output=True)
-    (folder / "both.pem").write_text(certificate.read_text() + key.read_text())
     return certificate, key
+
+
+class Encrypted:
+    """A port that speaks TLS in front of one that does not, as a hospital's gateway does."""
+
+    def __init__(self, port: int, certificate: Path, key: Path) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self._target = ("127.0.0.1", port)
+        self._context = context
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                plain, _ = self._listener.accept()
+            except OSError:  # closed
+                return
+            try:
+                outer = self._context.wrap_socket(plain, server_side=True)
+            except OSError:  # the caller does not trust the certificate, or speaks no TLS
+                plain.close()
+                continue
+            inner = socket.create_connection(self._target)
+            for source, target in ((outer, inner), (inner, outer)):
+                threading.Thread(target=_pass_on, args=(source, target), daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while part := source.recv(65536):
+            target.sendall(part)
+    except OSError:
+        pass
+    finally:
+        target.close()
 
 
 class Orthanc:
     """An archive that keeps its images in a folder; `start` and `kill` as often as needed."""
 
-    def __init__(
-        self, folder: Path, *, user: str = "", password: str = "", encrypted: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, *, user: str = "", password: str = "") -> None:
         self.http, self.dicom, self.move = free_port(), free_port(), free_port()
-        self.root = f"http{'s' * encrypted}://127.0.0.1:{self.http}"
+        self.root = f"http://127.0.0.1:{self.http}"
         self.auth = (user, password) if user else None
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -66,17 +106,6 @@ class Orthanc:
             "DicomAlwaysAllowGet": True,
             "DicomAlwaysAllowMove": True,
         }
-        if encrypted:
-            self.certificate, key = make_certificate(folder)
-            settings |= {
-                "SslEnabled": True,
-                "SslCertificate": str(folder / "both.pem"),
-                "DicomTlsEnabled": True,
-                "DicomTlsCertificate": str(self.certificate),
-                "DicomTlsPrivateKey": str(key),
-                "DicomTlsTrustedCertificates": str(self.certificate),
-                "DicomTlsRemoteCertificateRequired": False,
-            }
         (folder / "orthanc.json").write_text(json.dumps(settings))
         self._process: subprocess.Popen | None = None
 
@@ -108,8 +137,7 @@ class Orthanc:
         end = time.monotonic() + START_S
         while time.monotonic() < end and self._process.poll() is None:
             try:
-                where = f"{self.root}/system"
-                requests.get(where, auth=self.auth, timeout=2, verify=False).raise_for_status()
+                requests.get(f"{self.root}/system", auth=self.auth, timeout=2).raise_for_status()
                 return self
             except requests.RequestException:
                 time.sleep(0.1)

@@ -246,19 +246,21 @@ def test_a_password_is_asked_for_and_taken_from_the_environment(tmp_path):
 
 @real
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
-@pytest.mark.filterwarnings("ignore:Unverified HTTPS")
-def test_an_encrypted_connection_wants_a_certificate_that_is_trusted(tmp_path):
-    server = orthanc.Orthanc(tmp_path, encrypted=True).start()
-    trusted = {"NPC_PACS_CA": str(server.certificate)}
-    try:
-        with pytest.raises(pacs.PacsError, match="certificate is not trusted"):
-            opened(server.web).echo()
-        opened(server.web | trusted).echo()
-        with pytest.raises(pacs.PacsError):
-            opened(server.classic).echo()
-        opened(server.classic | trusted | {"NPC_PACS_TLS": "yes"}).echo()
-    finally:
-        server.kill()
+def test_an_encrypted_connection_wants_a_certificate_that_is_trusted(archive, tmp_path):
+    certificate, key = orthanc.make_certificate(tmp_path)
+    web = orthanc.Encrypted(archive.http, certificate, key)
+    dicom = orthanc.Encrypted(archive.dicom, certificate, key)
+    trusted = {"NPC_PACS_CA": str(certificate)}
+    over_web = {"NPC_PACS_URL": f"https://127.0.0.1:{web.port}/dicom-web"}
+    over_dicom = archive.classic | {"NPC_PACS_PORT": str(dicom.port), "NPC_PACS_TLS": "yes"}
+    with pytest.raises(pacs.PacsError, match="certificate is not trusted"):
+        opened(over_web).echo()
+    opened(over_web | trusted).echo()
+    with pytest.raises(pacs.PacsError):
+        opened(over_dicom).echo()
+    opened(over_dicom | trusted).echo()
+    web.close()
+    dicom.close()
 
 
 @real
