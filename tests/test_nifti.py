@@ -226,7 +226,7 @@ def test_a_fourth_axis_of_length_one_is_no_fourth_axis(tmp_path):
 
 
 def image_and_mask(folder, planted, *, shape=(4, 120, 100), codes="LPS", shift=0.0):
-    """A DICOM series of 0.5 x 0.5 x 6 mm, and a NIfTI mask; `planted` is (slices, rows, columns)."""
+    """A DICOM series of 0.5 x 0.5 x 6 mm, and a mask: `planted` holds (slices, rows, columns)."""
     write_dicom(folder / "series", noise(*shape))  # its corner lies at LPS (-60, -70, 0)
     mask = np.zeros(shape, np.uint8)
     for where, label in planted:
