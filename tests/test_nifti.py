@@ -282,6 +282,15 @@ def test_a_mask_that_lies_beside_the_images_is_refused(tmp_path):
         mask_boxes(mask, grid_of(series), shape)
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_mirrored_mask_is_refused(tmp_path, axis):
+    """The same origin and the other direction: known from masks that were exported separately."""
+    series, mask, shape = image_and_mask(tmp_path, [(BOX, 1)])
+    signs = np.where(np.arange(4) == axis, -1, 1)
+    with pytest.raises(StudyError, match="voxels away"):
+        mask_boxes(NiftiImage(mask.array, mask.affine * signs, ""), grid_of(series), shape)
+
+
 # --- the public sets ------------------------------------------------------------------------------
 
 
@@ -365,6 +374,7 @@ def test_hntsmrg_is_taken_before_treatment_only_unless_asked(tmp_path):
     assert problems_but_pairs(Study(target)).empty
     later = import_hntsmrg(source, target, mid_rt_as_post=True, progress=False)
     assert later.imported == 2 and Study(target).check(progress=False).empty
+    assert Study(target).registry.data_set.str.contains("mid-RT").all()
 
 
 def test_a_second_run_goes_on_where_the_first_stopped(tmp_path):

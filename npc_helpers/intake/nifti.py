@@ -187,7 +187,7 @@ def to_stored(array: np.ndarray) -> tuple[np.ndarray, str, str]:
 
     Parameters
     ----------
-    array : ndarray of real, finite numbers
+    array : ndarray of real, finite numbers, shape (slices, rows, columns)
 
     Returns
     -------
@@ -196,17 +196,18 @@ def to_stored(array: np.ndarray) -> tuple[np.ndarray, str, str]:
         As DICOM decimal strings: ``stored * slope + intercept`` are the values, exactly for whole
         numbers that span up to 65,535, else to within half a slope.
     """
-    values = array.astype(float)
-    low, high = float(values.min()), float(values.max())
-    if high - low <= LEVELS and bool((values == np.rint(values)).all()):
+    low, high = float(array.min()), float(array.max())
+    whole = array.dtype.kind in "biu" or all((one == np.rint(one)).all() for one in array)
+    if whole and high - low <= LEVELS:
         slope, intercept = 1.0, 0.0 if low >= 0 and high <= LEVELS else low
     else:
         slope, intercept = (high - low) / LEVELS, low
-    if slope == 0:  # one value throughout
-        slope = 1.0
-    texts = format_number_as_ds(slope), format_number_as_ds(intercept)
-    steps = np.rint((values - float(texts[1])) / float(texts[0]))
-    return np.clip(steps, 0, LEVELS).astype("<u2"), *texts
+    texts = format_number_as_ds(slope or 1.0), format_number_as_ds(intercept)  # 0: all the same
+    stored = np.empty(array.shape, "<u2")
+    for target, one in zip(stored, array, strict=True):  # slice by slice: float64 needs the room
+        steps = np.rint((one.astype(float) - float(texts[1])) / float(texts[0]))
+        np.clip(steps, 0, LEVELS, out=target, casting="unsafe")
+    return stored, *texts
 
 
 def _uid(*parts: object) -> str:

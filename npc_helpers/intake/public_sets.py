@@ -342,6 +342,9 @@ class _Tables:
         if patient_id not in set(self.registry["patient_id"]):
             row = pd.DataFrame([{"patient_id": patient_id} | facts])
             self.registry = pd.concat([self.registry, row], ignore_index=True).fillna("")
+        elif "data_set" in self.registry:  # it may have become one with mid-RT
+            here = self.registry["patient_id"] == patient_id
+            self.registry.loc[here, "data_set"] = facts["data_set"]
         self.rectangles = pd.concat([_without(self.rectangles, keys), *boxes], ignore_index=True)
         self.manifest = pd.concat([_without(self.manifest, keys), new], ignore_index=True)
         write_text(self.folder / REGISTRY.path, self.registry)
