@@ -140,12 +140,13 @@ def check_manifest(manifest: pd.DataFrame, registry: pd.DataFrame, folder: Path)
 
 
 def _check_pairs(manifest: pd.DataFrame) -> list[Problem]:
-    """Report series that exist at one timepoint only."""
+    """Report series that exist at one timepoint only; public sets often have no other."""
     problems = []
     for here, there in (("pre", "post"), ("post", "pre")):
         other = manifest.loc[manifest["timepoint"] == there, ["patient_id", "sequence"]]
         keys = pd.MultiIndex.from_frame(manifest[["patient_id", "sequence"]])
         alone = (manifest["timepoint"] == here) & ~keys.isin(pd.MultiIndex.from_frame(other))
+        alone &= manifest["source"] != "public"
         problems += rows(
             manifest,
             alone,

@@ -23,6 +23,7 @@ from npc_helpers.dicom_tags import (
     refuse,
     warning_findings,
 )
+from npc_helpers.resample import Grid, mask_to_reference
 
 if TYPE_CHECKING:
     from npc_helpers.study import Study
@@ -55,6 +56,8 @@ class MRSeries:
         PatientID and SeriesDescription as in the files.
     findings : tuple of Finding
         What was odd, repaired or ignored.
+    source_grid : Grid or None
+        The pixels of the files, where `array` has been resampled from them.
     """
 
     array: np.ndarray
@@ -65,6 +68,7 @@ class MRSeries:
     patient_id: str
     description: str
     findings: tuple[Finding, ...]
+    source_grid: Grid | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -404,8 +408,9 @@ def read_mask(study: Study, patient_id: str, timepoint: str) -> np.ndarray | Non
     Returns
     -------
     ndarray of bool, shape (2, slices, rows, columns), or None
-        Tumour and nodes on the T2w series' images, in the order of `read_series`; None where
-        the study has no ``mask.dcm``. The T1c series of the same time point shares the geometry.
+        Tumour and nodes on the T2w series' images as `stacks.load_stacks` gives them (another
+        matrix than 512 x 512 is resampled); None where the study has no ``mask.dcm``. The T1c
+        series of the same time point shares the geometry.
 
     Raises
     ------
@@ -433,7 +438,7 @@ def read_mask(study: Study, patient_id: str, timepoint: str) -> np.ndarray | Non
         number = _item(group, "SegmentIdentificationSequence").integer("ReferencedSegmentNumber")
         if number in SEGMENTS:
             mask[SEGMENTS[number], _slice_at(slices, position, path)] |= frame > 0
-    return mask
+    return mask_to_reference(mask, Grid(*shape, tuple(slices[0].spacing)))
 
 
 def _item(tags: Tags, keyword: str) -> Tags:

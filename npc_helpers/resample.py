@@ -1,4 +1,4 @@
-"""Bring images of another pixel size to the reference grid, by millimetres, and masks back again.
+"""Bring images of another matrix to the reference grid, by millimetres, and masks back again.
 
 The paper's images have 512 x 512 pixels. A matrix of 320 or 768 is resampled to the reference
 pixel size about the centre of the image; what lies outside the 512 x 512 field is cut off, what is
@@ -8,13 +8,17 @@ never stretched. Slices stay where they are.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
-from npc_helpers.dicom import MRSeries
 from npc_helpers.dicom_tags import Finding
+
+if TYPE_CHECKING:
+    from npc_helpers.dicom import MRSeries
 
 REFERENCE_MATRIX = 512
 REFERENCE_SPACING_MM = 250 / 512  # the demonstration study's field of view is 250 mm
@@ -45,6 +49,11 @@ class Grid:
         """Return the grid of the paper's matrix."""
         return cls(REFERENCE_MATRIX, REFERENCE_MATRIX, (REFERENCE_SPACING_MM,) * 2)
 
+    @property
+    def is_reference_matrix(self) -> bool:
+        """True for 512 x 512 pixels of any size: such images are used as they are."""
+        return (self.rows, self.columns) == (REFERENCE_MATRIX, REFERENCE_MATRIX)
+
     def places_in(self, other: Grid) -> tuple[np.ndarray, np.ndarray]:
         """Return where this grid's rows and columns lie in another grid, in its pixels."""
         places = []
@@ -52,6 +61,18 @@ class Grid:
             millimetres = (np.arange(n) - (n - 1) / 2) * self.spacing_mm[axis]
             places.append(millimetres / other.spacing_mm[axis] + (there - 1) / 2)
         return places[0], places[1]
+
+
+def to_reference(series: MRSeries) -> MRSeries:
+    """Return a series of 512 x 512 pixels as it is, and any other on the reference grid."""
+    return series if Grid.of(series).is_reference_matrix else resample_series(series)
+
+
+def mask_to_reference(mask: np.ndarray, source: Grid) -> np.ndarray:
+    """Return a mask where `to_reference` puts the series it was drawn on."""
+    if source.is_reference_matrix:
+        return mask
+    return resample_mask(mask, source=source, target=Grid.reference())
 
 
 def resample_series(series: MRSeries, grid: Grid | None = None) -> MRSeries:
@@ -67,7 +88,7 @@ def resample_series(series: MRSeries, grid: Grid | None = None) -> MRSeries:
     -------
     MRSeries
         Interpolated linearly, after a Gaussian blur where pixels become larger (against
-        aliasing), in the stored type; a finding says what was done.
+        aliasing), in the stored type; a finding and ``source_grid`` say what was done.
     """
     grid, own = grid or Grid.reference(), Grid.of(series)
     if own == grid:
@@ -88,7 +109,32 @@ def resample_series(series: MRSeries, grid: Grid | None = None) -> MRSeries:
         f"{own.spacing_mm[1]:.4g} mm to {grid.rows} x {grid.columns} of {grid.spacing_mm[0]:.4g} mm"
     )
     findings = (*series.findings, Finding("info", "resampled", "", message))
-    return replace(series, array=array, pixel_spacing_mm=grid.spacing_mm, findings=findings)
+    return replace(
+        series,
+        array=array,
+        pixel_spacing_mm=grid.spacing_mm,
+        findings=findings,
+        source_grid=series.source_grid or own,
+    )
+
+
+def resample_box(box: Sequence[int], *, source: Grid, target: Grid) -> tuple[int, int, int, int]:
+    """Return a rectangle on another grid, to the nearest pixel and cut to the image.
+
+    Parameters
+    ----------
+    box : sequence of int
+        x0, y0, x1, y1; first column and row inside, first outside.
+    source, target : Grid
+    """
+    x0, y0, x1, y1 = box
+    moved = []
+    for axis, edge in ((1, x0), (0, y0), (1, x1), (0, y1)):
+        had, wanted = ((g.rows, g.columns)[axis] for g in (source, target))
+        millimetres = (edge - had / 2) * source.spacing_mm[axis]
+        place = round(millimetres / target.spacing_mm[axis] + wanted / 2)
+        moved.append(min(max(place, 0), wanted))
+    return tuple(moved)
 
 
 def resample_mask(mask: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from npc_helpers.resample import Grid, resample_box
+
 if TYPE_CHECKING:
     from npc_helpers.dicom import MRSeries
     from npc_helpers.settings import Setting
@@ -206,7 +208,7 @@ def suggest_rois(study: Study, stacks: Mapping[tuple[str, str, str], MRSeries]) 
     Parameters
     ----------
     study : Study
-        Its ``data/suggested_rois.csv`` is used where there is one.
+        Its ``data/suggested_rois.csv``, in pixels of the files, is used where there is one.
     stacks : mapping of (patient_id, timepoint, sequence) to MRSeries
 
     Returns
@@ -230,8 +232,22 @@ def suggest_rois(study: Study, stacks: Mapping[tuple[str, str, str], MRSeries]) 
     if path.exists():
         text = dict.fromkeys([*SERIES, "source", "reader_id"], str)
         offered = pd.read_csv(path, dtype=text, keep_default_na=False)
-        table = replace_rows(table, offered)
+        table = replace_rows(table, _as_resampled(offered, stacks))
     return check_rois(table, stacks)
+
+
+def _as_resampled(
+    offered: pd.DataFrame, stacks: Mapping[tuple[str, str, str], MRSeries]
+) -> pd.DataFrame:
+    """Move rectangles given in pixels of the files onto the images as they were resampled."""
+    offered = offered.copy()
+    for key, rows in offered.groupby(SERIES).groups.items():
+        series = stacks[key] if key in stacks else None
+        if series is not None and series.source_grid is not None:
+            there = {"source": series.source_grid, "target": Grid.of(series)}
+            boxes = [resample_box(box, **there) for box in offered.loc[rows, BOX].to_numpy()]
+            offered.loc[rows, BOX] = boxes
+    return offered
 
 
 def replace_rows(table: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:

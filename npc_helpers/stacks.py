@@ -24,13 +24,14 @@ from npc_helpers.artefacts import StudyError, atomic_path, series_checksum
 from npc_helpers.dicom import DicomError, Finding, MRSeries, read_series
 from npc_helpers.parallel import in_processes
 from npc_helpers.progress import progress_bar
+from npc_helpers.resample import Grid, to_reference
 
 if TYPE_CHECKING:
     from npc_helpers.study import Study
 
 Key = tuple[str, str, str]  # patient_id, timepoint ("pre", "post"), sequence ("t2w", "t1c")
 
-FORMAT = 1  # raised when the reading changes, so that older caches are read again
+FORMAT = 2  # raised when the reading changes, so that older caches are read again
 SERIES_PER_WORKER = 24  # what a process reads in the second it takes to start
 ABANDONED_S = 3600  # a half-written file this old belongs to nobody
 SHOWN_AT_ONCE = 5
@@ -70,6 +71,7 @@ class Stacks(Mapping[Key, MRSeries]):
             patient_id=note["patient_id"],
             description=note["description"],
             findings=tuple(Finding(**finding) for finding in note["findings"]),
+            source_grid=_grid(note["source_grid"]),
         )
 
     def __iter__(self) -> Iterator[Key]:
@@ -111,7 +113,8 @@ def load_stacks(
     Returns
     -------
     Stacks
-        In the order of the manifest.
+        In the order of the manifest. A matrix other than 512 x 512 is resampled to it by
+        millimetres (`resample.to_reference`); ``source_grid`` and a finding of the series say so.
 
     Raises
     ------
@@ -170,6 +173,10 @@ def _job(study: Study, row) -> _Job:
         n_images=int(row.n_images),
         checksum=row.sha256,
     )
+
+
+def _grid(note: dict | None) -> Grid | None:
+    return note and Grid(note["rows"], note["columns"], tuple(note["spacing_mm"]))
 
 
 def _path(job: _Job, suffix: str) -> Path:
@@ -231,7 +238,7 @@ def _read_one(job: _Job) -> DicomError | None:
                 "sha256). Restore them; or, if they are right, write their series_checksum there.",
                 "checksum",
             )
-        series = read_series(job.folder, n_images=job.n_images)
+        series = to_reference(read_series(job.folder, n_images=job.n_images))
         _keep(job, series, state)
         _tidy(job)
     except (StudyError, OSError) as error:
@@ -259,6 +266,7 @@ def _keep(job: _Job, series: MRSeries, state: list[int]) -> None:
         "patient_id": series.patient_id,
         "description": series.description,
         "findings": [asdict(finding) for finding in series.findings],
+        "source_grid": asdict(series.source_grid) if series.source_grid else None,
     }
     with atomic_path(_path(job, ".json")) as temporary:
         temporary.write_text(json.dumps(note), encoding="utf-8")

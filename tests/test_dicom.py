@@ -446,13 +446,26 @@ def write_mask(folder, truth):
 
 def test_read_mask_finds_each_segment_on_its_slice(tmp_path):
     folder = tmp_path / "P-1" / "pre" / "t2w"
-    write_series(folder)
-    truth = np.zeros((2, 4, 24, 32), dtype=bool)
+    write_series(folder, noise(4, 512, 512))
+    truth = np.zeros((2, 4, 512, 512), dtype=bool)
     truth[0, 1, 3:9, 4:20] = True  # nothing on slices 0 and 3: such frames are left out
     truth[0, 2, 5:6, 4:5] = True
     truth[1, 2, 10:20, 21:30] = True
     write_mask(folder, truth)
     assert np.array_equal(dicom.read_mask(OneSeries(tmp_path), "P-1", "pre"), truth)
+
+
+def test_read_mask_lies_on_the_images_as_they_are_resampled(tmp_path):
+    folder = tmp_path / "P-1" / "pre" / "t2w"
+    write_series(folder, noise(4, 320, 320), PixelSpacing=["0.5", "0.5"])
+    truth = np.zeros((2, 4, 320, 320), dtype=bool)
+    truth[0, 1, 100:180, 160:200] = True  # 40 x 20 mm, from 30 mm above and 0 mm beside the centre
+    write_mask(folder, truth)
+    (mask,) = dicom.read_mask(OneSeries(tmp_path), "P-1", "pre")[:1, 1]
+    step = 250 / 512
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    assert [rows[0], rows[-1] + 1] == pytest.approx([256 - 30 / step, 256 + 10 / step], abs=1)
+    assert [columns[0], columns[-1] + 1] == pytest.approx([256, 256 + 20 / step], abs=1)
 
 
 def test_read_mask_is_none_without_truth(tmp_path):

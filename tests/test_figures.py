@@ -319,3 +319,19 @@ def test_palette_stays_apart_without_red_green_vision():
             for other in together[:i]:
                 apart = np.linalg.norm(lab(figures.PALETTE[one]) - lab(figures.PALETTE[other]))
                 assert apart > 15, (one, other, apart)
+
+
+def test_agreement_shows_the_bias_and_limits_of_two_readers():
+    first = np.array([20000.0, 30000.0, 40000.0, 50000.0])
+    table = pd.DataFrame({"iou": [0.5, 0.7, 0.8, 0.9], "area_a": first, "area_b": first - 1000})
+    table.loc[0, "area_b"] = first[0] + 3000
+    figure = figures.agreement_figure(table, pixel_mm=0.5, note=NOTE)
+    left, right = figure.axes
+    difference = np.array([-3000, 1000, 1000, 1000]) * 0.25 / 100  # pixels to cm2
+    spread = 1.96 * np.sqrt(((difference - difference.mean()) ** 2).sum() / 3)
+    expected = [difference.mean(), difference.mean() - spread, difference.mean() + spread]
+    drawn = [line.get_ydata()[0] for line in right.lines[1:]]
+    assert drawn == pytest.approx(expected)
+    assert right.lines[0].get_ydata() == pytest.approx(difference)
+    assert left.lines[0].get_xdata()[0] == pytest.approx(0.75)
+    assert sum(patch.get_height() for patch in left.patches) == 4

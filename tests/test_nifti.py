@@ -361,7 +361,9 @@ def test_hntsmrg_with_mid_rt_passes_every_check(tmp_path):
     ]
     rois = roi.suggest_rois(study, stacks)
     assert set(rois.source) == {"suggested"} and len(rois) == 20
-    assert (rois.x1 - rois.x0 == 55).all() and (rois.y1 - rois.y0 == 50).all()
+    step = stacks["HNTSMRG-2", "pre", "t2w"].pixel_spacing_mm[0]  # resampled: not the file's 0.5 mm
+    assert ((rois.x1 - rois.x0) * step).to_numpy() == pytest.approx(27.5, abs=1.01 * step)
+    assert ((rois.y1 - rois.y0) * step).to_numpy() == pytest.approx(25.0, abs=1.01 * step)
     assert "mid-RT" in stacks["HNTSMRG-2", "post", "t2w"].description
     assert study.registry.data_set.str.contains("mid-RT").all()
     assert not study.registry.primary_npc.any()

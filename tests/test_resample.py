@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from npc_helpers.dicom import MRSeries
-from npc_helpers.resample import REFERENCE_SPACING_MM, Grid, resample_mask, resample_series
+from npc_helpers.resample import (
+    REFERENCE_SPACING_MM,
+    Grid,
+    resample_box,
+    resample_mask,
+    resample_series,
+    to_reference,
+)
 
 
 def series(array, spacing):
@@ -69,3 +76,28 @@ def test_signed_values_do_not_wrap():
 def test_a_mask_of_another_size_is_refused():
     with pytest.raises(ValueError, match="the grid of the series"):
         resample_mask(np.ones((4, 4)), source=GRIDS[0], target=GRIDS[1])
+
+
+def test_only_another_matrix_is_resampled():
+    own = series(np.ones((1, 512, 512), np.int16), (0.4, 0.4))
+    assert to_reference(own) is own
+    other = to_reference(series(np.ones((1, 320, 320), np.int16), (0.5, 0.5)))
+    assert other.array.shape == (1, 512, 512)
+    assert other.source_grid == Grid(320, 320, (0.5, 0.5))
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_a_box_moves_with_the_pixels_inside_it(grid):
+    box = (60, 90, 180, 200)
+    mask = np.zeros((grid.rows, grid.columns), bool)
+    mask[box[1] : box[3], box[0] : box[2]] = True
+    there = resample_mask(mask, source=grid, target=Grid.reference())
+    rows, columns = (np.flatnonzero(there.any(axis=axis)) for axis in (1, 0))
+    around = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+    moved = resample_box(box, source=grid, target=Grid.reference())
+    assert moved == pytest.approx(around, abs=1)
+
+
+def test_a_box_that_leaves_the_field_is_cut():
+    wide = Grid(768, 768, (0.6, 0.6))  # 461 mm, the reference shows 250 of them
+    assert resample_box((0, 0, 768, 768), source=wide, target=Grid.reference()) == (0, 0, 512, 512)

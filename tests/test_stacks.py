@@ -5,13 +5,20 @@ import json
 import os
 
 import numpy as np
+import pandas as pd
 import pytest
 import small_study
 from dicom_making import noise, write_series
 
+from npc_helpers import roi
 from npc_helpers import stacks as stacks_module
 from npc_helpers.stacks import load_stacks
 from npc_helpers.study import Study, StudyError, series_checksum
+
+
+def pixels(seed):
+    """Three images of the paper's matrix."""
+    return noise(3, 512, 512, seed=seed)
 
 
 @pytest.fixture
@@ -23,7 +30,7 @@ def folder(tmp_path):
         series = folder / row["path"]
         for path in series.iterdir():
             path.unlink()
-        write_series(series, noise(3, seed=number), patient_id=row["patient_id"])
+        write_series(series, pixels(number), patient_id=row["patient_id"])
         manifest.loc[number, ["n_images", "sha256"]] = ["3", series_checksum(series)]
     small_study.save(folder, "manifest", manifest)
     return folder
@@ -50,7 +57,7 @@ def test_pixels_and_geometry_survive_the_cache(folder):
     assert len(stacks) == 8
     for number, key in enumerate(stacks):
         series = stacks[key]
-        assert np.array_equal(series.array, noise(3, seed=number))
+        assert np.array_equal(series.array, pixels(number))
         assert series.patient_id == key[0]
         assert series.positions_mm.tolist() == [0, 6, 12]
         assert series.pixel_spacing_mm == (0.5, 0.5)
@@ -68,7 +75,7 @@ def test_processes_give_the_same_as_one(folder, monkeypatch):
     monkeypatch.setattr(stacks_module, "SERIES_PER_WORKER", 4)
     stacks = load_stacks(Study(folder), workers=2, progress=False)
     for number, key in enumerate(stacks):
-        assert np.array_equal(stacks[key].array, noise(3, seed=number))
+        assert np.array_equal(stacks[key].array, pixels(number))
 
 
 def test_a_second_call_reads_no_dicom(folder, monkeypatch):
@@ -89,7 +96,7 @@ def test_patients_and_timepoint_choose(folder):
 
 def replace_series(folder, *, update_manifest):
     series = folder / "data/images/H-01/pre/t2w"
-    write_series(series, noise(3, seed=99), patient_id="H-01")
+    write_series(series, pixels(99), patient_id="H-01")
     if update_manifest:
         manifest = small_study.load(folder, "manifest")
         manifest.loc[0, "sha256"] = series_checksum(series)
@@ -101,7 +108,7 @@ def test_changed_images_are_read_again_and_the_old_cache_goes(folder):
     before = cached(folder, ".npy")
     replace_series(folder, update_manifest=True)
     stacks = load_stacks(Study(folder), progress=False)
-    assert np.array_equal(stacks[KEY].array, noise(3, seed=99))
+    assert np.array_equal(stacks[KEY].array, pixels(99))
     assert len(before) == len(cached(folder, ".npy")) == 1
     assert before != cached(folder, ".npy")
 
@@ -138,7 +145,7 @@ def test_half_and_stale_caches_are_not_reused(folder, spoil):
     load_stacks(Study(folder), progress=False)
     spoil(folder)
     stacks = load_stacks(Study(folder), progress=False)
-    assert np.array_equal(stacks[KEY].array, noise(3))
+    assert np.array_equal(stacks[KEY].array, pixels(0))
     assert json.loads(cached(folder, ".json")[0].read_text())["format"] == stacks_module.FORMAT
 
 
@@ -179,8 +186,8 @@ def test_identifiers_that_are_no_file_names_stay_apart(folder):
         table["patient_id"] = table["patient_id"].replace({"H-01": "a/b", "H-02": "a:b"})
         small_study.save(folder, name, table)
     stacks = load_stacks(Study(folder), progress=False)
-    assert np.array_equal(stacks["a/b", "pre", "t2w"].array, noise(3))
-    assert np.array_equal(stacks["a:b", "pre", "t2w"].array, noise(3, seed=4))
+    assert np.array_equal(stacks["a/b", "pre", "t2w"].array, pixels(0))
+    assert np.array_equal(stacks["a:b", "pre", "t2w"].array, pixels(4))
 
 
 def test_progress_is_quiet_in_a_log(folder, monkeypatch):
@@ -188,3 +195,29 @@ def test_progress_is_quiet_in_a_log(folder, monkeypatch):
     monkeypatch.setattr("sys.stderr", log)
     load_stacks(Study(folder))
     assert log.getvalue() == ""
+
+
+def test_another_matrix_is_resampled_with_its_suggested_rectangle(folder):
+    manifest = small_study.load(folder, "manifest")
+    series = folder / manifest.loc[0, "path"]
+    for path in series.iterdir():
+        path.unlink()
+    image = np.zeros((3, 320, 320), np.uint16)
+    image[:, 100:180, 160:200] = 1000
+    write_series(series, image, patient_id=manifest.loc[0, "patient_id"])
+    manifest.loc[0, "sha256"] = series_checksum(series)
+    small_study.save(folder, "manifest", manifest)
+    key = tuple(manifest.loc[0, ["patient_id", "timepoint", "sequence"]])
+    offered = pd.DataFrame([[*key, 1, 160, 100, 200, 180, "suggested", ""]], columns=roi.COLUMNS)
+    study = Study(folder)
+    offered.to_csv(study.table_path("suggested_rois"), index=False)
+    for _ in range(2):  # read, then from the cache
+        stacks = load_stacks(study, progress=False)
+        found = stacks[key]
+        assert found.array.shape == (3, 512, 512) and found.source_grid.rows == 320
+        assert "resampled" in [finding.code for finding in found.findings]
+        rois = roi.suggest_rois(study, stacks)
+        box = rois[rois["source"] == "suggested"].iloc[0]
+        inside = found.array[1, box.y0 : box.y1, box.x0 : box.x1]
+        assert (inside > 500).mean() > 0.97
+        assert (found.array[1] > 500).sum() == pytest.approx(inside.size, rel=0.03)

@@ -58,12 +58,14 @@ chosen = rois[rois.patient_id.isin(shown)]
 print(len(shown), "patients,", len(chosen), "images")
 
 # %%
+timepoints = [when for when in ("pre", "post") if (chosen.timepoint == when).any()]
 images, index, activations = {}, {}, {}
-for when in ("pre", "post"):
+for when in timepoints:
     images[when], index[when] = roi.network_inputs(
         stacks, chosen[chosen.timepoint == when], setting=setting
     )
     activations[when] = gradcam.activations(model[when], images[when])
+latest = timepoints[-1]  # after treatment, unless a study has images before it only
 print("activations before treatment:", activations["pre"].shape)
 
 # %% [markdown]
@@ -75,9 +77,9 @@ print("activations before treatment:", activations["pre"].shape)
 # to be approximated; the identity can be checked.
 
 # %%
-weights, bias = gradcam.head(model["post"])
-signed = gradcam.class_map(activations["post"], weights, target="margin")
-score = activations["post"].mean(axis=(1, 2)) @ (weights[:, 1] - weights[:, 0])
+weights, bias = gradcam.head(model[latest])
+signed = gradcam.class_map(activations[latest], weights, target="margin")
+score = activations[latest].mean(axis=(1, 2)) @ (weights[:, 1] - weights[:, 0])
 print("largest difference:", f"{np.abs(signed.sum(axis=(1, 2)) - score).max():.0e}")
 
 # %% [markdown]
@@ -88,7 +90,7 @@ print("largest difference:", f"{np.abs(signed.sum(axis=(1, 2)) - score).max():.0
 # when the network is sure.
 
 # %%
-one = activations["post"][:1]
+one = activations[latest][:1]
 pd.DataFrame(
     {
         target: gradcam.class_map(one, weights, target=target, bias=bias).ravel()
@@ -108,10 +110,10 @@ print("grid:", signed.shape[1:], "cells; centres at", gradcam.cell_centres(signe
 
 # %%
 position = int(np.argmax(signed.max(axis=(1, 2))))
-row = index["post"].iloc[position]
-image = stacks[row.patient_id, "post", row.sequence].array[row.slice_index]
+row = index[latest].iloc[position]
+image = stacks[row.patient_id, latest, row.sequence].array[row.slice_index]
 heat = gradcam.to_image(signed[position], row, image.shape, setting=setting)
-masks = dicom.read_mask(study, row.patient_id, "post")
+masks = dicom.read_mask(study, row.patient_id, latest)
 tumour = None if masks is None else masks[0, row.slice_index]
 
 # %%
@@ -159,7 +161,7 @@ scores.groupby("timepoint")[["energy_ratio", "pointing", "padding_share"]].mean(
 # network. We randomise the weights layer by layer from the top and compare each map with the original.
 
 # %%
-sanity = gradcam.sanity_check(model["post"], images["post"][:24], seed=1)
+sanity = gradcam.sanity_check(model[latest], images[latest][:24], seed=1)
 show(
     figures.sanity_figure(sanity, note=note),
     alt="Similarity of maps to the original as more and more layers are randomised.",

@@ -4,6 +4,7 @@ Every function returns the figure and draws nothing by itself. ``note`` is stamp
 corner: what kind of patients are shown. ``with theme("dark"):`` draws for a dark page.
 """
 
+from npc_helpers.figures.agreement import agreement_figure
 from npc_helpers.figures.appraisal import printed_intervals_figure
 from npc_helpers.figures.calibration import calibration_figure, decision_figure
 from npc_helpers.figures.cohort import flow_chart, kaplan_meier, km_by_risk, pfs_figure
@@ -31,6 +32,7 @@ __all__ = [
     "PALETTE",
     "PAPER_COLOURS",
     "PERCEPTUAL_COLOURS",
+    "agreement_figure",
     "calibration_figure",
     "confusion_figure",
     "cox_figure",

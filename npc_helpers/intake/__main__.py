@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from npc_helpers.artefacts import StudyError
-from npc_helpers.intake import pacs
+from npc_helpers.intake import pacs, public_sets
 from npc_helpers.intake.deidentify import Key, deidentify_folder, deidentify_table
 from npc_helpers.intake.find_series import find_series
 from npc_helpers.intake.pacs.retrieval import AT_ONCE
@@ -167,7 +167,7 @@ def main(arguments: list[str] | None = None) -> int:
         description="From a hospital's images to a study folder.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_add_retrieve, _add_deidentify, _add_tables, _add_find):
+    for add in (_add_retrieve, _add_deidentify, _add_tables, _add_find, public_sets.add_commands):
         add(commands)
     options = parser.parse_args(arguments)
     try:

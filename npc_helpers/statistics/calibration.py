@@ -171,23 +171,34 @@ def _spline(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
 def _logistic(design: np.ndarray, labels: np.ndarray, *, offset=0.0):
     """Maximum likelihood coefficients (k,) and their covariance (k, k), by Newton's method.
 
-    scikit-learn's logistic regression gives no standard errors, and statsmodels is not needed
-    for anything else.
+    A step that does not raise the likelihood is halved until it does: the likelihood is concave,
+    so this finds the maximum wherever there is one. (scikit-learn's logistic regression gives no
+    standard errors, and statsmodels is not needed for anything else.)
     """
     coefficients = np.zeros(design.shape[1])
-    for _ in range(50):
+    reached = _log_likelihood(design @ coefficients + offset, labels)
+    for _ in range(100):
         p = _inverse(design @ coefficients + offset)
         information = design.T @ (design * (p * (1 - p))[:, None])
         if np.linalg.cond(information) > 1e12:
             break
         step = np.linalg.solve(information, design.T @ (labels - p))
-        coefficients = coefficients + np.clip(step, -2, 2)
         if np.abs(step).max() < 1e-10:
             return coefficients, np.linalg.inv(information)
+        for _ in range(40):
+            likelihood = _log_likelihood(design @ (coefficients + step) + offset, labels)
+            if likelihood >= reached - 1e-12 * abs(reached):
+                break
+            step = step / 2
+        coefficients, reached = coefficients + step, likelihood
     raise ValueError(
         "the probabilities separate the classes (almost) completely, so calibration has no finite "
         "slope; more patients are needed"
     )
+
+
+def _log_likelihood(log_odds: np.ndarray, labels: np.ndarray) -> float:
+    return float((labels * log_odds - np.logaddexp(0, log_odds)).sum())
 
 
 def _labels_drawn_from(p: np.ndarray, seed: int, draws: int = 2000) -> np.ndarray:

@@ -1,0 +1,57 @@
+"""Figure of two readers: how much their rectangles overlap, and whether one draws larger."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from npc_helpers.figures.style import SERIES, colour, in_house_style, new_figure, stamped
+from npc_helpers.roi import bland_altman
+
+
+@in_house_style
+def agreement_figure(agreement: pd.DataFrame, *, pixel_mm: float, note: str = "") -> Figure:
+    """Draw the overlap of two readers' rectangles, and the Bland-Altman plot of their areas.
+
+    Parameters
+    ----------
+    agreement : DataFrame
+        Columns iou, area_a and area_b (pixels), as `roi.compare_readers` returns them.
+    pixel_mm : float
+        Side of a pixel.
+    note : str
+        Stamped into the corner.
+
+    Returns
+    -------
+    Figure
+        Left, the number of images by overlap; right, the difference of areas (first minus second
+        reader) against their mean in cm², with bias and 95% limits of agreement.
+    """
+    figure = new_figure(9, 3.6)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.3))
+    left.hist(agreement["iou"], bins=np.linspace(0, 1, 21), color=SERIES[0], alpha=0.85)
+    median = float(agreement["iou"].median())
+    left.axvline(median, color=colour("ink"), linestyle="--", linewidth=1.2)
+    left.annotate(
+        f"median {median:.2f}", (median, 1), xycoords=("data", "axes fraction"),
+        xytext=(-6, -4), textcoords="offset points", ha="right", va="top",
+    )  # fmt: skip
+    left.set(title="Overlap", xlabel="intersection over union", ylabel="images", xlim=(0, 1))
+
+    first, second = (agreement[name] * pixel_mm**2 / 100 for name in ("area_a", "area_b"))
+    limits = bland_altman(first, second)
+    right.plot((first + second) / 2, first - second, "o", color=SERIES[0], ms=3, alpha=0.35)
+    for name, style in (("bias", "-"), ("low", "--"), ("high", "--")):
+        right.axhline(limits[name], color=colour("ink"), linestyle=style, linewidth=1.2)
+        right.annotate(
+            f"{limits[name]:+.1f}", (1, limits[name]), xycoords=("axes fraction", "data"),
+            xytext=(4, 0), textcoords="offset points", va="center",
+        )  # fmt: skip
+    right.set(
+        title="Size: bias and 95% limits of agreement",
+        xlabel="mean area, cm²",
+        ylabel="first minus second reader, cm²",
+    )
+    return stamped(figure, note)
