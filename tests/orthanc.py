@@ -13,19 +13,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import requests
+from browser import free_port
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")  # Debian: orthanc-dicomweb
 PROGRAM = shutil.which("Orthanc") or "/usr/sbin/Orthanc"
 AVAILABLE = Path(PROGRAM).exists() and PLUGIN.exists()
 WHY_NOT = "Debian packages orthanc and orthanc-dicomweb are not installed"
 START_S = 30
-
-
-def free_port() -> int:
-    """Return a port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:

@@ -38,6 +38,13 @@ STATE = """
 print(json.dumps({"rois": editor.rois, "slice": session.slice_index, "name": session.sequence,
                   "box": list(vars(session.get()).values()), "message": editor.state["message"]}))
 """
+NUMBERS = (
+    SETUP.replace("rois.csv", "typed.csv")
+    + """
+from npc_helpers.widgets import IntegerBoxes
+boxes = IntegerBoxes(session)
+"""
+)
 EXPLORER = """
 import numpy as np, pandas as pd
 from npc_helpers.settings import TUTORIAL
@@ -68,11 +75,18 @@ def browser():
         yield opened
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where the notebooks lie."""
+    return tmp_path_factory.mktemp("lab")
+
+
 @pytest.fixture(scope="module", params=["JupyterLab Light"])
-def address(tmp_path_factory, request):
-    folder = tmp_path_factory.mktemp("lab")
+def address(folder, request):
     write_notebook(folder / "editor.ipynb", SETUP, "editor", STATE)
     write_notebook(folder / "explorer.ipynb", EXPLORER, "explorer")
+    write_notebook(folder / "restart.ipynb", SETUP.replace("rois.csv", "own.csv"), "editor", STATE)
+    write_notebook(folder / "numbers.ipynb", NUMBERS, "boxes")
     with jupyterlab(folder, theme=request.param) as served:
         yield served
 
@@ -274,6 +288,61 @@ def test_nothing_is_fetched_from_elsewhere_and_nothing_breaks(lab, t2w, shots):
     lab.page.locator(".npc-widget").first.screenshot(path=shots / "roi_editor.png")
     assert lab.foreign_requests() == []
     assert lab.errors == []
+
+
+# --- restart and reload -----------------------------------------------------------------------
+
+
+def test_rectangles_survive_a_new_kernel_and_a_reloaded_page(browser, address, folder):
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    opened = Lab(page, address, "restart.ipynb")
+    frame = show_editor(opened)
+    drag(opened, frame, (120, 130), (300, 280))
+    drawn, file = state(opened)["box"], (folder / "own.csv").read_bytes()
+    assert_box(drawn, (120, 130, 300, 280))
+
+    restart = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    page.evaluate(f"async () => {{ await {restart}; }}")
+    assert "NameError" in opened.run(2)  # the kernel is new: it knows nothing
+    show_editor(opened)
+    assert state(opened)["box"] == drawn
+
+    page.close()
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    opened = Lab(page, address, "restart.ipynb")
+    show_editor(opened)
+    assert state(opened)["box"] == drawn
+    assert (folder / "own.csv").read_bytes() == file
+    page.close()
+
+
+def show_editor(lab):
+    """Run the first two cells; return the first picture."""
+    assert "Traceback" not in lab.run(0)
+    lab.run(1)
+    lab.page.wait_for_selector("[data-draw-ms]", timeout=30_000)
+    frame = lab.page.locator(".npc-frame").first
+    frame.scroll_into_view_if_needed()
+    return frame
+
+
+def test_numbers_typed_into_fields_reach_the_file(browser, address, folder):
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    opened = Lab(page, address, "numbers.ipynb")
+    assert "Traceback" not in opened.run(0)
+    opened.run(1)
+    fields = page.locator(".widget-text input[type=number]")
+    fields.first.wait_for(timeout=30_000)
+    for number, value in enumerate((100, 110, 300, 310)):
+        fields.nth(number).fill(str(value))
+        fields.nth(number).press("Tab")
+    page.get_by_role("button", name="apply").click()
+    page.wait_for_function(
+        "document.body.innerText.includes('slice 1 of 5, patient 1 of 1: 100 x 100 mm, manual')"
+    )
+    assert "A,pre,t2w,0,100,110,300,310,manual" in (folder / "typed.csv").read_text()
+    assert opened.errors == []
+    page.close()
 
 
 # --- explorer ---------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from npc_helpers.dicom import MRSeries
 from npc_helpers.roi import COLUMNS, Rectangle, stretch
 from npc_helpers.roi_session import RoiSession
 from npc_helpers.settings import TUTORIAL
-from npc_helpers.widgets import GradCamExplorer, RoiEditor, ScreeningExplorer
+from npc_helpers.widgets import GradCamExplorer, IntegerBoxes, RoiEditor, ScreeningExplorer
 from npc_helpers.widgets.base import STATIC, browser_module, edge_letters
 from npc_helpers.widgets.gradcam_explorer import Examination
 
@@ -277,3 +277,70 @@ def test_style_sheet_takes_its_colours_from_the_theme():
     css = (STATIC / "widgets.css").read_text(encoding="utf-8")
     for variable in ("--jp-layout-color1", "--jp-ui-font-color1", "--jp-brand-color1"):
         assert variable in css
+
+
+# --- rectangles by numbers --------------------------------------------------------------------
+
+
+def type_in(boxes, *numbers):
+    for field, number in zip(boxes.edges.values(), numbers, strict=True):
+        field.value = number
+    boxes.buttons["apply"].click()
+
+
+def saved(session, tmp_path):
+    table = pd.read_csv(tmp_path / "rois.csv")
+    return table[table["source"] != "suggested"][["sequence", "slice_index", *COLUMNS[4:8]]]
+
+
+def test_numbers_become_the_rectangle_and_are_saved(session, tmp_path):
+    boxes = IntegerBoxes(session)
+    assert [field.value for field in boxes.edges.values()] == [20, 30, 120, 90]
+    boxes.slice.value = 2
+    type_in(boxes, 40, 50, 140, 110)
+    assert session.get(slice_index=2) == Rectangle(40, 50, 140, 110)
+    assert saved(session, tmp_path).to_numpy().tolist() == [["t2w", 2, 40, 50, 140, 110]]
+    assert "slice 3 of 4" in boxes.message.value and "25 x 30 mm" in boxes.message.value
+
+
+def test_a_refused_number_stays_in_the_field_and_changes_nothing(session, tmp_path):
+    boxes = IntegerBoxes(session)
+    type_in(boxes, 40, 50, 44, 110)
+    assert "the smallest is 8 x 8" in boxes.message.value
+    assert boxes.edges["x1"].value == 44
+    assert session.rectangle == Rectangle(20, 30, 120, 90)
+    assert not (tmp_path / "rois.csv").exists()
+
+
+def test_buttons_do_what_the_keys_of_the_editor_do(session):
+    boxes = IntegerBoxes(session)
+    assert boxes.buttons["undo"].disabled
+    type_in(boxes, 40, 50, 140, 110)
+    boxes.buttons["copy to next slice"].click()
+    assert boxes.slice.value == 1 and session.rectangle == Rectangle(40, 50, 140, 110)
+    boxes.buttons["undo"].click()
+    assert session.get(slice_index=1) == Rectangle(20, 30, 120, 90)
+    boxes.buttons["redo"].click()
+    boxes.buttons["copy to other sequence"].click()
+    assert session.get(sequence="t1c", slice_index=0) == Rectangle(40, 50, 140, 110)
+    boxes.buttons["reset"].click()
+    boxes.buttons["next patient"].click()
+    assert session.patient_id == "B" and "patient 2 of 2" in boxes.message.value
+
+
+def test_the_picture_shows_slice_and_rectangle(session):
+    from io import BytesIO
+
+    from matplotlib.image import imread
+
+    boxes = IntegerBoxes(session)
+    before = imread(BytesIO(boxes.picture.value))
+    boxes.slice.value = 1
+    after = imread(BytesIO(boxes.picture.value))
+    assert before.shape == after.shape and np.abs(before - after).mean() > 0.05
+    orange = (after[..., 0] > 0.7) & (after[..., 2] < 0.15)
+    rows, columns = (np.flatnonzero(orange.any(axis=axis)) for axis in (1, 0))
+    scale = after.shape[1] / 240
+    assert [columns[0], columns[-1], rows[0], rows[-1]] == pytest.approx(
+        np.array([20, 120, 30, 90]) * scale, abs=3
+    )

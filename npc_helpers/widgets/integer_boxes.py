@@ -1,0 +1,125 @@
+"""Rectangles by numbers: the editor for where a canvas does not run, and for screen readers."""
+
+from __future__ import annotations
+
+from html import escape
+from io import BytesIO
+
+import ipywidgets as ipw
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle as Outline
+
+from npc_helpers.figures.style import PALETTE
+from npc_helpers.roi import BOX, Rectangle, ROIError, to_uint8
+from npc_helpers.roi_session import RoiSession
+from npc_helpers.study import StudyError
+
+EDGES = dict(zip(BOX, ("left", "top", "right", "bottom"), strict=True))
+SIDE_IN = 5.0
+
+
+class IntegerBoxes(ipw.VBox):
+    """Edit the rectangles of a session with number fields and buttons, without our JavaScript.
+
+    Parameters
+    ----------
+    session : RoiSession
+        The same that `RoiEditor` shows; every change is checked and saved by it at once.
+
+    Attributes
+    ----------
+    session : RoiSession
+    edges : dict of str to ipywidgets.IntText
+        Fields x0, y0, x1, y1; they take effect with the button *apply*.
+    buttons : dict of str to ipywidgets.Button
+    message : ipywidgets.HTML
+        What was refused, and the size of the rectangle.
+    """
+
+    def __init__(self, session: RoiSession) -> None:
+        self.session = session
+        self.sequence = ipw.ToggleButtons(options=session.sequences, description="sequence")
+        self.slice = ipw.IntSlider(min=0, description="slice", continuous_update=False)
+        self.edges = {
+            name: ipw.IntText(description=label, layout=ipw.Layout(width="11em"))
+            for name, label in EDGES.items()
+        }
+        self.picture = ipw.Image(format="png", layout=ipw.Layout(width="512px"))
+        self.message = ipw.HTML()
+        commands = {
+            "apply": self._apply,
+            "copy to next slice": session.copy_to_next,
+            "copy to other sequence": session.copy_to_sequence,
+            "undo": session.undo,
+            "redo": session.redo,
+            "reset": session.reset,
+            "previous patient": lambda: session.next_patient(-1),
+            "next patient": session.next_patient,
+        }
+        self.buttons = {name: ipw.Button(description=name) for name in commands}
+        for name, command in commands.items():
+            self.buttons[name].on_click(lambda _, command=command: self._do(command))
+        super().__init__(
+            [
+                ipw.HBox([self.sequence, self.slice]),
+                ipw.HBox(list(self.edges.values())),
+                ipw.HBox(list(self.buttons.values()), layout=ipw.Layout(flex_flow="row wrap")),
+                self.message,
+                self.picture,
+            ]
+        )
+        self._refresh()
+        for field in (self.sequence, self.slice):
+            field.observe(self._look, "value")
+
+    def _apply(self) -> None:
+        self.session.set(Rectangle(*(field.value for field in self.edges.values())))
+
+    def _do(self, command) -> None:
+        problem = ""
+        try:
+            command()
+        except (ROIError, StudyError, OSError) as error:
+            problem = str(error)
+        self._refresh(problem)
+
+    def _look(self, _change) -> None:
+        self.session.show(sequence=self.sequence.value, slice_index=self.slice.value)
+        self._refresh()
+
+    def _refresh(self, problem: str = "") -> None:
+        """Show where the session is; the fields keep what was refused, so that it can be mended."""
+        session = self.session
+        with self.slice.hold_trait_notifications():
+            self.slice.max = session.n_slices - 1
+            self.slice.value = session.slice_index
+        self.sequence.value = session.sequence
+        box = session.rectangle
+        if box is not None and not problem:
+            for name, field in self.edges.items():
+                field.value = getattr(box, name)
+        width, height = session.size_mm() if box is not None else (0, 0)
+        self.message.value = (
+            f"<b role='alert'>{escape(problem)}</b>"
+            if problem
+            else f"{session.progress}: {width:.0f} x {height:.0f} mm, {session.source}"
+        )
+        self.buttons["undo"].disabled = not session.can_undo
+        self.buttons["redo"].disabled = not session.can_redo
+        self.picture.value = _drawn(session, box)
+
+
+def _drawn(session: RoiSession, box: Rectangle | None) -> bytes:
+    """Return the slice and its rectangle as PNG."""
+    image = to_uint8(np.asarray(session.series().array))[session.slice_index]
+    figure = Figure(figsize=(SIDE_IN, SIDE_IN * image.shape[0] / image.shape[1]))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+    axes.axis("off")
+    if box is not None:
+        corner, size = (box.x0 - 0.5, box.y0 - 0.5), (box.width, box.height)
+        axes.add_patch(Outline(corner, *size, fill=False, edgecolor=PALETTE["box"], linewidth=2))
+    file = BytesIO()
+    figure.savefig(file, format="png", dpi=100)
+    return file.getvalue()
