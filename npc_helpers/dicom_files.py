@@ -9,8 +9,14 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom.pixels import get_decoder
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+)
 
+from npc_helpers.dicom_codestream import check_coded_size
 from npc_helpers.dicom_tags import DicomError, Finding, Tags, refuse, warning_findings
 
 LARGEST_IMAGE = 1 << 29  # bytes in memory that one file may ask for
@@ -234,6 +240,8 @@ def stored_pixels(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
         raise _no_decoder(path, syntax) from None
     if not decoder.is_available:
         raise _no_decoder(path, syntax)
+    if syntax.is_encapsulated and syntax != RLELossless:
+        check_coded_size(tags)
     plugin = PREFERRED_PLUGIN if PREFERRED_PLUGIN in decoder.available_plugins else ""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -1,4 +1,4 @@
-"""JupyterLab on a free port and a headless Chromium, for tests that need eyes and hands."""
+"""JupyterLab or Voilà on a free port and a headless Chromium: for tests with eyes and hands."""
 
 import os
 import shutil
@@ -42,23 +42,41 @@ def jupyterlab(folder, *, theme="JupyterLab Light"):
     settings = own / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "themes.jupyterlab-settings").write_text(f'{{"theme": "{theme}"}}')
+    options = [
+        "-m", "jupyter", "lab", f"--port={port}", "--allow-root",
+        "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
+        "--ServerApp.password=", f"--ServerApp.root_dir={folder}", "--expose-app-in-browser",
+        "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]  # fmt: skip
+    with _served(options, port, own, ready="api/status") as address:
+        yield address
+
+
+@contextmanager
+def voila(notebook):
+    """Serve one notebook as a page without its code; yields the address."""
+    port, own = free_port(), Path(notebook).parent / ".voila"
+    own.mkdir()
+    options = ["-m", "voila", str(notebook), f"--port={port}", "--Voila.ip=127.0.0.1"]
+    with _served(options, port, own, ready="voila/static/voila.js") as address:
+        yield address
+
+
+@contextmanager
+def _served(options, port, own, *, ready):
+    """Run a Jupyter server whose files stay in the folder `own`; yields its address when ready."""
     names = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
     environment = os.environ | {f"JUPYTER_{name}": str(own / name.lower()) for name in names}
     environment["JUPYTERLAB_SETTINGS_DIR"] = str(own / "lab" / "user-settings")
     environment["PYTHONPATH"] = os.pathsep.join(
         [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     )
-    command = [
-        sys.executable, "-m", "jupyter", "lab", "--no-browser", f"--port={port}", "--allow-root",
-        "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
-        "--ServerApp.password=", f"--ServerApp.root_dir={folder}", "--expose-app-in-browser",
-        "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    ]  # fmt: skip
+    command = [sys.executable, *options, "--no-browser"]
     with (own / "server.log").open("wb") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     try:
-        _wait(f"{address}/api/status", server, own / "server.log")
+        _wait(f"{address}/{ready}", server, own / "server.log")
         yield address
     finally:
         server.terminate()
@@ -74,7 +92,7 @@ def _wait(address, server, log):
                 return
         except OSError:
             time.sleep(0.25)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+    raise RuntimeError(f"the server did not start:\n{log.read_text()[-2000:]}")
 
 
 class Lab:

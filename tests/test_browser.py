@@ -3,8 +3,9 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
-from browser import CHROMIUM, Lab, chromium, jupyterlab, write_notebook
+from browser import CHROMIUM, Lab, chromium, jupyterlab, voila, write_notebook
 
 pytestmark = [
     pytest.mark.browser,
@@ -132,21 +133,25 @@ def state(lab):
 
 
 def drag(lab, frame, start, end, *, shift=True):
-    """Drag between two points in image pixels; returns where the mouse really was."""
+    """Drag between two points in image pixels, and wait for Python's answer."""
+    drag_mouse(lab.page, frame, start, end, shift=shift)
+    wait_for_answer(lab)
+
+
+def drag_mouse(page, frame, start, end, *, shift=True):
     box = frame.locator("canvas").bounding_box()
     scale = np.array([box["width"], box["height"]]) / 512
     corner = np.array([box["x"], box["y"]])
-    mouse = lab.page.mouse
+    mouse = page.mouse
     if shift:
-        lab.page.keyboard.down("Shift")
+        page.keyboard.down("Shift")
     mouse.move(*(corner + scale * start))
     mouse.down()
     for step in np.linspace(0, 1, 8):
         mouse.move(*(corner + scale * (np.array(start) * (1 - step) + np.array(end) * step)))
     mouse.up()
     if shift:
-        lab.page.keyboard.up("Shift")
-    wait_for_answer(lab)
+        page.keyboard.up("Shift")
 
 
 def assert_box(found, expected):
@@ -324,6 +329,24 @@ def show_editor(lab):
     frame = lab.page.locator(".npc-frame").first
     frame.scroll_into_view_if_needed()
     return frame
+
+
+def test_a_drag_reaches_the_file_in_voila(browser, tmp_path):
+    write_notebook(tmp_path / "editor.ipynb", f"{SETUP}\neditor")
+    with voila(tmp_path / "editor.ipynb") as served:
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.goto(served, timeout=60_000)
+        page.wait_for_selector("[data-draw-ms]", timeout=60_000)
+        drag_mouse(page, page.locator(".npc-frame").first, (100, 120), (400, 330))
+        rois = tmp_path / "rois.csv"
+        page.wait_for_function("document.querySelector('.npc-widget').dataset.waiting !== 'yes'")
+        for _ in range(50):
+            if rois.exists():
+                break
+            page.wait_for_timeout(200)
+        page.close()
+    saved = pd.read_csv(rois).query("source == 'manual'")
+    assert_box(saved[["x0", "y0", "x1", "y1"]].to_numpy(), [[100, 120, 400, 330]])
 
 
 def test_numbers_typed_into_fields_reach_the_file(browser, address, folder):

@@ -240,7 +240,7 @@ def damaged_compressed(folder):
     path = folder / "I03.dcm"
     content = path.read_bytes()
     start = content.index(b"\xff\xd8\xff")
-    path.write_bytes(content[: start + 4] + b"\xff" * 60 + content[start + 64 :])
+    path.write_bytes(content[: start + 60] + b"\xff" * 60 + content[start + 120 :])
 
 
 def text_named_dcm(folder):

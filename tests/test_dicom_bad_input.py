@@ -4,12 +4,13 @@
 """
 
 import gzip
-import resource
 import shutil
 import struct
-import sys
+import time
 import zipfile
 import zlib
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -18,10 +19,11 @@ from dicom_making import PREFIX, make_enhanced, make_slice, noise, save, write_s
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.encaps import encapsulate
-from pydicom.uid import ImplicitVRLittleEndian, JPEGLSLossless
+from pydicom.uid import ImplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from npc_helpers import dicom, dicom_files
 from npc_helpers.dicom import DicomError, read_series
+from npc_helpers.dicom_codestream import coded_size
 from npc_helpers.intake.deidentify import Key, deidentify_file
 from npc_helpers.intake.dicom_headers import read_header
 from npc_helpers.intake.find_series import find_series
@@ -121,12 +123,14 @@ def deflated(data):
     return spoil
 
 
-def compressed(change):
+def compressed(change, syntax=JPEGLSLossless):
     """Change the only frame of a file compressed without loss."""
 
     def spoil(folder):
-        dataset = make_slice(PIXELS[1], 6)
-        dataset.compress(JPEGLSLossless, generate_instance_uid=False)
+        times = 4 if syntax == JPEG2000Lossless else 1  # its encoder refuses fewer than 32 rows
+        dataset = make_slice(np.tile(PIXELS[1], (times, times)), 6)
+        dataset.compress(syntax, generate_instance_uid=False)
+        dataset.Rows, dataset.Columns = PIXELS.shape[1:]
         frame = next(pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=1))
         dataset.PixelData = encapsulate([change(frame)])
         save(dataset, folder / BAD)
@@ -255,10 +259,28 @@ REFUSED = {
         "no decoder",
     ),
     "plain pixels called compressed": ("undecodable", edit(call_it_rle), "damaged"),
-    "compressed frame of another size": (
-        "undecodable",
+    "JPEG-LS of another size": (
+        "coded-size",
         compressed(lambda frame: frame.replace(struct.pack(">HH", 8, 8), struct.pack(">HH", 4, 9))),
-        "damaged",
+        "has 4 x 9 pixels of 1 value(s), its header says 8 x 8 of 1",
+    ),
+    "JPEG-LS that asks for gigabytes": (
+        "coded-size",
+        compressed(lambda frame: frame.replace(struct.pack(">HH", 8, 8), b"\xea\x60" * 2)),
+        "has 60000 x 60000 pixels",
+    ),
+    "JPEG 2000 that asks for gigabytes": (
+        "coded-size",
+        compressed(
+            lambda frame: frame.replace(struct.pack(">2I", 32, 32), b"\0\0\xea\x60" * 2),
+            JPEG2000Lossless,
+        ),
+        "has 60000 x 60000 pixels",
+    ),
+    "JPEG 2000 of many values": (
+        "coded-size",
+        compressed(lambda frame: frame[:40] + b"\x40\0" + frame[42:], JPEG2000Lossless),
+        "of 16384 value(s)",
     ),
     "compressed frame empty": ("undecodable", compressed(lambda frame: b"\0\0"), "damaged"),
     "deflated and cut off": ("truncated", deflated(lambda: [b"\x08"]), "cut off"),
@@ -406,6 +428,37 @@ def test_there_are_enough_cases():
     assert len(REFUSED) >= 40
 
 
+# --- the size that a compressed image gives for itself -------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_sizes_in_compressed_images_are_those_of_pydicoms_own_examples():
+    """JPEG, JPEG-LS and JPEG 2000 as five programs wrote them, where pydicom carries the files."""
+    seen = set()
+    for path in sorted(Path(pydicom.data.__file__).parent.rglob("*.dcm")):
+        dataset = pydicom.dcmread(path, force=True)
+        syntax = dataset.get("file_meta", {}).get("TransferSyntaxUID", pydicom.uid.UID(""))
+        odd = (
+            "PixelData" not in dataset
+            or syntax == RLELossless
+            or "embedded-sequence-delimiter" in path.name
+        )
+        if odd or not syntax.is_transfer_syntax or not syntax.is_encapsulated:
+            continue
+        number = int(dataset.get("NumberOfFrames", 1))
+        frame = next(pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=number))
+        size = (dataset.Rows, dataset.Columns, dataset.SamplesPerPixel)
+        assert coded_size(frame) == size, path.name
+        assert coded_size(b"box of a JP2 file" + frame) in (size, None)
+        seen.add(syntax.name.split(",")[0])
+    assert len(seen) >= 5
+
+
+@pytest.mark.parametrize("frame", [b"", b"\xff\xd8", b"\xff\xd8\xff\xc0\0", b"\xff\x4f\xff\x51\0"])
+def test_a_compressed_image_cut_off_before_its_size_gives_none(frame):
+    assert coded_size(frame) is None
+
+
 # --- fuzzing --------------------------------------------------------------------------------------
 
 GIBIBYTE = 1 << 30
@@ -419,12 +472,15 @@ def samples(tmp_path_factory):
     folder = tmp_path_factory.mktemp("samples")
     write_series(folder / "plain", PIXELS[:1], RepetitionTime=4000, EchoTime=90)
     write_series(folder / "jls", PIXELS[:1], compress=JPEGLSLossless)
+    write_series(folder / "j2k", noise(1, 32, 32), compress=JPEG2000Lossless)
+    write_series(folder / "rle", PIXELS[:1], compress=RLELossless)
     write_series(folder / "implicit", PIXELS[:1])
     (folder / "implicit" / "I01.dcm").rename(folder / "implicit" / BAD)
     implicit(folder / "implicit")
     save(make_enhanced(PIXELS, slopes=[1] * 4, order=(0, 1, 2, 3)), folder / "enhanced" / "e.dcm")
     real = pydicom.data.get_testdata_file("MR_small.dcm", download=False)
-    files = [next((folder / name).iterdir()) for name in ("plain", "jls", "implicit", "enhanced")]
+    names = ("plain", "jls", "j2k", "rle", "implicit", "enhanced")
+    files = [next((folder / name).iterdir()) for name in names]
     return [path.read_bytes() for path in files] + [open(real, "rb").read()]  # noqa: PTH123
 
 
@@ -432,7 +488,7 @@ def samples(tmp_path_factory):
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(number=st.integers(0, 4), flips=FLIPS, keep=st.floats(0.02, 1), data=st.booleans())
+@given(number=st.integers(0, 6), flips=FLIPS, keep=st.floats(0.02, 1), data=st.booleans())
 def test_damaged_files_meet_our_own_errors_only(tmp_path, samples, number, flips, keep, data):
     damaged = bytearray(samples[number])
     for where, value in flips:
@@ -440,16 +496,39 @@ def test_damaged_files_meet_our_own_errors_only(tmp_path, samples, number, flips
         damaged[min(at, len(damaged) - 1)] = value
     path = tmp_path / "x.dcm"
     path.write_bytes(damaged[: int(keep * len(damaged))] if data and keep < 0.5 else damaged)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for read in (
         read_header,
         lambda one: deidentify_file(one, KEY),
         lambda one: read_series(tmp_path),
+        lambda one: find_series(tmp_path, progress=False),
     ):
-        try:
-            read(path)
-        except DicomError as error:
-            assert "x.dcm" in str(error) or str(tmp_path) in str(error)
-    find_series(tmp_path, progress=False)
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown * (1 if sys.platform == "darwin" else 1024) < GIBIBYTE
+        with limits():
+            try:
+                read(path)
+            except DicomError as error:
+                assert "x.dcm" in str(error) or str(tmp_path) in str(error)
+
+
+@contextmanager
+def limits():
+    """Allow a second of processor time, and where Linux counts it anew, a gibibyte of memory."""
+    counter = Path("/proc/self/clear_refs")
+    if counter.exists():
+        counter.write_text("5")  # the peak counts from here
+    held, started = status("VmRSS"), time.process_time()
+    yield
+    assert time.process_time() - started < 1, "it hangs"
+    assert status("VmHWM") - held < GIBIBYTE
+
+
+def status(name):
+    """Return a line of Linux's account of this process in bytes, elsewhere zero."""
+    account = Path("/proc/self/status")
+    lines = account.read_text().splitlines() if account.exists() else []
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux counts anew")
+def test_more_than_a_gibibyte_is_noticed():
+    with pytest.raises(AssertionError), limits():
+        np.ones(GIBIBYTE + (1 << 26), dtype=np.uint8)

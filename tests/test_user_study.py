@@ -9,7 +9,9 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from test_nifti import make_npc277
 
+from npc_helpers.intake.public_sets import import_npc277
 from npc_helpers.study import Study
 
 pytestmark = pytest.mark.slow
@@ -90,3 +92,15 @@ def test_without_outcomes_regions_and_maps_still_work(finished, tmp_path):
     assert "This study has no outcomes" in done.stdout
     assert "03_train_pre_model" not in done.stdout
     assert "gradcam_scores.csv" in {path.name for path in (tmp_path / "results").rglob("*.csv")}
+
+
+def test_images_before_treatment_alone_are_cropped_and_explained(tmp_path):
+    """NPC-277 as its import makes it: no outcome, no stage, no second examination, other matrix."""
+    import_npc277(make_npc277(tmp_path / "zip"), tmp_path / "study", progress=False)
+    done = run_tutorial(tmp_path / "study")
+    assert done.returncode == 0, done.stdout[-3000:]
+    study = Study(tmp_path / "study")
+    rois = pd.read_csv(study.result_path("rois.csv"))
+    assert set(rois["timepoint"]) == {"pre"} and set(rois["source"]) == {"suggested"}
+    scores = pd.read_csv(study.result_path("gradcam_scores.csv"))
+    assert scores["patient_id"].nunique() == 2 and set(scores["timepoint"]) == {"pre"}

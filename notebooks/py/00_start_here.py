@@ -124,17 +124,19 @@ from npc_helpers.dicom import read_series
 from npc_helpers.figures import series_grid
 
 imaged = study.registry[study.registry.patient_id.isin(study.manifest.patient_id)]
-patient_id = imaged[imaged.t_stage == "T2"].patient_id.iloc[0]
-examinations = [(when, what) for when in ("pre", "post") for what in ("t2w", "t1c")]
+t2_first = imaged.sort_values("t_stage", key=lambda t_stage: t_stage != "T2", kind="stable")
+patient_id = t2_first.patient_id.iloc[0]
+listed = study.manifest[study.manifest.patient_id == patient_id]
+listed = listed.sort_values(["timepoint", "sequence"], ascending=False)
 series = {
-    f"{when}-treatment {what}": read_series(study.series_folder(patient_id, when, what))
-    for when, what in examinations
+    f"{row.timepoint}-treatment {row.sequence}": read_series(study.folder / row.path)
+    for row in listed.itertuples()
 }
 
 # %%
 from npc_helpers.display import show, study_note
 
-figure = series_grid(series, slice_index=4, note=study_note(study))
+figure = series_grid(series, height=0.75, note=study_note(study))
 show(figure, alt="Four axial MR images of one patient: two sequences before and after treatment.")
 
 # %% [markdown]

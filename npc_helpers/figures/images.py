@@ -37,15 +37,15 @@ def _show(axes, image: np.ndarray, **how) -> None:
 
 @in_house_style
 def series_grid(
-    series: Mapping, *, slice_index: int | None = None, columns: int = 2, note: str = ""
+    series: Mapping, *, height: float = 0.5, columns: int = 2, note: str = ""
 ) -> Figure:
     """Draw one slice of several MR series side by side.
 
     Parameters
     ----------
     series : mapping of label to MRSeries
-    slice_index : int, optional
-        The middle slice of each series by default.
+    height : float
+        Which slice of each series, from 0 (the lowest) over 0.5 (the middle one) to 1.
     columns : int
     note : str
         Stamped into the corner.
@@ -56,7 +56,7 @@ def series_grid(
     for axes in grid:
         axes.axis("off")
     for axes, (label, one) in zip(grid, series.items(), strict=False):
-        number = len(one.array) // 2 if slice_index is None else slice_index
+        number = min(int(height * len(one.array)), len(one.array) - 1)
         image = np.asarray(one.array[number])
         _show(axes, image, **grey_range(image))
         axes.set_title(f"{label}, slice {number + 1} of {len(one.array)}", fontsize=10)

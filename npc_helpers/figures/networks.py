@@ -124,7 +124,7 @@ def learning_curves(histories: Mapping[str, pd.DataFrame], *, note: str = "") ->
             axes.plot(history.epoch.iloc[-1], history[measure].iloc[-1], "o", color=tint, ms=4)
     panels[0].set(title="Loss on the training images", xlabel="epoch", ylabel="loss")
     panels[1].set(title="Accuracy on the training images", xlabel="epoch", ylabel="accuracy")
-    panels[1].legend(loc="lower right")
+    panels[1].legend(loc="best")
     return stamped(figure, note)
 
 
