@@ -99,6 +99,9 @@ def hidden_variables(study, cohort, *, seeds):
             )
             risk[name] = pd.Series(model.predict_proba(values[split == "test"])[:, 1], test.index)
         risk["Ensemble"] = prediction.soft_vote(*risk.values())
+        risk["all that drives the hazard"] = pd.Series(
+            truth.oracle_risk[split == "test"].to_numpy(), test.index
+        )
         rows += [{"seed": seed, "model": name, **scores(test, p)} for name, p in risk.items()]
     return pd.DataFrame(rows)
 
