@@ -23,52 +23,18 @@ from npc_helpers.dicom_tags import (
     refuse,
     warning_findings,
 )
-from npc_helpers.resample import Grid, mask_to_reference
+from npc_helpers.mr_series import Grid, MRSeries
+from npc_helpers.resample import mask_to_reference
 
 if TYPE_CHECKING:
     from npc_helpers.study import Study
 
-__all__ = ["DicomError", "Finding", "MRSeries", "read_mask", "read_series"]
+__all__ = ["DicomError", "Finding", "read_mask", "read_series"]
 
 MODALITY = "MR"
 ANGLE_TOLERANCE = 1e-3  # largest difference of a direction cosine within a series
 POSITION_TOLERANCE_MM = 0.1  # or 1% of the slice spacing, whichever is larger
 SEGMENTS = {1: 0, 2: 1}  # segment number -> first axis of read_mask: tumour, nodes
-
-
-@dataclass(frozen=True, eq=False)
-class MRSeries:
-    """One MR series.
-
-    Attributes
-    ----------
-    array : ndarray, shape (slices, rows, columns)
-        In the stored type if the rescale is the identity, else float32 after rescale.
-    pixel_spacing_mm : tuple of float
-        Distance between rows, between columns.
-    positions_mm : ndarray, shape (slices,)
-        Along the slice normal, increasing.
-    slice_spacing_mm : float
-        Distance between slice centres; NaN for a single slice whose header does not say.
-    orientation : ndarray, shape (6,)
-        Direction cosines of a row and of a column (ImageOrientationPatient).
-    patient_id, description : str
-        PatientID and SeriesDescription as in the files.
-    findings : tuple of Finding
-        What was odd, repaired or ignored.
-    source_grid : Grid or None
-        The pixels of the files, where `array` has been resampled from them.
-    """
-
-    array: np.ndarray
-    pixel_spacing_mm: tuple[float, float]
-    positions_mm: np.ndarray
-    slice_spacing_mm: float
-    orientation: np.ndarray
-    patient_id: str
-    description: str
-    findings: tuple[Finding, ...]
-    source_grid: Grid | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,58 +9,13 @@ never stretched. Slices stay where they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
 
 from npc_helpers.dicom_tags import Finding
-
-if TYPE_CHECKING:
-    from npc_helpers.dicom import MRSeries
-
-REFERENCE_MATRIX = 512
-REFERENCE_SPACING_MM = 250 / 512  # the demonstration study's field of view is 250 mm
-
-
-@dataclass(frozen=True)
-class Grid:
-    """In-plane grid of pixels about a common centre.
-
-    Attributes
-    ----------
-    rows, columns : int
-    spacing_mm : tuple of float
-        Between rows, between columns.
-    """
-
-    rows: int
-    columns: int
-    spacing_mm: tuple[float, float]
-
-    @classmethod
-    def of(cls, series: MRSeries) -> Grid:
-        """Return the grid of a series."""
-        return cls(*series.array.shape[-2:], series.pixel_spacing_mm)
-
-    @classmethod
-    def reference(cls) -> Grid:
-        """Return the grid of the paper's matrix."""
-        return cls(REFERENCE_MATRIX, REFERENCE_MATRIX, (REFERENCE_SPACING_MM,) * 2)
-
-    @property
-    def is_reference_matrix(self) -> bool:
-        """True for 512 x 512 pixels of any size: such images are used as they are."""
-        return (self.rows, self.columns) == (REFERENCE_MATRIX, REFERENCE_MATRIX)
-
-    def places_in(self, other: Grid) -> tuple[np.ndarray, np.ndarray]:
-        """Return where this grid's rows and columns lie in another grid, in its pixels."""
-        places = []
-        for axis, n, there in ((0, self.rows, other.rows), (1, self.columns, other.columns)):
-            millimetres = (np.arange(n) - (n - 1) / 2) * self.spacing_mm[axis]
-            places.append(millimetres / other.spacing_mm[axis] + (there - 1) / 2)
-        return places[0], places[1]
+from npc_helpers.mr_series import Grid, MRSeries
 
 
 def to_reference(series: MRSeries) -> MRSeries:

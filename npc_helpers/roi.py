@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from npc_helpers.resample import Grid, resample_box
+from npc_helpers.mr_series import Grid
+from npc_helpers.resample import resample_box
 
 if TYPE_CHECKING:
-    from npc_helpers.dicom import MRSeries
+    from npc_helpers.mr_series import MRSeries
     from npc_helpers.settings import Setting
     from npc_helpers.study import Study
 

@@ -24,7 +24,7 @@ from npc_helpers.roi import (
 )
 
 if TYPE_CHECKING:
-    from npc_helpers.dicom import MRSeries
+    from npc_helpers.mr_series import MRSeries
 
 Key = tuple[str, str, str]
 Image = tuple[str, str, str, int]

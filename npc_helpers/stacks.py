@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from npc_helpers.artefacts import StudyError, atomic_path, series_checksum
-from npc_helpers.dicom import DicomError, Finding, MRSeries, read_series
+from npc_helpers.dicom import DicomError, Finding, read_series
+from npc_helpers.mr_series import Grid, MRSeries
 from npc_helpers.parallel import in_processes
 from npc_helpers.progress import progress_bar
-from npc_helpers.resample import Grid, to_reference
+from npc_helpers.resample import to_reference
 
 if TYPE_CHECKING:
     from npc_helpers.study import Study

@@ -15,7 +15,7 @@ pytestmark = [
 
 SETUP = """
 import json, numpy as np, pandas as pd
-from npc_helpers.dicom import MRSeries
+from npc_helpers.mr_series import MRSeries
 from npc_helpers.roi import COLUMNS
 from npc_helpers.roi_session import RoiSession
 from npc_helpers.widgets import RoiEditor

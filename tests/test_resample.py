@@ -3,15 +3,8 @@
 import numpy as np
 import pytest
 
-from npc_helpers.dicom import MRSeries
-from npc_helpers.resample import (
-    REFERENCE_SPACING_MM,
-    Grid,
-    resample_box,
-    resample_mask,
-    resample_series,
-    to_reference,
-)
+from npc_helpers.mr_series import REFERENCE_SPACING_MM, Grid, MRSeries
+from npc_helpers.resample import resample_box, resample_mask, resample_series, to_reference
 
 
 def series(array, spacing):

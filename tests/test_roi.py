@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from npc_helpers import roi
-from npc_helpers.dicom import MRSeries
+from npc_helpers.mr_series import MRSeries
 from npc_helpers.roi import Rectangle, ROIError
 from npc_helpers.roi_session import RoiSession
 from npc_helpers.settings import PAPER, TUTORIAL

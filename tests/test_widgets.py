@@ -10,7 +10,7 @@ from matplotlib import colormaps
 from small_study import make_study
 
 from npc_helpers.cohort import CRITERIA, flow, screen
-from npc_helpers.dicom import MRSeries
+from npc_helpers.mr_series import MRSeries
 from npc_helpers.roi import COLUMNS, Rectangle, stretch
 from npc_helpers.roi_session import RoiSession
 from npc_helpers.settings import TUTORIAL
