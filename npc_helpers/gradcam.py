@@ -69,7 +69,7 @@ def activations(model, images, *, batch_size: int = 32) -> np.ndarray:
 def _up_to_last_convolution(model):
     import keras
 
-    return keras.Model(model.inputs, model.get_layer(LAST_CONVOLUTION).output)
+    return keras.Model(model.input, model.get_layer(LAST_CONVOLUTION).output)
 
 
 def _answers(inner, images, batch_size: int = 32) -> np.ndarray:

@@ -321,7 +321,7 @@ def _fingerprint(model, data, labels, setting: Setting, seed: int) -> str:
 def save_model(model: keras.Model, path: str | Path) -> None:
     """Write the whole model, from pixel values to probabilities, as a ``.keras`` file."""
     with atomic_path(path) as temporary:
-        keras.Model(model.inputs, model.outputs, name=model.name).save(temporary)
+        keras.Model(model.input, model.output, name=model.name).save(temporary)
 
 
 def load_model(path: str | Path) -> keras.Model:

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ import pandas as pd
 import pydicom
 import pytest
 from dicom_making import make_slice, noise
+from watching import names_below, wait_until
 
 from npc_helpers.artefacts import StudyError, series_checksum
 from npc_helpers.cohort import progression_free_survival
@@ -176,9 +176,7 @@ def test_a_killed_run_is_resumed_without_fetching_anything_twice(archive, place)
     environment = os.environ | archive.web
     command = [sys.executable, "-m", "npc_helpers.intake", *place.arguments("--yes")]
     first = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    end = time.monotonic() + 120
-    while len(list(place.incoming.rglob("image*.dcm"))) < 20 and time.monotonic() < end:
-        time.sleep(0.005)
+    assert wait_until(lambda: len(names_below(place.incoming, "image*.dcm")) >= 20)
     first.send_signal(signal.SIGKILL)
     first.wait()
     arrived = {path.name: path.stat().st_mtime_ns for path in place.incoming.rglob("image*.dcm")}

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +14,7 @@ import pandas as pd
 import psutil
 import pydicom
 import pytest
+from watching import names_below, wait_until
 
 from npc_helpers.dicom import read_mask, read_series
 from npc_helpers.roi import suggest_rois
@@ -249,7 +249,7 @@ def test_a_killed_build_leaves_no_half_file_and_goes_on(workers, tmp_path):
     command = [sys.executable, "-m", "npc_helpers.synthetic", folder, "--patients", "2"]
     options = ["--matrix", str(MATRIX), "--workers", workers]
     process = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
-    assert wait_until(lambda: list(folder.rglob(examination.NOTE)))
+    assert wait_until(lambda: names_below(folder, examination.NOTE))
     children = psutil.Process(process.pid).children()
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -261,13 +261,6 @@ def test_a_killed_build_leaves_no_half_file_and_goes_on(workers, tmp_path):
     assert main([str(folder), "--patients", "2", *options]) == 0
     assert not list(folder.rglob(".part-*"))
     assert Study(folder).check(progress=False).empty
-
-
-def wait_until(condition, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
 
 
 def alive(process):
