@@ -380,13 +380,42 @@ def test_a_full_disk_stops_everything(tmp_path, monkeypatch):
         Shelf().retrieve(tmp_path)
 
 
-def test_a_link_out_of_the_study_is_refused(tmp_path):
+@pytest.mark.parametrize("place", ["incoming", "partial", "patient", "series", "waiting", "log"])
+@pytest.mark.parametrize("dangling", [False, True])
+def test_a_link_out_of_the_study_is_refused(tmp_path, place, dangling):
+    shelf, elsewhere = Shelf(), tmp_path / "elsewhere"
+    shelf.retrieve(tmp_path)  # to learn the names
+    (whole,) = (tmp_path / "study").glob("data/incoming/NPC-*/series-*")
+    partial = tmp_path / "study" / pacs.INCOMING / ".partial"
+    link = {
+        "incoming": tmp_path / "study" / pacs.INCOMING,
+        "partial": partial,
+        "patient": whole.parent,
+        "series": whole,
+        "waiting": partial / whole.name,
+        "log": tmp_path / "study" / pacs.LOG,
+    }[place]
+    shutil.rmtree(tmp_path / "study")
+    link.parent.mkdir(parents=True)
+    if not dangling:
+        elsewhere.write_text("") if place == "log" else elsewhere.mkdir()
+    link.symlink_to(elsewhere)
+    shelf.asked.clear()
+    with pytest.raises(StudyError, match="link to another place.*Put the real folder"):
+        shelf.retrieve(tmp_path)
+    assert not shelf.asked and elsewhere.exists() != dangling
+    assert not elsewhere.is_dir() or not list(elsewhere.iterdir())
+    assert not elsewhere.is_file() or not elsewhere.read_text()
+
+
+def test_what_a_killed_run_left_elsewhere_by_a_link_is_not_deleted(tmp_path):
+    waiting = tmp_path / "study" / pacs.INCOMING / ".partial"
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "study" / "data").mkdir(parents=True)
-    (tmp_path / "study" / pacs.INCOMING).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StudyError, match="link to another place"):
-        Shelf().retrieve(tmp_path)
-    assert not list((tmp_path / "elsewhere").iterdir())
+    (tmp_path / "elsewhere" / ".part-0-image.dcm").write_text("of somebody else")
+    waiting.mkdir(parents=True)
+    (waiting / "series-0000000000000000").symlink_to(tmp_path / "elsewhere")
+    Shelf().retrieve(tmp_path)
+    assert (tmp_path / "elsewhere" / ".part-0-image.dcm").exists()
 
 
 # --- lists and settings ---------------------------------------------------------------------------

@@ -19,7 +19,7 @@ import pandas as pd
 from npc_helpers.artefacts import StudyError
 from npc_helpers.intake.pacs.archive import Archive, PacsError, RemoteSeries
 from npc_helpers.intake.pacs.planning import Plan
-from npc_helpers.intake.pacs.transfer import FAILED, PARTIAL, Transfer
+from npc_helpers.intake.pacs.transfer import FAILED, PARTIAL, Transfer, check_place
 from npc_helpers.intake.pseudonyms import Key
 from npc_helpers.progress import progress_bar
 
@@ -68,23 +68,23 @@ def retrieve(
     Raises
     ------
     StudyError
-        If the folder does not exist or is a link elsewhere, the disk is full or not writable, two
-        patients share a pseudonym, or several series fail one after the other without an image
-        (PacsError): then the archive is left alone.
+        If the study folder does not exist, a folder in it or the log is a link to another place,
+        the disk is full or not writable, two patients share a pseudonym, or several series fail
+        one after the other without an image (PacsError): then the archive is left alone.
     """
     folder = Path(study_folder).expanduser().resolve()
     incoming = folder / INCOMING
     if not folder.is_dir():
         raise StudyError(f"{folder}: no such folder. Make it: python -m npc_helpers.study init.")
-    if incoming.resolve() != incoming:
-        raise StudyError(f"{incoming} is a link to another place. Name the study's real folder.")
+    for place in (folder / LOG, incoming / PARTIAL):
+        check_place(place)
     known: dict[str, str] = {}
     for series in plan.series:
         key.claim(known, series.patient_id)
     key.write_mapping(known)
-    for leftover in incoming.glob(f"{PARTIAL}/*/.part-*"):  # of a run that was killed
-        leftover.unlink()
     transfer = Transfer(archive, incoming, key, attempts, wait_s)
+    for series in plan.series:
+        transfer.prepare(series)
     rows = []
     bar = progress_bar(total=plan.n_images, shown=progress, desc="retrieving", unit="image")
     with bar, closing(_in_threads(transfer, plan.series, at_once, transfer.stopped)) as results:

@@ -23,6 +23,21 @@ MARK = ".refused"  # an empty image: its file says why de-identification refuses
 DONE, FAILED = "done", "failed"
 
 
+def check_place(path: Path) -> None:
+    """Refuse a path in the study that a link leads away from it, so that nothing lands elsewhere.
+
+    Raises
+    ------
+    StudyError
+        If the path, or a folder above it, is a link.
+    """
+    if path.resolve() != path:
+        raise StudyError(
+            f"{path} is, or lies in, a link to another place, and images are written only into the "
+            "study itself. Put the real folder or file in its place, or name another study folder."
+        )
+
+
 @dataclass
 class Transfer:
     """How series are fetched; calling it fetches one.
@@ -50,6 +65,16 @@ class Transfer:
     wait_s: float
     received: Callable[[int], object] = lambda number: None
     stopped: threading.Event = field(default_factory=threading.Event)
+
+    def prepare(self, series: RemoteSeries) -> None:
+        """Check where a series will lie, and clear away what a killed run left half written.
+
+        Raises
+        ------
+        StudyError
+            If its folder, or the one it waits in, is a link to another place.
+        """
+        _Job(self, series).prepare()
 
     def __call__(self, series: RemoteSeries) -> dict[str, object]:
         """Fetch one series, trying again where that may help; return its row of the log.
@@ -98,6 +123,13 @@ class _Job:
         self._partial = transfer.incoming / PARTIAL / name
         self._missing: set[str] = set()
         self.n_images = self.n_fetched = self.n_bytes = 0
+
+    def prepare(self) -> None:
+        """Check both folders for links, and remove files that were not written to their end."""
+        for folder in (self.target, self._partial):
+            check_place(folder)
+        for leftover in self._partial.glob(".part-*"):
+            leftover.unlink()
 
     def attempt(self) -> None:
         """Fetch what is missing; show the series if nothing is."""
