@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -38,12 +39,21 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Path
         A hidden name in the same folder with the same suffix. If the block raises, whatever was
         written there is removed and `path` stays as it was.
+
+    Notes
+    -----
+    A file has reached the disk before it takes its name, so that a power cut leaves no empty file
+    under it. That costs 1 to 3 ms per file of 200 kB on a solid-state disk. The files of a folder are
+    not waited for: they can be made again, and checksums stand in the manifest.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".part-{uuid.uuid4().hex[:12]}-{path.name}")
     try:
         yield temporary
+        if temporary.is_file():
+            with temporary.open("r+b") as file:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         if temporary.is_dir():

@@ -343,6 +343,39 @@ def test_images_added_at_the_archive_join_their_series(tmp_path):
     assert len(list((tmp_path / "study").glob("data/incoming/NPC-*/series-*/*.dcm"))) == 4
 
 
+@pytest.mark.parametrize("syntax", [pydicom.uid.ExplicitVRLittleEndian, pydicom.uid.RLELossless])
+@pytest.mark.parametrize("part", [0, 100, 0.3, 0.9, -1])
+def test_images_that_a_power_cut_left_empty_or_short_are_fetched_again(tmp_path, syntax, part):
+    shelf = Shelf()
+    if syntax.is_compressed:
+        for dataset in shelf.datasets.values():
+            dataset.compress(syntax, generate_instance_uid=False)
+    shelf.retrieve(tmp_path)
+    first, *others = sorted((tmp_path / "study").rglob("image*.dcm"))
+    whole, untouched = first.read_bytes(), {path: path.stat().st_mtime_ns for path in others}
+    assert pydicom.dcmread(first).file_meta.TransferSyntaxUID == syntax
+    first.write_bytes(whole[: int(part * len(whole)) if isinstance(part, float) else part])
+    (row,) = shelf.retrieve(tmp_path).to_dict("records")
+    assert (row["state"], row["n_fetched"], len(shelf.asked[1])) == ("done", 1, 1)
+    assert first.read_bytes() == whole
+    assert {path: path.stat().st_mtime_ns for path in others} == untouched
+    assert len(shelf.asked) == 2 and shelf.retrieve(tmp_path)["n_fetched"].sum() == 0
+
+
+def test_a_link_and_an_empty_mark_are_no_images(tmp_path):
+    shelf = Shelf()
+    next(iter(shelf.datasets.values())).BurnedInAnnotation = "YES"
+    shelf.retrieve(tmp_path)
+    (mark,) = (tmp_path / "study").rglob("*.refused")
+    mark.write_text("")
+    image = next((tmp_path / "study").rglob("image*.dcm"))
+    image.replace(tmp_path / "elsewhere.dcm")
+    image.symlink_to(tmp_path / "elsewhere.dcm")
+    shelf.retrieve(tmp_path)
+    assert len(shelf.asked[1]) == 2
+    assert mark.read_text() == "burned-in\n" and not image.is_symlink()
+
+
 def test_what_de_identification_refuses_is_counted_and_not_asked_for_again(tmp_path):
     shelf = Shelf()
     next(iter(shelf.datasets.values())).BurnedInAnnotation = "YES"

@@ -114,6 +114,18 @@ def test_atomic_path_replaces_the_file_only_on_success(tmp_path):
     assert [item.name for item in path.parent.iterdir()] == ["model.keras"]
 
 
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    path, synced = tmp_path / "table.csv", []
+
+    def fsync(handle):
+        synced.append((os.fstat(handle).st_size, path.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with atomic_path(path) as temporary:
+        temporary.write_text("whole")
+    assert synced == [(len("whole"), False)] and path.read_text() == "whole"
+
+
 def test_atomic_path_makes_a_whole_folder(tmp_path):
     with atomic_path(tmp_path / "series") as temporary:
         temporary.mkdir()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pydicom
 from pydicom.dataset import Dataset
 
 from npc_helpers.artefacts import StudyError, atomic_path
@@ -21,6 +24,8 @@ from npc_helpers.intake.pseudonyms import Key
 PARTIAL = ".partial"  # hidden: `find_series` does not look there
 MARK = ".refused"  # an empty image: its file says why de-identification refuses it
 DONE, FAILED = "done", "failed"
+PIXELS, SEQUENCE_END = b"\xe0\x7f\x10\x00", b"\xfe\xff\xdd\xe0\0\0\0\0"  # little-endian
+UNDEFINED = 0xFFFFFFFF  # length of compressed pixels: up to the end of their sequence (PS3.5, A.4)
 
 
 def check_place(path: Path) -> None:
@@ -36,6 +41,25 @@ def check_place(path: Path) -> None:
             f"{path} is, or lies in, a link to another place, and images are written only into the "
             "study itself. Put the real folder or file in its place, or name another study folder."
         )
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell whether a file of an earlier run is no link and reaches to the end of its pixels."""
+    if path.is_symlink() or not path.is_file() or path.stat().st_size == 0:
+        return False
+    if path.suffix == MARK:
+        return True
+    try:
+        with path.open("rb") as file:
+            pydicom.dcmread(file, stop_before_pixels=True)
+            tag, _, length = struct.unpack("<4s4sI", file.read(12))  # explicit VR, as written here
+            start, size = file.tell(), path.stat().st_size
+            if length == UNDEFINED:
+                file.seek(-8, os.SEEK_END)
+                return tag == PIXELS and file.read() == SEQUENCE_END
+    except Exception:  # pydicom raises many kinds on malformed bytes
+        return False
+    return tag == PIXELS and start + length <= size
 
 
 @dataclass
@@ -163,7 +187,7 @@ class _Job:
 
     def _is_here(self, uid: str) -> bool:
         return any(
-            (folder / f"{self._name(uid)}{suffix}").exists()
+            _is_whole(folder / f"{self._name(uid)}{suffix}")
             for folder in (self.target, self._partial)
             for suffix in (".dcm", MARK)
         )
