@@ -43,8 +43,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Notes
     -----
     A file has reached the disk before it takes its name, so that a power cut leaves no empty file
-    under it. That costs 1 to 3 ms per file of 200 kB on a solid-state disk. The files of a folder are
-    not waited for: they can be made again, and checksums stand in the manifest.
+    under it. That costs 1 to 3 ms per file of 200 kB on a solid-state disk. The files of a folder
+    are not waited for: they can be made again, and checksums stand in the manifest.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

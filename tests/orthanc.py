@@ -74,9 +74,19 @@ def _pass_on(source: socket.socket, target: socket.socket) -> None:
 
 
 class Orthanc:
-    """An archive that keeps its images in a folder; `start` and `kill` as often as needed."""
+    """An archive that keeps its images in a folder; `start` and `kill` as often as needed.
 
-    def __init__(self, folder: Path, *, user: str = "", password: str = "") -> None:
+    With a certificate and its key, which it trusts too, it speaks classic DICOM encrypted only.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        user: str = "",
+        password: str = "",
+        certificate: tuple[Path, Path] | None = None,
+    ) -> None:
         self.http, self.dicom, self.move = free_port(), free_port(), free_port()
         self.root = f"http://127.0.0.1:{self.http}"
         self.auth = (user, password) if user else None
@@ -95,11 +105,25 @@ class Orthanc:
             "HttpBindAddresses": ["127.0.0.1"],
             "Plugins": [str(PLUGIN)],
             "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
-            "DicomModalities": {"suite": ["SUITE", "127.0.0.1", self.move]},
+            "DicomModalities": {
+                "suite": {
+                    "AET": "SUITE",
+                    "Host": "127.0.0.1",
+                    "Port": self.move,
+                    "UseDicomTls": certificate is not None,
+                }
+            },
             "DicomAlwaysAllowFind": True,
             "DicomAlwaysAllowGet": True,
             "DicomAlwaysAllowMove": True,
         }
+        if certificate is not None:
+            settings |= {
+                "DicomTlsEnabled": True,
+                "DicomTlsCertificate": str(certificate[0]),
+                "DicomTlsPrivateKey": str(certificate[1]),
+                "DicomTlsTrustedCertificates": str(certificate[0]),
+            }
         (folder / "orthanc.json").write_text(json.dumps(settings))
         self._process: subprocess.Popen | None = None
 

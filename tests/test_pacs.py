@@ -6,8 +6,12 @@ Most tests talk to a real Orthanc on loopback (Debian packages orthanc, orthanc-
 import os
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +19,7 @@ import orthanc
 import pandas as pd
 import pydicom
 import pytest
-from dicom_making import make_slice, noise
+from dicom_making import make_slice, noise, write_series
 from watching import names_below, wait_until
 
 from npc_helpers.artefacts import StudyError, series_checksum
@@ -30,6 +34,7 @@ from npc_helpers.synthetic.registry import make_cohort
 from npc_helpers.synthetic.writer import write_study
 
 NUMBERS = (5, 6, 7)  # patients of the demonstration; two of them have more series than are wanted
+CLASSIC = {"NPC_PACS_HOST": "pacs", "NPC_PACS_AET": "A"}
 NAME, HOSPITAL = "^".join(("DOE", "JANE")), "Renmin Hospital"
 
 real = pytest.mark.skipif(not orthanc.AVAILABLE, reason=orthanc.WHY_NOT)
@@ -259,6 +264,37 @@ def test_an_encrypted_connection_wants_a_certificate_that_is_trusted(archive, tm
     opened(over_dicom | trusted).echo()
     web.close()
     dicom.close()
+
+
+@real
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+def test_by_c_move_too_images_travel_encrypted(tmp_path, monkeypatch):
+    monkeypatch.setattr("npc_helpers.intake.pacs.connection.GREETING_S", 0.5)
+    pair = orthanc.make_certificate(tmp_path)
+    server = orthanc.Orthanc(tmp_path / "orthanc", certificate=pair).start()
+    write_series(tmp_path / "series", StudyInstanceUID="1.2.3", StudyDate="20180101")
+    n_images = server.load((tmp_path / "series").glob("*.dcm"))
+    names = ("NPC_PACS_CA", "NPC_PACS_CERT", "NPC_PACS_KEY")
+    files = dict(zip(names, map(str, (pair[0], *pair)), strict=True))
+    service = opened(server.moving | files | {"NPC_PACS_TLS": "true"})
+    here = "127.0.0.1", server.move
+    silent = socket.create_connection(here)  # a scan of ports, for instance, keeps nobody out
+    try:
+        (series,) = service.series("P-1", "20180101", "20180101")
+        arrived = []
+        service.fetch(series, None, arrived.append)
+        assert len(arrived) == n_images
+        with socket.create_connection(here, timeout=5) as plain, pytest.raises(ConnectionError):
+            plain.sendall(b"\1\0\0\0\0\xcd" + bytes(205))  # A-ASSOCIATE-RQ, not encrypted
+            assert plain.recv(1)
+        stranger = ssl.create_default_context(cafile=pair[0])  # trusts, but shows no certificate
+        plain = socket.create_connection(here, timeout=5)
+        with pytest.raises(OSError), stranger.wrap_socket(plain, server_hostname=here[0]) as end:
+            assert end.recv(1)
+    finally:
+        silent.close()
+        service.close()
+        server.kill()
 
 
 @real
@@ -498,11 +534,49 @@ def test_a_bad_list_names_the_line_and_no_patient(tmp_path, lines, message):
         ({"NPC_PACS_URL": "https://a", "NPC_PACS_CA": "/nowhere.pem"}, "NPC_PACS_CA names a file"),
         ({"NPC_PACS_HOST": "pacs"}, "NPC_PACS_AET is not set"),
         ({"NPC_PACS_HOST": "pacs", "NPC_PACS_AET": "A", "NPC_PACS_PORT": "x"}, "NPC_PACS_PORT is"),
+        (CLASSIC | {"NPC_PACS_TLS": "maybe"}, "NPC_PACS_TLS is 'maybe'. Set it to yes or no"),
+        ({"NPC_PACS_URL": "http://pacs", "NPC_PACS_TLS": "yes"}, "is not encrypted. Use https"),
+        (CLASSIC | {"NPC_PACS_CA": __file__}, "nothing would be encrypted"),
+        (CLASSIC | {"NPC_PACS_CA": __file__, "NPC_PACS_TLS": "1"}, "NPC_PACS_CA cannot be used"),
+        (CLASSIC | {"NPC_PACS_CERT": __file__, "NPC_PACS_TLS": "1"}, "NPC_PACS_CERT and .* cannot"),
+        (
+            CLASSIC | {"NPC_PACS_MOVE_PORT": "11112", "NPC_PACS_TLS": "on"},
+            "Set NPC_PACS_CERT and NPC_PACS_KEY, or leave NPC_PACS_MOVE_PORT out",
+        ),
     ],
 )
 def test_settings_that_cannot_work_are_refused(environment, message):
     with pytest.raises(StudyError, match=message):
         pacs.connect(environment)
+
+
+@pytest.mark.parametrize(
+    ("word", "first_byte"),
+    [(word, b"\x16") for word in ("yes", "YES", "true", "1", "on", " on ")]  # TLS handshake
+    + [(word, b"\x01") for word in ("", "no", "False", "0", "off")],  # A-ASSOCIATE-RQ
+)
+def test_words_for_yes_encrypt_and_words_for_no_do_not(word, first_byte):
+    with socket.create_server(("127.0.0.1", 0)) as archive:
+        host, port = archive.getsockname()
+        settings = {"NPC_PACS_HOST": host, "NPC_PACS_PORT": str(port), "NPC_PACS_TLS": word}
+        service = pacs.connect(CLASSIC | settings)
+        with ThreadPoolExecutor() as pool:
+            asking = pool.submit(service.echo)
+            with archive.accept()[0] as connection:
+                assert connection.recv(1) == first_byte
+            with pytest.raises(pacs.PacsError, match="cannot be reached"):
+                asking.result()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux answers on all of 127.0.0.0/8")
+@pytest.mark.parametrize(("host", "reachable"), [("127.0.0.1", False), ("pacs.example", True)])
+def test_only_an_archive_elsewhere_can_reach_the_port_for_c_move(host, reachable):
+    port = orthanc.free_port()
+    moving = CLASSIC | {"NPC_PACS_HOST": host, "NPC_PACS_MOVE_PORT": str(port)}
+    with closing(pacs.connect(moving)):
+        with socket.socket() as one, socket.socket() as other:
+            assert one.connect_ex(("127.0.0.1", port)) == 0
+            assert (other.connect_ex(("127.0.0.2", port)) == 0) == reachable
 
 
 @pytest.mark.parametrize(

@@ -63,9 +63,11 @@ class Dimse:
         Title of the archive.
     calling : str
         Title under which the archive knows this computer.
-    move_port : int, optional
-        Fetch by C-MOVE to this port here, which the archive must know; without it by C-GET.
-    tls : ssl.SSLContext, optional
+    move_to : (str, int), optional
+        Fetch by C-MOVE to this address (blank: all) and port here, which the archive must know;
+        without it by C-GET.
+    tls, move_tls : ssl.SSLContext, optional
+        For connections to the archive, and for those that it opens here by C-MOVE.
     """
 
     def __init__(
@@ -75,14 +77,15 @@ class Dimse:
         *,
         called: str,
         calling: str,
-        move_port: int | None = None,
+        move_to: tuple[str, int] | None = None,
         tls: ssl.SSLContext | None = None,
+        move_tls: ssl.SSLContext | None = None,
     ) -> None:
         self._address, self._called, self._calling, self._tls = (host, port), called, calling, tls
         self._server = None
         self._receivers: dict[str, _Receiver] = {}
-        if move_port is not None:
-            self._server = self._listen(move_port)
+        if move_to is not None:
+            self._server = self._listen(move_to, move_tls)
 
     def echo(self) -> None:
         """Return if the archive answers a C-ECHO."""
@@ -171,17 +174,18 @@ class Dimse:
             temporary=True,
         )
 
-    def _listen(self, port: int):
+    def _listen(self, place: tuple[str, int], tls: ssl.SSLContext | None):
         entity = AE(ae_title=self._calling)
         for kind in IMAGES:
             entity.add_supported_context(kind, ALL_TRANSFER_SYNTAXES)
         handlers = [(evt.EVT_C_STORE, self._dispatch)]
         try:
-            return entity.start_server(("", port), block=False, evt_handlers=handlers)
+            return entity.start_server(place, block=False, evt_handlers=handlers, ssl_context=tls)
         except OSError as error:
             raise PacsError(
-                f"port {port} of this computer is taken ({error.strerror}). Set NPC_PACS_MOVE_PORT "
-                "to the one the archive knows, and close the program that uses it."
+                f"port {place[1]} of this computer is taken ({error.strerror}). Set "
+                "NPC_PACS_MOVE_PORT to the one the archive knows, and close the program that uses "
+                "it."
             ) from None
 
     def _dispatch(self, event) -> int:
