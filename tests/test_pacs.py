@@ -12,6 +12,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -502,6 +503,19 @@ def test_the_plan_says_what_is_odd(tmp_path):
     assert table["patient_id"][0] == key.pseudonym("P-1")
     none = pacs.plan(shelf, patients[:1], key, description="^t1", progress=False)
     assert not none.series and "description" in none.table["problem"][0]
+
+
+def test_a_plan_that_is_shown_names_nobody(tmp_path):
+    shelf, number = Shelf(), "00" + "77431-5"
+    shelf.listed = replace(shelf.listed, patient_id=number, description="T2 " + NAME)
+    patients = pd.DataFrame({"patient_id": [number], "treatment_end": [pd.NaT]})
+    patients["treatment_start"] = pd.Timestamp("2018-02-01")
+    found = pacs.plan(shelf, patients, Key.open(tmp_path / "key"), progress=False)
+    assert len(found.series) == 1 and found.table["n_images"].sum() == 4
+    shown = [repr(found), str(found), f"{found.series}", str(found.series[0])]
+    shown += [found.table.to_csv(), found.table.to_html(), repr(found.table)]
+    secret = [number, NAME, "20180101", shelf.listed.study_uid, shelf.listed.series_uid]
+    assert not [word for word in secret for text in shown if word in text]
 
 
 @pytest.mark.parametrize(

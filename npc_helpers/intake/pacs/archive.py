@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pydicom.dataset import Dataset
@@ -34,7 +34,9 @@ class PacsError(StudyError):
 
 @dataclass(frozen=True)
 class RemoteSeries:
-    """One MR series as the archive lists it. Its identifiers are the original ones.
+    """One MR series as the archive lists it.
+
+    Its identifiers are the original ones; printing it does not show them.
 
     Attributes
     ----------
@@ -45,11 +47,11 @@ class RemoteSeries:
         None if the archive does not say.
     """
 
-    patient_id: str
-    study_uid: str
-    series_uid: str
-    study_date: str = ""
-    description: str = ""
+    patient_id: str = field(repr=False)
+    study_uid: str = field(repr=False)
+    series_uid: str = field(repr=False)
+    study_date: str = field(default="", repr=False)
+    description: str = field(default="", repr=False)
     n_images: int | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -25,14 +25,14 @@ class Plan:
     Attributes
     ----------
     series : tuple of RemoteSeries
-        With original identifiers: keep it in memory.
+        With original identifiers: keep it in memory. Printing the plan leaves it out.
     table : DataFrame
         One row per patient, without them: row (line of the list, 2 = first patient), patient_id
         (the pseudonym), n_examinations, n_series, n_images (missing if the archive does not say
         how many), problem (blank if none).
     """
 
-    series: tuple[RemoteSeries, ...]
+    series: tuple[RemoteSeries, ...] = field(repr=False)
     table: pd.DataFrame
 
     @property
