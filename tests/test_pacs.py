@@ -10,9 +10,11 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,8 @@ import pandas as pd
 import pydicom
 import pytest
 from dicom_making import make_slice, noise, write_series
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 from watching import names_below, wait_until
 
 from npc_helpers.artefacts import StudyError, series_checksum
@@ -351,6 +355,92 @@ class Shelf:
         (folder / "study").mkdir(exist_ok=True)
         options = {"wait_s": 0.001, "progress": False} | options
         return pacs.retrieve(self, plan, folder / "study", Key.open(folder / "key"), **options)
+
+
+class Stub:
+    """A DICOMweb service that gives the same answer to everything, whatever page is asked for."""
+
+    def __init__(self, answer):
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Type", "application/dicom+json")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_arguments):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return opened({"NPC_PACS_URL": f"http://127.0.0.1:{self.server.server_port}/dicom-web"})
+
+    def __exit__(self, *_reason):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def as_json(**values):
+    dataset = pydicom.Dataset()
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+    return f"[{dataset.to_json()}]".encode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (as_json(PatientID="P-1"), "no StudyInstanceUID"),
+        (as_json(PatientID="P-1", StudyInstanceUID=""), "no StudyInstanceUID"),
+        (as_json(PatientID="P-1", StudyInstanceUID="1.2"), "no SeriesInstanceUID"),
+        (b'[{"0020000D": {"vr": "P-1", "Value": ["1.2"]}}]', "no DICOM|no Series"),
+        (b'[{"0020000D": "P-1"}]', "no DICOM"),
+        (b'[{"P-1": {"vr": "UI", "Value": ["1.2"]}}]', "no DICOM"),
+        (b'["P-1"]', "no DICOM"),
+        (b"[3]", "no DICOM"),
+        (b"null", "no DICOM"),
+        (b"<html>P-1</html>", "no DICOM|stopped answering"),
+    ],
+)
+def test_a_malformed_answer_is_said_without_quoting_it(answer, message):
+    listed = pacs.RemoteSeries("P-1", "1.2", "1.2.3")
+    with Stub(answer) as service:
+        with pytest.raises(pacs.PacsError, match=message) as caught:
+            service.series("P-1", "20180101", "20180101")
+        assert caught.value.__suppress_context__ or caught.value.__context__ is None
+        assert "P-1" not in str(caught.value)
+        with pytest.raises(pacs.PacsError, match="no DICOM|stopped answering|no SOPInstanceUID"):
+            service.images(listed)
+
+
+def test_a_malformed_answer_of_a_classic_archive_is_said_too():
+    def answer(event):
+        found = pydicom.Dataset()
+        found.PatientID = "P-1"
+        yield 0xFF00, found
+
+    entity, port = AE("A"), orthanc.free_port()
+    entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
+    server = entity.start_server(
+        ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_FIND, answer)]
+    )
+    here = {"NPC_PACS_HOST": "127.0.0.1", "NPC_PACS_PORT": str(port)}
+    try:
+        with pytest.raises(pacs.PacsError, match="no StudyInstanceUID"):
+            opened(CLASSIC | here).series("P-1", "20180101", "20180101")
+    finally:
+        server.shutdown()
+
+
+def test_an_archive_that_does_not_count_pages_is_asked_no_more(tmp_path):
+    found = {"SeriesInstanceUID": "1.2.3", "NumberOfSeriesRelatedInstances": 18}
+    with Stub(as_json(PatientID="P-1", StudyInstanceUID="1.2", **found)) as service:
+        (one,) = service.series("P-1", "20180101", "20180101")
+    assert (one.patient_id, one.study_uid, one.series_uid) == ("P-1", "1.2", "1.2.3")
+    assert one.n_images == 18
 
 
 def test_it_tries_again_and_asks_only_for_what_is_missing(tmp_path):

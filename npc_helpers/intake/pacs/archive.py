@@ -78,16 +78,44 @@ class Archive(Protocol):
 
 
 def remote_series(study: Dataset, series: Dataset) -> RemoteSeries:
-    """Return one series from the archive's answers about its examination and itself."""
-    try:
-        n_images = int(series.NumberOfSeriesRelatedInstances)
-    except (AttributeError, TypeError, ValueError):
-        n_images = None
+    """Return one series from the archive's answers about its examination and itself.
+
+    Raises
+    ------
+    PacsError
+        If an answer does not say which examination or series it is about.
+    """
+    number = _text(series, "NumberOfSeriesRelatedInstances")
     return RemoteSeries(
-        str(study.get("PatientID", "")),
-        study.StudyInstanceUID,
-        series.SeriesInstanceUID,
-        str(study.get("StudyDate", "")),
-        str(series.get("SeriesDescription", "")),
-        n_images,
+        _text(study, "PatientID"),
+        uid_of(study, "StudyInstanceUID"),
+        uid_of(series, "SeriesInstanceUID"),
+        _text(study, "StudyDate"),
+        _text(series, "SeriesDescription"),
+        int(number) if number.isascii() and number.isdigit() else None,
     )
+
+
+def uid_of(answer: Dataset, keyword: str) -> str:
+    """Return an identifier that an answer must hold.
+
+    Raises
+    ------
+    PacsError
+        If it does not.
+    """
+    uid = _text(answer, keyword)
+    if not uid:
+        raise PacsError(
+            f"the archive's answer to a search has no {keyword}, or one that cannot be read. Show "
+            "this to the people who run it."
+        )
+    return uid
+
+
+def _text(answer: Dataset, keyword: str) -> str:
+    try:
+        value = answer.get(keyword)
+    except Exception:  # pydicom converts on access, and raises many kinds
+        return ""
+    return "" if value is None else str(value)

@@ -16,10 +16,20 @@ from npc_helpers.intake.pacs.archive import (
     Receive,
     RemoteSeries,
     remote_series,
+    uid_of,
 )
 
 TIMEOUT_S = (10, 300)  # to connect; to wait for the next bytes (tapes are slow)
 AS_STORED = (("application/dicom", "*"),)  # the transfer syntax the archive holds
+NOT_DICOM = (
+    InvalidDicomError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+)
 TEMPORARY = {408, 429, 500, 502, 503, 504}
 
 
@@ -41,35 +51,33 @@ class DicomWeb:
 
     def echo(self) -> None:
         """Return if the archive answers a search."""
-        self._ask(self._client.search_for_studies, limit=1)
+        with _errors_named():
+            self._client.search_for_studies(limit=1)
 
     def series(self, patient_id: str, first: str, last: str) -> list[RemoteSeries]:
         """List the MR series of a patient's examinations between two dates (``YYYYMMDD``)."""
         wanted = {"PatientID": patient_id, "StudyDate": f"{first}-{last}"}
-        studies = self._ask(
-            self._client.search_for_studies, search_filters=wanted, get_remaining=True
-        )
         found = []
-        for study in map(Dataset.from_json, studies):
-            answers = self._ask(
-                self._client.search_for_series,
-                study.StudyInstanceUID,
-                search_filters={"Modality": MODALITY},
-                fields=["SeriesDescription", "NumberOfSeriesRelatedInstances"],
-                get_remaining=True,
-            )
-            found += [remote_series(study, Dataset.from_json(one)) for one in answers]
+        for study in self._search(
+            self._client.search_for_studies, uid="StudyInstanceUID", search_filters=wanted
+        ):
+            found += [
+                remote_series(study, series)
+                for series in self._search(
+                    self._client.search_for_series,
+                    uid_of(study, "StudyInstanceUID"),
+                    uid="SeriesInstanceUID",
+                    search_filters={"Modality": MODALITY},
+                    fields=["SeriesDescription", "NumberOfSeriesRelatedInstances"],
+                )
+            ]
         return found
 
     def images(self, series: RemoteSeries) -> list[str]:
         """List the SOP Instance UIDs of a series."""
-        answers = self._ask(
-            self._client.search_for_instances,
-            series.study_uid,
-            series.series_uid,
-            get_remaining=True,
-        )
-        return [Dataset.from_json(answer).SOPInstanceUID for answer in answers]
+        where, uid = (series.study_uid, series.series_uid), "SOPInstanceUID"
+        answers = self._search(self._client.search_for_instances, *where, uid=uid)
+        return [uid_of(answer, uid) for answer in answers]
 
     def fetch(self, series: RemoteSeries, uids: Sequence[str] | None, receive: Receive) -> None:
         """Hand each image of a series (or only those named) to `receive` as it arrives."""
@@ -90,9 +98,21 @@ class DicomWeb:
                 yield self._client.retrieve_instance(*where, uid, media_types=AS_STORED)
 
     @staticmethod
-    def _ask(method: Callable, *arguments, **options) -> list[dict]:
+    def _search(method: Callable, *where: str, uid: str, **options) -> list[Dataset]:
+        """Return all answers to a search, page after page, each once.
+
+        Not every archive counts pages: one that sends the same again has sent everything.
+        """
+        found: dict[str, Dataset] = {}
+        n_received, n_before = 0, -1
         with _errors_named():
-            return method(*arguments, **options)
+            while n_before < 0 or len(found) > n_before:
+                n_before = len(found)
+                page = method(*where, offset=n_received, **options)
+                answers = [Dataset.from_json(one) for one in page]
+                found |= {uid_of(answer, uid): answer for answer in answers}
+                n_received += len(page)
+        return list(found.values())
 
 
 @contextmanager
@@ -103,6 +123,8 @@ def _errors_named() -> Iterator[None]:
     """
     try:
         yield
+    except PacsError:
+        raise
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else 0
         if status in (401, 403):
@@ -126,8 +148,9 @@ def _errors_named() -> Iterator[None]:
             "NPC_PACS_URL and the network.",
             temporary=True,
         ) from None
-    except (InvalidDicomError, EOFError, ValueError, KeyError, AttributeError) as error:
+    except NOT_DICOM as error:
         raise PacsError(
-            f"the archive's answer is cut off or no DICOM ({type(error).__name__}).",
+            f"the archive's answer is cut off or no DICOM ({type(error).__name__}). If this stays "
+            "so, check NPC_PACS_URL and show it to the people who run the archive.",
             temporary=True,
         ) from None

@@ -23,6 +23,7 @@ from npc_helpers.intake.pacs.archive import (
     Receive,
     RemoteSeries,
     remote_series,
+    uid_of,
 )
 
 IMAGES = (  # the last two are accepted so that de-identification, not the archive, refuses them
@@ -100,7 +101,8 @@ class Dimse:
         with self._associate(StudyRootQueryRetrieveInformationModelFind) as association:
             wanted = {"PatientID": patient_id, "StudyDate": f"{first}-{last}"}
             for study in _find(association, "STUDY", StudyInstanceUID="", **wanted):
-                one = {"StudyInstanceUID": study.StudyInstanceUID, "Modality": MODALITY}
+                examination = uid_of(study, "StudyInstanceUID")
+                one = {"StudyInstanceUID": examination, "Modality": MODALITY}
                 for series in _find(association, "SERIES", **one, **blank):
                     found.append(remote_series(study, series))
         return found
@@ -109,7 +111,7 @@ class Dimse:
         """List the SOP Instance UIDs of a series."""
         with self._associate(StudyRootQueryRetrieveInformationModelFind) as association:
             answers = _find(association, "IMAGE", SOPInstanceUID="", **_keys(series))
-            return [answer.SOPInstanceUID for answer in answers]
+            return [uid_of(answer, "SOPInstanceUID") for answer in answers]
 
     def fetch(self, series: RemoteSeries, uids: Sequence[str] | None, receive: Receive) -> None:
         """Hand each image of a series (or only those named) to `receive` as it arrives."""
@@ -236,7 +238,7 @@ def _find(association: Association, level: str, **keys: str) -> list[Dataset]:
     found = []
     for status, answer in answers:
         if getattr(status, "Status", None) in PENDING:
-            found.append(answer)
+            found.append(answer or Dataset())  # None where it cannot be read
         else:
             _check(status, "the search")
     return found
