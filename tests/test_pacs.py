@@ -3,6 +3,7 @@
 Most tests talk to a real Orthanc on loopback (Debian packages orthanc, orthanc-dicomweb).
 """
 
+import logging
 import os
 import shutil
 import signal
@@ -11,6 +12,8 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -160,10 +163,12 @@ def test_the_way_round_leaves_pixels_rectangles_and_survival_as_they_were(
 
 
 @real
+@pytest.mark.parametrize("way", ["web", "classic", "moving"])
 def test_nothing_in_the_study_or_on_the_screen_says_who_it_is(
-    archive, hospital, place, monkeypatch, capfd
+    archive, hospital, place, monkeypatch, capfd, caplog, way
 ):
-    for name, value in archive.web.items():
+    caplog.set_level(logging.DEBUG)  # as some notebooks do
+    for name, value in getattr(archive, way).items():
         monkeypatch.setenv(name, value)
     listed = pd.read_csv(place.list, dtype=str)
     listed.loc[len(listed)] = ["00999-77431", "2018-01-01", ""]  # nobody
@@ -174,7 +179,7 @@ def test_nothing_in_the_study_or_on_the_screen_says_who_it_is(
     headers = [pydicom.dcmread(p) for p in hospital.glob("data/images/**/*.dcm")]
     secret = {NAME, HOSPITAL, *listed["patient_id"]}
     secret |= {str(h[k].value) for h in headers for k in ("StudyInstanceUID", "SOPInstanceUID")}
-    texts = [said.out.encode(), said.err.encode()]
+    texts = [text.encode() for text in (said.out, said.err, caplog.text)]
     for path in place.study.rglob("*"):
         texts += [str(path).encode(), path.read_bytes() if path.is_file() else b""]
     everything = b"\n".join(texts)
@@ -529,6 +534,68 @@ def test_a_damaged_image_is_fetched_again_and_then_named(tmp_path):
     (row,) = shelf.retrieve(tmp_path, attempts=3).to_dict("records")
     assert (row["state"], row["attempts"]) == ("failed", 3)
     assert "damaged" in row["message"]
+
+
+def test_odd_values_of_a_header_are_not_quoted_by_the_libraries(tmp_path, recwarn, caplog):
+    caplog.set_level(logging.DEBUG)
+    shelf = Shelf()
+    recwarn.clear()
+    odd = {"StudyDate": "no.date", "FrameOfReferenceUID": "no.UID", "StudyTime": "no.time"}
+    for uid, dataset in shelf.datasets.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dataset.update(odd)
+        dataset.save_as(tmp_path / "image.dcm", enforce_file_format=True)
+        shelf.datasets[uid] = pydicom.dcmread(tmp_path / "image.dcm")  # nothing converted yet
+    caplog.clear()
+    log = shelf.retrieve(tmp_path)
+    said = caplog.text + "".join(str(warning.message) for warning in recwarn) + log.to_csv()
+    assert log["n_fetched"].sum() == 4 and not [text for text in odd.values() if text in said]
+
+
+def test_an_exception_of_a_library_is_named_and_not_quoted(tmp_path, monkeypatch):
+    def stumble(*_arguments, **_options):
+        raise TypeError("cannot write the value P-1")
+
+    monkeypatch.setattr(pydicom.Dataset, "save_as", stumble)
+    (row,) = Shelf().retrieve(tmp_path, attempts=1).to_dict("records")
+    assert row["message"] == "an image arrived damaged (TypeError)."
+    assert not list(tmp_path.rglob("image*"))
+
+
+def test_a_log_that_is_open_elsewhere_is_said(tmp_path):
+    (tmp_path / "study" / pacs.LOG).mkdir(parents=True)  # cannot be written to, as on Windows
+    with pytest.raises(StudyError, match="retrieval_log.csv cannot be written.*has it open"):
+        Shelf().retrieve(tmp_path)
+
+
+class Interrupted(Shelf):
+    """At the third image somebody presses Ctrl-C; more go on coming."""
+
+    def fetch(self, series, uids, receive):
+        for number, dataset in enumerate(self.datasets.values()):
+            if number == 2:
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            receive(dataset)
+            time.sleep(0.02)
+
+
+def test_ctrl_c_shows_nothing_half_and_is_in_the_log(tmp_path):
+    shelf = Interrupted(n=100)
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            shelf.retrieve(tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    (row,) = pd.read_csv(tmp_path / "study" / pacs.LOG).to_dict("records")
+    arrived = names_below(tmp_path / "study", "image*.dcm")
+    assert (row["state"], row["n_images"], row["n_fetched"]) == ("failed", 100, len(arrived))
+    assert row["message"] == "interrupted; run this again to go on." and 2 <= len(arrived) < 100
+    assert not list((tmp_path / "study").glob("data/incoming/NPC-*"))
+    assert not names_below(tmp_path, ".part-*")
+    shelf.fetch = super(Interrupted, shelf).fetch
+    assert shelf.retrieve(tmp_path)["n_fetched"].sum() == 100 - len(arrived)
 
 
 def test_a_full_disk_stops_everything(tmp_path, monkeypatch):

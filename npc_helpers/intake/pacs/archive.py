@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,6 +15,7 @@ from npc_helpers.artefacts import StudyError
 
 Receive = Callable[[Dataset], None]
 MODALITY = "MR"
+TALKATIVE = ("pydicom", "pynetdicom", "dicomweb_client", "urllib3")
 
 
 class PacsError(StudyError):
@@ -77,6 +81,25 @@ class Archive(Protocol):
         """Free what the connection holds."""
 
 
+@contextmanager
+def libraries_silenced() -> Iterator[None]:
+    """Keep the libraries below from telling what they see.
+
+    Their warnings and log lines quote values of the headers, and addresses with identifiers.
+    """
+    loggers = [logging.getLogger(name) for name in TALKATIVE]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
 def remote_series(study: Dataset, series: Dataset) -> RemoteSeries:
     """Return one series from the archive's answers about its examination and itself.
 
@@ -85,13 +108,13 @@ def remote_series(study: Dataset, series: Dataset) -> RemoteSeries:
     PacsError
         If an answer does not say which examination or series it is about.
     """
-    number = _text(series, "NumberOfSeriesRelatedInstances")
+    number = text_of(series, "NumberOfSeriesRelatedInstances")
     return RemoteSeries(
-        _text(study, "PatientID"),
+        text_of(study, "PatientID"),
         uid_of(study, "StudyInstanceUID"),
         uid_of(series, "SeriesInstanceUID"),
-        _text(study, "StudyDate"),
-        _text(series, "SeriesDescription"),
+        text_of(study, "StudyDate"),
+        text_of(series, "SeriesDescription"),
         int(number) if number.isascii() and number.isdigit() else None,
     )
 
@@ -104,7 +127,7 @@ def uid_of(answer: Dataset, keyword: str) -> str:
     PacsError
         If it does not.
     """
-    uid = _text(answer, keyword)
+    uid = text_of(answer, keyword)
     if not uid:
         raise PacsError(
             f"the archive's answer to a search has no {keyword}, or one that cannot be read. Show "
@@ -113,7 +136,8 @@ def uid_of(answer: Dataset, keyword: str) -> str:
     return uid
 
 
-def _text(answer: Dataset, keyword: str) -> str:
+def text_of(answer: Dataset, keyword: str) -> str:
+    """Return a value as text; blank where it is missing or cannot be read."""
     try:
         value = answer.get(keyword)
     except Exception:  # pydicom converts on access, and raises many kinds

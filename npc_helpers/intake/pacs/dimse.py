@@ -210,13 +210,22 @@ class _Receiver:
             if self.problem is not None:
                 return CANCELLED
             try:
-                dataset = event.dataset
-                dataset.file_meta = event.file_meta
-                self._receive(dataset)
+                self._receive(_dataset(event))
             except BaseException as error:  # raised again by the thread that asked
                 self.problem = error
                 return CANCELLED
         return SUCCESS
+
+
+def _dataset(event) -> Dataset:
+    try:
+        dataset = event.dataset
+        dataset.file_meta = event.file_meta
+    except Exception as error:  # pydicom raises many kinds on malformed bytes
+        raise PacsError(
+            f"an image arrived that cannot be read ({type(error).__name__}).", temporary=True
+        ) from None
+    return dataset
 
 
 def _keys(series: RemoteSeries) -> dict[str, str]:

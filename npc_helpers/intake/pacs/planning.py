@@ -9,7 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from npc_helpers.artefacts import StudyError
-from npc_helpers.intake.pacs.archive import Archive, PacsError, RemoteSeries
+from npc_helpers.intake.pacs.archive import (
+    Archive,
+    PacsError,
+    RemoteSeries,
+    libraries_silenced,
+)
 from npc_helpers.intake.pseudonyms import Key
 from npc_helpers.progress import progress_bar
 
@@ -90,6 +95,7 @@ def _refuse_rows(path: str | Path, wrong: pd.Series, problem: str) -> None:
         raise StudyError(f"{path}, line {lines}: {problem}. Mend it and run this again.")
 
 
+@libraries_silenced()
 def plan(
     archive: Archive,
     patients: pd.DataFrame,

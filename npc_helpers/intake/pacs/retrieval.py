@@ -17,9 +17,20 @@ from pathlib import Path
 import pandas as pd
 
 from npc_helpers.artefacts import StudyError
-from npc_helpers.intake.pacs.archive import Archive, PacsError, RemoteSeries
+from npc_helpers.intake.pacs.archive import (
+    Archive,
+    PacsError,
+    RemoteSeries,
+    libraries_silenced,
+)
 from npc_helpers.intake.pacs.planning import Plan
-from npc_helpers.intake.pacs.transfer import FAILED, PARTIAL, Transfer, check_place
+from npc_helpers.intake.pacs.transfer import (
+    FAILED,
+    PARTIAL,
+    Transfer,
+    check_place,
+    disk_errors_named,
+)
 from npc_helpers.intake.pseudonyms import Key
 from npc_helpers.progress import progress_bar
 
@@ -28,6 +39,7 @@ LOG = "data/retrieval_log.csv"
 AT_ONCE, ATTEMPTS, WAIT_S, GIVE_UP_AFTER = 2, 4, 2.0, 3
 
 
+@libraries_silenced()
 def retrieve(
     archive: Archive,
     plan: Plan,
@@ -85,26 +97,28 @@ def retrieve(
     transfer = Transfer(archive, incoming, key, attempts, wait_s)
     for series in plan.series:
         transfer.prepare(series)
-    rows = []
+    log = _Log(folder / LOG)
+
+    def fetch(series: RemoteSeries) -> None:
+        log.add(transfer(series))
+
     bar = progress_bar(total=plan.n_images, shown=progress, desc="retrieving", unit="image")
-    with bar, closing(_in_threads(transfer, plan.series, at_once, transfer.stopped)) as results:
+    with bar, closing(_in_threads(fetch, plan.series, at_once, transfer.stopped)) as results:
         transfer.received = bar.update
-        for row in results:
-            _append(folder / LOG, row)
-            rows.append(row)
-            _give_up(rows[-GIVE_UP_AFTER:])
+        for _ in results:
+            _give_up(log.rows[-GIVE_UP_AFTER:])
     with suppress(OSError):  # stays if something in it is not complete
         (incoming / PARTIAL).rmdir()
-    return pd.DataFrame(rows)
+    return pd.DataFrame(log.rows)
 
 
 def _in_threads(
-    fetch: Callable[[RemoteSeries], dict],
+    fetch: Callable[[RemoteSeries], None],
     series: Sequence[RemoteSeries],
     at_once: int,
     stopped: threading.Event,
-) -> Iterator[dict]:
-    """Yield the rows as they come; when the caller stops, so do the threads."""
+) -> Iterator[None]:
+    """Yield as each series ends; when the caller stops, so do the threads, and are waited for."""
     waiting = iter(series)
     with ThreadPoolExecutor(at_once) as pool:
         try:
@@ -128,12 +142,21 @@ def _give_up(last: list[dict]) -> None:
         )
 
 
-def _append(path: Path, row: dict[str, object]) -> None:
-    """Add one line to the log."""
-    is_new = not path.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(row), lineterminator="\n")
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
+class _Log:
+    """The log: written by the threads, so that what was interrupted stands in it, too."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._lock = path, threading.Lock()
+        self.rows: list[dict[str, object]] = []
+
+    def add(self, row: dict[str, object]) -> None:
+        """Add one line."""
+        with self._lock, disk_errors_named(self._path):
+            is_new = not self._path.exists()
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, list(row), lineterminator="\n")
+                if is_new:
+                    writer.writeheader()
+                writer.writerow(row)
+            self.rows.append(row)

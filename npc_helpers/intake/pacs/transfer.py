@@ -7,7 +7,8 @@ import random
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from pydicom.dataset import Dataset
 from npc_helpers.artefacts import StudyError, atomic_path
 from npc_helpers.dicom_tags import DicomError
 from npc_helpers.intake.deidentify import REFUSED_FOR_GOOD, deidentify_file
-from npc_helpers.intake.pacs.archive import Archive, PacsError, RemoteSeries
+from npc_helpers.intake.pacs.archive import Archive, PacsError, RemoteSeries, text_of
 from npc_helpers.intake.pseudonyms import Key
 
 PARTIAL = ".partial"  # hidden: `find_series` does not look there
@@ -41,6 +42,18 @@ def check_place(path: Path) -> None:
             f"{path} is, or lies in, a link to another place, and images are written only into the "
             "study itself. Put the real folder or file in its place, or name another study folder."
         )
+
+
+@contextmanager
+def disk_errors_named(place: Path) -> Iterator[None]:
+    """Turn what goes wrong with the disk into a `StudyError` that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise StudyError(
+            f"{place} cannot be written ({error.strerror}). Make room, close the program that has "
+            "it open, or name another study folder; what has arrived is kept."
+        ) from None
 
 
 def _is_whole(path: Path) -> bool:
@@ -152,8 +165,9 @@ class _Job:
         """Check both folders for links, and remove files that were not written to their end."""
         for folder in (self.target, self._partial):
             check_place(folder)
-        for leftover in self._partial.glob(".part-*"):
-            leftover.unlink()
+        with disk_errors_named(self._partial):
+            for leftover in self._partial.glob(".part-*"):
+                leftover.unlink()
 
     def attempt(self) -> None:
         """Fetch what is missing; show the series if nothing is."""
@@ -167,8 +181,9 @@ class _Job:
             self._show()
             return
         if self.target.exists():  # the archive has got more images since
-            self._partial.parent.mkdir(exist_ok=True)
-            self.target.replace(self._partial)
+            with disk_errors_named(self._partial):
+                self._partial.parent.mkdir(exist_ok=True)
+                self.target.replace(self._partial)
         some = sorted(self._missing) if len(self._missing) < len(listed) else None
         archive.fetch(series, some, self._receive)
         if self._missing:
@@ -179,8 +194,9 @@ class _Job:
 
     def _show(self) -> None:
         if self._partial.exists():
-            self.target.parent.mkdir(parents=True, exist_ok=True)
-            self._partial.replace(self.target)
+            with disk_errors_named(self.target):
+                self.target.parent.mkdir(parents=True, exist_ok=True)
+                self._partial.replace(self.target)
 
     def _name(self, uid: str) -> str:
         return self._key.label(self._key.uid(uid), "image")
@@ -196,8 +212,8 @@ class _Job:
         """Check, de-identify and write one image."""
         if self._transfer.stopped.is_set():
             raise PacsError("interrupted; run this again to go on.")
-        series, uid = self._series, str(dataset.get("SOPInstanceUID", ""))
-        whose = str(dataset.get("PatientID", "")).strip(), dataset.get("SeriesInstanceUID")
+        series, uid = self._series, text_of(dataset, "SOPInstanceUID")
+        whose = text_of(dataset, "PatientID").strip(), text_of(dataset, "SeriesInstanceUID")
         if whose != (series.patient_id.strip(), series.series_uid):
             raise PacsError(
                 "the archive sent an image of another patient or series than asked for; it was "
@@ -213,20 +229,20 @@ class _Job:
                     f"an image arrived damaged ({error.code}).", temporary=True
                 ) from None
             self._write(error.code, f"{self._name(uid)}{MARK}")
+        except StudyError:
+            raise
+        except Exception as error:  # pydicom raises many kinds, and quotes what it stumbles over
+            raise PacsError(
+                f"an image arrived damaged ({type(error).__name__}).", temporary=True
+            ) from None
         self._missing.discard(uid)
         self._transfer.received(1)
 
     def _write(self, content: Dataset | str, name: str) -> None:
-        try:
-            with atomic_path(self._partial / name) as temporary:
-                if isinstance(content, str):
-                    temporary.write_text(content + "\n", encoding="utf-8")
-                    return
-                content.save_as(temporary, enforce_file_format=True)
-                self.n_bytes += temporary.stat().st_size
-        except OSError as error:
-            raise StudyError(
-                f"{self._transfer.incoming} cannot be written ({error.strerror}). Make room or "
-                "name another study folder; what has arrived is kept."
-            ) from None
+        with disk_errors_named(self._transfer.incoming), atomic_path(self._partial / name) as path:
+            if isinstance(content, str):
+                path.write_text(content + "\n", encoding="utf-8")
+                return
+            content.save_as(path, enforce_file_format=True)
+            self.n_bytes += path.stat().st_size
         self.n_fetched += 1
