@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pandas as pd
 
@@ -116,10 +116,21 @@ def check_visits(visits: pd.DataFrame, registry: pd.DataFrame) -> list[Problem]:
 def check_manifest(manifest: pd.DataFrame, registry: pd.DataFrame, folder: Path) -> list[Problem]:
     """Check the rows of the manifest against each other and the registry; reads no image."""
     problems = check_known_patients(manifest, MANIFEST, registry)
+    reserved = manifest["path"].map(has_reserved_character).astype(bool)
     outside = ~manifest["path"].map(lambda path: path == "" or is_inside(folder, path))
     problems += rows(
         manifest,
-        outside,
+        reserved,
+        MANIFEST,
+        "path",
+        lambda row: (
+            f"'{row['path']}' holds a colon or backslash, which not every computer can read"
+        ),
+        "Write '/' between folders; give a folder with such a character another name.",
+    )
+    problems += rows(
+        manifest,
+        outside & ~reserved,
         MANIFEST,
         "path",
         lambda row: f"'{row['path']}' leaves the study folder",
@@ -156,6 +167,11 @@ def _check_pairs(manifest: pd.DataFrame) -> list[Problem]:
             f"Add the {there} series, or take this row out of the manifest.",
         )
     return problems
+
+
+def has_reserved_character(path: str) -> bool:
+    """Tell whether a path from the study folder down would be another one on Windows."""
+    return not PureWindowsPath(path).drive and any(character in path for character in "\\:")
 
 
 def is_inside(folder: Path, path: str) -> bool:

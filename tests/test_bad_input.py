@@ -226,6 +226,14 @@ TABLES = {
         change("manifest", 0, "path", r"C:\images\H-01"),
         *(MANIFEST, "H-01", "path", "leaves the study folder", "study folder down"),
     ),
+    "path with a colon": (
+        change("manifest", 0, "path", "data/images/T2: axial"),
+        *(MANIFEST, "H-01", "path", "'data/images/T2: axial' holds a colon", "another name"),
+    ),
+    "path with backslashes": (
+        change("manifest", 0, "path", r"data\images\H-01"),
+        *(MANIFEST, "H-01", "path", "backslash", "Write '/' between folders"),
+    ),
     "link to elsewhere": (
         link_out,
         *(MANIFEST, "H-01", "path", "leaves the study folder", "without links"),
