@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npc_helpers.dicom_files import check_image, decode, list_files, open_file
+from npc_helpers.dicom_files import check_image, decode, list_files, open_file, pixel_bytes
 from npc_helpers.dicom_tags import (
     DicomError,
     Finding,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["DicomError", "Finding", "read_mask", "read_series"]
 
 MODALITY = "MR"
+LARGEST_SERIES = 1 << 28  # bytes as stored: 512 images of 512 x 512 pixels of 16 bits
 ANGLE_TOLERANCE = 1e-3  # largest difference of a direction cosine within a series
 POSITION_TOLERANCE_MM = 0.1  # or 1% of the slice spacing, whichever is larger
 SEGMENTS = {1: 0, 2: 1}  # segment number -> first axis of read_mask: tumour, nodes
@@ -112,7 +113,7 @@ def _open_all(folder: Path, *, pixels: bool) -> tuple[list[Tags], list[Finding]]
         raise DicomError(
             f"{folder}: no such folder. Check the column path of data_manifest.csv.", "no-folder"
         )
-    files = []
+    files, size = [], 0
     paths, findings = list_files(folder)
     for path in paths:
         tags, noticed = open_file(path, pixels=pixels)
@@ -129,6 +130,13 @@ def _open_all(folder: Path, *, pixels: bool) -> tuple[list[Tags], list[Finding]]
             )
         if pixels:
             check_image(tags)
+            size += pixel_bytes(tags)
+            if size > LARGEST_SERIES:
+                raise DicomError(
+                    f"{folder}: the images are too many to be read at once, more than "
+                    f"{LARGEST_SERIES >> 20} MiB. Keep one series per folder.",
+                    "too-large",
+                )
         files.append(tags)
     if not files:
         ignored = f" ({len(findings)} other file(s) ignored)" if findings else ""
@@ -332,6 +340,7 @@ def _stack(files: list[Tags], slices: list[_Slice], findings: list[Finding]) -> 
     array = None
     for tags in files:
         images, noticed = decode(tags)
+        del tags.dataset.PixelData  # or a series would be in memory twice
         findings += noticed
         if len(images) != len(places[tags.path]):
             raise refuse(
@@ -345,8 +354,10 @@ def _stack(files: list[Tags], slices: list[_Slice], findings: list[Finding]) -> 
             array = np.empty((len(slices), *images.shape[1:]), dtype)
         array = array.astype(np.promote_types(array.dtype, dtype), copy=False)
         for index, one in places[tags.path]:
-            image = images[max(one.frame, 0)]
-            array[index] = image if as_stored else image * one.slope + one.intercept
+            array[index] = images[max(one.frame, 0)]
+            if not as_stored:
+                array[index] *= np.float32(one.slope)
+                array[index] += np.float32(one.intercept)
     return array
 
 

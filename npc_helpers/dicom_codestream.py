@@ -2,7 +2,8 @@
 
 A decoder allocates what the compressed stream asks for, whatever the DICOM header says: some bytes
 can ask for gigabytes. JPEG and JPEG-LS give their size in a frame header (ITU-T T.81, B.2.2; T.87,
-C.2.2), JPEG 2000 in its SIZ segment (T.800, A.5.1).
+C.2.2), JPEG 2000 in its SIZ segment (T.800, A.5.1). And GDCM, which alone reads lossless JPEG, ends
+the whole program where a segment before the first scan is damaged (T.81, B.1.1).
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from npc_helpers.dicom_tags import Tags, refuse
 SIZ = b"\xff\x4f\xff\x51"  # start of a JPEG 2000 codestream and of its size segment
 START_OF_IMAGE = b"\xff\xd8"
 FRAME_HEADERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
+START_OF_SCAN = 0xDA
 WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
+BITS = range(2, 17)  # of one value of a grey image
 
 
-def check_coded_size(tags: Tags) -> None:
-    """Refuse a file whose compressed images have another size than its header says.
+def check_codestream(tags: Tags) -> None:
+    """Refuse a file whose compressed images have another size than its header says, or a bad start.
 
     Parameters
     ----------
@@ -35,6 +38,13 @@ def check_coded_size(tags: Tags) -> None:
     """
     expected = (tags.integer("Rows"), tags.integer("Columns"), tags.integer("SamplesPerPixel"))
     for frame in _frames(tags):
+        if frame.startswith(START_OF_IMAGE) and not is_whole_jpeg_header(frame):
+            raise refuse(
+                tags.path,
+                "undecodable",
+                "the header of its compressed image is damaged or cut off",
+                "Copy or export it again",
+            )
         size = coded_size(frame)
         if size not in (None, expected):
             raise refuse(
@@ -80,19 +90,39 @@ def coded_size(frame: bytes) -> tuple[int, int, int] | None:
         return None
 
 
+def is_whole_jpeg_header(frame: bytes) -> bool:
+    """Tell whether JPEG segments follow each other up to the first scan, with sensible bits."""
+    codes = []
+    try:
+        for code, at in _jpeg_segments(frame):
+            codes.append(code)
+            if code in FRAME_HEADERS and frame[at + 4] not in BITS:
+                return False
+    except (struct.error, IndexError):  # cut off
+        return False
+    return codes[-1:] == [START_OF_SCAN] and not FRAME_HEADERS.isdisjoint(codes)
+
+
 def _jpeg_size(frame: bytes) -> tuple[int, int, int] | None:
-    """Walk from marker to marker up to the frame header."""
-    at = len(START_OF_IMAGE)
-    while True:
-        prefix, code = unpack_from(">2B", frame, at)
-        if prefix != 0xFF:
-            return None
+    for code, at in _jpeg_segments(frame):
         if code in FRAME_HEADERS:
             rows, columns, values = unpack_from(">2HB", frame, at + 5)
             return (rows, columns, values) if rows else None
+    return None
+
+
+def _jpeg_segments(frame: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the kind and the place of the segments up to the first scan, or to what is none."""
+    at = len(START_OF_IMAGE)
+    code = 0
+    while code != START_OF_SCAN:
+        prefix, code = unpack_from(">2B", frame, at)
+        if prefix != 0xFF:
+            return
         if code == 0xFF:  # a fill byte
             at += 1
         elif code in WITHOUT_LENGTH:
             at += 2
         else:
+            yield code, at
             at += 2 + unpack_from(">H", frame, at + 2)[0]

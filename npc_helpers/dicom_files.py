@@ -9,37 +9,49 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import Decoder
 from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEGExtended12Bit,
     RLELossless,
 )
 
-from npc_helpers.dicom_codestream import check_coded_size
+from npc_helpers.dicom_codestream import check_codestream
 from npc_helpers.dicom_tags import DicomError, Finding, Tags, refuse, warning_findings
 
-LARGEST_IMAGE = 1 << 29  # bytes in memory that one file may ask for
+LARGEST_FILE = 1 << 27  # bytes that the pixels of one file may take
+LARGEST_MATRIX = 1 << 24  # pixels of one image: 4096 x 4096, twice what any scanner makes
 INFLATE_STEP = 1 << 22
 META_BYTES = 1024  # the transfer syntax stands within the first of a file
 DEFLATED = b"1.2.840.10008.1.2.1.99"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"  # and what begins so
 GREY = ("MONOCHROME1", "MONOCHROME2")
-# CharLS through pyjpegls needs three quarters of the time it takes through GDCM (same pixels).
-PREFERRED_PLUGIN = "pyjpegls"
+EXPORT_UNCOMPRESSED = "Export the series uncompressed (Explicit VR Little Endian)"
+ONLY_PLUGIN_FAILED = "Unable to decode as exceptions were raised by all available plugins: "
 ENCODINGS = {  # (implicit VR, little endian), as pydicom guesses them, -> transfer syntax
     (True, True): ImplicitVRLittleEndian,
     (False, True): ExplicitVRLittleEndian,
     (False, False): ExplicitVRBigEndian,
 }
-INSTALL = {  # transfer syntax -> what to install
-    "1.2.840.10008.1.2.4.57": "python-gdcm",
-    "1.2.840.10008.1.2.4.70": "python-gdcm",
-    "1.2.840.10008.1.2.4.80": "pyjpegls",
-    "1.2.840.10008.1.2.4.81": "pyjpegls",
-    "1.2.840.10008.1.2.4.201": "pylibjpeg pylibjpeg-openjpeg",
-    "1.2.840.10008.1.2.4.202": "pylibjpeg pylibjpeg-openjpeg",
-    "1.2.840.10008.1.2.4.203": "pylibjpeg pylibjpeg-openjpeg",
+JPEG, JPEG_LS, JPEG_2000 = ("pillow",), ("pyjpegls",), ("pylibjpeg", "pillow")
+# What decodes a transfer syntax, and what to install for it: the first plugin of pydicom that is
+# there, and no other after it. GDCM is left with what nothing else reads: on a damaged JPEG 2000
+# or JPEG header it ends the whole program (`check_codestream` keeps such headers from it).
+DECODERS = {
+    "1.2.840.10008.1.2.4.50": (JPEG, "pillow"),
+    "1.2.840.10008.1.2.4.51": (JPEG, "pillow"),
+    "1.2.840.10008.1.2.4.57": (("gdcm",), "python-gdcm"),
+    "1.2.840.10008.1.2.4.70": (("gdcm",), "python-gdcm"),
+    "1.2.840.10008.1.2.4.80": (JPEG_LS, "pyjpegls"),
+    "1.2.840.10008.1.2.4.81": (JPEG_LS, "pyjpegls"),
+    "1.2.840.10008.1.2.4.90": (JPEG_2000, "pylibjpeg pylibjpeg-openjpeg"),
+    "1.2.840.10008.1.2.4.91": (JPEG_2000, "pylibjpeg pylibjpeg-openjpeg"),
+    "1.2.840.10008.1.2.4.201": (("pylibjpeg",), "pylibjpeg pylibjpeg-openjpeg"),
+    "1.2.840.10008.1.2.4.202": (("pylibjpeg",), "pylibjpeg pylibjpeg-openjpeg"),
+    "1.2.840.10008.1.2.4.203": (("pylibjpeg",), "pylibjpeg pylibjpeg-openjpeg"),
+    "1.2.840.10008.1.2.5": (("pydicom",), "pydicom"),
 }
 
 
@@ -49,10 +61,15 @@ def list_files(folder: Path) -> tuple[list[Path], list[Finding]]:
     Raises
     ------
     DicomError
-        If one is a link to a place outside the folder.
+        If one is a link to a place outside the folder, or the folder cannot be listed.
     """
     files, findings = [], []
-    for path in sorted(folder.iterdir()):
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        message = f"{folder}: the folder cannot be read ({error}). Check that it is still there"
+        raise DicomError(f"{message} and that you may read it.", "unreadable") from error
+    for path in paths:
         if is_link_outwards(path, folder):
             raise refuse(path, "link", "a link that leaves the folder", "Put the file itself there")
         if path.is_dir():
@@ -127,11 +144,13 @@ def _unreadable(path: Path, error: Exception) -> DicomError:
 
 
 def _parse(path: Path, *, pixels: bool, force: bool) -> tuple[Tags, list[Finding]]:
-    _check_inflated_size(path)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
+            _check_inflated_size(path)
             dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, force=force)
+        except DicomError:
+            raise
         except Exception as error:  # pydicom raises many kinds on malformed bytes
             raise _unreadable(path, error) from error
     findings = warning_findings(caught, path.name)
@@ -147,25 +166,19 @@ def _check_inflated_size(path: Path) -> None:
         if DEFLATED not in start:
             return
         file.seek(0)
-        content = file.read(LARGEST_IMAGE)
-    try:
-        header = pydicom.filereader.read_file_meta_info(path)
-        begin = 132 + 12 + header.FileMetaInformationGroupLength
-    except Exception as error:  # pydicom raises many kinds on malformed bytes
-        raise _unreadable(path, error) from error
+        content = file.read(LARGEST_FILE)
+    header = pydicom.filereader.read_file_meta_info(path)
+    begin = 132 + 12 + header.FileMetaInformationGroupLength
     inflate, rest, size = zlib.decompressobj(-zlib.MAX_WBITS), content[begin:], 0
-    try:
-        while rest and size <= LARGEST_IMAGE:
-            size += len(inflate.decompress(rest, INFLATE_STEP))
-            rest = inflate.unconsumed_tail
-    except zlib.error as error:
-        raise _unreadable(path, error) from error
-    if size > LARGEST_IMAGE:
+    while rest and size <= LARGEST_FILE:
+        size += len(inflate.decompress(rest, INFLATE_STEP))
+        rest = inflate.unconsumed_tail
+    if size > LARGEST_FILE:
         raise _too_large(path)
 
 
 def _too_large(path: Path) -> DicomError:
-    problem = f"it would take more than {LARGEST_IMAGE >> 20} MiB of memory"
+    problem = f"it would take more than {LARGEST_FILE >> 20} MiB of memory"
     return refuse(path, "too-large", problem, "Export the series again, one image per file")
 
 
@@ -197,13 +210,26 @@ def check_image(tags: Tags) -> None:
             f"the image is not a plain grey one (photometric interpretation '{photometric}')",
             "Export the original MR series instead of a screenshot",
         )
-    size = tags.integer("NumberOfFrames", 1)
-    for keyword in ("Rows", "Columns", "BitsAllocated"):
-        size *= tags.integer(keyword)
-    if size > 8 * LARGEST_IMAGE:
+    rows, columns = tags.integer("Rows"), tags.integer("Columns")
+    if rows * columns > LARGEST_MATRIX:
+        raise refuse(
+            tags.path,
+            "too-large",
+            f"its image has {rows} x {columns} pixels, more than any MR scanner makes",
+            "Export the original MR series instead of it",
+        )
+    if pixel_bytes(tags) > LARGEST_FILE:
         raise _too_large(tags.path)
     for keyword in ("BitsStored", "PixelRepresentation"):
         tags.integer(keyword)
+
+
+def pixel_bytes(tags: Tags) -> int:
+    """Return how many bytes the decoded pixels of a file take, counting two a pixel at least."""
+    bits = max(tags.integer("BitsAllocated"), 16)
+    for keyword in ("Rows", "Columns"):
+        bits *= tags.integer(keyword)
+    return bits * tags.integer("NumberOfFrames", 1) // 8
 
 
 def decode(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
@@ -225,7 +251,7 @@ def decode(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
     pixels = pixels.reshape(-1, *pixels.shape[-2:])
     if tags.text("PhotometricInterpretation") == "MONOCHROME1":
         top = -1 if pixels.dtype.kind == "i" else (1 << tags.integer("BitsStored")) - 1
-        pixels = (top - pixels.astype(np.int64)).astype(pixels.dtype)
+        pixels = np.subtract(pixels.dtype.type(top), pixels)
         message = "MONOCHROME1: inverted, so that larger is brighter"
         findings.append(Finding("info", "inverted", tags.path.name, message))
     return pixels, findings
@@ -234,24 +260,19 @@ def decode(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
 def stored_pixels(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
     """Decode the pixels of one file as they are stored; the terms are those of `decode`."""
     path, syntax = tags.path, transfer_syntax(tags)
-    try:
-        decoder = get_decoder(syntax)
-    except NotImplementedError:
-        raise _no_decoder(path, syntax) from None
-    if not decoder.is_available:
-        raise _no_decoder(path, syntax)
+    decoder, plugin = _decoder(tags, syntax)
     if syntax.is_encapsulated and syntax != RLELossless:
-        check_coded_size(tags)
-    plugin = PREFERRED_PLUGIN if PREFERRED_PLUGIN in decoder.available_plugins else ""
+        check_codestream(tags)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             pixels, _ = decoder.as_array(tags.dataset, decoding_plugin=plugin)
         except Exception as error:  # each plugin raises its own kinds on damaged pixel data
+            reason = " ".join(str(error).split()).removeprefix(ONLY_PLUGIN_FAILED)
             raise refuse(
                 path,
-                "truncated" if "less than expected" in str(error) else "undecodable",
-                f"its pixel data are damaged or cut off ({str(error).splitlines()[0]})",
+                "truncated" if "less than expected" in reason else "undecodable",
+                f"its pixel data are damaged or cut off ({reason})",
                 "Copy or export it again",
             ) from error
     return pixels, warning_findings(caught, path.name)
@@ -276,12 +297,30 @@ def transfer_syntax(tags: Tags) -> pydicom.uid.UID:
     return syntax
 
 
+def _decoder(tags: Tags, syntax: pydicom.uid.UID) -> tuple[Decoder, str]:
+    """Return pydicom's decoder and the plugin it is to use; none where nothing is compressed."""
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        raise _no_decoder(tags.path, syntax) from None
+    if not syntax.is_encapsulated:
+        return decoder, ""
+    plugins, _ = DECODERS.get(syntax, ((), ""))
+    plugin = next((name for name in plugins if name in decoder.available_plugins), "")
+    if not plugin:
+        raise _no_decoder(tags.path, syntax)
+    if syntax == JPEGExtended12Bit and tags.integer("BitsStored") != 8:
+        raise refuse(
+            tags.path,
+            "missing-decoder",
+            "no decoder here reads JPEG Extended of 12 bits",
+            EXPORT_UNCOMPRESSED,
+        )
+    return decoder, plugin
+
+
 def _no_decoder(path: Path, syntax: pydicom.uid.UID) -> DicomError:
-    package = INSTALL.get(str(syntax))
-    action = (
-        f"Run: pip install {package}"
-        if package
-        else "Export the series uncompressed (Explicit VR Little Endian)"
-    )
+    _, package = DECODERS.get(str(syntax), ((), ""))
+    action = f"Run: pip install {package}" if package else EXPORT_UNCOMPRESSED
     problem = f"no decoder for its compression, {syntax.name} ({syntax})"
     return refuse(path, "missing-decoder", problem, action)
