@@ -1,20 +1,20 @@
 """From a folder of DICOM files to one MR series, and from a segmentation object to a mask.
 
-The slices of a series are ordered by where they lie along the slice normal, never by file name
-(DICOM PS3.3, C.7.6.2 Image Plane Module). Irregular geometry is refused instead of guessed at.
+What is odd about a series is repaired and noted, or refused; nothing is guessed at.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from npc_helpers.dicom_files import check_image, decode, list_files, open_file, pixel_bytes
+from npc_helpers.dicom_geometry import Slice, in_order, slice_spacing, slices_of
 from npc_helpers.dicom_tags import (
     DicomError,
     Finding,
@@ -33,26 +33,13 @@ __all__ = ["DicomError", "Finding", "read_mask", "read_series"]
 
 MODALITY = "MR"
 LARGEST_SERIES = 1 << 28  # bytes as stored: 512 images of 512 x 512 pixels of 16 bits
-ANGLE_TOLERANCE = 1e-3  # largest difference of a direction cosine within a series
-POSITION_TOLERANCE_MM = 0.1  # or 1% of the slice spacing, whichever is larger
+KIND = ("ScanningSequence", "EchoPulseSequence")
+SEQUENCE = (  # keywords in classic and in enhanced files, and how their value is written
+    (KIND, "{}"),
+    (("RepetitionTime",), "TR {} ms"),
+    (("EchoTime", "EffectiveEchoTime"), "TE {} ms"),
+)
 SEGMENTS = {1: 0, 2: 1}  # segment number -> first axis of read_mask: tumour, nodes
-
-
-@dataclass(frozen=True, eq=False)
-class _Slice:
-    """Where one image lies, and how its values are to be scaled."""
-
-    path: Path
-    frame: int
-    origin: np.ndarray
-    orientation: np.ndarray
-    spacing: np.ndarray
-    slope: float
-    intercept: float
-
-    @property
-    def name(self) -> str:
-        return self.path.name if self.frame < 0 else f"{self.path.name} (frame {self.frame + 1})"
 
 
 def read_series(folder: str | Path, *, n_images: int | None = None) -> MRSeries:
@@ -70,13 +57,16 @@ def read_series(folder: str | Path, *, n_images: int | None = None) -> MRSeries:
     Returns
     -------
     MRSeries
+        What was repaired or ignored stands in its ``findings``, each with a stable ``code``.
 
     Raises
     ------
     DicomError
-        If the folder is empty or incomplete; a file is damaged, of another modality or has no
-        grey pixels; patients, matrices, frames of reference or orientations are mixed; two
-        images lie in one place; a slice is missing or slices are unevenly spaced.
+        What is refused is refused as a whole, with a stable short name in the error's ``code``
+        (``"missing-slice"``). Refused are: a folder that is empty or incomplete; a file that is
+        damaged, of another modality, too large or without grey pixels; mixed patients, matrices,
+        frames of reference or orientations; two images in one place; missing or unevenly spaced
+        slices.
     """
     with warnings.catch_warnings(record=True) as caught:  # some come when a tag is first used
         warnings.simplefilter("always")
@@ -86,11 +76,11 @@ def read_series(folder: str | Path, *, n_images: int | None = None) -> MRSeries:
 
 def _read_series(folder: Path, n_images: int | None) -> MRSeries:
     files, findings = _open_all(folder, pixels=True)
-    slices = [one for tags in files for one in _slices(tags)]
+    slices = [one for tags in files for one in slices_of(tags)]
     _check_count(folder, n_images, len(files), len(slices))
     _check_same_series(folder, files, findings)
-    slices, positions = _in_order(folder, slices)
-    spacing_mm = _slice_spacing(folder, slices, positions, files[0], findings)
+    slices, positions = in_order(folder, slices)
+    spacing_mm = slice_spacing(folder, slices, positions, findings)
     array = _stack(files, slices, findings)
     return MRSeries(
         array=array,
@@ -101,7 +91,29 @@ def _read_series(folder: Path, n_images: int | None) -> MRSeries:
         patient_id=files[0].text("PatientID"),
         description=files[0].text("SeriesDescription"),
         findings=tuple(findings),
+        sequence=_sequence(files[0]),
     )
+
+
+def _sequence(tags: Tags) -> str:
+    """Return the pulse sequence in words; what is absent or malformed is left out."""
+    groups = tags.items("SharedFunctionalGroupsSequence")
+    groups += tags.items("PerFrameFunctionalGroupsSequence")[:1]
+    places = ("MRTimingAndRelatedParametersSequence", "MREchoSequence")
+    sources = [tags, *(item for group in groups for name in places for item in group.items(name))]
+    parts = []
+    for keywords, form in SEQUENCE:
+        texts = (_words(source, keyword) for source in sources for keyword in keywords)
+        parts += [form.format(text) for text in texts if text][:1]
+    return ", ".join(parts)
+
+
+def _words(tags: Tags, keyword: str) -> str:
+    try:
+        text = tags.text(keyword).replace("\\", "/")
+        return text if keyword in KIND else f"{tags.number(keyword):g}"
+    except DicomError:  # nothing that an image needs
+        return ""
 
 
 # --- files ------------------------------------------------------------------------------------
@@ -170,12 +182,13 @@ def _check_same_series(folder: Path, files: list[Tags], findings: list[Finding])
     ):
         seen = ["x".join(tags.text(k) or "blank" for k in keywords) for tags in files]
         for tags, value in zip(files, seen, strict=True):
-            if value != seen[0]:
-                raise DicomError(
-                    f"{folder}: {what} in one folder: {first.path.name} has {seen[0]}, "
-                    f"{tags.path.name} has {value}. Keep one series per folder.",
-                    code,
-                )
+            if value == seen[0]:
+                continue
+            names = f"{first.path.name} has {seen[0]}, {tags.path.name} has {value}"
+            if code == "mixed-patients":  # messages end up in notebooks: no identifiers
+                names = f"{first.path.name} and {tags.path.name} differ in PatientID"
+            message = f"{folder}: {what} in one folder: {names}. Keep one series per folder."
+            raise DicomError(message, code)
     if not first.text("FrameOfReferenceUID"):
         message = "no frame of reference; positions are taken to share one"
         findings.append(Finding("info", "no-frame", first.path.name, message))
@@ -192,144 +205,10 @@ def _check_same_series(folder: Path, files: list[Tags], findings: list[Finding])
             findings.append(Finding("warn", "mixed-series", other.path.name, message))
 
 
-# --- geometry ---------------------------------------------------------------------------------
-
-
-def _slices(tags: Tags) -> list[_Slice]:
-    """Return the geometry and rescale of every image in one file."""
-    frames = tags.items("PerFrameFunctionalGroupsSequence")
-    if not frames:
-        return [_slice(tags, -1, position=tags, orientation=tags, measures=tags, rescale=tags)]
-    shared = tags.items("SharedFunctionalGroupsSequence")
-    sequences = {
-        "position": "PlanePositionSequence",
-        "orientation": "PlaneOrientationSequence",
-        "measures": "PixelMeasuresSequence",
-        "rescale": "PixelValueTransformationSequence",
-    }
-    result = []
-    for number, frame in enumerate(frames):
-        groups = [frame, *shared]
-        parts = {
-            role: next((item for group in groups for item in group.items(keyword)), tags)
-            for role, keyword in sequences.items()
-        }
-        result.append(_slice(tags, number, **parts))
-    return result
-
-
-def _slice(
-    tags: Tags, frame: int, *, position: Tags, orientation: Tags, measures: Tags, rescale: Tags
-) -> _Slice:
-    cosines = orientation.numbers("ImageOrientationPatient", 6)
-    row, column = cosines[:3], cosines[3:]
-    lengths = np.array([row @ row, column @ column, 1 + row @ column])
-    if np.abs(lengths - 1).max() > 10 * ANGLE_TOLERANCE:
-        raise refuse(
-            tags.path,
-            "bad-tag",
-            f"ImageOrientationPatient {cosines.tolist()} is not two perpendicular unit vectors",
-            "Export the series again, or leave it out of data_manifest.csv",
-        )
-    spacing = measures.numbers("PixelSpacing", 2)
-    slope = rescale.number("RescaleSlope", 1.0)
-    if spacing.min() <= 0 or slope == 0:
-        raise refuse(
-            tags.path,
-            "bad-tag",
-            f"PixelSpacing {spacing.tolist()} or RescaleSlope {slope} is not positive",
-            "Export the series again, or leave it out of data_manifest.csv",
-        )
-    return _Slice(
-        path=tags.path,
-        frame=frame,
-        origin=position.numbers("ImagePositionPatient", 3),
-        orientation=cosines,
-        spacing=spacing,
-        slope=slope,
-        intercept=rescale.number("RescaleIntercept", 0.0),
-    )
-
-
-def _in_order(folder: Path, slices: list[_Slice]) -> tuple[list[_Slice], np.ndarray]:
-    """Sort by position along the normal; refuse mixed orientation, pixel size or place."""
-    first = slices[0]
-    for other in slices[1:]:
-        if np.abs(other.orientation - first.orientation).max() > ANGLE_TOLERANCE:
-            raise DicomError(
-                f"{folder}: images of different orientation in one folder: {first.name} and "
-                f"{other.name}. Remove the localiser or the reformatted images.",
-                "mixed-orientation",
-            )
-        if not np.allclose(other.spacing, first.spacing, rtol=1e-3):
-            raise DicomError(
-                f"{folder}: pixels of different size in one folder: {first.name} has "
-                f"{first.spacing.tolist()} mm, {other.name} {other.spacing.tolist()} mm. "
-                "Keep one series per folder.",
-                "mixed-spacing",
-            )
-    normal = np.cross(first.orientation[:3], first.orientation[3:])
-    positions = np.array([one.origin @ normal for one in slices])
-    order = np.argsort(positions, kind="stable")
-    slices, positions = [slices[i] for i in order], positions[order]
-    for i in np.flatnonzero(np.diff(positions) < POSITION_TOLERANCE_MM):
-        raise DicomError(
-            f"{folder}: {slices[i].name} and {slices[i + 1].name} lie in the same place "
-            f"({positions[i]:.1f} mm). Remove the copy, or split repeated or multi-echo images "
-            "into one folder each.",
-            "duplicate-position",
-        )
-    return slices, positions
-
-
-def _slice_spacing(
-    folder: Path, slices: list[_Slice], positions: np.ndarray, tags: Tags, findings: list[Finding]
-) -> float:
-    """Return the distance between slices; refuse gaps and uneven steps, note what is odd."""
-    stated = abs(tags.number("SpacingBetweenSlices", float("nan"))) if slices else float("nan")
-    if len(slices) == 1:
-        return stated
-    steps = np.diff(positions)
-    step = float(np.sort(steps)[(len(steps) - 1) // 2])
-    tolerance = max(POSITION_TOLERANCE_MM, 0.01 * step)
-    for i in np.flatnonzero(np.abs(steps - step) > tolerance):
-        between = f"between {slices[i].name} ({positions[i]:.1f} mm) and {slices[i + 1].name} "
-        between += f"({positions[i + 1]:.1f} mm)"
-        if steps[i] > 1.5 * step:
-            n = round(steps[i] / step) - 1
-            raise DicomError(
-                f"{folder}: {n} slice(s) missing {between}; the others are {step:.1f} mm apart. "
-                "Copy or export the series again.",
-                "missing-slice",
-            )
-        raise DicomError(
-            f"{folder}: uneven slice spacing: {steps[i]:.2f} mm {between}, but {step:.2f} mm "
-            "elsewhere. Keep one series per folder, or leave it out of data_manifest.csv.",
-            "uneven-spacing",
-        )
-    mean = float(steps.mean())
-    if abs(stated - mean) > tolerance:
-        message = f"header says {stated:g} mm between slices, positions say {mean:.2f} mm"
-        findings.append(Finding("warn", "spacing-tag", tags.path.name, message))
-    _note_shift(slices, findings)
-    return mean
-
-
-def _note_shift(slices: list[_Slice], findings: list[Finding]) -> None:
-    """Note slices that do not lie straight above each other (by a pixel or more)."""
-    first = slices[0]
-    in_plane = first.orientation.reshape(2, 3)
-    for one in slices[1:]:
-        shift = np.abs(in_plane @ (one.origin - first.origin)).max()
-        if shift > first.spacing.min():
-            message = "slices are shifted sideways against each other by a pixel or more"
-            findings.append(Finding("warn", "shifted", one.path.name, message))
-
-
 # --- pixels -----------------------------------------------------------------------------------
 
 
-def _stack(files: list[Tags], slices: list[_Slice], findings: list[Finding]) -> np.ndarray:
+def _stack(files: list[Tags], slices: list[Slice], findings: list[Finding]) -> np.ndarray:
     """Decode all images in the order of `slices` and rescale them where it is needed."""
     as_stored = all(one.slope == 1 and one.intercept == 0 for one in slices)
     if not as_stored:
@@ -361,7 +240,7 @@ def _stack(files: list[Tags], slices: list[_Slice], findings: list[Finding]) -> 
     return array
 
 
-def _note_rescale(slices: list[_Slice], findings: list[Finding]) -> None:
+def _note_rescale(slices: list[Slice], findings: list[Finding]) -> None:
     slopes = [one.slope for one in slices]
     if len(set(slopes)) > 1:
         message = f"rescale slope differs between slices ({min(slopes):g} to {max(slopes):g})"
@@ -399,7 +278,7 @@ def read_mask(study: Study, patient_id: str, timepoint: str) -> np.ndarray | Non
     if not path.is_file():
         return None
     files, _ = _open_all(folder, pixels=False)
-    slices, _ = _in_order(folder, [one for tags in files for one in _slices(tags)])
+    slices, _ = in_order(folder, [one for tags in files for one in slices_of(tags)])
     shape = files[0].integer("Rows"), files[0].integer("Columns")
     tags, _ = open_file(path)
     if tags is None or tags.text("Modality") != "SEG":
@@ -425,7 +304,7 @@ def _item(tags: Tags, keyword: str) -> Tags:
     return items[0]
 
 
-def _slice_at(slices: Sequence[_Slice], position: np.ndarray, path: Path) -> int:
+def _slice_at(slices: Sequence[Slice], position: np.ndarray, path: Path) -> int:
     """Return the index of the slice whose corner lies at `position` (half a pixel's tolerance)."""
     distances = np.array([np.abs(one.origin - position).max() for one in slices])
     nearest = int(distances.argmin())

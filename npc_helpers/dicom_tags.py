@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom.datadict import dictionary_description
+from pydicom.multival import MultiValue
 
 from npc_helpers.artefacts import StudyError
 
@@ -106,8 +107,13 @@ class Tags:
             raise self._refuse(keyword, f"cannot be read ({error})") from error
 
     def text(self, keyword: str) -> str:
-        """Return a value as text without surrounding blanks; ``""`` where there is none."""
+        """Return a value as text without surrounding blanks; ``""`` where there is none.
+
+        Several values are joined by a backslash, as in the file.
+        """
         value = self._value(keyword)
+        if isinstance(value, MultiValue):
+            value = "\\".join(map(str, value))
         return "" if value is None else str(value).strip().strip("\0").strip()
 
     def number(self, keyword: str, default: float | None = None) -> float:

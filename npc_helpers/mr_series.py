@@ -73,6 +73,9 @@ class MRSeries:
         What was odd, repaired or ignored.
     source_grid : Grid or None
         The pixels of the files, where `array` has been resampled from them.
+    sequence : str
+        The pulse sequence as the first file describes it, ``"SE, TR 4000 ms, TE 90 ms"``;
+        blank where it does not.
     """
 
     array: np.ndarray
@@ -84,3 +87,4 @@ class MRSeries:
     description: str
     findings: tuple[Finding, ...]
     source_grid: Grid | None = None
+    sequence: str = ""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str, str]  # patient_id, timepoint ("pre", "post"), sequence ("t2w", "t1c")
 
-FORMAT = 2  # raised when the reading changes, so that older caches are read again
+FORMAT = 3  # raised when the reading changes, so that older caches are read again
 SERIES_PER_WORKER = 24  # what a process reads in the second it takes to start
 ABANDONED_S = 3600  # a half-written file this old belongs to nobody
 SHOWN_AT_ONCE = 5
@@ -73,6 +73,7 @@ class Stacks(Mapping[Key, MRSeries]):
             description=note["description"],
             findings=tuple(Finding(**finding) for finding in note["findings"]),
             source_grid=_grid(note["source_grid"]),
+            sequence=note["sequence"],
         )
 
     def __iter__(self) -> Iterator[Key]:
@@ -240,10 +241,17 @@ def _read_one(job: _Job) -> DicomError | None:
                 "checksum",
             )
         series = to_reference(read_series(job.folder, n_images=job.n_images))
-        _keep(job, series, state)
-        _tidy(job)
     except (StudyError, OSError) as error:
         return DicomError(f"patient {job.key[0]}, {job.key[1]} {job.key[2]}: {error}", _code(error))
+    try:
+        _keep(job, series, state)
+    except OSError as error:
+        return DicomError(
+            f"{job.cache}: what is read from DICOM cannot be kept there ({error}). Allow writing "
+            "to this folder, or make room on the disk.",
+            "unwritable",
+        )
+    _tidy(job)
     return None
 
 
@@ -268,6 +276,7 @@ def _keep(job: _Job, series: MRSeries, state: list[int]) -> None:
         "description": series.description,
         "findings": [asdict(finding) for finding in series.findings],
         "source_grid": asdict(series.source_grid) if series.source_grid else None,
+        "sequence": series.sequence,
     }
     with atomic_path(_path(job, ".json")) as temporary:
         temporary.write_text(json.dumps(note), encoding="utf-8")

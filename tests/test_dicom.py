@@ -1,7 +1,6 @@
 """Reading one series: what pydicom and highdicom say, and every refusal."""
 
 import shutil
-from pathlib import Path
 
 import highdicom
 import numpy as np
@@ -12,6 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
 from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -185,6 +185,85 @@ def test_a_header_that_contradicts_the_positions_is_noted(tmp_path):
     assert codes(series) == ["spacing-tag"]
 
 
+@pytest.mark.parametrize(("thickness", "every"), [(5, 2), (2, 2), (5, 3)])
+def test_every_second_slice_missing_is_refused(tmp_path, thickness, every):
+    """Also of a series whose slices overlap."""
+    write_series(tmp_path, step=6.0 * every, SpacingBetweenSlices=6, SliceThickness=thickness)
+    with pytest.raises(DicomError, match=f"only one of every {every} slices is here") as caught:
+        read_series(tmp_path)
+    assert caught.value.code == "missing-slice"
+
+
+@pytest.mark.parametrize(
+    ("step", "stated", "thickness", "hint"),
+    [
+        (6, 1, 5, "one of every 6"),  # the gap between slices of 5 mm
+        (7.5, 2.5, 5, "one of every 3"),  # likewise
+        (12, 6, 6, "one of every 2"),  # a gap as wide as the slices, or every second is missing
+        (12, 6, None, "one of every 2"),
+        (5.5, 5, 5, "the gap between"),
+        (6, 0, 6, "the gap between"),
+    ],
+)
+def test_a_header_that_may_give_the_gap_is_noted(tmp_path, step, stated, thickness, hint):
+    given = {} if thickness is None else {"SliceThickness": thickness}
+    write_series(tmp_path, step=step, SpacingBetweenSlices=stated, **given)
+    series = read_series(tmp_path)
+    assert series.slice_spacing_mm == step
+    assert codes(series) == ["spacing-tag"]
+    assert hint in series.findings[0].message
+
+
+SEQUENCES = [
+    (
+        {"ScanningSequence": "SE", "RepetitionTime": 4000, "EchoTime": 90},
+        "SE, TR 4000 ms, TE 90 ms",
+    ),
+    (
+        {"ScanningSequence": ["SE", "IR"], "RepetitionTime": "4210.5", "EchoTime": "9.30"},
+        "SE/IR, TR 4210.5 ms, TE 9.3 ms",
+    ),
+    ({"EchoTime": 90}, "TE 90 ms"),
+    ({}, ""),
+]
+
+
+@pytest.mark.parametrize(("header", "says"), SEQUENCES)
+def test_the_sequence_is_told_from_the_header(tmp_path, header, says):
+    write_series(tmp_path, **header)
+    assert read_series(tmp_path).sequence == says
+
+
+def test_a_malformed_echo_time_is_left_out_of_the_sequence(tmp_path):
+    write_series(tmp_path, ScanningSequence="GR", RepetitionTime=500)
+    for path in tmp_path.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.add_new("EchoTime", "LO", "9,3")
+        save(dataset, path)
+    assert read_series(tmp_path).sequence == "GR, TR 500 ms"
+
+
+def test_the_sequence_of_an_enhanced_file_stands_in_its_functional_groups(tmp_path):
+    dataset = make_enhanced(noise(4), slopes=[1] * 4, order=(0, 1, 2, 3))
+    dataset.EchoPulseSequence = "SPIN"
+    shared, timing, echo = dataset.SharedFunctionalGroupsSequence[0], Dataset(), Dataset()
+    timing.RepetitionTime, echo.EffectiveEchoTime = 4000.0, 90.0
+    shared.MRTimingAndRelatedParametersSequence = [timing]
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        frame.MREchoSequence = [echo]
+    save(dataset, tmp_path / "all.dcm")
+    assert read_series(tmp_path).sequence == "SPIN, TR 4000 ms, TE 90 ms"
+
+
+def test_slices_missing_from_an_enhanced_file_are_noticed(tmp_path):
+    dataset = make_enhanced(noise(4), slopes=[1] * 4, order=(0, 1, 2, 3), step=12.0)
+    measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    measures.SliceThickness, measures.SpacingBetweenSlices = 5, 6
+    save(dataset, tmp_path / "all.dcm")
+    with pytest.raises(DicomError, match="only one of every 2 slices is here"):
+        read_series(tmp_path)
+
+
 def test_more_images_than_memory_holds_are_refused(tmp_path, monkeypatch):
     write_series(tmp_path)  # 4 images of 1536 bytes
     monkeypatch.setattr(dicom, "LARGEST_SERIES", 4 * 1536)
@@ -272,7 +351,7 @@ REFUSED = [
     ("wrong-modality", second("Modality", None), "missing, not MR"),
     ("mixed-matrix", smaller_matrix, "8x8"),
     ("mixed-matrix", enhanced_with_frame_missing, "holds 4 images but describes 3"),
-    ("mixed-patients", second("PatientID", "P-2"), "P-2"),
+    ("mixed-patients", second("PatientID", "P-2"), "I01.dcm and I03.dcm differ in PatientID"),
     ("mixed-frame", second("FrameOfReferenceUID", f"{PREFIX}.99"), "frames of reference"),
     ("mixed-spacing", second("PixelSpacing", [0.6, 0.6]), "0.6"),
     ("no-pixel-data", second("PixelData", None), "no pixel data"),
@@ -393,98 +472,3 @@ def test_damaged_bytes_are_read_or_refused_but_never_crash(tmp_path, compress):
         except DicomError:
             refused += 1
     assert 50 < refused < 150
-
-
-# --- the known truth --------------------------------------------------------------------------
-
-
-class OneSeries:
-    """As much of a study as `read_mask` needs."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def series_folder(self, patient_id, timepoint, sequence):
-        return self.folder / patient_id / timepoint / sequence
-
-
-def write_mask(folder, truth):
-    """Write tumour and nodes as a DICOM segmentation of the series, through highdicom."""
-    sources = [pydicom.dcmread(path) for path in sorted(folder.glob("*.dcm"))]
-    for number, source in enumerate(sources):
-        source.StudyInstanceUID = f"{PREFIX}.7"
-        for keyword in ("PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber"):
-            setattr(source, keyword, "")
-        for keyword in ("StudyID", "StudyDate", "StudyTime", "ReferringPhysicianName"):
-            setattr(source, keyword, "")
-        source.InstanceNumber, source.SliceThickness = number + 1, 5
-    tissue = pydicom.sr.codedict.codes.SCT.Tissue
-    described = [
-        highdicom.seg.SegmentDescription(
-            number,
-            label,
-            tissue,
-            tissue,
-            highdicom.seg.SegmentAlgorithmTypeValues.MANUAL,
-        )
-        for number, label in ((1, "tumour"), (2, "nodes"))
-    ]
-    from_top = np.stack([truth[0][::-1], truth[1][::-1]], axis=-1)  # names run downwards
-    segmentation = highdicom.seg.Segmentation(
-        sources,
-        from_top.astype(np.uint8),
-        highdicom.seg.SegmentationTypeValues.BINARY,
-        described,
-        series_instance_uid=f"{PREFIX}.8",
-        series_number=9,
-        sop_instance_uid=f"{PREFIX}.9",
-        instance_number=1,
-        manufacturer="test",
-        manufacturer_model_name="test",
-        software_versions="1",
-        device_serial_number="1",
-    )
-    segmentation.save_as(folder.parent / "mask.dcm")
-
-
-def test_read_mask_finds_each_segment_on_its_slice(tmp_path):
-    folder = tmp_path / "P-1" / "pre" / "t2w"
-    write_series(folder, noise(4, 512, 512))
-    truth = np.zeros((2, 4, 512, 512), dtype=bool)
-    truth[0, 1, 3:9, 4:20] = True  # nothing on slices 0 and 3: such frames are left out
-    truth[0, 2, 5:6, 4:5] = True
-    truth[1, 2, 10:20, 21:30] = True
-    write_mask(folder, truth)
-    assert np.array_equal(dicom.read_mask(OneSeries(tmp_path), "P-1", "pre"), truth)
-
-
-def test_read_mask_lies_on_the_images_as_they_are_resampled(tmp_path):
-    folder = tmp_path / "P-1" / "pre" / "t2w"
-    write_series(folder, noise(4, 320, 320), PixelSpacing=["0.5", "0.5"])
-    truth = np.zeros((2, 4, 320, 320), dtype=bool)
-    truth[0, 1, 100:180, 160:200] = True  # 40 x 20 mm, from 30 mm above and 0 mm beside the centre
-    write_mask(folder, truth)
-    (mask,) = dicom.read_mask(OneSeries(tmp_path), "P-1", "pre")[:1, 1]
-    step = 250 / 512
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    assert [rows[0], rows[-1] + 1] == pytest.approx([256 - 30 / step, 256 + 10 / step], abs=1)
-    assert [columns[0], columns[-1] + 1] == pytest.approx([256, 256 + 20 / step], abs=1)
-
-
-def test_read_mask_is_none_without_truth(tmp_path):
-    write_series(tmp_path / "P-1" / "pre" / "t2w")
-    assert dicom.read_mask(OneSeries(tmp_path), "P-1", "pre") is None
-
-
-def test_read_mask_refuses_another_geometry(tmp_path):
-    folder = tmp_path / "P-1" / "pre" / "t2w"
-    write_series(folder)
-    truth = np.zeros((2, 4, 24, 32), dtype=bool)
-    truth[0, 1, 3:9, 4:20] = True
-    write_mask(folder, truth)
-    for path in Path(folder).glob("*.dcm"):
-        dataset = pydicom.dcmread(path)
-        dataset.ImagePositionPatient[0] += 5
-        save(dataset, path)
-    with pytest.raises(DicomError, match="lies on no image"):
-        dicom.read_mask(OneSeries(tmp_path), "P-1", "pre")

@@ -30,7 +30,8 @@ def folder(tmp_path):
         series = folder / row["path"]
         for path in series.iterdir():
             path.unlink()
-        write_series(series, pixels(number), patient_id=row["patient_id"])
+        tags = {"patient_id": row["patient_id"], "ScanningSequence": "SE", "EchoTime": 90}
+        write_series(series, pixels(number), **tags)
         manifest.loc[number, ["n_images", "sha256"]] = ["3", series_checksum(series)]
     small_study.save(folder, "manifest", manifest)
     return folder
@@ -62,6 +63,7 @@ def test_pixels_and_geometry_survive_the_cache(folder):
         assert series.positions_mm.tolist() == [0, 6, 12]
         assert series.pixel_spacing_mm == (0.5, 0.5)
         assert series.slice_spacing_mm == 6
+        assert series.sequence == "SE, TE 90 ms"
 
 
 def test_arrays_are_read_only_memory_maps(folder):
@@ -188,6 +190,16 @@ def test_identifiers_that_are_no_file_names_stay_apart(folder):
     stacks = load_stacks(Study(folder), progress=False)
     assert np.array_equal(stacks["a/b", "pre", "t2w"].array, pixels(0))
     assert np.array_equal(stacks["a:b", "pre", "t2w"].array, pixels(4))
+
+
+def test_a_folder_that_must_not_be_written_to_is_named(folder):
+    """A file where the folder should be, as nothing is forbidden to the super-user."""
+    (folder / "results").mkdir(exist_ok=True)
+    (folder / "results" / "stacks").write_text("in the way")
+    with pytest.raises(StudyError, match="results.stacks: what is read .* Allow writing") as caught:
+        load_stacks(Study(folder), patients="H-01", timepoint="pre", progress=False)
+    assert caught.value.code == "unwritable"
+    assert "H-01" not in str(caught.value).replace(str(folder), "")
 
 
 def test_progress_is_quiet_in_a_log(folder, monkeypatch):
