@@ -13,19 +13,22 @@ from pydicom.data import get_testdata_file
 from pydicom.datadict import DicomDictionary
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import JPEGLSLossless, RLELossless
+from small_study import load, make_study
+from small_study import save as save_table
 
 from npc_helpers.artefacts import StudyError
 from npc_helpers.cohort import progression_free_survival
 from npc_helpers.dicom import read_series
 from npc_helpers.dicom_tags import DicomError
 from npc_helpers.intake.__main__ import main
+from npc_helpers.intake.deidentified_tables import deidentify_table
 from npc_helpers.intake.deidentify import (
     Key,
     deidentify_file,
     deidentify_folder,
-    deidentify_table,
 )
 from npc_helpers.intake.find_series import find_series
+from npc_helpers.schema import REGISTRY, SUGGESTED_ROIS, VISITS
 from npc_helpers.study import Study, init
 from npc_helpers.synthetic.centres import select
 from npc_helpers.synthetic.registry import make_cohort
@@ -158,7 +161,9 @@ def test_the_series_are_the_same_series(built, tmp_path):
 
 def test_images_and_tables_keep_intervals_and_progression_free_survival(built, tmp_path):
     registry = Study(built).registry
-    clean = deidentify_table(registry, KEY)
+    clean, left_out = deidentify_table(registry, KEY, schema=REGISTRY)
+    assert left_out == []
+    pd.testing.assert_frame_equal(registry, Study(built).registry)
     pfs = progression_free_survival(registry).drop(columns="patient_id")
     pd.testing.assert_frame_equal(pfs, progression_free_survival(clean).drop(columns="patient_id"))
     assert (clean["treatment_start"] != registry["treatment_start"]).all()
@@ -325,3 +330,70 @@ def test_the_command(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "4 file(s) written, 1 refused" in said and "burned.dcm" in said
     assert main(["deidentify", str(tmp_path / "absent"), *rest]) == 1
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+IDENTIFIERS = ("Jane Doe", "李伟", "13800138000", "440106196303140021", "47114711000")
+
+
+@pytest.mark.parametrize("schema", [REGISTRY, VISITS, SUGGESTED_ROIS], ids=lambda s: s.name)
+@pytest.mark.parametrize("planted", IDENTIFIERS)
+def test_identifiers_planted_in_every_column_of_a_table_are_gone(schema, planted):
+    columns = [column.name for column in schema.columns]
+    own = ["patient_name", "birth_date", "remark", "phone", planted]
+    table = pd.DataFrame(planted, index=range(3), columns=[*columns, *own], dtype=object)
+    clean, left_out = deidentify_table(table, KEY, schema=schema)
+    assert list(clean.columns) == columns
+    assert planted not in clean.to_csv()
+    assert clean["patient_id"].tolist() == [KEY.pseudonym(planted)] * 3
+    assert all(any(f"column {name}:" in said for said in left_out) for name in own)
+
+
+def test_numbers_typed_as_numbers_are_judged_too():
+    table = pd.DataFrame(
+        {
+            "patient_id": ["A", "B", "C"],
+            "age_years": [97, 13800138000, 50],
+            "ebv_dna_copies_per_ml": [1200.5, 440106196303140021.0, 0],
+            "tnm_edition": [7, 8, 47114711],
+        }
+    )
+    clean, _ = deidentify_table(table, KEY, schema=REGISTRY)
+    assert clean["age_years"].tolist()[::2] == [89, 50] and pd.isna(clean["age_years"][1])
+    assert clean["ebv_dna_copies_per_ml"].tolist()[::2] == [1200.5, 0]
+    assert clean["tnm_edition"].tolist()[:2] == [7, 8]
+    assert clean.iloc[:, 1:].isna().sum().tolist() == [1, 1, 1]
+
+
+def test_examinations_and_readers():
+    visits = pd.DataFrame(
+        {"patient_id": ["A"] * 2, "examinations": ["lung_ct; call Jane;pet_ct", ""]}
+    )
+    clean, (said,) = deidentify_table(visits, KEY, schema=VISITS)
+    assert clean["examinations"].tolist() == ["lung_ct;other;pet_ct", ""]
+    assert "column examinations: 1 value(s)" in said
+    rois = pd.DataFrame({"patient_id": ["A"] * 3, "reader_id": ["Dr Wu", "", "Dr Wu "]})
+    clean, said = deidentify_table(rois, KEY, schema=SUGGESTED_ROIS)
+    assert clean["reader_id"].tolist() == [KEY.reader("Dr Wu"), "", KEY.reader("Dr Wu")]
+    assert "Wu" not in clean.to_csv() and said == []
+
+
+def test_the_command_for_tables_leaves_out_the_users_own_columns(tmp_path, capsys):
+    hospital = make_study(tmp_path / "hospital")
+    registry = load(hospital, "registry")
+    registry["patient_name"], registry["remark"] = NAME, "鼻咽"
+    save_table(hospital, "registry", registry)
+    init(tmp_path / "clean")
+    rest = [str(hospital), str(tmp_path / "clean"), "--key", str(tmp_path / "key.json")]
+    assert main(["tables", *rest]) == 0
+    said = capsys.readouterr().out
+    assert "column patient_name: left out" in said and "column remark: left out" in said
+    key, clean = Key.open(tmp_path / "key.json"), Study(tmp_path / "clean")
+    original = Study(hospital)
+    pd.testing.assert_series_equal(
+        clean.registry["patient_id"], original.registry["patient_id"].map(key.pseudonym)
+    )
+    assert clean.visits["examinations"].equals(original.visits["examinations"])
+    for path in (tmp_path / "clean").rglob("*.csv"):
+        assert not [word for word in (*FORBIDDEN, "H-0") if word in path.read_text("utf-8")]

@@ -12,11 +12,13 @@ import pandas as pd
 
 from npc_helpers.artefacts import StudyError
 from npc_helpers.intake import pacs, public_sets
-from npc_helpers.intake.deidentify import Key, deidentify_folder, deidentify_table
+from npc_helpers.intake.deidentified_tables import deidentify_table
+from npc_helpers.intake.deidentify import Key, deidentify_folder
 from npc_helpers.intake.find_series import find_series
 from npc_helpers.intake.pacs.retrieval import AT_ONCE
+from npc_helpers.schema import REGISTRY, SUGGESTED_ROIS, VISITS
 from npc_helpers.study import Study
-from npc_helpers.tables import write_text
+from npc_helpers.tables import check_table, empty_table, read_text, write_text
 
 LIST = "data/found_series.csv"
 
@@ -85,7 +87,8 @@ def _add_tables(commands) -> None:
         "tables",
         help="de-identify the tables of a study",
         description="Writes the registry, visits and suggested rectangles of one study folder into "
-        "another, with the pseudonyms and shifted dates that the same key gives the images.",
+        "another, with the pseudonyms and shifted dates that the same key gives the images. "
+        "Columns that the data dictionary does not name are left out.",
     )
     command.add_argument("source", type=Path, help="study folder with names; it is not changed")
     command.add_argument("target", type=Path, help="study folder without")
@@ -95,18 +98,30 @@ def _add_tables(commands) -> None:
 
 def _tables(options: argparse.Namespace) -> int:
     study, key = Study(options.source), Key.open(options.key, outside=options.target)
-    tables = {"registry": study.registry, "visits": study.visits}
-    rectangles = study.table_path("suggested_rois")
-    if rectangles.exists():
-        tables["suggested_rois"] = pd.read_csv(rectangles, dtype=str, keep_default_na=False)
+    tables = {REGISTRY: study.registry, VISITS: study.visits, SUGGESTED_ROIS: _rectangles(study)}
     known: dict[str, str] = {}
     for patient in study.registry["patient_id"]:
         key.claim(known, patient)
-    for name, table in tables.items():
+    for schema, table in tables.items():
         if len(table):
-            _save(deidentify_table(table, key), Study(options.target).table_path(name))
+            clean, left_out = deidentify_table(table, key, schema=schema)
+            for sentence in left_out:
+                print(f"{schema.path}, {sentence}")
+            _save(clean, Study(options.target).table_path(schema.name))
     key.write_mapping(known)
     return 0
+
+
+def _rectangles(study: Study) -> pd.DataFrame:
+    path = study.table_path("suggested_rois")
+    if not path.exists():
+        return empty_table(SUGGESTED_ROIS)
+    text, problems = read_text(path, SUGGESTED_ROIS.path)
+    if not problems:
+        table, problems = check_table(text, SUGGESTED_ROIS)
+    if problems:
+        raise StudyError(str(problems[0]))
+    return table
 
 
 def _save(table: pd.DataFrame, path: Path) -> None:

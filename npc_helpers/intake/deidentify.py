@@ -1,4 +1,4 @@
-"""Take the identity out of MR images and tables before they enter a study.
+"""Take the identity out of MR images before they enter a study (tables: `deidentified_tables`).
 
 From a terminal::
 
@@ -31,7 +31,7 @@ from npc_helpers.intake.pseudonyms import Key
 from npc_helpers.intake.series_kind import classify
 from npc_helpers.progress import progress_bar
 
-__all__ = ["Key", "deidentify_file", "deidentify_folder", "deidentify_table"]
+__all__ = ["Key", "deidentify_file", "deidentify_folder"]
 
 METHOD = "NPC notebooks: keep-list after PS3.15 E.1"
 PROFILE = {  # PS3.16, context group 7050
@@ -134,31 +134,6 @@ def deidentify_folder(
         rows.append([name, pseudonym, place, note])
     key.write_mapping(known)
     return pd.DataFrame(rows, columns=["file", "patient_id", "path", "problem"])
-
-
-def deidentify_table(table: pd.DataFrame, key: Key) -> pd.DataFrame:
-    """Replace the patients and shift the dates of a study table, as in their images.
-
-    Parameters
-    ----------
-    table : DataFrame
-        With a column patient_id; dates are datetime64, as `Study` reads them. A column age_years
-        is capped at 89.
-    key : Key
-
-    Returns
-    -------
-    DataFrame
-        A copy; intervals between dates of one patient are unchanged.
-    """
-    result = table.copy()
-    days = table["patient_id"].map(key.days)
-    for column in table.select_dtypes("datetime").columns:
-        result[column] = table[column] + pd.to_timedelta(days, unit="D")
-    if "age_years" in result:
-        result["age_years"] = result["age_years"].clip(upper=keep_list.OLDEST_YEARS)
-    result["patient_id"] = table["patient_id"].map(key.pseudonym)
-    return result
 
 
 # --- one file -------------------------------------------------------------------------------------

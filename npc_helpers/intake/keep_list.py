@@ -98,6 +98,17 @@ DESCRIPTIONS = {  # kind of the series -> its new description
 }
 AGENT = "CONTRAST AGENT"
 
+# Of the tables. What an examination of a visit may be called; all else becomes OTHER_EXAMINATION.
+EXAMINATIONS = re.compile(
+    r"((nasopharynx|neck|head|brain|chest|lung|abdomen|liver|bone|whole_body)_)?"
+    r"(mri|ct|pet|pet_ct|pet_mri|spect|scan|ultrasound|x_ray)"
+    r"|(naso)?endoscopy|biopsy|ebv_dna|physical_examination"
+)
+OTHER_EXAMINATION = "other"
+LARGEST_IN_TABLE = (
+    10_000_000  # where the schema sets no limit: longer numbers are numbers of people
+)
+
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _TIME = re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?")
 _AGE = re.compile(r"(\d{3})([DWMY])")

@@ -18,7 +18,7 @@ from npc_helpers.artefacts import StudyError, atomic_path
 from npc_helpers.schema import MANIFEST
 
 WEEKS = 520  # dates move back by 1 to 520 whole weeks: the day of the week stays
-PREFIX = "NPC-"
+PREFIX, READER = "NPC-", "READER-"
 OWNER_ONLY = 0o600
 
 
@@ -87,6 +87,12 @@ class Key:
     def pseudonym(self, patient_id: str) -> str:
         """Return the pseudonym of a patient: NPC- and eight letters or digits."""
         return PREFIX + base64.b32encode(self._digest("patient", patient_id))[:8].decode()
+
+    def reader(self, name: str) -> str:
+        """Return the pseudonym of a reader; blank stays blank."""
+        if not name.strip():
+            return ""
+        return READER + base64.b32encode(self._digest("reader", name))[:8].decode()
 
     def claim(self, known: dict[str, str], patient_id: str) -> str:
         """Note a patient in a table of originals by pseudonym, and return the pseudonym.
