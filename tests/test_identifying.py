@@ -8,6 +8,7 @@ import pandas as pd
 import pydicom
 import pytest
 from dicom_making import make_slice, noise, save, write_series
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from small_study import load, make_study
 from small_study import save as save_table
 
@@ -25,6 +26,11 @@ IDENTITY = "44010619630314" + "002X"
 def manifest_of(folder, **tags):
     write_series(folder / "data/images/P-1/pre/t2w", noise(2, 8, 8), **tags)
     return pd.DataFrame({"patient_id": ["P-1"], "path": ["data/images/P-1/pre/t2w"]})
+
+
+def hospital(folder, **tags):
+    manifest = manifest_of(folder, **tags).assign(source="hospital")
+    return [problem.problem for problem in check_images(manifest, folder)]
 
 
 def images(folder, **tags):
@@ -55,10 +61,70 @@ def test_every_personal_element_is_found_and_not_repeated(tmp_path, keyword):
         ({"SeriesDescription": PHONE}, "telephone"),
         ({"PatientID": IDENTITY}, "national identity"),
         ({"ProtocolName": NAME}, "name as DICOM writes it"),
+        ({"RequestedProcedureDescription": f"ask {PHONE}."}, "telephone"),
+        ({"PatientName": "CANONICA" + "^MARIA"}, "PatientName is not the identifier"),
+        ({"PatientName": "ANON" + "^MARIA"}, "PatientName is not the identifier"),
+        ({"patient_id": "D", "PatientName": NAME}, "PatientName is not the identifier"),
+        ({"PatientName": "P-1^" + "MARIA"}, "PatientName is not the identifier"),
+        ({"patient_id": "LI WEI", "PatientName": "LI WEI"}, "PatientID is written like a name"),
+        ({"ReviewerName": "Li Wei"}, "ReviewerName is filled"),
+        ({"HumanPerformerName": "Li Wei"}, "HumanPerformerName is filled"),
     ],
 )
 def test_other_signs(tmp_path, tags, says):
     assert any(says in found for found in images(tmp_path, **tags))
+
+
+@pytest.mark.parametrize("name", ["", "P-1", "P-1^SYNTHETIC", "Anonymous", "ANON 0042", "^^^^"])
+def test_names_that_are_none_pass(tmp_path, name):
+    assert images(tmp_path, PatientName=name, ReviewerName="^^") == []
+
+
+def test_images_of_a_hospital_say_that_they_were_de_identified(tmp_path):
+    clean = {"PatientIdentityRemoved": "YES", "SeriesDescription": "WATER: T1 TSE +C"}
+    assert hospital(tmp_path, **clean) == []
+    (found,) = hospital(tmp_path, **clean | {"PatientIdentityRemoved": "NO"})
+    assert "PatientIdentityRemoved" in found
+    (found,) = hospital(tmp_path, **clean | {"SeriesDescription": "NPC MRI DOE JANE"})
+    assert "SeriesDescription is free text" in found and "JANE" not in found
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+@pytest.mark.parametrize("preamble", [True, False])
+def test_names_in_sequences_are_found_in_every_encoding(tmp_path, syntax, preamble):
+    inner, middle = pydicom.Dataset(), pydicom.Dataset()
+    inner.PersonName, middle.ContentSequence = NAME, [inner]
+    dataset = make_slice(noise(1, 8, 8)[0], 0)
+    dataset.ReferencedImageSequence = [middle]
+    path = tmp_path / "s" / "1.dcm"
+    path.parent.mkdir()
+    implicit = syntax == ImplicitVRLittleEndian
+    if preamble:
+        dataset.file_meta.TransferSyntaxUID = syntax
+        dataset.save_as(path, enforce_file_format=True)
+    else:
+        del dataset.file_meta
+        dataset.save_as(path, implicit_vr=implicit, little_endian=True)
+    manifest = pd.DataFrame({"patient_id": ["P-1"], "path": ["s"]})
+    (found,) = check_images(manifest, tmp_path)
+    assert found.problem == "1 of 1 files: PersonName is filled"
+
+
+@pytest.mark.parametrize("name", ["1.dcm", "IM1", "1.dcm.bak"])
+def test_images_that_the_manifest_does_not_list_are_searched_too(tmp_path, name):
+    manifest = manifest_of(tmp_path)
+    dataset = make_slice(noise(1, 8, 8)[0], 0, OperatorsName=NAME)
+    save(dataset, tmp_path / "data" / "incoming" / "batch" / name)
+    (tmp_path / "data" / "incoming" / "batch" / "notes.bin").write_bytes(b"x" * 200)
+    (found,) = check_images(manifest, tmp_path)
+    assert found[:4] == ("data/incoming/batch", "", "", "1 of 1 files: OperatorsName is filled")
+
+
+def test_no_warning_repeats_a_value(tmp_path, recwarn):
+    with pydicom.config.disable_value_validation():
+        manifest = manifest_of(tmp_path, StudyInstanceUID=f"1.2.{NAME}", PatientBirthDate=NAME)
+    assert check_images(manifest, tmp_path)
+    assert not [warning for warning in recwarn if "DOE" in str(warning.message)]
 
 
 def test_private_elements_and_nested_names_are_found(tmp_path):
@@ -91,15 +157,28 @@ def test_what_was_de_identified_here_passes(tmp_path):
         (f"write to {MAIL}", ["an e-mail address"]),
         (f"id {IDENTITY}", ["a national identity number"]),
         (f"call {PHONE} or +86 755 " + "1234 5678", ["a telephone number"]),
+        (f"Call {PHONE}.", ["a telephone number"]),
+        (f"电话{PHONE}。", ["a telephone number"]),
+        (f"86{PHONE} and {PHONE}.0,", ["a telephone number"]),
+        ("138" + "-0013-8000", ["a telephone number"]),
+        ("138" + " 0013 8000", ["a telephone number"]),
+        ("0755" + "-83012345", ["a telephone number"]),
+        ("(0755" + ") 83012345", ["a telephone number"]),
+        (f"身份证{IDENTITY}.", ["a national identity number"]),
         (NAME, ["a name as DICOM writes it"]),
+        ("LI" + "^WEI", ["a name as DICOM writes it"]),
+        ("Wu" + "^Yi", ["a name as DICOM writes it"]),
+        ("王" + "^小明", ["a name as DICOM writes it"]),
         ("(0010," + "0030) Patient's Birth Date  DA: '19630314'", ["a printed DICOM header"]),
         ("someone@example.org, 2.25.13800138000, 0.13800138000, SYN-0269^SYNTHETIC, x^2", []),
         ("3b138" + "00138000f2", []),
+        ("[ 134 2048 1024 1300], 1990-1999-2008, 0755-8301-1234, 1700000000000", []),
+        ("https://doi.org/10.1016/0360-30169400009, 6.02e23, x^2, A^B, Y^n", []),
     ],
 )
 def test_texts(text, kinds):
     found = kinds_of_identity(text)
-    assert len(found) == len(kinds)
+    assert len(found) == len(kinds), found
     assert all(one.startswith(kind) for one, kind in zip(found, kinds, strict=True))
 
 
@@ -123,6 +202,63 @@ def test_tables_and_notebooks_are_searched(tmp_path):
         ("data/registry.csv", "", "row 3 holds an e-mail address"),
         ("notebooks/mine.ipynb", "", "cell 1 holds a name as DICOM writes it"),
     ]
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"output_type": "error", "ename": "E", "evalue": NAME, "traceback": []},
+        {"output_type": "error", "ename": "E", "evalue": "", "traceback": ["\x1b[31m", NAME]},
+        {"output_type": "stream", "name": "stderr", "text": ["first\n", NAME]},
+        {"data": {"application/json": {"patients": [{"name": NAME}]}}},
+        {"data": {"application/vnd.plotly.v1+json": {"data": [{"hovertext": ["a", NAME]}]}}},
+        {"data": {"text/html": [f"<b>{NAME}</b>"]}},
+        {"data": {"image/svg+xml": [f"<text>{NAME}</text>"]}},
+    ],
+)
+@pytest.mark.parametrize("place", ["a.ipynb", "notebooks/deep/er/a.ipynb"])
+def test_every_kind_of_output_is_searched(tmp_path, output, place):
+    path = tmp_path / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cells = [{"cell_type": "markdown", "source": ["x"]}, {"source": [], "outputs": [output]}]
+    path.write_text(json.dumps({"cells": cells, "metadata": {}}))
+    (found,) = check_texts(tmp_path)
+    assert found[:4] == (place, "", "", "cell 2 holds a name as DICOM writes it")
+
+
+@pytest.mark.parametrize(
+    ("place", "encoding"),
+    [
+        ("data/found_series.csv", "utf-8"),
+        ("data/my_notes.csv", "gb18030"),
+        ("data/reference/x.csv", "utf-8"),
+        ("results/tutorial/report.html", "utf-8"),
+        ("results/deep/er/page.htm", "utf-8"),
+        ("results/note.json", "utf-8"),
+        ("broken.ipynb", "utf-8"),
+    ],
+)
+def test_other_files_of_a_study_are_searched(tmp_path, place, encoding):
+    path = tmp_path / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("说明,text\n1,2\n王" + f"^小明 {NAME},3\n", encoding=encoding)
+    (found,) = check_texts(tmp_path)
+    assert found.where == place and "a name as DICOM writes it" in found.problem
+
+
+def test_libraries_in_a_page_may_be_signed_and_data_may_not(tmp_path):
+    library = f"<script>/*! plotly.js v3 | {MAIL} */</script>"
+    (tmp_path / "page.html").write_text(f"<html>{library}<script>plot([])</script></html>")
+    assert check_texts(tmp_path) == []
+    (tmp_path / "page.html").write_text(f"<html>{library}<script>plot(['{MAIL}'])</script></html>")
+    assert len(check_texts(tmp_path)) == 1
+
+
+def test_installed_software_is_not_searched(tmp_path):
+    (tmp_path / "env" / "lib").mkdir(parents=True)
+    (tmp_path / "env" / "pyvenv.cfg").write_text("")
+    (tmp_path / "env" / "lib" / "authors.txt").write_text(MAIL)
+    assert check_texts(tmp_path) == []
 
 
 def test_the_command_says_what_it_found(tmp_path, capsys):

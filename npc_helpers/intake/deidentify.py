@@ -30,6 +30,7 @@ from npc_helpers.intake.find_series import list_dicom
 from npc_helpers.intake.pseudonyms import Key
 from npc_helpers.intake.series_kind import classify
 from npc_helpers.progress import progress_bar
+from npc_helpers.schema import SERIES_DESCRIPTIONS, WATER
 
 __all__ = ["Key", "deidentify_file", "deidentify_folder"]
 
@@ -227,9 +228,9 @@ def _describe(result: Dataset, tags: Tags, key: Key, patient: str) -> None:
         setattr(result, keyword, "")
     result.PatientID = result.PatientName = key.pseudonym(patient)
     kind = classify(header_of(tags))
-    text = keep_list.DESCRIPTIONS.get(kind.kind)
+    text = SERIES_DESCRIPTIONS.get(kind.kind)
     if text:
-        result.SeriesDescription = f"WATER: {text}" if kind.is_water else text
+        result.SeriesDescription = WATER + text if kind.is_water else text
     if kind.kind == "t1c":
         result.ContrastBolusAgent = keep_list.AGENT
     result.PatientIdentityRemoved = "YES"

@@ -83,19 +83,6 @@ MANUFACTURERS = {  # how a name begins -> what is written
     "HITACHI": "HITACHI",
     "SYNTHETIC": "SYNTHETIC",
 }
-DESCRIPTIONS = {  # kind of the series -> its new description
-    "t2w": "T2 TSE",
-    "t1c": "T1 TSE +C",
-    "t1w": "T1 TSE",
-    "fat": "FAT: TSE",
-    "in_phase": "In-phase TSE",
-    "opposed_phase": "Opposed-phase TSE",
-    "localiser": "Localiser",
-    "not_axial": "TSE",
-    "derived": "Derived image",
-    "other": "Other sequence",
-    "unclear": "Unclear",
-}
 AGENT = "CONTRAST AGENT"
 
 # Of the tables. What an examination of a visit may be called; all else becomes OTHER_EXAMINATION.
