@@ -423,8 +423,121 @@ def test_the_command_lists_then_copies_what_was_decided(tmp_path, capsys):
     assert "no longer in" in capsys.readouterr().err
 
 
-def test_a_table_saved_without_its_columns_is_refused(tmp_path):
+def study_of(folder, *patients):
+    """An empty study whose patients were treated in spring 2018."""
+    init(folder)
+    columns = pd.read_csv(folder / "data/registry.csv").columns
+    fixed = {name: "no" for name in columns if name in YES_NO} | {
+        "tnm_edition": 8,
+        "treatment_start": "2018-03-01",
+        "treatment_end": "2018-05-01",
+    }
+    rows = [fixed | {"patient_id": patient} for patient in patients]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "data/registry.csv", index=False)
+    return folder
+
+
+def batch(folder, patient, *, series=1, **tags):
+    """A T2 series and a T1 series without a sign of contrast, before treatment."""
+    for offset, about in enumerate((T2, T1)):
+        write_series(
+            folder / f"{patient}-{offset}",
+            noise(2, 8, 8),
+            patient_id=patient,
+            StudyDate="20180201",
+            SeriesDescription=("T2", "T1")[offset],
+            SeriesInstanceUID=f"{PREFIX}.{patient[1:]}.{series + offset}",
+            **about | tags,
+        )
+
+
+def decide(study, patient, decided):
+    """Write into the list as a user does; the row is found by patient and kind."""
+    path = study / "data/found_series.csv"
+    table = pd.read_csv(path, keep_default_na=False, dtype=str)
+    table.loc[(table["patient_id"] == patient) & (table["kind"] == "t1w"), "decided"] = decided
+    table.to_csv(path, index=False)
+
+
+def test_a_second_batch_joins_the_first(tmp_path):
+    study = study_of(tmp_path / "study", "P1", "P2")
+    for name, patient in (("b1", "P1"), ("b2", "P2")):
+        batch(tmp_path / name, patient)
+        command = ["find", str(tmp_path / name), str(study)]
+        assert main(command) == 0
+        decide(study, patient, "pre t1c")
+        assert main([*command, "--copy"]) == 0
+    listed = pd.read_csv(study / "data/found_series.csv", keep_default_na=False)
+    assert listed.groupby("patient_id")["folder"].nunique().to_dict() == {"P1": 1, "P2": 1}
+    assert listed["folder"].nunique() == 2
+    assert listed["decided"].tolist().count("pre t1c") == 2
+    manifest = (study / "data_manifest.csv").read_bytes()
+    rows = pd.read_csv(study / "data_manifest.csv")[["patient_id", "timepoint", "sequence"]]
+    assert rows.to_numpy().tolist() == [
+        [patient, "pre", sequence] for patient in ("P1", "P2") for sequence in ("t1c", "t2w")
+    ]
+    assert main(["find", str(tmp_path / "b1"), str(study), "--copy"]) == 0  # once more
+    assert (study / "data_manifest.csv").read_bytes() == manifest
+
+
+def test_what_the_user_wrote_into_the_manifest_stays(tmp_path):
+    study = study_of(tmp_path / "study", "P1", "P2")
+    batch(tmp_path / "b1", "P1")
+    command = ["find", str(tmp_path / "b1"), str(study), "--copy"]
+    assert main(command) == 0
+    path = study / "data_manifest.csv"
+    pd.read_csv(path).assign(source="public", note="mine").to_csv(path, index=False)
+    batch(tmp_path / "b2", "P2")
+    assert main(command) == 0 and main(["find", str(tmp_path / "b2"), *command[2:]]) == 0
+    manifest = pd.read_csv(path, keep_default_na=False)
+    assert manifest[["source", "note"]].to_numpy().tolist() == [
+        ["public", "mine"],
+        ["hospital", ""],
+    ]
+
+
+def test_other_images_for_the_same_place_are_refused_and_named(tmp_path, capsys):
+    study = study_of(tmp_path / "study", "P1")
+    batch(tmp_path / "b1", "P1")
+    assert main(["find", str(tmp_path / "b1"), str(study), "--copy"]) == 0
+    before = (study / "data_manifest.csv").read_bytes()
+    batch(tmp_path / "b2", "P1", EchoTrainLength=7)
+    shutil.rmtree(study / "data/images/P1")  # else the files themselves stand in the way
+    assert main(["find", str(tmp_path / "b2"), str(study), "--copy"]) == 1
+    said = capsys.readouterr().err
+    assert "P1 pre t2w (sha256)" in said and "delete their rows" in said
+    assert (study / "data_manifest.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"", "患者,决定\n王,跳过\n".encode("gb18030")])
+def test_a_list_that_cannot_be_read_is_an_error_that_says_so(tmp_path, capsys, content):
+    study = study_of(tmp_path / "study", "P1")
+    batch(tmp_path / "in", "P1")
+    (study / "data/found_series.csv").write_bytes(content)
+    assert main(["find", str(tmp_path / "in"), str(study)]) == 1
+    said = capsys.readouterr().err
+    assert "found_series.csv" in said and "Save it again as" in said
+    assert (study / "data/found_series.csv").read_bytes() == content
+
+
+def test_a_file_that_vanished_is_named(tmp_path):
+    batch(tmp_path / "in", "P1")
+    found = find_series(tmp_path / "in", treatment_start={"P1": date(2018, 3, 1)}, progress=False)
+    (tmp_path / "in" / "P1-0" / "I01.dcm").unlink()
+    with pytest.raises(StudyError, match=r"I01.dcm.*run find again"):
+        found.copy_into(tmp_path / "study")
+    assert not (tmp_path / "study/data/images/P1/pre/t2w").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("patient_id;decided\nP1;skip\n", "not separated by commas"),
+        ("patient_id,series_uid,path\nP1,1,a\n", "no column decided, kind, n_images"),
+    ],
+)
+def test_a_table_saved_without_its_columns_is_refused(tmp_path, content, says):
     write_series(tmp_path / "in")
-    (tmp_path / "table.csv").write_text("patient_id;decided\nP1;skip\n")
-    with pytest.raises(StudyError, match="no column decided, kind"):
+    (tmp_path / "table.csv").write_text(content)
+    with pytest.raises(StudyError, match=says):
         find_series(tmp_path / "in").with_decisions(tmp_path / "table.csv")

@@ -12,6 +12,7 @@ import pandas as pd
 
 from npc_helpers.artefacts import StudyError
 from npc_helpers.intake import pacs, public_sets
+from npc_helpers.intake.batches import add_to_manifest, write_list
 from npc_helpers.intake.deidentified_tables import deidentify_table
 from npc_helpers.intake.deidentify import Key, deidentify_folder
 from npc_helpers.intake.find_series import find_series
@@ -28,11 +29,12 @@ def _add_find(commands) -> None:
         "find",
         help="list the series of a folder and copy those decided upon into a study",
         description=f"First lists every series in STUDY/{LIST}. Look through it, write into its "
-        "column 'decided' where needed, and run the command again with --copy.",
+        "column 'decided' where needed, and run the command again with --copy. A second folder "
+        "adds to the list and to the manifest.",
     )
     command.add_argument("folder", type=Path, help="DICOM files, in any order, de-identified")
     command.add_argument("study", type=Path, help="the study folder")
-    command.add_argument("--copy", action="store_true", help="copy, and write data_manifest.csv")
+    command.add_argument("--copy", action="store_true", help="copy, and add to data_manifest.csv")
     command.set_defaults(run=_find)
 
 
@@ -50,11 +52,15 @@ def _find(options: argparse.Namespace) -> int:
     if path.exists():
         found = found.with_decisions(path)
     if not options.copy:
-        _save(found.table, path)
+        write_list(path, found.table, found.folder)
         print(f"{len(found.table)} series; proposed: {(found.table.status == 'proposed').sum()}.")
         print(f"Look through {path}, then run this again with --copy.")
         return 0
-    _save(found.copy_into(study.folder), study.table_path("manifest"))
+    rows = found.copy_into(study.folder)
+    manifest = add_to_manifest(study.folder, rows)
+    print(
+        f"{study.table_path('manifest')}: {len(rows)} rows of this folder, {len(manifest)} in all"
+    )
     return 0
 
 
@@ -189,7 +195,13 @@ def main(arguments: list[str] | None = None) -> int:
         return options.run(options)
     except StudyError as error:
         print(error, file=sys.stderr)
-        return 1
+    except OSError as error:
+        print(
+            f"{error}. Make sure that the path is right and that you may read and write there, "
+            "then run the command again; what is finished is kept.",
+            file=sys.stderr,
+        )
+    return 1
 
 
 if __name__ == "__main__":

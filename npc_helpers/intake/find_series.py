@@ -22,6 +22,7 @@ import pandas as pd
 from npc_helpers.artefacts import StudyError, atomic_path, dicom_files, series_checksum
 from npc_helpers.dicom_files import is_link_outwards
 from npc_helpers.dicom_tags import DicomError, Finding
+from npc_helpers.intake.batches import FOLDER, batch_name, read_table
 from npc_helpers.intake.dicom_headers import read_header
 from npc_helpers.intake.series_kind import classify, part_of
 from npc_helpers.intake.timepoints import assign_timepoints
@@ -82,28 +83,32 @@ class FoundSeries:
         Parameters
         ----------
         path : path-like
-            CSV with at least the columns series_uid, path, kind, n_images and decided, as `table`
-            was saved.
+            CSV with at least the columns series_uid, path, kind, n_images and decided, as
+            `batches.write_list` wrote it. Rows of other folders are left alone.
 
         Raises
         ------
         StudyError
-            If a column is missing, or a decision is about a series that is not in the folder.
+            If the table cannot be read, a column is missing, or a decision is about a series that
+            is not in the folder.
         """
-        edited = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        edited = read_table(Path(path))
         missing = {*DECISION_KEY, "decided"} - set(edited.columns)
         if missing:
             raise StudyError(
                 f"{path}: no column {', '.join(sorted(missing))}. Save the table with all its "
                 "columns, separated by commas."
             )
+        here = batch_name(self.folder)
+        own = edited.get(FOLDER, pd.Series(here, edited.index)) == here
+        edited = edited[own & (edited["decided"] != "")]
         decisions = {
-            tuple(row): decided.strip()
+            tuple(row): decided
             for *row, decided in edited[[*DECISION_KEY, "decided"]].itertuples(index=False)
-            if decided.strip()
         }
         table = self.table.copy()
-        keys = list(table[list(DECISION_KEY)].astype(str).itertuples(index=False, name=None))
+        as_text = table[list(DECISION_KEY)].astype(str).apply(lambda column: column.str.strip())
+        keys = list(as_text.itertuples(index=False, name=None))
         lost = [key for key in decisions if key not in keys]
         if lost:
             raise StudyError(
@@ -160,20 +165,27 @@ class FoundSeries:
         -------
         DataFrame
             The rows for ``data_manifest.csv``. A series that is there already, file for file, is
-            kept; the manifest itself is not written.
+            kept; the manifest itself is not written (`batches.add_to_manifest`).
 
         Raises
         ------
         StudyError
-            As for `manifest`, and if another series lies where one is to go.
+            As for `manifest`, and if another series lies where one is to go, or a file cannot be
+            copied.
         """
         study_folder, rows = Path(study_folder).expanduser(), []
         chosen = self._chosen()
         for row, key in progress_bar(chosen.items(), shown=progress, desc="copying", unit="series"):
             path = "/".join(("data", "images", *(folder_name(part) for part in key)))
             target = study_folder / path
-            if not _same_files(target, self.files[row]):
-                _copy(self.files[row], target)
+            try:
+                if not _same_files(target, self.files[row]):
+                    _copy(self.files[row], target)
+            except OSError as error:
+                raise StudyError(
+                    f"{path}: not copied ({error}). Make sure that the files are still there and "
+                    "the study folder can be written to, then run find again."
+                ) from error
             rows.append([*key, path, len(self.files[row]), source, series_checksum(target)])
         return _manifest(rows)
 
