@@ -3,6 +3,8 @@
 import os
 import re
 import shutil
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ from npc_helpers.artefacts import StudyError
 from npc_helpers.cohort import progression_free_survival
 from npc_helpers.dicom import read_series
 from npc_helpers.dicom_tags import DicomError
+from npc_helpers.intake import deidentify
 from npc_helpers.intake.__main__ import main
 from npc_helpers.intake.deidentified_tables import deidentify_table
 from npc_helpers.intake.deidentify import (
@@ -330,6 +333,117 @@ def test_the_command(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "4 file(s) written, 1 refused" in said and "burned.dcm" in said
     assert main(["deidentify", str(tmp_path / "absent"), *rest]) == 1
+
+
+# --- files that are not as they should be ---------------------------------------------------------
+
+
+def spoilt(path):
+    """An image with an impossible kind of value inside a sequence that is dropped anyway."""
+    dataset = make_slice(noise(1)[0], 0, patient_id="P-2")
+    inner = pydicom.Dataset()
+    inner.ReferencedSOPClassUID, inner.ReferencedSOPInstanceUID = "1.2.3", "1.2.3.4"
+    dataset.ReferencedImageSequence = [inner]
+    save(dataset, path)
+    content = path.read_bytes()
+    assert content.count(b"\x08\x00\x55\x11UI") == 1
+    path.write_bytes(content.replace(b"\x08\x00\x55\x11UI", b"\x08\x00\x55\x11\x55\xe3"))
+
+
+def test_damage_in_what_is_dropped_does_not_matter(tmp_path):
+    spoilt(tmp_path / "in" / "a.dcm")
+    with pytest.raises(NotImplementedError):
+        str(pydicom.dcmread(tmp_path / "in" / "a.dcm").ReferencedImageSequence)
+    result = deidentify_file(tmp_path / "in" / "a.dcm", KEY)
+    assert "ReferencedImageSequence" not in result and result.PatientID == KEY.pseudonym("P-2")
+
+
+def test_whatever_goes_wrong_inside_names_the_file_and_the_others_go_on(tmp_path, monkeypatch):
+    write_series(tmp_path / "in")
+    original = deidentify.add_pixels
+
+    def fail(result, tags):
+        if tags.path.name == "I02.dcm":
+            raise NotImplementedError(NAME)
+        original(result, tags)
+
+    monkeypatch.setattr(deidentify, "add_pixels", fail)
+    report = deidentify_folder(tmp_path / "in", tmp_path / "out", key_path=tmp_path / "key")
+    (problem,) = report.loc[report["path"] == "", "problem"]
+    assert "I02.dcm" in problem and "header is damaged" in problem and NAME not in problem
+    assert (report["path"] != "").sum() == 3
+
+
+def test_who_is_who_is_known_however_the_run_ends(tmp_path, monkeypatch):
+    for patient in ("A", "B", "C"):
+        write_series(tmp_path / "in" / patient, noise(2), patient_id=f"P-{patient}")
+    original = deidentify.add_pixels
+
+    def interrupted(result, tags):
+        if tags.path.parent.name == "C":
+            raise KeyboardInterrupt
+        original(result, tags)
+
+    monkeypatch.setattr(deidentify, "add_pixels", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        deidentify_folder(tmp_path / "in", tmp_path / "out", key_path=tmp_path / "key")
+    key = Key.open(tmp_path / "key")
+    assert sorted(key.read_mapping().values()) == ["P-A", "P-B"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(key.read_mapping())
+
+
+def test_warnings_repeat_no_original_also_from_threads(tmp_path, recwarn):
+    with pydicom.config.disable_value_validation():
+        for number in range(40):
+            uid = f"1.2.{NAME}.{number}"
+            dataset = make_slice(noise(1)[0], 0, StudyInstanceUID=uid, PatientBirthDate=NAME)
+            save(dataset, tmp_path / "in" / f"{number}.dcm")
+    filters = list(warnings.filters)
+    recwarn.clear()
+    with ThreadPoolExecutor(8) as pool:
+        results = list(
+            pool.map(lambda path: deidentify_file(path, KEY), sorted((tmp_path / "in").iterdir()))
+        )
+    deidentify_folder(tmp_path / "in", tmp_path / "out", key_path=tmp_path / "key")
+    assert len(results) == 40 and warnings.filters == filters
+    assert not [warning for warning in recwarn if NAME in str(warning.message)]
+
+
+def test_a_patient_with_several_identifiers_is_refused_everywhere(tmp_path):
+    write_series(tmp_path / "in", noise(2), patient_id="A\\B")
+    report = deidentify_folder(tmp_path / "in", tmp_path / "out", key_path=tmp_path / "key")
+    assert report["problem"].str.contains("PatientID has several values").all()
+    assert not (tmp_path / "out").exists() and Key.open(tmp_path / "key").read_mapping() == {}
+    (reason,) = find_series(tmp_path / "in").table["reason"]
+    assert "several values" in reason
+    with pytest.raises(StudyError, match="backslash"):
+        KEY.claim({}, "A\\B")
+
+
+def test_identifiers_are_read_in_one_way(tmp_path):
+    """Folder, file and table of patients name one pseudonym, whatever surrounds the identifier."""
+    write_series(tmp_path / "in", patient_id=" 患者1 ", SpecificCharacterSet="ISO_IR 192")
+    report = deidentify_folder(tmp_path / "in", tmp_path / "out", key_path=tmp_path / "key")
+    key = Key.open(tmp_path / "key")
+    assert set(report["patient_id"]) == {key.pseudonym("患者1")}
+    assert key.read_mapping() == {key.pseudonym("患者1"): "患者1"}
+    for path in (tmp_path / "out").rglob("*.dcm"):
+        assert pydicom.dcmread(path).PatientID == path.parts[-3] == key.pseudonym("患者1")
+
+
+def test_places_that_cannot_be_written_are_named(tmp_path, capsys):
+    write_series(tmp_path / "in")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StudyError, match="file is a file"):
+        deidentify_folder(tmp_path / "in", tmp_path / "file", key_path=tmp_path / "key")
+    for rest in (
+        [str(tmp_path / "file" / "out"), "--key", str(tmp_path / "key")],
+        [str(tmp_path / "out"), "--key", str(tmp_path / "file" / "key")],
+        [str(tmp_path / "file"), "--key", str(tmp_path / "key")],
+    ):
+        assert main(["deidentify", str(tmp_path / "in"), *rest]) == 1
+        said = capsys.readouterr().err
+        assert str(tmp_path / "file") in said and "ame a f" in said
 
 
 # --- tables ---------------------------------------------------------------------------------------

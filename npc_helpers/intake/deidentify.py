@@ -12,8 +12,12 @@ beside it, stay outside every study folder.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
+from threading import RLock
 
 import pandas as pd
 import pydicom
@@ -25,7 +29,7 @@ from npc_helpers.dicom_files import open_file
 from npc_helpers.dicom_tags import DicomError, Tags, refuse
 from npc_helpers.intake import keep_list
 from npc_helpers.intake.deidentified_pixels import add_pixels
-from npc_helpers.intake.dicom_headers import header_of, read_header
+from npc_helpers.intake.dicom_headers import header_of
 from npc_helpers.intake.find_series import list_dicom
 from npc_helpers.intake.pseudonyms import Key
 from npc_helpers.intake.series_kind import classify
@@ -42,6 +46,7 @@ PROFILE = {  # PS3.16, context group 7050
     "113108": "Retain Patient Characteristics Option",
 }
 IMAGES = {MRImageStorage, EnhancedMRImageStorage}
+NOT_STATED = "nothing says whether text is burned in: look at the images"
 REFUSED_FOR_GOOD = {"not-mr", "no-identifier", "burned-in", "again"}  # not: damaged
 
 
@@ -63,22 +68,16 @@ def deidentify_file(source: Dataset | str | Path, key: Key) -> Dataset:
     Raises
     ------
     DicomError
-        If it is no MR image, has no PatientID, is a screenshot, says that something is burned into
-        its pixels, or has been de-identified here before (dates would move twice).
+        If it is no MR image, has no PatientID or several, is a screenshot, says that something is
+        burned into its pixels, has been de-identified here before (dates would move twice), or
+        cannot be read.
     """
     path = Path("dataset") if isinstance(source, Dataset) else Path(source)
-    if not isinstance(source, Dataset):
-        tags, _ = open_file(path)
+    with _without_warnings():
+        tags = Tags(source, path) if isinstance(source, Dataset) else open_file(path)[0]
         if tags is None:
             raise refuse(path, "not-dicom", "not a DICOM file", "Leave it out")
-        source = tags.dataset
-    tags = Tags(source, path)
-    _check(tags)
-    patient = tags.text("PatientID")
-    result = _keep(source, key, patient)
-    _describe(result, tags, key, patient)
-    add_pixels(result, tags)
-    return result
+        return _deidentified(tags, key)[0]
 
 
 def deidentify_folder(
@@ -94,7 +93,7 @@ def deidentify_folder(
         batch of the same series joins the first.
     key_path : path-like
         The secret, made if it does not exist. It must lie outside `target` and any other study
-        or repository. The table of patients and pseudonyms is written beside it.
+        or repository. The table of patients and pseudonyms is written beside it, at each new one.
     progress : bool
 
     Returns
@@ -106,38 +105,84 @@ def deidentify_folder(
     Raises
     ------
     StudyError
-        If the source does not exist, the key lies in the wrong place, or two patients would
-        share a pseudonym.
+        If the source does not exist, the target cannot be written, the key lies in the wrong
+        place, or two patients would share a pseudonym.
     """
     source, target = Path(source).expanduser(), Path(target).expanduser()
     if not source.is_dir():
         raise StudyError(f"{source}: no such folder. Name the folder that holds the DICOM files.")
+    if target.exists() and not target.is_dir():
+        raise StudyError(f"{target} is a file. Name a folder, or one that does not exist yet.")
     key = Key.open(key_path, outside=target)
     known: dict[str, str] = {}
     rows = []
     for path in progress_bar(list_dicom(source)[0], shown=progress, desc="removing names"):
         name = path.relative_to(source).as_posix()
         try:
-            header = read_header(path)
-            if header is None:
-                continue
-            dataset = deidentify_file(path, key)
+            with _without_warnings():
+                tags, _ = open_file(path)
+                if tags is None:
+                    continue
+                dataset, patient = _deidentified(tags, key)
         except DicomError as error:
             rows.append([name, "", "", str(error)])
             continue
-        pseudonym = key.claim(known, header["PatientID"])
-        folder = f"{pseudonym}/{key.label(dataset.SeriesInstanceUID, 'series')}"
-        place = f"{folder}/{key.label(dataset.SOPInstanceUID, 'image')}.dcm"
-        with atomic_path(target / place) as temporary:
-            dataset.save_as(temporary, enforce_file_format=True)
-        stated = "BurnedInAnnotation" in dataset
-        note = "" if stated else "nothing says whether text is burned in: look at the images"
-        rows.append([name, pseudonym, place, note])
-    key.write_mapping(known)
+        n_known = len(known)
+        key.claim(known, patient)
+        if len(known) > n_known:
+            key.write_mapping(known)
+        rows.append([name, *_write(dataset, target, key)])
     return pd.DataFrame(rows, columns=["file", "patient_id", "path", "problem"])
 
 
+def _write(dataset: Dataset, target: Path, key: Key) -> tuple[str, str, str]:
+    """Write one image; return pseudonym, place and remark."""
+    pseudonym = dataset.PatientID
+    folder = f"{pseudonym}/{key.label(dataset.SeriesInstanceUID, 'series')}"
+    place = f"{folder}/{key.label(dataset.SOPInstanceUID, 'image')}.dcm"
+    try:
+        with atomic_path(target / place) as temporary:
+            dataset.save_as(temporary, enforce_file_format=True)
+    except OSError as error:
+        raise StudyError(
+            f"{target} cannot be written ({error.strerror}). Make room, or name a folder that you "
+            "may write to; what is written is kept."
+        ) from error
+    stated = "BurnedInAnnotation" in dataset
+    return pseudonym, place, "" if stated else NOT_STATED
+
+
 # --- one file -------------------------------------------------------------------------------------
+
+
+_one_at_a_time = RLock()
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keep pydicom's warnings silent, as they repeat the values they are about.
+
+    Filters of warnings are one for the whole process: so one thread at a time.
+    """
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _deidentified(tags: Tags, key: Key) -> tuple[Dataset, str]:
+    """Return the new dataset, and the patient's original identifier."""
+    try:
+        _check(tags)
+        patient = tags.text("PatientID")
+        result = _keep(tags.dataset, key, patient)
+        _describe(result, tags, key, patient)
+        add_pixels(result, tags)
+    except DicomError:
+        raise
+    except Exception as error:  # pydicom converts on access, and raises many kinds
+        problem = f"its header is damaged ({type(error).__name__})"
+        raise refuse(tags.path, "bad-tag", problem, "Export it again, or leave it out") from error
+    return result, patient
 
 
 def _check(tags: Tags) -> None:
@@ -148,6 +193,9 @@ def _check(tags: Tags) -> None:
     for keyword in ("PatientID", "SOPInstanceUID", "SeriesInstanceUID"):
         if not tags.text(keyword):
             raise refuse(tags.path, "no-identifier", f"{keyword} is blank", action)
+        if tags.dataset[keyword].VM > 1:
+            problem = f"{keyword} has several values (a backslash parts them)"
+            raise refuse(tags.path, "no-identifier", problem, action)
     if tags.text("BurnedInAnnotation").upper() not in ("", "NO"):
         raise refuse(tags.path, "burned-in", "text is burned into its pixels", action)
     if "SCREEN SAVE" in tags.text("ImageType").upper():
@@ -165,10 +213,11 @@ def _keep(source: Dataset, key: Key, patient: str) -> Dataset:
     """Copy what the keep-list allows, in sequences too."""
     result = Dataset()
     for keyword in source.dir():
-        element = _read(source, keyword)
-        if element is None or element.is_empty or element.tag.is_private:
+        kinds = ("SQ",) if keyword in keep_list.SEQUENCES else keep_list.KINDS.get(keyword, ())
+        element = _read(source, keyword) if kinds else None
+        if element is None or element.is_empty or element.VR not in kinds:
             continue
-        if keyword in keep_list.SEQUENCES and element.VR == "SQ":
+        if element.VR == "SQ":
             items = [_keep(item, key, patient) for item in element.value]
             result.add_new(element.tag, "SQ", items)
         else:
@@ -186,27 +235,25 @@ def _read(source: Dataset, keyword: str) -> pydicom.DataElement | None:
 
 
 def _allowed(element: pydicom.DataElement, key: Key, patient: str) -> object:
-    """Return what may stay of one element; None if nothing."""
-    keyword, vr = element.keyword, element.VR
+    """Return what may stay of one element whose keyword and kind may; None if nothing."""
+    keyword = element.keyword
+    if keyword in keep_list.BINARY:
+        return element.value
     many = isinstance(element.value, pydicom.multival.MultiValue | list)
     values = [str(item).strip(" \0") for item in (element.value if many else [element.value])]
-    if keyword in keep_list.CODES and vr == "CS":
+    if keyword in keep_list.CODES:
         return keep_list.codes(keyword, values)
-    if keyword in keep_list.NUMBERS and vr in ("DS", "IS"):
+    if keyword in keep_list.NUMBERS:
         return values if keep_list.are_numbers(values) else None
-    if keyword in keep_list.BINARY and vr in ("US", "SS", "UL", "FL", "FD"):
-        return element.value
-    if keyword in keep_list.DATES and vr == "DA":
+    if keyword in keep_list.DATES:
         return _shifted(values[0], key.days(patient))
-    if keyword in keep_list.TIMES and vr == "TM":
+    if keyword in keep_list.TIMES:
         return values[0] if keep_list.is_time(values[0]) else None
-    if keyword in keep_list.UIDS and vr == "UI":
+    if keyword in keep_list.UIDS:
         return key.uid(values[0])
-    if keyword == "PatientAge" and vr == "AS":
+    if keyword == "PatientAge":
         return keep_list.age(values[0])
-    if keyword == "Manufacturer":
-        return keep_list.manufacturer(values[0])
-    return None
+    return keep_list.manufacturer(values[0])
 
 
 def _shifted(text: str, days: int) -> str:

@@ -343,6 +343,8 @@ def _record(
     refusal = conflict
     if not patient:
         refusal = "no PatientID"
+    elif "\\" in patient:
+        refusal = "PatientID has several values (a backslash parts them)"
     elif kind.kind not in SEQUENCES:
         refusal = kind.reason
         if kind.kind == "t1w" and kind.reason.endswith("of contrast"):

@@ -60,6 +60,16 @@ BINARY = {
 DATES = {"StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate", "InstanceCreationDate"}
 TIMES = {"StudyTime", "SeriesTime", "AcquisitionTime", "ContentTime", "InstanceCreationTime"}
 UIDS = {"SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"}
+# Keyword -> the kinds (VR) in which it may stay; nothing else is read at all.
+KINDS = (
+    dict.fromkeys(CODES, ("CS",))
+    | dict.fromkeys(NUMBERS, ("DS", "IS"))
+    | dict.fromkeys(BINARY, ("US", "SS", "UL", "FL", "FD"))
+    | dict.fromkeys(DATES, ("DA",))
+    | dict.fromkeys(TIMES, ("TM",))
+    | dict.fromkeys(UIDS, ("UI",))
+    | {"PatientAge": ("AS",), "Manufacturer": ("LO",)}
+)
 SEQUENCES = {
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
     *("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence"),

@@ -55,7 +55,8 @@ class Key:
         Raises
         ------
         StudyError
-            If the file is no key, or lies in `outside`, in a study folder or in a git checkout.
+            If the file is no key or cannot be written, or lies in `outside`, in a study folder or
+            in a git checkout.
         """
         path = Path(path).expanduser().resolve()
         _check_place(path, None if outside is None else Path(outside).expanduser().resolve())
@@ -74,8 +75,14 @@ class Key:
     def _make(cls, path: Path) -> Key:
         secret = secrets.token_bytes(32)
         note = "Secret of a de-identified study. Keep it apart from the study and share it not."
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
+        except OSError as error:
+            raise StudyError(
+                f"{path}: the key cannot be written ({error.strerror}). Name a file in a folder "
+                "that you may write to."
+            ) from error
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump({"note": note, "secret": secret.hex()}, file, indent=1)
         return cls(secret, path)
@@ -100,8 +107,14 @@ class Key:
         Raises
         ------
         StudyError
-            If another patient of the table has the same pseudonym.
+            If another patient of the table has the same pseudonym, or the identifier holds a
+            backslash, which in an image would part it into several.
         """
+        if "\\" in patient_id:
+            raise StudyError(
+                "an identifier of a patient holds a backslash. Write it without, the same in the "
+                "tables and the images."
+            )
         pseudonym = self.pseudonym(patient_id)
         if known.setdefault(pseudonym, patient_id) != patient_id:
             raise StudyError(
