@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
+from npc_helpers import alignment
 from npc_helpers.artefacts import StudyError, atomic_path
 from npc_helpers.roi import (
     COLUMNS,
@@ -88,7 +89,6 @@ class RoiSession:
         self._undo: list[dict[Image, Drawn]] = []
         self._redo: list[dict[Image, Drawn]] = []
         self._load()
-        self.patients = tuple(dict.fromkeys(key[0] for key in stacks))
         self.open(patient_id, timepoint)
 
     # --- what is shown ------------------------------------------------------------------------
@@ -110,11 +110,39 @@ class RoiSession:
         self.patient_id, self.timepoint, self.sequences = patient_id, timepoint, sequences
         self.sequence, self.slice_index = sequences[0], 0
 
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Everybody who has a series at the time point shown, in the order of the stacks."""
+        return tuple(dict.fromkeys(key[0] for key in self._stacks if key[1] == self.timepoint))
+
     def next_patient(self, step: int = 1) -> None:
-        """Show the next patient (or the previous, with ``step=-1``); stay at either end."""
+        """Show the next patient of this time point (or the previous, with ``step=-1``).
+
+        Patients without a series at this time point are passed over; at either end one stays.
+        """
         position = self.patients.index(self.patient_id) + step
         if 0 <= position < len(self.patients):
             self.open(self.patients[position])
+
+    @property
+    def other_timepoint(self) -> str:
+        """The time point that is not shown: post while pre is, and pre while post is."""
+        return "pre" if self.timepoint == "post" else "post"
+
+    @property
+    def has_other_timepoint(self) -> bool:
+        """True if the patient has a series at the other time point."""
+        return any(key[:2] == (self.patient_id, self.other_timepoint) for key in self._stacks)
+
+    def switch_timepoint(self) -> None:
+        """Show the same patient before treatment instead of after, or the other way round.
+
+        Raises
+        ------
+        ROIError
+            If the patient has no series at the other time point; what is shown stays.
+        """
+        self.open(self.patient_id, self.other_timepoint)
 
     def show(self, *, sequence: str | None = None, slice_index: int | None = None) -> None:
         """Show another sequence or slice of the patient; a slice beyond the end is the last."""
@@ -237,21 +265,23 @@ class RoiSession:
     def copy_to_sequence(self, sequence: str | None = None) -> None:
         """Copy all rectangles of the shown series to another sequence of the patient.
 
-        Slices correspond by their number; the series must have as many slices and pixels.
+        Slices correspond by their number, so that both series have to lie on the same grid: see
+        `alignment.difference`. A shift within the plane of the slices is not noticed.
 
         Raises
         ------
         ROIError
-            If the geometry differs or there is no other sequence.
+            If the geometry differs or there is no other sequence; nothing is copied then.
         """
         others = [name for name in self.sequences if name != self.sequence]
         sequence = sequence or (others[0] if others else None)
         if sequence not in others:
             raise ROIError(f"patient {self.patient_id}: there is no other sequence to copy to.")
-        if self.series(sequence).array.shape != self.series().array.shape:
+        differs = alignment.difference(self.series(sequence), self.series())
+        if differs:
             raise ROIError(
-                f"patient {self.patient_id}, {self.timepoint}: {sequence} has other slices or "
-                f"another matrix than {self.sequence}. Draw its rectangles by hand."
+                f"patient {self.patient_id}, {self.timepoint}: {sequence} and {self.sequence} do "
+                f"not match, {differs}. Draw the rectangles of {sequence} by hand."
             )
         self._commit(
             {

@@ -15,6 +15,7 @@ pytestmark = [
 
 SETUP = """
 import json, numpy as np, pandas as pd
+from dataclasses import replace
 from npc_helpers.mr_series import MRSeries
 from npc_helpers.roi import COLUMNS
 from npc_helpers.roi_session import RoiSession
@@ -29,14 +30,19 @@ def head(seed):
     return MRSeries(array, (0.5, 0.5), np.arange(5) * 5.0, 5.0, np.array([1.0, 0, 0, 0, 1, 0]),
                     "A", "", ())
 
-stacks = {("A", "pre", name): head(seed) for seed, name in enumerate(["t2w", "t1c"])}
+seen = [("A", "pre"), ("A", "post"), ("B", "post"), ("C", "pre")]
+keys = [(*examination, name) for examination in seen for name in ("t2w", "t1c")]
+stacks = {key: head(seed) for seed, key in enumerate(keys)}
+stacks["C", "pre", "t1c"] = replace(head(9), positions_mm=np.arange(5) * 5.0 + 40)
 rows = [(*key, i, 60, 150, 460, 350, "suggested", "") for key in stacks for i in range(5)]
+del rows[4]  # nothing is suggested for the last slice of the first series
 session = RoiSession(stacks, pd.DataFrame(rows, columns=COLUMNS), patient_id="A",
                      timepoint="pre", path="rois.csv")
 editor = RoiEditor(session)
 """
 STATE = """
 print(json.dumps({"rois": editor.rois, "slice": session.slice_index, "name": session.sequence,
+                  "patient": session.patient_id, "timepoint": session.timepoint,
                   "box": list(vars(session.get()).values()), "message": editor.state["message"]}))
 """
 NUMBERS = (
@@ -88,6 +94,7 @@ def address(folder, request):
     write_notebook(folder / "explorer.ipynb", EXPLORER, "explorer")
     write_notebook(folder / "restart.ipynb", SETUP.replace("rois.csv", "own.csv"), "editor", STATE)
     write_notebook(folder / "numbers.ipynb", NUMBERS, "boxes")
+    write_notebook(folder / "dense.ipynb", SETUP.replace("rois.csv", "dense.csv"), "editor", STATE)
     with jupyterlab(folder, theme=request.param) as served:
         yield served
 
@@ -116,9 +123,7 @@ def t2w(lab):
     frame = lab.page.locator(".npc-frame").first
     frame.scroll_into_view_if_needed()
     frame.focus()
-    lab.page.keyboard.press("Home")
-    lab.page.keyboard.press("r")
-    wait_for_answer(lab)
+    press(lab, "Home", "r")
     return frame
 
 
@@ -126,6 +131,17 @@ def wait_for_answer(lab):
     """Until the last command has come back and is drawn."""
     lab.page.wait_for_timeout(300)  # arrow keys rest before they are sent
     lab.page.wait_for_function("document.querySelector('.npc-widget').dataset.waiting !== 'yes'")
+
+
+def press(lab, *keys):
+    """Press keys wherever the focus is, and wait for Python's answer to each."""
+    for key in keys:
+        lab.page.keyboard.press(key)
+        wait_for_answer(lab)
+
+
+def place(lab):
+    return lab.page.locator(".npc-place").first.inner_text()
 
 
 def state(lab):
@@ -158,13 +174,18 @@ def assert_box(found, expected):
     assert np.abs(np.array(found) - expected).max() <= 1, (found, expected)
 
 
+def made_up_head(seed):
+    """The array of a series as the notebook makes it."""
+    namespace = {}
+    exec(SETUP.split("seen =")[0], namespace)
+    return namespace["head"](seed).array
+
+
 def test_canvas_shows_the_pixels_the_network_would_see(lab, t2w):
     from npc_helpers.roi import to_uint8
 
-    namespace = {}
-    exec(SETUP.split("stacks =")[0], namespace)
     for number in (0, 1):
-        expected = to_uint8(namespace["head"](number).array)[0]
+        expected = to_uint8(made_up_head(number))[0]
         shown = lab.pixels(".npc-frame canvas", number)
         np.testing.assert_array_equal(shown[..., 0], expected)
         assert (shown[..., 3] == 255).all()
@@ -198,17 +219,15 @@ def test_arrow_keys_nudge_and_one_undo_takes_them_back(lab, t2w):
     before = state(lab)["box"]
     t2w.focus()
     for key in ("ArrowRight", "ArrowRight", "Shift+ArrowDown", "Alt+ArrowLeft"):
-        lab.page.keyboard.press(key)
+        lab.page.keyboard.press(key)  # one after the other, so that they are one step
     wait_for_answer(lab)
     x0, y0, x1, y1 = before
     assert state(lab)["box"] == [x0 + 2, y0 + 10, x1 + 1, y1 + 10]
     t2w.focus()
-    lab.page.keyboard.press("Control+z")
-    wait_for_answer(lab)
+    press(lab, "Control+z")
     assert state(lab)["box"] == before
     t2w.focus()
-    lab.page.keyboard.press("Control+y")
-    wait_for_answer(lab)
+    press(lab, "Control+y")
     assert state(lab)["box"] == [x0 + 2, y0 + 10, x1 + 1, y1 + 10]
 
 
@@ -216,11 +235,10 @@ def test_copy_goes_to_the_next_slice_and_shows_it(lab, t2w):
     drag(lab, t2w, (120, 130), (300, 280))
     drawn = state(lab)["box"]
     t2w.focus()
-    lab.page.keyboard.press("c")
-    wait_for_answer(lab)
+    press(lab, "c")
     found = state(lab)
     assert found["slice"] == 1 and found["box"] == drawn
-    assert "slice 2 of 5" in lab.page.locator(".npc-place").first.inner_text()
+    assert "slice 2 of 5" in place(lab)
 
 
 def test_wheel_and_page_keys_change_both_pictures_and_do_not_scroll(lab, t2w):
@@ -234,6 +252,104 @@ def test_wheel_and_page_keys_change_both_pictures_and_do_not_scroll(lab, t2w):
     lab.page.keyboard.press("PageUp")
     wait_for_answer(lab)
     assert state(lab)["slice"] == 2
+
+
+def test_small_steps_of_a_touchpad_add_up(lab, t2w):
+    t2w.hover()
+    for pixels, slices in (([4] * 3, 1), ([4] * 10, 2), ([120] * 2, 4), ([-4] * 13, 3)):
+        for step in pixels:
+            lab.page.mouse.wheel(0, step)
+        lab.page.wait_for_timeout(200)
+        assert f"slice {slices} of 5" in place(lab), pixels
+
+
+def test_keyboard_stays_with_the_editor_when_the_patient_changes(lab, t2w):
+    drag(lab, t2w, (120, 130), (300, 280))
+    press(lab, "]")
+    assert "patient C, pre-treatment (2 of 2), slice 1 of 5" in place(lab)
+    captions = lab.page.locator(".npc-pane figcaption").all_inner_texts()
+    assert captions == ["T2W", "T1C: this slice lies 40.0 mm from that of T2W"]
+    press(lab, "PageUp", "PageUp", "PageDown", "ArrowRight")
+    found = state(lab)
+    assert (found["patient"], found["slice"], found["box"]) == ("C", 1, [61, 150, 461, 350])
+    focus(lab)
+    press(lab, "Control+z", "Control+z")
+    found = state(lab)
+    assert (found["patient"], found["slice"], found["box"]) == ("A", 0, [60, 150, 460, 350])
+    focus(lab)
+    press(lab, "]", "[", "End")
+    assert "patient A, pre-treatment (1 of 2), slice 5 of 5" in place(lab)
+    button = lab.page.get_by_role("button", name="next patient (])")
+    button.focus()
+    press(lab, "Enter")
+    assert "patient C" in place(lab)
+    press(lab, "Enter")  # the button that has the focus keeps it
+    assert "patient C" in place(lab) and button.evaluate("e => e === document.activeElement")
+    focus(lab)
+    press(lab, "[")
+
+
+def focus(lab):
+    lab.page.locator(".npc-frame").first.focus()
+
+
+def test_one_key_changes_between_before_and_after_treatment(lab, t2w):
+    button = lab.page.get_by_role("button", name="-treatment images (T)")
+    assert button.inner_text() == "show post"
+    before = lab.pixels(".npc-frame canvas").copy()
+    press(lab, "t", "PageUp")
+    assert "patient A, post-treatment (1 of 2), slice 2 of 5" in place(lab)
+    assert (lab.pixels(".npc-frame canvas") != before).mean() > 0.1
+    press(lab, "]")
+    assert "patient B, post-treatment (2 of 2)" in place(lab)
+    assert button.is_disabled()
+    press(lab, "t")
+    message = lab.page.locator(".npc-message").first.inner_text()
+    assert "patient B has no pre series" in message and "patient B" in place(lab)
+    press(lab, "[")
+    button.click()
+    wait_for_answer(lab)
+    assert state(lab)["timepoint"] == "pre"
+
+
+def test_enter_draws_where_nothing_is_and_copies_go_to_the_other_sequence(lab, t2w):
+    press(lab, "End")
+    assert "T2W: no rectangle yet" in lab.page.locator(".npc-status").first.inner_text()
+    press(lab, "Enter")
+    assert state(lab)["box"] == [56, 156, 456, 356]  # 400 x 200 in the middle of 512 x 512
+    focus(lab)
+    press(lab, "ArrowRight", "Shift+C")
+    copied = state(lab)["rois"]
+    assert copied["t1c"] == copied["t2w"] and copied["t1c"]["4"] == [57, 156, 457, 356]
+    focus(lab)
+    press(lab, "Control+z")
+    assert state(lab)["rois"]["t1c"]["4"] == [60, 150, 460, 350]
+    focus(lab)
+    press(lab, "Control+z", "Control+z")
+    assert "T2W: no rectangle yet" in lab.page.locator(".npc-status").first.inner_text()
+
+
+def test_r_puts_the_suggestion_back(lab, t2w):
+    drag(lab, t2w, (120, 130), (300, 280))
+    assert state(lab)["box"] != [60, 150, 460, 350]
+    focus(lab)
+    press(lab, "r")
+    assert state(lab)["box"] == [60, 150, 460, 350]
+
+
+def test_presets_and_inversion_are_the_windows_they_name(lab, t2w):
+    from npc_helpers.roi import intensity_range, stretch
+
+    array = made_up_head(0)
+    windows = {"2": (0, 100), "3": (0.5, 92), "4": (20, 97), "1": (0.5, 99.5)}
+    for key, (low, high) in windows.items():
+        press(lab, key)
+        expected = stretch(array, *intensity_range(array, low=low, high=high))[0].astype(int)
+        shown = lab.pixels(".npc-frame canvas")[..., 0]
+        assert np.abs(shown - expected).max() <= 1  # halves fall to either side
+    press(lab, "i")
+    np.testing.assert_array_equal(lab.pixels(".npc-frame canvas")[..., 0], 255 - shown)
+    press(lab, "i")
 
 
 def test_letters_do_not_reach_the_notebook(lab, t2w):
@@ -321,6 +437,15 @@ def test_rectangles_survive_a_new_kernel_and_a_reloaded_page(browser, address, f
     page.close()
 
 
+def test_a_screen_of_twice_the_density_gives_the_same_numbers(browser, address):
+    page = browser.new_page(viewport={"width": 1400, "height": 1000}, device_scale_factor=2)
+    opened = Lab(page, address, "dense.ipynb")
+    drag(opened, show_editor(opened), (120, 130), (300, 280))
+    assert page.evaluate("devicePixelRatio") == 2
+    assert_box(state(opened)["box"], (120, 130, 300, 280))
+    page.close()
+
+
 def show_editor(lab):
     """Run the first two cells; return the first picture."""
     assert "Traceback" not in lab.run(0)
@@ -361,7 +486,7 @@ def test_numbers_typed_into_fields_reach_the_file(browser, address, folder):
         fields.nth(number).press("Tab")
     page.get_by_role("button", name="apply").click()
     page.wait_for_function(
-        "document.body.innerText.includes('slice 1 of 5, patient 1 of 1: 100 x 100 mm, manual')"
+        "document.body.innerText.includes('slice 1 of 5, patient 1 of 2: 100 x 100 mm, manual')"
     )
     assert "A,pre,t2w,0,100,110,300,310,manual" in (folder / "typed.csv").read_text()
     assert opened.errors == []

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from npc_helpers import roi
+from npc_helpers.alignment import slice_notes
 from npc_helpers.mr_series import MRSeries
 from npc_helpers.roi import Rectangle, ROIError
 from npc_helpers.roi_session import RoiSession
@@ -386,13 +387,73 @@ def test_copying_from_the_last_slice_does_nothing(session):
     assert not session.can_undo
 
 
-def test_copying_to_another_geometry_is_refused(stacks, rois):
-    other = dict(stacks)
-    other["P1", "pre", "t1c"] = replace(series(), array=series().array[:2])
-    rois = rois.drop(index=5)
-    session = RoiSession(other, rois, patient_id="P1", timepoint="pre")
-    with pytest.raises(ROIError, match="t1c has other slices"):
+def test_who_lacks_this_time_point_is_passed_over_and_not_counted(stacks):
+    some = {key: one for key, one in stacks.items() if key[:2] != ("P2", "pre")}
+    some |= {("P3", when, "t2w"): series() for when in ("pre", "post")}
+    rows = [(*key, 0, 10, 50, 410, 250, "default", "") for key in some]
+    rois = pd.DataFrame(rows, columns=roi.COLUMNS)
+    session = RoiSession(some, rois, patient_id="P1", timepoint="pre")
+    session.next_patient()
+    assert (session.patient_id, session.progress) == ("P3", "slice 1 of 3, patient 2 of 2")
+    session.switch_timepoint()
+    assert session.progress == "slice 1 of 3, patient 3 of 3"
+    session.next_patient(-1)
+    assert (session.patient_id, session.has_other_timepoint) == ("P2", False)
+    with pytest.raises(ROIError, match="patient P2 has no pre series"):
+        session.switch_timepoint()
+    assert (session.patient_id, session.timepoint) == ("P2", "post")
+
+
+def test_before_and_after_treatment_are_drawn_in_one_session(session):
+    session.set(BOX)
+    session.switch_timepoint()
+    assert (session.patient_id, session.timepoint) == ("P1", "post")
+    assert session.rectangle == Rectangle(10, 50, 410, 250)
+    session.set(BOX.moved(7, 7))
+    assert session.drawn()[["timepoint", "x0"]].to_numpy().tolist() == [["pre", 20], ["post", 27]]
+    session.undo()
+    session.undo()
+    assert (session.timepoint, session.drawn().empty) == ("pre", True)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            {"array": series().array[:2], "positions_mm": np.arange(2) * 6.0},
+            "2 x 300 x 420 against",
+        ),
+        ({"positions_mm": np.arange(3) * 6.0 + 40}, "slice 1 lies 40.0 mm from"),
+        ({"positions_mm": np.arange(3) * 7.0}, "slice 3 lies 2.0 mm from"),
+        ({"pixel_spacing_mm": (0.8, 0.8)}, "pixels are 0.80 x 0.80 mm against 0.50 x 0.40 mm"),
+        ({"orientation": np.array([1.0, 0, 0, 0, 0, -1])}, "different planes"),
+    ],
+)
+def test_copying_to_another_geometry_is_refused(stacks, rois, change, says):
+    other = {**stacks, ("P1", "pre", "t1c"): replace(series(), **change)}
+    session = RoiSession(other, rois.drop(index=5), patient_id="P1", timepoint="pre")
+    with pytest.raises(ROIError, match=f"t1c and t2w do not match, .*{says}.* by hand"):
         session.copy_to_sequence()
+    assert not session.can_undo
+
+
+def test_slightly_other_geometry_is_copied(stacks, rois):
+    other = replace(series(), positions_mm=np.arange(3) * 6.0 + 0.9, pixel_spacing_mm=(0.502, 0.4))
+    session = RoiSession(
+        {**stacks, ("P1", "pre", "t1c"): other}, rois, patient_id="P1", timepoint="pre"
+    )
+    session.copy_to_sequence()
+    assert session.can_undo
+
+
+def test_notes_say_where_slices_side_by_side_lie_apart():
+    first, shorter = series(), replace(series(), positions_mm=np.array([0.0, 5.5]))
+    assert slice_notes(first, first, name="T2W") == ["", "", ""]
+    assert slice_notes(shorter, first, name="T2W") == [
+        "", "", "this slice lies 6.5 mm from that of T2W"
+    ]  # fmt: skip
+    tilted = replace(first, orientation=np.array([1.0, 0, 0, 0, 0.98, 0.199]))
+    assert set(slice_notes(tilted, first, name="T2W")) == {"another plane than T2W"}
 
 
 def test_a_refused_rectangle_changes_nothing(session, tmp_path):

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -39,6 +40,13 @@ def session(tmp_path):
     rows = [(*key, i, 20, 30, 120, 90, "suggested", "") for key in stacks for i in range(4)]
     rois = pd.DataFrame(rows, columns=COLUMNS)
     return RoiSession(stacks, rois, patient_id="A", timepoint="pre", path=tmp_path / "rois.csv")
+
+
+@pytest.fixture
+def both(session):
+    """The session after a second examination of patient A, one sequence of it, came in."""
+    session._stacks["A", "post", "t2w"] = series(9)
+    return session
 
 
 def command(editor, action, **more):
@@ -111,6 +119,32 @@ def test_editor_and_session_look_at_the_same_slice(session):
     command(editor, "patient", step=1)
     assert session.patient_id == "B" and editor.state["patient"] == 2
     assert (editor.sequence, editor.slice_index) == ("t2w", 0)
+
+
+def test_both_time_points_are_one_command_apart(both):
+    editor = RoiEditor(both)
+    assert editor.state["other_timepoint"] == "post" and editor.state["has_other_timepoint"]
+    command(editor, "timepoint")
+    assert (both.timepoint, editor.state["patient_id"]) == ("post", "A, post-treatment")
+    sent = np.frombuffer(editor.volumes[0], dtype="<u2").reshape(4, 200, 240)
+    np.testing.assert_array_equal(sent, both.series("t2w").array)
+    command(editor, "patient", step=1)
+    assert both.patient_id == "A" and editor.state["n_patients"] == 1
+    boxes = IntegerBoxes(both)
+    assert boxes.message.value.startswith("A, post-treatment, slice 1 of 4")
+    boxes.buttons["pre / post"].click()
+    assert both.timepoint == "pre"
+    boxes.buttons["next patient"].click()
+    assert both.patient_id == "B" and boxes.buttons["pre / post"].disabled
+
+
+def test_series_out_of_step_are_marked(session):
+    session._stacks["A", "pre", "t1c"] = replace(
+        session.series("t1c"), positions_mm=np.array([0.0, 5, 10, 55])
+    )
+    first, second = RoiEditor(session).series
+    assert first["notes"] == [""] * 4
+    assert second["notes"] == ["", "", "", "this slice lies 40.0 mm from that of T2W"]
 
 
 def test_change_made_by_code_shows_after_refresh(session):
@@ -326,6 +360,17 @@ def test_buttons_do_what_the_keys_of_the_editor_do(session):
     boxes.buttons["reset"].click()
     boxes.buttons["next patient"].click()
     assert session.patient_id == "B" and "patient 2 of 2" in boxes.message.value
+
+
+def test_undo_shows_where_it_happened_in_another_sequence(both):
+    boxes = IntegerBoxes(both)
+    boxes.sequence.value, boxes.slice.value = "t1c", 2
+    type_in(boxes, 40, 50, 140, 110)
+    boxes.buttons["pre / post"].click()
+    assert boxes.sequence.options == ("t2w",)
+    boxes.buttons["undo"].click()
+    assert (both.timepoint, both.sequence, both.slice_index) == ("pre", "t1c", 2)
+    assert (boxes.sequence.value, boxes.slice.value) == ("t1c", 2)
 
 
 def test_the_picture_shows_slice_and_rectangle(session):

@@ -11,17 +11,20 @@ const HELP = [
   ["R, Delete", "back to the suggested rectangle"],
   ["1 … 4, I", "brightness presets, inverted"],
   ["[ and ]", "previous and next patient"],
+  ["T", "the same patient before or after treatment: pre, post"],
   ["Tab, Esc", "other sequence, leave the editor"],
 ];
 const SMALLEST = 8;
 const GRIP_PX = 8; // how near to an edge, on the screen, counts as on it
 const NO_ANSWER_MS = 4000;
+const WHEEL_PX = 50; // a notch of a mouse wheel is more, an event of a touchpad far less
+const LINE_PX = 17; // where a browser counts a wheel in lines
 
 function render({ model, el }) {
   const root = element("div", { class: "npc-widget" });
   el.replaceChildren(root);
   let series, volumes, panes, windows, drag = null, draft = null, inverted = false;
-  let nudging = 0, waiting = 0, counter = Date.now();
+  let nudging = 0, waiting = 0, rolled = 0, counter = Date.now();
 
   // --- the page ------------------------------------------------------------------------------
 
@@ -29,6 +32,7 @@ function render({ model, el }) {
     element("button", { type: "button", title, "aria-label": title, onclick: action }, text);
   const undo = button("↶ undo", "undo (Ctrl + Z)", () => act("undo"));
   const redo = button("↷ redo", "redo (Ctrl + Y)", () => act("redo"));
+  const other = button("", "", () => act("timepoint"));
   const slider = element("input", {
     type: "range", min: 0, step: 1, "aria-label": "slice",
     oninput: () => showSlice(Number(slider.value)),
@@ -47,6 +51,7 @@ function render({ model, el }) {
       button("‹", "previous patient ([)", () => act("patient", { step: -1 })),
       place,
       button("›", "next patient (])", () => act("patient", { step: 1 })),
+      other,
       element("label", { class: "npc-slider" }, "slice", slider),
       button("copy to next", "copy to next slice (C)", () => act("copy_next")),
       button("copy to other sequence", "copy all slices to the other sequence (Shift + C)", () => act("copy_sequence")),
@@ -65,6 +70,7 @@ function render({ model, el }) {
   const sliceOf = (one) => clamp(model.get("slice_index"), 0, one.shape[0] - 1);
 
   function load() {
+    const held = stage.contains(stage.getRootNode().activeElement); // a button keeps its focus
     series = model.get("series");
     volumes = model.get("volumes").map((bytes) => typed(Uint16Array, bytes));
     windows = series.map((one) => [...one.presets[0].window]);
@@ -75,6 +81,7 @@ function render({ model, el }) {
     );
     slider.max = Math.max(...series.map((one) => one.shape[0])) - 1;
     draft = drag = null;
+    if (held) panes[active()].frame.focus({ preventScroll: true });
     draw();
   }
 
@@ -95,9 +102,18 @@ function render({ model, el }) {
     });
     on("wheel", (event) => {
       event.preventDefault();
-      showSlice(sliceOf(one) + Math.sign(event.deltaY));
+      roll(one, event.deltaMode ? event.deltaY * LINE_PX : event.deltaY);
     });
     return pane;
+  }
+
+  // A slice for each notch of a wheel; a touchpad's small steps add up to one.
+  function roll(one, pixels) {
+    rolled = rolled * pixels < 0 ? pixels : rolled + pixels;
+    if (Math.abs(rolled) < WHEEL_PX) return;
+    const step = Math.sign(rolled);
+    rolled = 0;
+    showSlice(sliceOf(one) + step);
   }
 
   // --- drawing -------------------------------------------------------------------------------
@@ -108,11 +124,13 @@ function render({ model, el }) {
     panes.forEach((_, i) => drawPane(i));
     root.dataset.drawMs = (performance.now() - start).toFixed(2);
     const one = series[active()], box = boxOf(active());
-    const { patient, n_patients, can_undo, can_redo } = state();
+    const { patient, n_patients, can_undo, can_redo, other_timepoint, has_other_timepoint } = state();
     place.textContent =
       `patient ${state().patient_id} (${patient} of ${n_patients}), slice ${sliceOf(one) + 1} of ${one.shape[0]}`;
     slider.value = sliceOf(one);
-    [undo.disabled, redo.disabled] = [!can_undo, !can_redo];
+    [undo.disabled, redo.disabled, other.disabled] = [!can_undo, !can_redo, !has_other_timepoint];
+    other.textContent = `show ${other_timepoint}`;
+    other.title = other.ariaLabel = `show ${other_timepoint}-treatment images (T)`;
     status.textContent = box ? describe(one, box) : `${one.name.toUpperCase()}: no rectangle yet`;
   });
 
@@ -130,6 +148,8 @@ function render({ model, el }) {
     }
     pane.paint();
     pane.frame.classList.toggle("npc-active", i === active());
+    const note = one.notes[clamp(model.get("slice_index"), 0, one.notes.length - 1)];
+    pane.caption.textContent = one.name.toUpperCase() + (note && `: ${note}`);
     drawBox(pane, boxOf(i), i);
   }
 
@@ -353,6 +373,7 @@ function render({ model, el }) {
       r: () => act("reset"), Delete: () => act("reset"), Backspace: () => act("reset"),
       i: () => { inverted = !inverted; draw(); },
       "[": () => act("patient", { step: -1 }), "]": () => act("patient", { step: 1 }),
+      t: () => act("timepoint"),
       "?": () => (help.hidden = !help.hidden),
       Escape: () => (drag || draft ? cancel() : event.target.blur()),
       1: () => preset(0), 2: () => preset(1), 3: () => preset(2), 4: () => preset(3),

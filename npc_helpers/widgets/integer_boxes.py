@@ -39,6 +39,7 @@ class IntegerBoxes(ipw.VBox):
 
     def __init__(self, session: RoiSession) -> None:
         self.session = session
+        self._following = False  # while the fields are set to where the session is
         self.sequence = ipw.ToggleButtons(options=session.sequences, description="sequence")
         self.slice = ipw.IntSlider(min=0, description="slice", continuous_update=False)
         self.edges = {
@@ -56,6 +57,7 @@ class IntegerBoxes(ipw.VBox):
             "reset": session.reset,
             "previous patient": lambda: session.next_patient(-1),
             "next patient": session.next_patient,
+            "pre / post": session.switch_timepoint,
         }
         self.buttons = {name: ipw.Button(description=name) for name in commands}
         for name, command in commands.items():
@@ -85,28 +87,34 @@ class IntegerBoxes(ipw.VBox):
         self._refresh(problem)
 
     def _look(self, _change) -> None:
+        if self._following:
+            return
         self.session.show(sequence=self.sequence.value, slice_index=self.slice.value)
         self._refresh()
 
     def _refresh(self, problem: str = "") -> None:
         """Show where the session is; the fields keep what was refused, so that it can be mended."""
         session = self.session
-        with self.slice.hold_trait_notifications():
-            self.slice.max = session.n_slices - 1
-            self.slice.value = session.slice_index
+        self._following = True
+        self.slice.max = session.n_slices - 1
+        self.slice.value = session.slice_index
+        self.sequence.options = session.sequences
         self.sequence.value = session.sequence
+        self._following = False
         box = session.rectangle
         if box is not None and not problem:
             for name, field in self.edges.items():
                 field.value = getattr(box, name)
         width, height = session.size_mm() if box is not None else (0, 0)
+        place = f"{session.patient_id}, {session.timepoint}-treatment, {session.progress}"
         self.message.value = (
             f"<b role='alert'>{escape(problem)}</b>"
             if problem
-            else f"{session.progress}: {width:.0f} x {height:.0f} mm, {session.source}"
+            else f"{place}: {width:.0f} x {height:.0f} mm, {session.source}"
         )
         self.buttons["undo"].disabled = not session.can_undo
         self.buttons["redo"].disabled = not session.can_redo
+        self.buttons["pre / post"].disabled = not session.has_other_timepoint
         self.picture.value = _drawn(session, box)
 
 

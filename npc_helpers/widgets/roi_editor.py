@@ -6,6 +6,7 @@ import anywidget
 import numpy as np
 import traitlets
 
+from npc_helpers.alignment import slice_notes
 from npc_helpers.roi import Rectangle, ROIError, intensity_range
 from npc_helpers.roi_session import RoiSession
 from npc_helpers.study import StudyError
@@ -71,6 +72,8 @@ class RoiEditor(anywidget.AnyWidget):
                 "patient_id": f"{session.patient_id}, {session.timepoint}-treatment",
                 "patient": session.patients.index(session.patient_id) + 1,
                 "n_patients": len(session.patients),
+                "other_timepoint": session.other_timepoint,
+                "has_other_timepoint": session.has_other_timepoint,
                 "sources": {
                     name: dict(zip(rows.slice_index, rows.source, strict=True))
                     for name, rows in table.astype({"slice_index": int}).groupby("sequence")
@@ -84,6 +87,7 @@ class RoiEditor(anywidget.AnyWidget):
     def _send_series(self) -> None:
         session = self.session
         shown = [session.series(name) for name in session.sequences]
+        first = session.sequences[0].upper()
         packed = [_sixteen_bits(np.asarray(one.array)) for one in shown]
         self.series = [
             {
@@ -91,6 +95,7 @@ class RoiEditor(anywidget.AnyWidget):
                 "shape": list(one.array.shape),
                 "spacing": [float(mm) for mm in one.pixel_spacing_mm],
                 "letters": edge_letters(one.orientation),
+                "notes": slice_notes(one, shown[0], name=first),
                 "presets": [
                     {"name": label, "window": intensity_range(volume, low=low, high=high)}
                     for label, (low, high) in PRESETS.items()
@@ -116,6 +121,7 @@ class RoiEditor(anywidget.AnyWidget):
             "redo": session.redo,
             "reset": session.reset,
             "patient": lambda: session.next_patient(content["step"]),
+            "timepoint": session.switch_timepoint,
         }
         try:
             session.show(sequence=content["sequence"], slice_index=content["slice_index"])
