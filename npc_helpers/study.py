@@ -300,9 +300,13 @@ class Study:
     def _state(self, path: Path, made_from: Mapping[str, str] | None) -> str:
         if not path.exists():
             return "missing"
+        return "stale" if self._changes(path, made_from) else "current"
+
+    def _changes(self, path: Path, made_from: Mapping[str, str] | None) -> list[str]:
+        """Name the inputs of an artefact that are not what they were when it was made."""
         note = read_note(path)
         if note is None:
-            return "stale"
+            return ["its note"]
         before = note["made_from"]
         if made_from is None:
             known = {table.name for table in TABLES}
@@ -310,7 +314,8 @@ class Study:
                 name: self._hash(name) if name in known or Path(name).suffix else value
                 for name, value in before.items()
             }
-        return "current" if before == dict(made_from) else "stale"
+        names = sorted(before.keys() | made_from.keys())
+        return [name for name in names if before.get(name) != made_from.get(name)]
 
     def write_table(self, name: str, table: pd.DataFrame, *, made_from: Mapping[str, str]) -> Path:
         """Write a table to the results, whole or not at all, with what it was made from.
@@ -368,9 +373,10 @@ class Study:
         if state == "current":
             return path
         if state == "stale":
+            changed = ", ".join(self._changes(path, made_from))
             raise StudyError(
-                f"{self._relative(path)} was made from other inputs than the present ones. "
-                f"Run notebook {notebook} again."
+                f"{self._relative(path)} was made from other inputs than the present ones "
+                f"(changed since: {changed}). Run notebook {notebook} again."
             )
         if not reference.exists() or not self.is_demonstration:
             raise StudyError(f"{self._relative(path)} is missing. Run notebook {notebook} first.")

@@ -13,6 +13,9 @@ import pytest
 from small_study import change, load, make_study, save
 
 from npc_helpers import schema
+from npc_helpers.mr_series import MRSeries
+from npc_helpers.roi import Rectangle, suggest_rois
+from npc_helpers.roi_session import RoiSession
 from npc_helpers.study import Study, StudyError, atomic_path, init, main, series_checksum
 
 NOTEBOOK = "01_screen_cohort"
@@ -188,6 +191,36 @@ def test_stale_and_missing_name_the_notebook(study):
     change("registry", 0, "age_years", "41.0")(study.folder)
     with pytest.raises(StudyError, match="other inputs.*Run notebook 01_screen_cohort again"):
         study.read_table("cohort.csv", notebook=NOTEBOOK)
+
+
+def test_rectangles_drawn_after_saving_make_the_table_stale(study):
+    stacks = {("H-01", "pre", "t2w"): blank_series()}
+    rois = suggest_rois(study, stacks)
+    path = study.result_path("rois_reader1.csv")
+    session = RoiSession(stacks, rois, patient_id="H-01", timepoint="pre", path=path)
+
+    def save():  # as notebook 02 does; nobody has drawn at first, and there is no file
+        made_from = study.fingerprint("manifest", path.name)
+        study.write_table("rois.csv", session.merge_into(rois), made_from=made_from)
+
+    save()
+    assert study.artefact_state("rois.csv") == "current" and not path.exists()
+    for x0 in (10, 20):
+        session.set(Rectangle(x0, 30, 300, 200))
+        with pytest.raises(
+            StudyError, match=r"rois.csv .*changed since: rois_reader1.csv.* 02_crop"
+        ):
+            study.read_table("rois.csv", notebook="02_crop_roi")
+        save()
+        assert study.read_table("rois.csv", notebook="02_crop_roi").x0.tolist() == [x0]
+    session.set(Rectangle(40, 30, 300, 200))
+    session.undo()
+    assert study.artefact_state("rois.csv") == "current"  # the rectangles saved are those drawn
+
+
+def blank_series():
+    array = np.zeros((1, 256, 400), dtype=np.uint16)
+    return MRSeries(array, (0.5, 0.5), np.zeros(1), 5.0, np.eye(3)[:2].ravel(), "H-01", "", ())
 
 
 def test_staleness_follows_the_chain(study):

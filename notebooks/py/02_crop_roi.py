@@ -261,11 +261,13 @@ area.groupby(stage.reindex(area.index)).describe()[["count", "mean", "std"]].rou
 # %% [markdown]
 # ## Save the rectangles
 #
-# If you have edited a patient above, your rectangles replace the suggested ones.
+# If you have edited a patient above, your rectangles replace the suggested ones. If you draw again
+# later, run the next cell again: until then the other notebooks refuse `rois.csv` as out of date.
 
 # %%
 rois = session.merge_into(rois)
-study.write_table("rois.csv", rois, made_from=study.fingerprint("manifest"))
+made_from = study.fingerprint("manifest", session.path.name)
+study.write_table("rois.csv", rois, made_from=made_from)
 print(f"saved {len(rois)} rectangles")
 
 # %% tags=["nbval-check-output"]
