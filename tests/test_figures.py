@@ -64,6 +64,20 @@ def description():
     return pd.DataFrame(stages, columns=names)
 
 
+def found_series():
+    """A table as `find_series` makes it, and a picture of all but the last series."""
+    rows = [
+        ("WATER: Ax T2", 7, "t2w", "pre", "proposed", "TR 4000 ms", ""),
+        ("3-Plane Loc", 1, "localiser", "", "refused", "its description names a localiser", ""),
+        ("Ax T1", 7, "t1w", "", "refused", "no sign of contrast", "pre t1c"),
+        ("", 7, "unclear", "", "refused", "no RepetitionTime is given", ""),
+        ("Truth", 1, "not_mr", "", "refused", "modality SEG, not MR", ""),
+    ]
+    names = ["description", "n_images", "kind", "timepoint", "status", "reason", "decided"]
+    ramp = np.tile(np.arange(64.0), (64, 1))
+    return pd.DataFrame(rows, columns=names), [*[ramp] * 4, "file x.dcm: it is no image. " * 20]
+
+
 def histories():
     rng = np.random.default_rng(6)
     found = {}
@@ -154,6 +168,7 @@ def examples():
             {f"{when}-treatment t2w": stacks["P0001", "pre", "t2w"] for when in ("pre", "post")},
             note=NOTE,
         ),
+        "contact_sheet": lambda: figures.contact_sheet(*found_series(), note=NOTE),
         "roi_montage": lambda: figures.roi_montage(stacks, rois, "P0001", "pre", note=NOTE),
         "input_montage": lambda: figures.input_montage(inputs, rois.head(8), note=NOTE),
         "network_diagram": lambda: figures.network_diagram(description(), note=NOTE),
@@ -201,6 +216,21 @@ def test_dark_theme_changes_paper_and_ink_and_ends_with_its_block():
     assert sum(to_rgb(EXAMPLES["forest_figure"]().get_facecolor())) == 3
     with pytest.raises(ValueError, match="'light' and 'dark'"), figures.theme("blue"):
         pass
+
+
+def test_contact_sheet_tells_refused_series_apart_without_colour():
+    figure = figures.contact_sheet(*found_series(), columns=3)
+    sheet = figure.axes
+    assert [axes.get_title("left") for axes in sheet[:5]] == [
+        "0  proposed: pre t2w", "1  refused: localiser", "2  decided: pre t1c",
+        "3  refused: unclear", "4  refused: not_mr",
+    ]  # fmt: skip
+    lines = [axes.spines["left"].get_linestyle() for axes in sheet[:5]]
+    assert lines[0] == lines[2] == "-" and all(line != "-" for line in (lines[1], *lines[3:]))
+    assert sheet[1].get_xlabel() == "3-Plane Loc (1 file)\nits description names a localiser"
+    assert sheet[3].get_xlabel().startswith("no description (7 files)\n")
+    assert [len(axes.images) for axes in sheet] == [1, 1, 1, 1, 0, 0]
+    assert "it is no image" in sheet[4].texts[0].get_text()
 
 
 def test_flow_chart_shows_every_count_and_criterion():

@@ -86,28 +86,32 @@ pd.DataFrame([vars(finding) for finding in t2w.findings], columns=["severity", "
 
 # %%
 from npc_helpers.intake.find_series import find_series
+from npc_helpers.intake.thumbnails import thumbnails
 
 patient_folder = study.series_folder(patient_id, "pre", "t2w").parents[1]
 dates = study.registry.set_index("patient_id")
-found = find_series(patient_folder, treatment_start=dates.treatment_start.to_dict())
+found = find_series(
+    patient_folder,
+    treatment_start=dates.treatment_start.to_dict(),
+    treatment_end=dates.treatment_end.to_dict(),
+)
 found.table[["description", "n_images", "kind", "timepoint", "status", "reason"]]
 
+# %% [markdown]
+# The same table as pictures: the middle image of each series under its row's number, in a solid frame
+# if it is proposed and in a broken one if it is refused.
+
 # %%
-proposed = found.table[found.table.status == "proposed"]
-thumbnails = {
-    f"{row.timepoint} {row.kind}": dicom.read_series(patient_folder / row.path)
-    for row in proposed.itertuples()
-}
-if thumbnails:
-    show(
-        figures.series_grid(thumbnails, columns=4, note=note),
-        alt="The middle slice of each proposed series of one patient.",
-    )
+show(
+    figures.contact_sheet(found.table, thumbnails(found), note=note),
+    alt="The middle image of every series of one patient; refused ones have a broken frame.",
+)
 
 # %% [markdown]
-# Each picture fits its heading: fluid is bright in T2w and dark in t1c, and the tumour before
-# treatment is larger than what is left of it after. A look like this takes seconds and has saved
-# studies.
+# Does each picture fit its heading? Fluid is bright in T2w and dark in t1c, and the tumour before
+# treatment is larger than what is left of it after. In your own export, look hardest at the broken
+# frames: a series refused for an unusual name may be the one you want. A look like this takes seconds
+# and has saved studies.
 
 # %% [markdown]
 # ## All series

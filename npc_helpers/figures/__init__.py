@@ -10,6 +10,7 @@ from npc_helpers.figures.calibration import calibration_figure, decision_figure
 from npc_helpers.figures.cohort import flow_chart, kaplan_meier, km_by_risk, pfs_figure
 from npc_helpers.figures.explorers import roc_explorer
 from npc_helpers.figures.images import (
+    contact_sheet,
     gradcam_panel,
     input_montage,
     overlay,
@@ -35,6 +36,7 @@ __all__ = [
     "agreement_figure",
     "calibration_figure",
     "confusion_figure",
+    "contact_sheet",
     "cox_figure",
     "decision_figure",
     "flow_chart",

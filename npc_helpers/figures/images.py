@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from textwrap import fill, shorten
 
 import numpy as np
 import pandas as pd
@@ -60,6 +61,50 @@ def series_grid(
         image = np.asarray(one.array[number])
         _show(axes, image, **grey_range(image))
         axes.set_title(f"{label}, slice {number + 1} of {len(one.array)}", fontsize=10)
+    return stamped(figure, note)
+
+
+@in_house_style
+def contact_sheet(
+    found: pd.DataFrame, pictures: Sequence[np.ndarray | str], *, columns: int = 4, note: str = ""
+) -> Figure:
+    """Draw one picture of every series found in a folder, with what it was taken for and why.
+
+    A series that is proposed has a solid frame. One that is refused has a broken frame, and its
+    heading says so: it waits for a decision.
+
+    Parameters
+    ----------
+    found : DataFrame
+        One row per series as `find_series` tables them: description, n_images, kind, timepoint,
+        status, reason, decided.
+    pictures : sequence of array (rows, columns) or str
+        One per row; words stand where there is no picture (`intake.thumbnails.thumbnails`).
+    columns : int
+    note : str
+        Stamped into the corner.
+    """
+    rows = max(1, -(-len(found) // columns))
+    figure = new_figure(2.7 * columns, 3.65 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[len(found) :]:
+        axes.axis("off")
+    for axes, row, picture in zip(grid, found.itertuples(), pictures, strict=False):
+        if isinstance(picture, str):
+            axes.set(xlim=(0, 1), ylim=(1, 0), xticks=[], yticks=[], aspect="equal")
+            words = fill(picture, 30, max_lines=8, placeholder=" …")
+            axes.text(0.5, 0.5, words, ha="center", va="center", fontsize=8.5)
+        else:
+            _show(axes, picture, **grey_range(picture))
+        state = "decided" if row.decided else row.status
+        tint, line = ("Post-model", (0, (3, 2))) if state == "refused" else ("Ensemble", "-")
+        axes.spines[:].set(visible=True, color=colour(tint), linestyle=line, linewidth=2.5)
+        place = row.decided or f"{row.timepoint} {row.kind}".strip()
+        axes.set_title(f"{row.Index}  {state}: {place}")
+        what = shorten(row.description or "no description", 26, placeholder=" …")
+        what += f" ({row.n_images} file{'s' * (row.n_images != 1)})"
+        reason = fill(row.reason, 36, max_lines=3, placeholder=" …")
+        axes.set_xlabel(f"{what}\n{reason}", fontsize=8.5, loc="left")
     return stamped(figure, note)
 
 
