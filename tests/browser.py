@@ -127,6 +127,23 @@ class Lab:
         )
         return "".join("".join(text) for text in outputs)
 
+    def run_all(self):
+        """Run every cell and return the messages of those that failed."""
+        return self.page.evaluate(
+            """async () => {
+                await window.jupyterapp.commands.execute('notebook:run-all-cells');
+                return window.jupyterapp.shell.currentWidget.content.widgets
+                    .flatMap((cell) => cell.model.sharedModel.outputs || [])
+                    .filter((one) => one.output_type === 'error').map((one) => one.evalue);
+            }"""
+        )
+
+    def show(self, number):
+        """Scroll to a cell: those far from the screen are not in the page."""
+        self.page.evaluate(
+            "(number) => window.jupyterapp.shell.currentWidget.content.scrollToItem(number)", number
+        )
+
     def cell_count(self):
         return self.page.evaluate("window.jupyterapp.shell.currentWidget.content.widgets.length")
 

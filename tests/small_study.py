@@ -1,8 +1,9 @@
 """A made-up study of a few eligible patients in a temporary folder, for tests to spoil.
 
-The image files hold a few bytes only: these tests never open one.
+The image files hold a few bytes only, as most tests never open one; `with_images` writes real ones.
 """
 
+import dicom_making
 import pandas as pd
 
 from npc_helpers.artefacts import series_checksum
@@ -72,6 +73,29 @@ def write_series(folder):
     for number in (1, 2):
         (folder / f"{number}.dcm").write_bytes(f"{'/'.join(folder.parts[-3:])} {number}".encode())
     return series_checksum(folder)
+
+
+def with_images(folder, *, slices=3):
+    """Put real DICOM series of 512 x 512 in the place of the study's image files."""
+    manifest, registry = load(folder, "manifest"), load(folder, "registry").set_index("patient_id")
+    manifest["n_images"] = slices
+    for row in manifest.itertuples():
+        for path in (folder / row.path).iterdir():
+            path.unlink()
+        echo = {"t2w": (4000, 90), "t1c": (600, 10)}[row.sequence]
+        dicom_making.write_series(
+            folder / row.path,
+            dicom_making.noise(slices, 512, 512, seed=row.Index),
+            patient_id=row.patient_id,
+            StudyDate=registry.at[row.patient_id, f"mri_{row.timepoint}_date"].replace("-", ""),
+            SeriesInstanceUID=f"{dicom_making.PREFIX}.9.{row.Index}",
+            SeriesDescription=f"Ax {row.sequence}",
+            RepetitionTime=echo[0],
+            EchoTime=echo[1],
+        )
+        manifest.loc[row.Index, "sha256"] = series_checksum(folder / row.path)
+    save(folder, "manifest", manifest)
+    return folder
 
 
 def load(folder, name):

@@ -169,8 +169,8 @@ show(
 #
 # Click an image to focus the editor. Drag inside the rectangle to move it, drag an edge to
 # resize it, use the wheel or *Page Up* and *Page Down* for slices and the arrow keys for
-# single pixels. `C` copies a rectangle to the next slice, *Ctrl+Z* takes a step back, `?` shows all keys. Every change
-# is saved at once, so a restarted kernel loses nothing. Where the editor stays empty (some viewers do
+# single pixels. `C` copies a rectangle to the next slice, `T` changes between the images before and
+# after treatment, *Ctrl+Z* takes a step back, `?` shows all keys. Every change is saved at once, so a restarted kernel loses nothing. Where the editor stays empty (some viewers do
 # not let notebooks load their own scripts), `IntegerBoxes(session)` from the same module edits the
 # same rectangles with number fields.
 

@@ -341,6 +341,7 @@ function render({ model, el }) {
       next = [x0 + mx, y0 + my, x1 + mx, y1 + my];
     }
     draft = { name: series[i].name, slice: sliceOf(series[i]), box: next };
+    root.dataset.waiting = "yes";
     clearTimeout(nudging);
     nudging = setTimeout(commitNudge, 250);
     draw();
@@ -351,6 +352,7 @@ function render({ model, el }) {
     clearTimeout(nudging);
     nudging = 0;
     if (draft) commit(draft.box);
+    else root.dataset.waiting = "no";
   }
 
   function middle() {
