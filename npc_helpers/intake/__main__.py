@@ -22,6 +22,7 @@ from npc_helpers.study import Study
 from npc_helpers.tables import check_table, empty_table, read_text, write_text
 
 LIST = "data/found_series.csv"
+INTERRUPTED = 130  # exit status of a program that Ctrl-C ended
 
 
 def _add_find(commands) -> None:
@@ -193,6 +194,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return options.run(options)
+    except KeyboardInterrupt:
+        print("Interrupted. What is done is kept; run this again.", file=sys.stderr)
+        return INTERRUPTED
     except StudyError as error:
         print(error, file=sys.stderr)
     except OSError as error:

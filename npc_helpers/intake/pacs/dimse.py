@@ -171,8 +171,8 @@ class Dimse:
             )
         return PacsError(
             "the archive cannot be reached, or does not offer this service. Check NPC_PACS_HOST, "
-            "NPC_PACS_PORT and the firewall; C-GET is often switched off (then set "
-            "NPC_PACS_MOVE_PORT).",
+            "NPC_PACS_PORT, the firewall, and whether both sides encrypt (NPC_PACS_TLS, "
+            "NPC_PACS_CA); C-GET is often switched off (then set NPC_PACS_MOVE_PORT).",
             temporary=True,
         )
 
