@@ -642,6 +642,12 @@ def test_ctrl_c_shows_nothing_half_and_is_in_the_log(tmp_path):
     assert shelf.retrieve(tmp_path)["n_fetched"].sum() == 100 - len(arrived)
 
 
+def test_ctrl_c_ends_the_command_in_one_line(place, monkeypatch, capsys):
+    monkeypatch.setattr(pacs, "connect", lambda: signal.default_int_handler(signal.SIGINT, None))
+    assert main(place.arguments("--plan")) == 130
+    assert capsys.readouterr().err == "Interrupted. What is done is kept; run this again.\n"
+
+
 def test_a_full_disk_stops_everything(tmp_path, monkeypatch):
     def full(*_arguments, **_options):
         raise OSError(28, "No space left on device")
