@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npc_helpers.dicom_files import check_image, decode, list_files, open_file, pixel_bytes
+from npc_helpers.dicom_files import (
+    check_image,
+    decode,
+    list_files,
+    open_file,
+    pixel_bytes,
+    stored_pixels,
+)
 from npc_helpers.dicom_geometry import Slice, in_order, slice_spacing, slices_of
 from npc_helpers.dicom_tags import (
     DicomError,
@@ -271,7 +278,7 @@ def read_mask(study: Study, patient_id: str, timepoint: str) -> np.ndarray | Non
     Raises
     ------
     DicomError
-        If the segmentation does not lie on the images of the T2w series.
+        If the segmentation is damaged, or does not lie on the images of the T2w series.
     """
     folder = study.series_folder(patient_id, timepoint, "t2w")
     path = folder.parent / "mask.dcm"
@@ -287,7 +294,7 @@ def read_mask(study: Study, patient_id: str, timepoint: str) -> np.ndarray | Non
         raise refuse(
             path, "mixed-matrix", "its matrix is not that of the T2w series", "Build it again"
         )
-    frames = np.asarray(tags.dataset.pixel_array).reshape(-1, *shape)
+    frames = stored_pixels(tags)[0].reshape(-1, *shape)
     mask = np.zeros((len(SEGMENTS), len(slices), *shape), dtype=bool)
     for frame, group in zip(frames, tags.items("PerFrameFunctionalGroupsSequence"), strict=True):
         position = _item(group, "PlanePositionSequence").numbers("ImagePositionPatient", 3)

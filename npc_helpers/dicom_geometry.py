@@ -187,13 +187,14 @@ def _compare_with_header(
     """Refuse a series of which only every second (third, ...) slice is there; else note it.
 
     Some scanners write the gap between slices into SpacingBetweenSlices, not the distance of
-    their centres. So missing slices count as proven only where SliceThickness rules that out.
+    their centres, and some programs (GDCM) write 1 where they know nothing. So missing slices
+    count as proven only where SliceThickness rules out the gap and is no more than the distance.
     """
     says = f"header says {stated:g} mm between slices, positions say {mean:.2f} mm"
     times = round(mean / stated) if stated else 0
     regular = times >= 2 and abs(mean - times * stated) <= 0.01 * mean
     thickness = one.measures.number("SliceThickness", float("nan"))
-    if regular and abs(stated + thickness - mean) > 0.02 * mean:
+    if regular and thickness <= 1.01 * stated and abs(stated + thickness - mean) > 0.02 * mean:
         raise DicomError(
             f"{folder}: {says}: only one of every {times} slices is here. Copy or export the "
             "series again, with all its slices.",

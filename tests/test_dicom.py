@@ -187,7 +187,6 @@ def test_a_header_that_contradicts_the_positions_is_noted(tmp_path):
 
 @pytest.mark.parametrize(("thickness", "every"), [(5, 2), (2, 2), (5, 3)])
 def test_every_second_slice_missing_is_refused(tmp_path, thickness, every):
-    """Also of a series whose slices overlap."""
     write_series(tmp_path, step=6.0 * every, SpacingBetweenSlices=6, SliceThickness=thickness)
     with pytest.raises(DicomError, match=f"only one of every {every} slices is here") as caught:
         read_series(tmp_path)
@@ -201,6 +200,8 @@ def test_every_second_slice_missing_is_refused(tmp_path, thickness, every):
         (7.5, 2.5, 5, "one of every 3"),  # likewise
         (12, 6, 6, "one of every 2"),  # a gap as wide as the slices, or every second is missing
         (12, 6, None, "one of every 2"),
+        (6, 1, 4, "one of every 6"),  # 1 mm is what GDCM writes where it knows nothing
+        (2, 1, 2, "one of every 2"),  # likewise, or every second of slices that overlap
         (5.5, 5, 5, "the gap between"),
         (6, 0, 6, "the gap between"),
     ],

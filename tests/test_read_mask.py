@@ -102,3 +102,17 @@ def test_read_mask_refuses_another_geometry(tmp_path):
         save(dataset, path)
     with pytest.raises(DicomError, match="lies on no image"):
         dicom.read_mask(OneSeries(tmp_path), "P-1", "pre")
+
+
+def test_read_mask_refuses_damaged_pixels(tmp_path):
+    folder = tmp_path / "P-1" / "pre" / "t2w"
+    write_series(folder)
+    truth = np.zeros((2, 4, 24, 32), dtype=bool)
+    truth[0, 1, 3:9, 4:20] = True
+    write_mask(folder, truth)
+    path = folder.parent / "mask.dcm"
+    dataset = pydicom.dcmread(path)
+    dataset.PixelData = dataset.PixelData[:20]
+    save(dataset, path)
+    with pytest.raises(DicomError, match="mask.dcm: its pixel data are damaged or cut off"):
+        dicom.read_mask(OneSeries(tmp_path), "P-1", "pre")
