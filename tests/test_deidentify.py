@@ -313,6 +313,14 @@ def test_only_the_owner_reads_key_and_mapping(tmp_path):
     ]
 
 
+def test_the_reason_why_a_series_is_unclear_survives(tmp_path):
+    timing = {"RepetitionTime": 1500, "EchoTime": 40}
+    write_series(tmp_path / "in", SeriesDescription="T2", **timing)
+    deidentify_folder(tmp_path / "in", tmp_path / "out", key_path=tmp_path / "key")
+    (before,), (after,) = (find_series(tmp_path / name).table["reason"] for name in ("in", "out"))
+    assert before.startswith("TR 1500 ms, TE 40 ms") and before in after
+
+
 def test_batches_of_one_series_come_together(tmp_path):
     array = write_series(tmp_path / "a")
     (tmp_path / "b").mkdir()
@@ -328,9 +336,11 @@ def test_the_command(tmp_path, capsys):
     write_series(tmp_path / "in")
     shutil.copyfile(tmp_path / "in" / "I01.dcm", tmp_path / "shot.dcm")
     save(make_slice(noise(1)[0], 90, BurnedInAnnotation="YES"), tmp_path / "in" / "burned.dcm")
+    (tmp_path / "in" / "linked").symlink_to(tmp_path, target_is_directory=True)
     rest = [str(tmp_path / "out"), "--key", str(tmp_path / "key")]
     assert main(["deidentify", str(tmp_path / "in"), *rest]) == 1
     said = capsys.readouterr().out
+    assert "Left alone: 1 x linked folder" in said
     assert "4 file(s) written, 1 refused" in said and "burned.dcm" in said
     assert main(["deidentify", str(tmp_path / "absent"), *rest]) == 1
 

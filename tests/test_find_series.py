@@ -108,6 +108,23 @@ def test_contradictions_and_gaps_are_left_to_the_user(says, description, tags):
     assert says in found.reason
 
 
+@pytest.mark.parametrize(
+    ("says", "tags"),
+    [
+        ("TR 4000 ms, TE 90 ms; no Dixon part is named, by that t2w", T2),
+        ("TR 600 ms, TE 10 ms; ImageType says water; contrast agent X", T1 | WATER | AGENT),
+        ("neither T1- nor T2-weighted", {"RepetitionTime": "1500", "EchoTime": "40"}),
+        ("no RepetitionTime is given", {}),
+        ("slices are coronal", T2 | {"ImageOrientationPatient": "1\\0\\0\\0\\0\\-1"}),
+    ],
+)
+def test_what_was_unclear_stays_so_and_says_what_the_header_still_tells(says, tags):
+    found = judge("Unclear", **tags)
+    assert found.kind == "unclear"
+    assert says.replace("X", "Gadobutrol") in found.reason
+    assert found.reason.endswith("unclear before it was de-identified")
+
+
 def test_planes():
     assert plane(AXIAL) == "axial"
     assert plane("1\\0\\0\\0\\0.9\\0.4359") == "axial"  # tilted by 26 degrees
@@ -349,6 +366,8 @@ def test_strays_are_counted_and_damage_is_reported(tmp_path):
     write_series(tmp_path / "elsewhere")
     (tmp_path / "in" / "link.dcm").symlink_to(tmp_path / "elsewhere" / "I01.dcm")
     (tmp_path / "in" / "folder").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "in" / "inner").symlink_to(tmp_path / "in" / "series", target_is_directory=True)
+    write_series(tmp_path / "in" / ".hidden")
     found = find_series(tmp_path / "in", treatment_start=START)
     assert found.ignored == {
         "DICOMDIR": 1,
@@ -356,6 +375,8 @@ def test_strays_are_counted_and_damage_is_reported(tmp_path):
         "no DICOM": 1,
         "empty folder": 1,
         "link out of the folder": 1,
+        "linked folder": 2,
+        "hidden folder": 1,
     }
     assert [(finding.code, finding.file) for finding in found.findings] == [
         ("truncated", "cut.dcm")
@@ -406,9 +427,11 @@ def test_the_command_lists_then_copies_what_was_decided(tmp_path, capsys):
         about = {"PatientID": "P1", "StudyDate": day}
         write_series(tmp_path / "in" / day / "a", SeriesDescription="T1 TSE", **T1, **about)
         write_series(tmp_path / "in" / day / "b", SeriesDescription="T2 TSE", **T2, **about)
+    (tmp_path / "in" / ".trash").mkdir()
     command = ["find", str(tmp_path / "in"), str(study)]
     assert main(command) == 0
-    assert "4 series; proposed: 2" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "4 series; proposed: 2" in said and "Left alone: 1 x hidden folder" in said
     listed = study / "data" / "found_series.csv"
     table = pd.read_csv(listed, keep_default_na=False)
     table.loc[table["kind"] == "t1w", "decided"] = ["pre t1c", "post t1c"]

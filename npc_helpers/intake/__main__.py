@@ -49,6 +49,7 @@ def _find(options: argparse.Namespace) -> int:
     )
     for finding in found.findings:
         print(finding.file, finding.message, sep=": ")
+    _say_ignored(found.ignored)
     path = study.folder / LIST
     if path.exists():
         found = found.with_decisions(path)
@@ -65,6 +66,11 @@ def _find(options: argparse.Namespace) -> int:
     return 0
 
 
+def _say_ignored(ignored: dict[str, int]) -> None:
+    if ignored:
+        print("Left alone:", ", ".join(f"{number} x {what}" for what, number in ignored.items()))
+
+
 def _dates(column: pd.Series) -> dict[str, date]:
     return column.dropna().to_dict()
 
@@ -79,6 +85,7 @@ def _add_deidentify(commands) -> None:
 
 def _deidentify(options: argparse.Namespace) -> int:
     report = deidentify_folder(options.source, options.target, key_path=options.key)
+    _say_ignored(report.attrs["ignored"])
     refused = report[report["path"] == ""]
     for problem in refused["problem"]:
         print(problem)

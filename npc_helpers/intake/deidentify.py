@@ -100,7 +100,8 @@ def deidentify_folder(
     -------
     DataFrame
         One row per file: file (in the source), patient_id (the pseudonym), path (in the target,
-        blank if refused), problem (why it was refused, or what a person should look at).
+        blank if refused), problem (why it was refused, or what a person should look at). Its
+        ``attrs["ignored"]`` counts what is no DICOM, and folders not looked into, by kind.
 
     Raises
     ------
@@ -116,12 +117,14 @@ def deidentify_folder(
     key = Key.open(key_path, outside=target)
     known: dict[str, str] = {}
     rows = []
-    for path in progress_bar(list_dicom(source)[0], shown=progress, desc="removing names"):
+    paths, ignored = list_dicom(source)
+    for path in progress_bar(paths, shown=progress, desc="removing names"):
         name = path.relative_to(source).as_posix()
         try:
             with _without_warnings():
                 tags, _ = open_file(path)
                 if tags is None:
+                    ignored["no DICOM"] += 1
                     continue
                 dataset, patient = _deidentified(tags, key)
         except DicomError as error:
@@ -132,7 +135,9 @@ def deidentify_folder(
         if len(known) > n_known:
             key.write_mapping(known)
         rows.append([name, *_write(dataset, target, key)])
-    return pd.DataFrame(rows, columns=["file", "patient_id", "path", "problem"])
+    report = pd.DataFrame(rows, columns=["file", "patient_id", "path", "problem"])
+    report.attrs["ignored"] = dict(ignored)
+    return report
 
 
 def _write(dataset: Dataset, target: Path, key: Key) -> tuple[str, str, str]:

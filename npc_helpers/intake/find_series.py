@@ -68,7 +68,7 @@ class FoundSeries:
     findings : tuple of Finding
         Files that cannot be read, copies of the same image.
     ignored : dict of str to int
-        Files that are no DICOM images, counted by kind.
+        Files that are no DICOM images, and folders not looked into, counted by kind.
     """
 
     folder: Path
@@ -237,9 +237,9 @@ def find_series(
 ) -> FoundSeries:
     """List the MR series below a folder and propose which of them to use.
 
-    Only the few tags needed are read (`dicom_headers`). Files that are no DICOM, hidden files,
-    DICOMDIR and links that leave the folder are counted and left alone; a file that is damaged
-    becomes a finding and the others are listed all the same.
+    Only the few tags needed are read (`dicom_headers`). Files that are no DICOM, hidden files and
+    folders, DICOMDIR, links that leave the folder and every link to a folder are counted and left
+    alone; a file that is damaged becomes a finding and the others are listed all the same.
 
     Parameters
     ----------
@@ -288,12 +288,24 @@ def find_series(
 
 
 def list_dicom(folder: Path) -> tuple[list[Path], Counter]:
-    """Return the files below a folder that may be DICOM, sorted, and count the others."""
+    """Return the files below a folder that may be DICOM, sorted, and count the others.
+
+    What lies in hidden folders and behind linked ones is not looked at; the folders are counted.
+    """
     files, ignored = [], Counter()
     for where, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
         if not folders and not names:
             ignored["empty folder"] += 1
+        for name in folders:
+            if name.startswith("."):
+                ignored["hidden folder"] += 1
+            elif Path(where, name).is_symlink():
+                ignored["linked folder"] += 1
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and not Path(where, name).is_symlink()
+        )
         for name in sorted(names):
             path = Path(where, name)
             if name.startswith("."):

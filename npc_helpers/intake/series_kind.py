@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from npc_helpers.dicom_files import SECONDARY_CAPTURE
+from npc_helpers.schema import SERIES_DESCRIPTIONS
 
 T2_TR_MS, T2_TE_MS = 2000, 60  # T2-weighted: both longer
 T1_TR_MS, T1_TE_MS = 1000, 25  # T1-weighted: both shorter
@@ -99,9 +100,16 @@ def classify(tags: Mapping[str, str], *, orientations: Sequence[str] = ()) -> Ki
         found = check(tags, name)
         if found:
             return found
-    if name == "unclear":
-        return Kind("unclear", "it was unclear before it was de-identified")
     orientations = orientations or [tags.get("ImageOrientationPatient", "")]
+    if name == SERIES_DESCRIPTIONS["unclear"].lower():
+        left = _by_image(tags, "", orientations)
+        by_that = "" if left.kind == "unclear" else f", by that {left.kind}"
+        return Kind("unclear", f"{left.reason}{by_that}; unclear before it was de-identified")
+    return _by_image(tags, name, orientations)
+
+
+def _by_image(tags: Mapping[str, str], name: str, orientations: Sequence[str]) -> Kind:
+    """Judge a series by planes, Dixon part, timing and contrast."""
     planes = {plane(text) for text in set(orientations)}
     if len(planes) > 1:
         return Kind("localiser", f"images in several planes ({', '.join(sorted(planes))})")
