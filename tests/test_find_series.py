@@ -1,5 +1,6 @@
 """Sorting a folder of DICOM files into series, kinds and time points."""
 
+import os
 import shutil
 from datetime import date
 
@@ -312,6 +313,16 @@ def test_rivals_are_refused_until_the_user_decides(tmp_path):
         found.manifest()
     found.table["decided"] = "skip"
     assert found.manifest().empty
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+@pytest.mark.parametrize("name", ["T2: axial", "a\\b"])
+def test_a_folder_whose_name_no_manifest_can_hold_is_named_early(tmp_path, name):
+    one(tmp_path / "in" / name)
+    found = find_series(tmp_path / "in", treatment_start=START)
+    with pytest.raises(StudyError, match="Rename the folder"):
+        found.manifest()
+    assert len(found.copy_into(tmp_path / "study")) == 1
 
 
 def test_a_water_image_is_preferred_to_a_plain_one(tmp_path):

@@ -20,6 +20,7 @@ from pathlib import Path
 import pandas as pd
 
 from npc_helpers.artefacts import StudyError, atomic_path, dicom_files, series_checksum
+from npc_helpers.checks import is_inside
 from npc_helpers.dicom_files import is_link_outwards
 from npc_helpers.dicom_tags import DicomError, Finding
 from npc_helpers.intake.batches import FOLDER, batch_name, read_table
@@ -133,8 +134,9 @@ class FoundSeries:
         Raises
         ------
         StudyError
-            If a chosen series has no folder of its own (`copy_into` gives it one), or the column
-            ``decided`` holds something else than it may, or two series claim the same place.
+            If a chosen series has no folder of its own or one whose name a manifest cannot hold
+            (`copy_into` gives it one), or the column ``decided`` holds something else than it may,
+            or two series claim the same place.
         """
         rows = []
         for row, (patient, timepoint, sequence) in self._chosen().items():
@@ -146,6 +148,12 @@ class FoundSeries:
                     ".dcm. Use copy_into(study_folder), which sorts them."
                 )
             path = home.relative_to(self.folder).as_posix()
+            if not is_inside(self.folder, path):
+                raise StudyError(
+                    f"{path}: the {timepoint} {sequence} series of patient {patient} lies in a "
+                    "folder whose name a manifest cannot hold (':' or a backslash). Rename the "
+                    "folder, or use copy_into(study_folder)."
+                )
             n_images, checksum = len(self.files[row]), series_checksum(home)
             rows.append([patient, timepoint, sequence, path, n_images, source, checksum])
         return _manifest(rows)
