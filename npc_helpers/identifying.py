@@ -42,7 +42,7 @@ PERSONAL = (
 )
 HARMLESS = {"", "SYNTHETIC", "ANONYMOUS", "ANONYMIZED", "ANONYMISED", "REMOVED", "NONE", "0"}
 NO_NAME = re.compile(
-    r"(anon(ym(ous|i[sz]ed))?|de-?identified|removed|no[ _^]?name|none)?[\W_]*\d*[\W_]*",
+    r"(anon(ym(ous|i[sz]ed))?|de-?identified|removed|no[ _^]?name|none)[\W_]*\d*[\W_]*",
     re.IGNORECASE,
 )
 MADE_UP = "^SYNTHETIC"  # after the identifier: the names of the demonstration study
@@ -53,7 +53,7 @@ FIXED = {water + text for text in SERIES_DESCRIPTIONS.values() for water in ("",
 
 _START, _END = r"(?<![A-Za-z0-9_])(?<!\d\.)", r"(?![A-Za-z0-9_]|\.(?!0\b)\d)"
 PATTERNS = {
-    "an e-mail address": r"[\w.+-]+@(?!example\.)[\w-]+\.[A-Za-z]{2,}\b",
+    "an e-mail address": r"(?<![\w.+-])[\w.+-]{1,64}@(?!example\.)[\w-]+\.[A-Za-z]{2,}\b",
     "a national identity number": (
         rf"{_START}[1-9]\d{{5}}(19|20)\d{{2}}(0[1-9]|1[0-2])([0-2]\d|3[01])\d{{3}}[\dXx]{_END}"
     ),
@@ -64,7 +64,7 @@ PATTERNS = {
         rf"|\+\d{{2,3}}[ -]\d{{2,4}}([ -]\d{{3,4}}){{2}}){_END}"
     ),
     "a name as DICOM writes it": (
-        r"\b[A-Z][A-Za-z'-]+\^[A-Z][A-Za-z'-]+|[\u4e00-\u9fff]+\^[\u4e00-\u9fff]+"
+        r"\b[A-Z][A-Za-z'-]{1,40}\^[A-Z][A-Za-z'-]|[\u4e00-\u9fff]{1,9}\^[\u4e00-\u9fff]"
     ),
     "a printed DICOM header with a name or birth date": (
         r"\(0010,\s?(0030|1040|2154|4000)\)[^\n]{0,60}:\s*'[^'\s]"
@@ -81,6 +81,7 @@ TABLE_FILES, TEXT_FILES = {".csv", ".tsv"}, {".txt", ".json", ".html", ".htm"}
 BARE = {b"\2\0", b"\x08\0", b"\0\x08"}  # how a DICOM file without a preamble begins
 OTHER_SOFTWARE = ("pyvenv.cfg", "conda-meta")  # a folder with one of them is an installation
 COLOUR = re.compile(r"\x1b\[[\d;]*m")  # in tracebacks
+EMBEDDED = re.compile(r"base64,[A-Za-z0-9+/=]{100,}")
 LIBRARY = re.compile(r"plotly\.js v\d|@license|Copyright")  # how a script of others begins
 REMEDY = (
     "Take it out, or de-identify the images again from the originals: "
@@ -209,7 +210,11 @@ def _in_element(element, vr: str, personal: str) -> Iterable[str]:
 def _in_image(dataset, *, own: bool) -> Iterable[str]:
     """Judge what is said about the image as a whole."""
     name, patient = _value(dataset, "PatientName"), _value(dataset, "PatientID")
-    if name not in ("", patient, patient + MADE_UP) and not NO_NAME.fullmatch(name):
+    if (
+        name.strip("^= ")
+        and name not in (patient, patient + MADE_UP)
+        and not NO_NAME.fullmatch(name)
+    ):
         yield "PatientName is not the identifier"
     if NAME_AS_ID.fullmatch(patient):
         yield "PatientID is written like a name"
@@ -294,7 +299,7 @@ def check_texts(folder: Path) -> list[Problem]:
         elif suffix in TEXT_FILES:
             problems += [
                 Problem(where, "", "", f"it holds {kind}", "Take it out.")
-                for kind in kinds_of_identity(_without_libraries(_text(path)))
+                for kind in kinds_of_identity(_own_text(_text(path)))
             ]
     return problems
 
@@ -311,9 +316,9 @@ def _text(path: Path) -> str:
         return content.decode("gb18030", errors="replace")
 
 
-def _without_libraries(page: str) -> str:
-    """Return a page without the scripts of others, who sign them."""
-    first, *scripts = page.split("<script")
+def _own_text(page: str) -> str:
+    """Return a page without its pictures, and without the scripts of others, who sign them."""
+    first, *scripts = EMBEDDED.sub("", page).split("<script")
     return first + "".join(
         script.partition("</script>")[2] if LIBRARY.search(script[:1000]) else script
         for script in scripts
@@ -348,12 +353,12 @@ def _in_notebook(text: str) -> Iterable[tuple[str, str]]:
 
 
 def _cell_text(cell: dict) -> str:
-    parts = [_as_text(cell.get("source", ""))]
+    parts = [_own_text(_as_text(cell.get("source", "")))]
     for output in cell.get("outputs", []):
         parts += [_as_text(output.get(name, "")) for name in ("text", "evalue", "traceback")]
         for kind, content in output.get("data", {}).items():
             if not kind.startswith("image/") or kind == "image/svg+xml":
-                parts.append(_without_libraries(_as_text(content)))
+                parts.append(_own_text(_as_text(content)))
     return COLOUR.sub(" ", "\n".join(parts))
 
 

@@ -402,7 +402,7 @@ def test_who_is_who_is_known_however_the_run_ends(tmp_path, monkeypatch):
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(key.read_mapping())
 
 
-def test_warnings_repeat_no_original_also_from_threads(tmp_path, recwarn):
+def test_warnings_and_log_repeat_no_original_also_from_threads(tmp_path, recwarn, caplog):
     with pydicom.config.disable_value_validation():
         for number in range(40):
             uid = f"1.2.{NAME}.{number}"
@@ -410,6 +410,7 @@ def test_warnings_repeat_no_original_also_from_threads(tmp_path, recwarn):
             save(dataset, tmp_path / "in" / f"{number}.dcm")
     filters = list(warnings.filters)
     recwarn.clear()
+    caplog.clear()
     with ThreadPoolExecutor(8) as pool:
         results = list(
             pool.map(lambda path: deidentify_file(path, KEY), sorted((tmp_path / "in").iterdir()))
@@ -417,6 +418,7 @@ def test_warnings_repeat_no_original_also_from_threads(tmp_path, recwarn):
     deidentify_folder(tmp_path / "in", tmp_path / "out", key_path=tmp_path / "key")
     assert len(results) == 40 and warnings.filters == filters
     assert not [warning for warning in recwarn if NAME in str(warning.message)]
+    assert NAME not in caplog.text and not pydicom.config.logger.disabled
 
 
 def test_a_patient_with_several_identifiers_is_refused_everywhere(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -67,6 +68,7 @@ def test_every_personal_element_is_found_and_not_repeated(tmp_path, keyword):
         ({"patient_id": "D", "PatientName": NAME}, "PatientName is not the identifier"),
         ({"PatientName": "P-1^" + "MARIA"}, "PatientName is not the identifier"),
         ({"patient_id": "LI WEI", "PatientName": "LI WEI"}, "PatientID is written like a name"),
+        ({"PatientName": "00471147"}, "PatientName is not the identifier"),
         ({"ReviewerName": "Li Wei"}, "ReviewerName is filled"),
         ({"HumanPerformerName": "Li Wei"}, "HumanPerformerName is filled"),
     ],
@@ -180,6 +182,13 @@ def test_texts(text, kinds):
     found = kinds_of_identity(text)
     assert len(found) == len(kinds), found
     assert all(one.startswith(kind) for one, kind in zip(found, kinds, strict=True))
+
+
+@pytest.mark.parametrize("character", ["a", "A", "1", "字", "1 ", "A-", "+", "^"])
+def test_long_lines_take_no_longer_than_their_length(character):
+    start = time.monotonic()
+    kinds_of_identity(character * 300_000)
+    assert time.monotonic() - start < 5
 
 
 def test_tables_and_notebooks_are_searched(tmp_path):

@@ -165,13 +165,17 @@ _one_at_a_time = RLock()
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Keep pydicom's warnings silent, as they repeat the values they are about.
+    """Keep pydicom's warnings and log silent, as they repeat the values they are about.
 
     Filters of warnings are one for the whole process: so one thread at a time.
     """
     with _one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        before, pydicom.config.logger.disabled = pydicom.config.logger.disabled, True
+        try:
+            yield
+        finally:
+            pydicom.config.logger.disabled = before
 
 
 def _deidentified(tags: Tags, key: Key) -> tuple[Dataset, str]:
