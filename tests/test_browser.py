@@ -369,6 +369,20 @@ def test_letters_do_not_reach_the_notebook(lab, t2w):
     assert t2w.is_visible()
 
 
+def test_help_puts_every_key_beside_its_meaning(lab, t2w):
+    terms = lab.page.locator(".npc-help").first
+    assert not terms.is_visible()
+    press(lab, "?")
+    keys, meanings = (
+        [one.bounding_box() for one in terms.locator(tag).all()] for tag in ("dt", "dd")
+    )
+    assert len(keys) == len(meanings) >= 12
+    assert [one["y"] for one in keys] == [one["y"] for one in meanings]
+    assert {one["x"] for one in meanings} == {meanings[0]["x"]}
+    press(lab, "?")
+    assert not terms.is_visible()
+
+
 def test_right_drag_changes_brightness_and_a_preset_brings_it_back(lab, t2w):
     t2w.focus()
     lab.page.keyboard.press("1")
