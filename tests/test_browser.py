@@ -636,6 +636,14 @@ def test_map_without_positive_evidence_says_so_and_leaves_the_image(explorer):
     assert "no positive evidence" in caption
 
 
+def test_wheel_changes_the_slice_of_both_maps(explorer):
+    explorer.page.locator(".npc-frame").first.hover()
+    for pixels in (100, *[4] * 13, -100):
+        explorer.page.mouse.wheel(0, pixels)
+    explorer.page.wait_for_timeout(200)
+    assert explorer.page.locator("input[aria-label=slice]").input_value() == "1"
+
+
 def test_opacity_slider_changes_pixels(explorer):
     slider = explorer.page.locator("input[data-name=opacity]")
     for value in ("0", "1"):

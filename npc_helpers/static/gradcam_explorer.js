@@ -137,10 +137,7 @@ function render({ model, el }) {
     pane.lines.append(pane.truth, pane.region);
     pane.frame.addEventListener("pointermove", (event) => hover(when, event));
     pane.frame.addEventListener("pointerleave", () => (status.textContent = " "));
-    pane.frame.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      move(Math.sign(event.deltaY));
-    }, { passive: false });
+    onWheel(pane.frame, move);
     return pane;
   }
 

@@ -17,14 +17,12 @@ const HELP = [
 const SMALLEST = 8;
 const GRIP_PX = 8; // how near to an edge, on the screen, counts as on it
 const NO_ANSWER_MS = 4000;
-const WHEEL_PX = 50; // a notch of a mouse wheel is more, an event of a touchpad far less
-const LINE_PX = 17; // where a browser counts a wheel in lines
 
 function render({ model, el }) {
   const root = element("div", { class: "npc-widget" });
   el.replaceChildren(root);
   let series, volumes, panes, windows, drag = null, draft = null, inverted = false;
-  let nudging = 0, waiting = 0, rolled = 0, counter = Date.now();
+  let nudging = 0, waiting = 0, counter = Date.now();
 
   // --- the page ------------------------------------------------------------------------------
 
@@ -100,20 +98,8 @@ function render({ model, el }) {
       event.preventDefault();
       event.stopPropagation(); // JupyterLab would open its own menu over a right drag
     });
-    on("wheel", (event) => {
-      event.preventDefault();
-      roll(one, event.deltaMode ? event.deltaY * LINE_PX : event.deltaY);
-    });
+    onWheel(pane.frame, (step) => showSlice(sliceOf(one) + step));
     return pane;
-  }
-
-  // A slice for each notch of a wheel; a touchpad's small steps add up to one.
-  function roll(one, pixels) {
-    rolled = rolled * pixels < 0 ? pixels : rolled + pixels;
-    if (Math.abs(rolled) < WHEEL_PX) return;
-    const step = Math.sign(rolled);
-    rolled = 0;
-    showSlice(sliceOf(one) + step);
   }
 
   // --- drawing -------------------------------------------------------------------------------

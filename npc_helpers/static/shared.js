@@ -30,6 +30,24 @@ function clamp(value, low, high) {
   return Math.min(Math.max(value, low), high);
 }
 
+const WHEEL_PX = 50; // a notch of a mouse wheel is more, an event of a touchpad far less
+const LINE_PX = 17; // where a browser counts a wheel in lines
+
+// Call `step` with 1 or -1 for each notch of a wheel; a touchpad's small movements add up to one.
+function onWheel(frame, step) {
+  let rolled = 0;
+  const roll = (event) => {
+    event.preventDefault();
+    const pixels = event.deltaMode ? event.deltaY * LINE_PX : event.deltaY;
+    rolled = rolled * pixels < 0 ? pixels : rolled + pixels;
+    if (Math.abs(rolled) < WHEEL_PX) return;
+    const direction = Math.sign(rolled);
+    rolled = 0;
+    step(direction);
+  };
+  frame.addEventListener("wheel", roll, { passive: false });
+}
+
 // One picture: a canvas in image pixels, an overlay of lines, and letters at the edges.
 // `spacing` is mm between rows and between columns, so that a circle stays round.
 class Pane {
