@@ -1,5 +1,6 @@
 """JupyterLab or Voilà on a free port and a headless Chromium: for tests with eyes and hands."""
 
+import base64
 import os
 import shutil
 import socket
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+import numpy as np
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -149,10 +151,6 @@ class Lab:
 
     def pixels(self, selector, number=0):
         """Read back a canvas: (rows, columns, 4) uint8."""
-        import base64
-
-        import numpy as np
-
         rows, columns, data = (
             self.page.locator(selector)
             .nth(number)
@@ -175,6 +173,52 @@ class Lab:
             for url in self.requests
             if not url.startswith(("http://127.0.0.1", "data:", "blob:"))
         ]
+
+
+# --- a hand on mouse and keyboard --------------------------------------------------------------
+
+
+def wait_for_answer(lab):
+    """Until the last command has come back and is drawn."""
+    lab.page.wait_for_function("document.querySelector('.npc-widget').dataset.waiting !== 'yes'")
+    lab.page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
+
+
+def press(lab, *keys):
+    """Press keys wherever the focus is, and wait for Python's answer to each."""
+    for key in keys:
+        lab.page.keyboard.press(key)
+        wait_for_answer(lab)
+
+
+def place(lab):
+    return lab.page.locator(".npc-place").first.inner_text()
+
+
+def drag(lab, frame, start, end, *, shift=True):
+    """Drag between two points in image pixels, and wait for Python's answer."""
+    drag_mouse(lab.page, frame, start, end, shift=shift)
+    wait_for_answer(lab)
+
+
+def drag_mouse(page, frame, start, end, *, shift=True):
+    box = frame.locator("canvas").bounding_box()
+    scale = np.array([box["width"], box["height"]]) / 512
+    corner = np.array([box["x"], box["y"]])
+    mouse = page.mouse
+    if shift:
+        page.keyboard.down("Shift")
+    mouse.move(*(corner + scale * start))
+    mouse.down()
+    for step in np.linspace(0, 1, 8):
+        mouse.move(*(corner + scale * (np.array(start) * (1 - step) + np.array(end) * step)))
+    mouse.up()
+    if shift:
+        page.keyboard.up("Shift")
+
+
+def assert_box(found, expected):
+    assert np.abs(np.array(found) - expected).max() <= 1, (found, expected)
 
 
 @contextmanager

@@ -1,17 +1,24 @@
-"""The widgets in JupyterLab under a real browser: what is drawn, dragged and typed."""
+"""The rectangle editor in JupyterLab under a real browser: what is drawn, dragged and typed."""
 
 import json
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from browser import CHROMIUM, Lab, chromium, jupyterlab, voila, write_notebook
-from small_study import make_study, with_images
-
-from npc_helpers import notebooks
-from npc_helpers.roi import BOX
-from npc_helpers.study import Study
+from browser import (
+    CHROMIUM,
+    Lab,
+    assert_box,
+    chromium,
+    drag,
+    drag_mouse,
+    jupyterlab,
+    place,
+    press,
+    voila,
+    wait_for_answer,
+    write_notebook,
+)
 
 pytestmark = [
     pytest.mark.browser,
@@ -58,28 +65,6 @@ from npc_helpers.widgets import IntegerBoxes
 boxes = IntegerBoxes(session)
 """
 )
-EXPLORER = """
-import numpy as np, pandas as pd
-from npc_helpers.settings import TUTORIAL
-from npc_helpers.widgets import GradCamExplorer
-from npc_helpers.widgets.gradcam_explorer import Examination
-
-index = pd.DataFrame([("t2w", i, 60, 150, 460, 351) for i in range(3)],
-                     columns=["sequence", "slice_index", "x0", "y0", "x1", "y1"])
-mask = np.zeros((3, 512, 512), dtype=bool)
-mask[:, 200:260, 240:300] = True
-grey = np.tile(np.arange(512) // 2, (3, 512, 1)).astype(np.uint8)
-
-def compute(patient_id, timepoint, model):
-    cells = np.add.outer(np.arange(6.0), np.arange(6.0) * 2) - 6
-    flat = {"pre": cells, "post": -np.abs(cells) - 1}[timepoint]
-    return {target: np.repeat(flat[None], 3, axis=0) for target in ("margin", "logit", "softmax")}
-
-explorer = GradCamExplorer(
-    ["A", "B"], lambda *where: Examination({"t2w": grey}, index, mask=mask, letters="RLAP"),
-    compute, setting=TUTORIAL, note="demonstration cohort, synthetic",
-    limits={when: dict.fromkeys(("margin", "logit", "softmax"), 10.0) for when in ("pre", "post")})
-"""
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +82,6 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module", params=["JupyterLab Light"])
 def address(folder, request):
     write_notebook(folder / "editor.ipynb", SETUP, "editor", STATE)
-    write_notebook(folder / "explorer.ipynb", EXPLORER, "explorer")
     write_notebook(folder / "restart.ipynb", SETUP.replace("rois.csv", "own.csv"), "editor", STATE)
     write_notebook(folder / "numbers.ipynb", NUMBERS, "boxes")
     write_notebook(folder / "dense.ipynb", SETUP.replace("rois.csv", "dense.csv"), "editor", STATE)
@@ -133,51 +117,8 @@ def t2w(lab):
     return frame
 
 
-def wait_for_answer(lab):
-    """Until the last command has come back and is drawn."""
-    lab.page.wait_for_function("document.querySelector('.npc-widget').dataset.waiting !== 'yes'")
-    lab.page.evaluate("new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
-
-
-def press(lab, *keys):
-    """Press keys wherever the focus is, and wait for Python's answer to each."""
-    for key in keys:
-        lab.page.keyboard.press(key)
-        wait_for_answer(lab)
-
-
-def place(lab):
-    return lab.page.locator(".npc-place").first.inner_text()
-
-
 def state(lab):
     return json.loads(lab.run(2))
-
-
-def drag(lab, frame, start, end, *, shift=True):
-    """Drag between two points in image pixels, and wait for Python's answer."""
-    drag_mouse(lab.page, frame, start, end, shift=shift)
-    wait_for_answer(lab)
-
-
-def drag_mouse(page, frame, start, end, *, shift=True):
-    box = frame.locator("canvas").bounding_box()
-    scale = np.array([box["width"], box["height"]]) / 512
-    corner = np.array([box["x"], box["y"]])
-    mouse = page.mouse
-    if shift:
-        page.keyboard.down("Shift")
-    mouse.move(*(corner + scale * start))
-    mouse.down()
-    for step in np.linspace(0, 1, 8):
-        mouse.move(*(corner + scale * (np.array(start) * (1 - step) + np.array(end) * step)))
-    mouse.up()
-    if shift:
-        page.keyboard.up("Shift")
-
-
-def assert_box(found, expected):
-    assert np.abs(np.array(found) - expected).max() <= 1, (found, expected)
 
 
 def made_up_head(seed):
@@ -511,161 +452,6 @@ def test_numbers_typed_into_fields_reach_the_file(browser, address, folder):
     assert "A,pre,t2w,0,100,110,300,310,manual" in (folder / "typed.csv").read_text()
     assert opened.errors == []
     page.close()
-
-
-# --- the real notebook ------------------------------------------------------------------------
-
-
-def test_notebook_02_from_the_mouse_to_the_file(browser, tmp_path, monkeypatch):
-    """Run it on a study of two, draw, change the slice, undo, save, reload: the file agrees."""
-    study = Study(with_images(make_study(tmp_path / "study", patients=2)))
-    monkeypatch.setenv("NPC_STUDY", str(study.folder))
-    book = notebooks.from_source(notebooks.FOLDER / "py" / "02_crop_roi.py")
-    nbformat.write(book, tmp_path / "02_crop_roi.ipynb")
-    editor, saving = (
-        next(
-            i
-            for i, cell in enumerate(book.cells)
-            if cell.cell_type == "code" and word in cell.source
-        )
-        for word in ("RoiEditor(session)", 'write_table("rois.csv"')
-    )
-
-    def rectangles():
-        table = study.read_table("rois.csv", notebook="02_crop_roi")
-        table = table[(table.timepoint == "pre") & (table.sequence == "t2w")]
-        return table.set_index(["patient_id", "slice_index"])[BOX]
-
-    with jupyterlab(tmp_path) as address:
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        lab = Lab(page, address, "02_crop_roi.ipynb")
-        assert lab.run_all() == []
-        untouched = rectangles()
-        assert len(untouched) == 6 and (untouched == [56, 156, 456, 356]).all(axis=None)
-
-        frame = open_editor(lab, editor)
-        patient = place(lab).split()[1].rstrip(",")
-        assert f"patient {patient}, pre-treatment" in place(lab) and "slice 1 of 3" in place(lab)
-        drag(lab, frame, (100, 120), (400, 330))
-        press(lab, "PageUp")
-        assert "slice 2 of 3" in place(lab)
-        drag(lab, frame, (50, 60), (300, 260))
-        press(lab, "Control+z")
-        press(lab, "PageUp")
-        drag(lab, frame, (30, 40), (230, 140))
-        assert study.artefact_state("rois.csv") == "stale"  # drawn since it was written
-        assert "saved 24 rectangles" in lab.run(saving)
-        page.close()
-
-        drawn = {0: (100, 120, 400, 330), 1: (56, 156, 456, 356), 2: (30, 40, 230, 140)}
-        for number, box in drawn.items():
-            assert_box(rectangles().loc[patient, number], box)
-        pd.testing.assert_frame_equal(rectangles().drop(patient), untouched.drop(patient))
-
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        lab = Lab(page, address, "02_crop_roi.ipynb")
-        lab.run(editor)  # a new session takes up what was drawn
-        open_editor(lab, editor)
-        for number in drawn:
-            x0, y0, x1, y1 = rectangles().loc[patient, number]
-            numbers = f"columns {x0} to {x1}, rows {y0} to {y1}"
-            page.wait_for_function(
-                "(text) => document.querySelector('.npc-status').innerText.includes(text)",
-                arg=numbers,
-            )
-            press(lab, "PageUp")
-        page.close()
-
-
-def open_editor(lab, number):
-    """Scroll to the editor and focus its first picture, drawn and wholly on the screen."""
-    lab.show(number)
-    lab.page.wait_for_selector("[data-draw-ms]", timeout=30_000)
-    frame = lab.page.locator(".npc-frame").first
-    frame.scroll_into_view_if_needed()
-    frame.focus()
-    return frame
-
-
-# --- explorer ---------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def explorer(browser, address):
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    opened = Lab(page, address, "explorer.ipynb")
-    assert "Traceback" not in opened.run(0)
-    opened.run(1)
-    page.wait_for_selector(".npc-frame canvas", timeout=30_000)
-    page.wait_for_selector("[data-draw-ms]")
-    yield opened
-    page.close()
-
-
-def expected_blend(opacity):
-    """What numpy and matplotlib make of the same map, through `gradcam.to_image`."""
-    from types import SimpleNamespace
-
-    from matplotlib import colormaps
-
-    from npc_helpers.gradcam import to_image
-    from npc_helpers.settings import TUTORIAL
-
-    cells = np.add.outer(np.arange(6.0), np.arange(6.0) * 2) - 6
-    box = SimpleNamespace(x0=60, y0=150, x1=460, y1=351)
-    heat = to_image(cells, box, (512, 512), setting=TUTORIAL)
-    grey = np.tile(np.arange(512) // 2, (512, 1)).astype(float)
-    shown = np.repeat(grey[..., None], 3, axis=2)
-    seen = np.isfinite(heat)
-    colour = colormaps["inferno"](np.rint(np.clip(heat[seen] / 10, 0, 1) * 255).astype(int))
-    shown[seen] = (1 - opacity) * shown[seen] + opacity * colour[:, :3] * 255
-    return shown
-
-
-def test_map_lies_where_the_package_puts_it(explorer):
-    shown = explorer.pixels(".npc-pane canvas", 0)[..., :3].astype(float)
-    # a share on the border between two of the 256 colours may fall to either side
-    assert np.abs(shown - expected_blend(0.5)).max() <= 4
-    assert np.abs(shown - expected_blend(0.5)).mean() < 0.6
-
-
-def test_map_without_positive_evidence_says_so_and_leaves_the_image(explorer):
-    shown = explorer.pixels(".npc-pane canvas", 1)
-    np.testing.assert_array_equal(shown[..., 0], np.tile(np.arange(512) // 2, (512, 1)))
-    caption = explorer.page.locator(".npc-pane figcaption").nth(1).inner_text()
-    assert "no positive evidence" in caption
-
-
-def test_wheel_changes_the_slice_of_both_maps(explorer):
-    explorer.page.locator(".npc-frame").first.hover()
-    for pixels in (100, *[4] * 13, -100):
-        explorer.page.mouse.wheel(0, pixels)
-    explorer.page.wait_for_timeout(200)
-    assert explorer.page.locator("input[aria-label=slice]").input_value() == "1"
-
-
-def test_opacity_slider_changes_pixels(explorer):
-    slider = explorer.page.locator("input[data-name=opacity]")
-    for value in ("0", "1"):
-        slider.evaluate(
-            "(bar, value) => { bar.value = value; bar.dispatchEvent(new Event('input')); }", value
-        )
-        explorer.page.wait_for_timeout(200)
-        shown = explorer.pixels(".npc-pane canvas", 0)[..., :3].astype(float)
-        assert np.abs(shown - expected_blend(float(value))).mean() < 0.6
-
-
-def test_hover_tells_the_value_of_the_map(explorer, shots):
-    frame = explorer.page.locator(".npc-frame").first
-    frame.scroll_into_view_if_needed()
-    box = frame.locator("canvas").bounding_box()
-    scale = box["width"] / 512
-    explorer.page.mouse.move(box["x"] + 250.5 * scale, box["y"] + 260.5 * scale)
-    explorer.page.wait_for_timeout(100)
-    text = explorer.page.locator(".npc-status").first.inner_text()
-    assert text.startswith("pre: column 250, row 260, grey 125, map ")
-    explorer.page.locator(".npc-widget").first.screenshot(path=shots / "gradcam_explorer.png")
-    assert explorer.foreign_requests() == [] and explorer.errors == []
 
 
 # --- dark theme -------------------------------------------------------------------------------
