@@ -1,17 +1,19 @@
 """Does the synthetic cohort discriminate as it should? Twenty seeds of both presets.
 
-Prints, for each preset, the C-index of what can be known about a patient (stage, T and N, the
-latent drawn in the images before treatment, the one drawn after it, both, all that drives the
-hazard) and three-year progression-free survival, beside the targets of a 60,000-patient draw of
-the same hazard model. Latents are known without error here: a model that sees images stays below.
-"Vote" is the mean of two probabilities, as the paper's ensemble forms it, here of logistic models
-of the two latents.
+Prints, for each preset, the C-index of what can be known about a patient, and three-year
+progression-free survival, beside the targets. "Pre" and "post" are two perfect readers of the
+images: each knows T, N and the latent drawn in the images of its time point, and is a logistic
+model of the label, as the networks are. "Vote" is the mean of their two probabilities, as the
+paper's ensemble forms it. "Both" is a Cox model of the two latents, "oracle" all that drives the
+hazard.
 
     python benchmarks/calibrate_cohort.py [--seeds 20] [--first-seed 2022] [--each]
-    python benchmarks/calibrate_cohort.py --choose 60
+    python benchmarks/calibrate_cohort.py --choose 200
 
-The second form draws the default cohort with other values of `survival.SERIES` and lists those
-whose cohorts lie nearest to the targets.
+The second form draws the default cohort with other values of `survival.SERIES`. Of those in which
+the paper's order of the two readers and their vote is plain to see, by C-index and by AUC, it
+lists the ones nearest to the targets and, where none was set, to the mean of all cohorts drawn.
+Images and trained networks play no part in the choice.
 """
 
 from __future__ import annotations
@@ -30,12 +32,19 @@ from npc_helpers.cohort import progression_free_survival
 from npc_helpers.synthetic import survival
 from npc_helpers.synthetic.registry import Cohort, make_cohort
 
-# C-indexes and survival of 60,000 draws without reviews, lock or table totals. The order is that
-# of `measure`; None: no target was set.
+# In the order of `measure`; None: no target. For `paper_like` the C-indexes of the two models and
+# of their vote are the paper's; those of stage, survival and events, and all of `literature`, come
+# from 60,000 draws of the literature's model without reviews, lock or table totals.
 TARGETS = {
-    "paper_like": (0.585, 0.627, 0.740, 0.805, 0.814, 0.833, 0.76, 0.82, 0.66, 0.27, *[None] * 5),
+    "paper_like": (
+        *(0.585, 0.627, 0.717, 0.811, None, None, 0.76, 0.82, 0.66, 0.27, None, 0.830),
+        *(None, None, None),
+    ),
     "literature": (0.589, 0.624, 0.681, 0.694, 0.716, 0.744, 0.76, 0.81, 0.66, 0.28, *[None] * 5),
 }
+
+
+CLEAR_STEP = 0.01  # from one rung of the paper's ladder to the next
 
 
 def outcome_table(cohort: Cohort) -> pd.DataFrame:
@@ -70,14 +79,14 @@ def measure(cohort: Cohort) -> dict[str, float]:
     stage = table["stage_iva"] == 1
     vote = {}
     for name, latent in (("pre", "aggressiveness"), ("post", "residual")):
-        model = LogisticRegression().fit(table[[latent]], high_risk)
-        vote[name] = model.predict_proba(table[[latent]])[:, 1]
+        seen = table[[latent, "t", "n"]]
+        vote[name] = LogisticRegression().fit(seen, high_risk).predict_proba(seen)[:, 1]
     vote["vote"] = (vote["pre"] + vote["post"]) / 2
     return {
         "C stage": c_index(table["stage_iva"]),
         "C T+N": cox(["t", "n"]),
-        "C pre": c_index(table["aggressiveness"]),
-        "C post": c_index(table["residual"]),
+        "C pre": c_index(vote["pre"]),
+        "C post": c_index(vote["post"]),
         "C both": cox(["aggressiveness", "residual"]),
         "C oracle": c_index(table["oracle_risk"]),
         "PFS36": survival_at_36(table),
@@ -96,17 +105,21 @@ def choose(number: int) -> None:
     for survival.SERIES in range(number):
         rows[survival.SERIES] = measure(make_cohort())
     table = pd.DataFrame.from_dict(rows, orient="index")
-    target = pd.Series(TARGETS["paper_like"], table.columns, dtype=float)
-    distance = (((table - target) / table.std()) ** 2).mean(axis=1) ** 0.5  # where there is one
-    nearest = table.assign(distance=distance).sort_values("distance").head(6).T
+    target = pd.Series(TARGETS["paper_like"], table.columns, dtype=float).fillna(table.mean())
+    table["distance"] = (((table - target) / table.std()) ** 2).mean(axis=1) ** 0.5
+    steps = {name: _steps(table, name) for name in ("C", "AUC")}
+    for name, gains in steps.items():
+        print(f"pre < post <= vote by {name}: {(gains >= 0).all(axis=1).mean():.0%} of cohorts")
+    clear = pd.concat(steps, axis=1).min(axis=1) >= CLEAR_STEP
+    nearest = table[clear].sort_values("distance").head(6).T
     summary = nearest.assign(target=target, mean=table.mean(), SD=table.std())
+    print(f"the nearest of those {clear.sum()} in which every step is at least {CLEAR_STEP}")
     print(summary.round(3).to_string(na_rep="-"))
-    by = {
-        name: (table[f"{name} pre"] < table[f"{name} post"])
-        & (table[f"{name} post"] <= table[f"{name} vote"])
-        for name in ("C", "AUC")
-    }
-    print({f"pre < post <= vote by {name}": f"{holds.mean():.0%}" for name, holds in by.items()})
+
+
+def _steps(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    ladder = table[[f"{name} {who}" for who in ("pre", "post", "vote")]]
+    return ladder.diff(axis=1).iloc[:, 1:]
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from npc_helpers.roi import to_uint8
-from npc_helpers.synthetic.anatomy import LEVELS, draw_anatomy
-from npc_helpers.synthetic.mri import Scan, acquire, render, scan_stream
+from npc_helpers.synthetic.anatomy import draw_anatomy
+from npc_helpers.synthetic.mri import LEVEL_NAMES, Scan, acquire, render, scan_stream
 from npc_helpers.synthetic.patient import Patient
 from npc_helpers.synthetic.protocols import DEFAULT, PROTOCOLS
 from npc_helpers.synthetic.registry import make_cohort
@@ -21,14 +21,14 @@ from npc_helpers.synthetic.registry import make_cohort
 FOLDER = Path(__file__).resolve().parent / "images"
 SIZE = 210  # of a panel, in pixels
 TITLE = 16
-GREYS = 32  # keeps a sheet below 300 kB
-NAMES = [name for name, _ in LEVELS]
+BRIGHTEST = {"t2w": 98.0, "t1c": 99.6}  # percentile at the upper end of the window
+GREYS = 28  # keeps a sheet below 300 kB
 Panel = tuple[str, np.ndarray]
 
 
-def panel(text: str, stack: np.ndarray, level: str, *, high: float = 99.5) -> Panel:
+def panel(text: str, stack: np.ndarray, level: str, *, high: float = BRIGHTEST["t2w"]) -> Panel:
     """Return one slice of a series under a title; the window ends at the percentile `high`."""
-    return text, to_uint8(stack, high=high)[NAMES.index(level), 24:488, 24:488]
+    return text, to_uint8(stack, high=high)[LEVEL_NAMES.index(level), 24:488, 24:488]
 
 
 def sheet(rows: list[list[Panel]], name: str) -> None:
@@ -51,17 +51,28 @@ def levels(patients: list[Patient]) -> list[list[Panel]]:
     """Return all slices of one patient on both sequences, uppermost first."""
     images = render(_like(patients, t_category=3, n_category=2), "pre")
     return [
-        [panel(f"{sequence} {level}", images[sequence], level) for level in reversed(NAMES)]
+        [
+            panel(f"{sequence} {level}", images[sequence], level, high=BRIGHTEST[sequence])
+            for level in reversed(LEVEL_NAMES)
+        ]
         for sequence in ("t2w", "t1c")
     ]
 
 
 def t_categories(patients: list[Patient]) -> list[list[Panel]]:
-    """Return one patient per T category at the two levels that decide on it."""
-    views = (("t2w", "rosenmueller"), ("t1c", "rosenmueller"), ("t1c", "sphenoid"))
+    """Return one patient per T category at the three levels that decide on it."""
+    views = (
+        ("t2w", "rosenmueller"),
+        ("t1c", "rosenmueller"),
+        ("t1c", "sphenoid"),
+        ("t1c", "sella"),
+    )
     made = {t: render(_like(patients, t_category=t), "pre") for t in (1, 2, 3, 4)}
     return [
-        [panel(f"T{t} {sequence} {level}", made[t][sequence], level) for t in made]
+        [
+            panel(f"T{t} {sequence} {level}", made[t][sequence], level, high=BRIGHTEST[sequence])
+            for t in made
+        ]
         for sequence, level in views
     ]
 
@@ -75,7 +86,12 @@ def responses(patients: list[Patient], response: dict[str, str]) -> list[list[Pa
         made = {timepoint: render(one, timepoint) for timepoint in ("pre", "post")}
         rows.append(
             [
-                panel(f"{kind}: {timepoint} {sequence}", made[timepoint][sequence], "rosenmueller")
+                panel(
+                    f"{kind}: {timepoint} {sequence}",
+                    made[timepoint][sequence],
+                    "rosenmueller",
+                    high=BRIGHTEST[sequence],
+                )
                 for sequence in ("t2w", "t1c")
                 for timepoint in ("pre", "post")
             ]

@@ -7,6 +7,7 @@ from datetime import date
 import pandas as pd
 import pydicom
 import pytest
+from demonstration import numbers
 from dicom_making import PREFIX, make_enhanced, make_slice, noise, save, write_series
 from pydicom.uid import ImplicitVRLittleEndian
 
@@ -29,7 +30,6 @@ T1 = {"RepetitionTime": "600", "EchoTime": "10"}
 WATER = {"ImageType": "DERIVED\\PRIMARY\\DIXON\\WATER"}
 AGENT = {"ContrastBolusAgent": "Gadobutrol"}
 YES_NO = {column.name for column in REGISTRY.columns if column.kind == "yes_no"}
-DECOYS = (5, 6)  # patients of the demonstration with a localiser and a fat image
 
 
 def judge(description="", **tags):
@@ -201,7 +201,9 @@ def test_an_enhanced_object_is_judged_by_its_functional_groups(tmp_path):
 def built(tmp_path_factory):
     """Two patients' images as the generator writes them, decoys included."""
     folder = tmp_path_factory.mktemp("built")
-    write_study(folder, select(make_cohort(), DECOYS), matrix=320, workers=1, progress=False)
+    everyone = make_cohort()
+    two = select(everyone, numbers(everyone, decoys_at=["pre", "post"])[:2])
+    write_study(folder, two, matrix=320, workers=1, progress=False)
     return folder
 
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from npc_helpers.synthetic import levels_lower, levels_upper
-from npc_helpers.synthetic.anatomy import LEVELS, draw_anatomy
+from npc_helpers.synthetic.anatomy import draw_anatomy
 from npc_helpers.synthetic.examination import series_pixels
 from npc_helpers.synthetic.mri import acquire, random_patient, render, scan_stream
 from npc_helpers.synthetic.patient import Patient
 from npc_helpers.synthetic.protocols import PROTOCOLS
 from npc_helpers.synthetic.shapes import Bend, Canvas, Shape, noise_tile, outlines
+from npc_helpers.synthetic.slices import LEVELS
 from npc_helpers.synthetic.tissues import CODE, NAMES, TISSUES, signals
 from npc_helpers.synthetic.tumour import LOBES, shrinkage
 
@@ -258,6 +259,20 @@ def test_tumour_stays_within_what_its_category_names(side_by_side):
             assert not (with_tumour.top[inside] == CODE[spared]).any()
         else:
             assert (with_tumour.top == CODE[spared]).sum() == (without.top == CODE[spared]).sum()
+
+
+def test_only_t4_reaches_the_cavernous_sinus():
+    """At the level of the sella T3 may take bone; what is intracranial makes a T4 (AJCC)."""
+    sella = [name for name, _ in LEVELS].index("sella")
+    inside = [CODE[name] for name in ("vein", "pituitary", "grey_matter", "csf")]
+    for seed in (1, 2, 3):
+        slices = {
+            t: draw_anatomy(replace(PATIENT, seed=seed, t_category=t), "pre").top[sella]
+            for t in (1, 3, 4)
+        }
+        spared = {t: np.isin(top, inside).sum() for t, top in slices.items()}
+        assert spared[3] == spared[1]
+        assert spared[4] < spared[1] - 50
 
 
 def test_nodes_of_n1_lie_on_one_side_and_of_n2_on_both():

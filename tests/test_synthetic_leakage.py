@@ -10,8 +10,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from npc_helpers.cohort import progression_free_survival, risk_groups
-from npc_helpers.synthetic.anatomy import draw_anatomy, stream
+from npc_helpers.synthetic.anatomy import draw_anatomy
 from npc_helpers.synthetic.examination import Examination, _visit
+from npc_helpers.synthetic.habitus import stream
 from npc_helpers.synthetic.mri import Scan, acquire, scan_stream, suggested_boxes
 from npc_helpers.synthetic.protocols import DEFAULT, PROTOCOLS
 from npc_helpers.synthetic.registry import make_cohort

@@ -14,6 +14,7 @@ import pandas as pd
 import psutil
 import pydicom
 import pytest
+from demonstration import numbers
 from watching import names_below, wait_until
 
 from npc_helpers.dicom import read_mask, read_series
@@ -25,9 +26,10 @@ from npc_helpers.synthetic.__main__ import main
 from npc_helpers.synthetic.anatomy import draw_anatomy
 from npc_helpers.synthetic.centres import second_centre, select
 from npc_helpers.synthetic.dicom_objects import STYLES
-from npc_helpers.synthetic.examination import Examination, series_pixels
+from npc_helpers.synthetic.examination import series_pixels
 from npc_helpers.synthetic.mri import enlarge
 from npc_helpers.synthetic.registry import make_cohort
+from npc_helpers.synthetic.slices import LEVELS
 from npc_helpers.synthetic.writer import TRUTH, write_study
 
 MATRIX = 320
@@ -42,23 +44,15 @@ def everyone():
 @pytest.fixture(scope="module")
 def cohort(everyone):
     """One patient per make of scanner, the first with decoy series beside the examination."""
-    chosen = [first_of(everyone, "A", decoys=True), *(first_of(everyone, v) for v in "BC")]
-    return select(everyone, chosen)
-
-
-def first_of(cohort, vendor, *, decoys=False):
-    for index, one in enumerate(cohort.patients):
-        has_decoys = Examination(None, one, "pre", None, MATRIX).has_decoys
-        if one.vendor == vendor and (has_decoys or not decoys):
-            return index
-    raise AssertionError(f"nobody with scanner {vendor}")
+    with_decoys = numbers(everyone, vendor="A", decoys_at=["pre"])[0]
+    return select(everyone, [with_decoys, *(numbers(everyone, vendor=v)[0] for v in "BC")])
 
 
 @pytest.fixture(scope="module")
 def folder(cohort, tmp_path_factory):
     folder = tmp_path_factory.mktemp("built") / "study"
     built = write_study(folder, cohort, matrix=MATRIX, workers=1, progress=False)
-    assert (built.made, built.kept, built.n_series, built.n_images) == (6, 0, 12, 72)
+    assert (built.made, built.kept, built.n_series, built.n_images) == (6, 0, 12, 12 * len(LEVELS))
     return folder
 
 
@@ -125,7 +119,7 @@ def test_file_order_is_unlike_slice_order(folder, cohort):
             files = sorted(place.glob("*.dcm"))
             z = [float(pydicom.dcmread(f).ImagePositionPatient[2]) for f in files]
             ordered += z in (sorted(z), sorted(z, reverse=True))
-    assert ordered <= 1  # of twelve; by chance 12 * 2 / 6!
+    assert ordered <= 1  # of twelve; by chance 12 * 2 / 7!
 
 
 def test_each_make_of_scanner_has_its_own_tags(folder, cohort):
@@ -195,9 +189,9 @@ def test_masks_are_read_on_the_grid_to_which_images_are_resampled(copy, cohort):
 
 def test_suggested_rectangles_hold_tumour_and_nodes(copy):
     study = Study(copy)
-    assert len(pd.read_csv(study.table_path("suggested_rois"))) == 72
+    assert len(pd.read_csv(study.table_path("suggested_rois"))) == 84
     rectangles = suggest_rois(study, load_stacks(study, workers=1, progress=False))
-    assert len(rectangles) == 72
+    assert len(rectangles) == 84
     for (patient_id, timepoint), rows in rectangles.groupby(["patient_id", "timepoint"]):
         masks = read_mask(study, patient_id, timepoint).any(axis=0)
         for row in rows.itertuples():
@@ -257,7 +251,7 @@ def test_a_killed_build_leaves_no_half_file_and_goes_on(workers, tmp_path):
     assert 1 <= len(list(folder.rglob(examination.NOTE))) < 4
     assert not (folder / "data_manifest.csv").exists()  # an unfinished study is no study
     for series in folder.glob("data/images/*/*/t*"):
-        assert len(list(series.glob("*.dcm"))) == 6
+        assert len(list(series.glob("*.dcm"))) == len(LEVELS)
     assert main([str(folder), "--patients", "2", *options]) == 0
     assert not list(folder.rglob(".part-*"))
     assert Study(folder).check(progress=False).empty
@@ -296,9 +290,13 @@ def test_another_synthetic_study_is_only_replaced_on_request(copy, cohort, folde
     with pytest.raises(StudyError, match="another synthetic study.*--replace"):
         write_study(copy, other, matrix=MATRIX, progress=False)
     assert (copy / TRUTH).read_bytes() == truth
+    gone = copy / "data" / "images" / cohort.patients[0].patient_id
+    mine = gone / "pre" / "t2w" / "notes.txt"
+    mine.write_text("mine")
     built = write_study(copy, other, matrix=MATRIX, workers=1, progress=False, replace=True)
     assert (built.made, built.kept) == (0, 4)
     assert set(Study(copy).manifest["patient_id"]) == {p.patient_id for p in other.patients}
+    assert [path for path in gone.rglob("*") if path.is_file()] == [mine]  # no old images left
 
 
 def test_a_file_is_no_folder(cohort, tmp_path):
@@ -310,7 +308,7 @@ def test_a_file_is_no_folder(cohort, tmp_path):
 def test_a_full_disk_is_noticed_before_anything_is_written(cohort, tmp_path, monkeypatch):
     usage = shutil._ntuple_diskusage(10**9, 10**9 - 10**6, 10**6)
     monkeypatch.setattr(writer.shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(StudyError, match=r"72 images need about \d+ MiB, and there are 1 MiB"):
+    with pytest.raises(StudyError, match=r"84 images need about \d+ MiB, and there are 1 MiB"):
         write_study(tmp_path / "new", cohort, matrix=512, progress=False)
     assert not (tmp_path / "new").exists()
 

@@ -158,7 +158,7 @@ show(
 # %% [markdown]
 # ## From images to patients
 #
-# A patient has a dozen images and needs one probability. The paper speaks of a weighted average and does not give the
+# A patient has more than a dozen images and needs one probability. The paper speaks of a weighted average and does not give the
 # weights, so we name ours: `uniform` counts every image alike. `sequence` gives each
 # sequence the same say, and `confidence` listens more to images with a clear answer.
 

@@ -452,7 +452,7 @@ show(
 
 # %% [markdown]
 # The ticks above and below are patients with and without the label. All probabilities crowd around one half, because averages over
-# a dozen images, and then over two models, pull everything to the middle: the curves are steeper than the diagonal.
+# more than a dozen images, and then over two models, pull everything to the middle: the curves are steeper than the diagonal.
 # Soft voting may rank patients better and still say less than it knows.
 
 # %%

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -18,15 +19,16 @@ import numpy as np
 
 from npc_helpers.study import StudyError, atomic_path, series_checksum
 from npc_helpers.synthetic import dicom_objects
-from npc_helpers.synthetic.anatomy import Anatomy, draw_anatomy, stream
+from npc_helpers.synthetic.anatomy import Anatomy, draw_anatomy
 from npc_helpers.synthetic.dicom_objects import FAT, LOCALISER, Visit
+from npc_helpers.synthetic.habitus import stream
 from npc_helpers.synthetic.mri import acquire, enlarge, scan_stream, suggested_boxes
 from npc_helpers.synthetic.patient import Patient
 from npc_helpers.synthetic.protocols import DEFAULT
 
 TIMEPOINTS = ("pre", "post")
 SERIES = ("t2w", "t1c")
-VERSION = 1  # raised when the images change, so that older ones are made again
+VERSION = 3  # raised when the images change, so that older ones are made again
 NOTE = ".synthetic.json"
 DECOY_SHARE = 0.08  # of the examinations have a localiser and a fat image beside the two series
 
@@ -94,7 +96,7 @@ def series_pixels(
 
     Returns
     -------
-    ndarray of uint16, shape (6, matrix, matrix)
+    ndarray of uint16, shape (7, matrix, matrix)
         Stored values, lowest slice first.
     """
     anatomy = draw_anatomy(patient, timepoint)
@@ -127,8 +129,31 @@ def make(examination: Examination) -> dict:
         ) from error
 
 
+def remove(folder: Path) -> None:
+    """Delete an earlier examination, and nothing that was not made here.
+
+    Parameters
+    ----------
+    folder : Path
+        ``data/images/<patient_id>/<timepoint>``. Without a note of ours in it nothing happens;
+        files that the note does not name stay.
+    """
+    try:
+        names = json.loads((folder / NOTE).read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError):
+        return
+    for name in (*names, NOTE):
+        path = folder / name
+        if path.resolve().is_relative_to(folder.resolve()):
+            path.unlink(missing_ok=True)
+    for emptied in (*{(folder / name).parent for name in names} - {folder}, folder, folder.parent):
+        with suppress(OSError):  # something else lies in it, or it is gone
+            emptied.rmdir()
+
+
 def _make(examination: Examination) -> dict:
     patient, timepoint, matrix = examination.patient, examination.timepoint, examination.matrix
+    remove(examination.folder)  # an earlier version may have had other decoys
     examination.folder.mkdir(parents=True, exist_ok=True)
     for abandoned in examination.folder.glob(".part-*"):
         shutil.rmtree(abandoned) if abandoned.is_dir() else abandoned.unlink()

@@ -1,4 +1,4 @@
-"""The three upper levels of the canonical head: sphenoid sinus, fossa of Rosenmueller, atlas.
+"""The four upper levels of the canonical head: sella, sphenoid sinus, fossa of Rosenmueller, atlas.
 
 Outlines in millimetres (x to the left, y to the back, origin at the image centre), in the order in
 which they are painted: fat fills the skin first, so every gap between structures is a fat plane.
@@ -7,54 +7,74 @@ which they are painted: fat fills the skin first, so every gap between structure
 from __future__ import annotations
 
 from npc_helpers.synthetic.shapes import Shape, circle
+from npc_helpers.synthetic.structures import body, bone, cavity, dot, ear, vessel
 
-
-def body(*outline: tuple[float, float], skin: float = 2.0) -> tuple[Shape, ...]:
-    """Return skin and the fat within it, from the left half of the outline of head or neck."""
-    return (
-        Shape("skin", outline, "middle", loose=0, group="outline"),
-        Shape("fat", outline, "middle", inset=skin, loose=0, group="outline"),
-    )
-
-
-def bone(
-    marrow: str, group: str, *points: tuple, kind: str = "pair", rim: float = 1.5, width: float = 0
-) -> tuple[Shape, ...]:
-    """Return a cortical outline and the marrow within it."""
-    return (
-        Shape("cortex", points, kind, width=width, group=group),
-        Shape(marrow, points, kind, width=width, inset=rim, group=group),
-    )
-
-
-def cavity(content: str, group: str, *points: tuple, kind: str = "pair", lining: float = 1.0):
-    """Return an air space, its mucosa and the thin bone around it."""
-    return (
-        Shape("cortex", points, kind, inset=-lining - 0.8, group=group),
-        Shape("mucosa", points, kind, inset=-lining, group=group),
-        Shape(content, points, kind, group=group),
-    )
-
-
-def dot(tissue: str, x: float, y: float, radius: float, aspect: float = 1.0, loose: float = 1.0):
-    """Return a small ellipse on both sides."""
-    return Shape(tissue, circle(x, y, radius, aspect), loose=loose)
-
-
-def vessel(x: float, y: float, radius: float, loose: float = 1.0) -> tuple[Shape, ...]:
-    """Return an artery on both sides: its wall and the flow void."""
-    group = f"vessel {x} {y}"
-    return (
-        Shape("wall", circle(x, y, radius + 0.6), loose=loose, group=group),
-        Shape("void", circle(x, y, radius), loose=loose, group=group),
-    )
-
-
-def ear(x: float, y: float) -> tuple[Shape, ...]:
-    """Return the pinna: a skin fold behind the ear canal."""
-    line = ((x - 5, y - 1), (x, y + 4), (x + 2.5, y + 11), (x + 1, y + 18))
-    return (Shape("skin", line, "tube_pair", width=2.6, group="ear"),)
-
+# fmt: off
+SELLA = (
+    *ear(80, 8),
+    *body((0, -98), (12, -97), (28, -92), (46, -82), (60, -66), (69, -46), (75, -20), (78, 8),
+          (78, 34), (73, 60), (60, 82), (40, 96), (19, 101), (0, 102)),
+    # temporal muscle, skull
+    Shape("muscle", ((55, -64), (63, -54), (69.5, -32), (73.5, -10), (74, 2), (69.5, -8),
+          (63.5, -34))),
+    *bone("diploe", "skull", (0, -92), (14, -91), (30, -86), (44, -77), (52, -62), (60, -38),
+          (66.5, -10), (71, 14), (70.5, 40), (64.5, 62), (52, 80), (33, 92), (14, 96), (0, 97),
+          kind="middle", rim=1.8),
+    Shape("mucosa", ((1.4, -88.5), (7, -88.5), (13, -85), (9, -81.5), (1.4, -82)), inset=-0.9,
+          group="frontal_sinus", loose=1.6),
+    Shape("sinus_air", ((1.4, -88.5), (7, -88.5), (13, -85), (9, -81.5), (1.4, -82)),
+          group="frontal_sinus", loose=1.6),
+    # roof of the orbit: fat, levator and upper rectus, lacrimal gland
+    Shape("cortex", ((18, -75), (30, -80), (43, -72), (47, -60), (39, -50), (27, -46), (18, -58)),
+          group="orbit"),
+    Shape("fat", ((18, -75), (30, -80), (43, -72), (47, -60), (39, -50), (27, -46), (18, -58)),
+          inset=1.3, group="orbit"),
+    Shape("muscle", ((25, -73), (34, -74), (35.5, -63), (31, -51), (27, -52), (25, -62)),
+          group="orbit"),
+    dot("submandibular", 41, -67, 2.8, 1.5),
+    # straight gyri of the frontal lobes
+    Shape("csf", ((0, -79), (9, -79), (14, -70), (15, -52), (12, -39), (0, -36)), "middle",
+          group="frontal"),
+    Shape("grey_matter", ((1.1, -77), (8.5, -78), (13, -69), (14, -52), (11, -40.5), (1.1, -38)),
+          group="frontal"),
+    # middle fossa with the temporal horn
+    Shape("csf", ((22, -34), (36, -43), (48, -42), (57, -30), (63, -6), (65, 13), (58, 23),
+          (46, 22), (34, 13), (25, 2), (21, -14)), group="temporal"),
+    Shape("grey_matter", ((22, -34), (36, -43), (48, -42), (57, -30), (63, -6), (65, 13),
+          (58, 23), (46, 22), (34, 13), (25, 2), (21, -14)), inset=0.9, group="temporal"),
+    Shape("white_matter", ((40, -20), (48, -24), (54, -10), (55, 6), (48, 12), (43, 0)), loose=1.3,
+          group="temporal"),
+    Shape("csf", ((35, 1), (37.5, 2), (40, 10), (39.5, 14), (36.5, 8)), group="temporal"),
+    # sella: planum, pituitary gland, cavernous sinus with both limbs of the carotid, dorsum
+    *bone("clivus", "planum", (0, -36), (11, -36), (18, -33), (13, -28.5), (0, -28.5),
+          kind="middle", rim=1.2),
+    Shape("vein", ((8, -27), (14, -28.5), (18.5, -23), (19.5, -12), (16, -6), (10.5, -8),
+          (8, -17)), group="cavernous"),
+    Shape("csf", ((0, -28), (6, -27.4), (8.4, -21.5), (7, -15.4), (0, -14)), "middle",
+          group="sella"),
+    Shape("pituitary", ((0, -26), (5.4, -25.6), (7.6, -21.5), (6.2, -16.4), (0, -15)), "middle",
+          group="sella", loose=1.2),
+    *vessel(13.2, -22.5, 2.5),
+    *vessel(13.6, -12.5, 2.3),
+    *bone("clivus", "dorsum", (0, -13.6), (8, -13.2), (11, -9.5), (8, -6.4), (0, -6.2),
+          kind="middle", rim=1.1),
+    # posterior fossa: pons, fourth ventricle, cerebellum, tentorium, sinuses
+    Shape("csf", ((0, -5.4), (10, -5), (17, 3), (29, 17), (45, 29.5), (59.5, 41), (61, 54),
+          (53, 70), (36, 84), (16, 91), (0, 91)), "middle", group="fossa"),
+    Shape("cerebellum", ((0, 34), (8, 30), (17, 21), (29, 20.5), (45, 31.5), (58, 43), (59, 54),
+          (51.5, 69), (35, 82.4), (16, 89), (3, 88.5), (0, 86)), "middle", group="fossa"),
+    Shape("white_matter", ((11, 37), (22, 33), (34, 40), (33, 49), (22, 52), (12, 47)),
+          group="fossa"),
+    Shape("white_matter", ((0, 0.5), (8, 0), (14.5, 5), (16, 14), (12, 22), (6, 25), (0, 26)),
+          "middle", group="pons"),
+    Shape("csf", ((0, 24.5), (3.6, 25.4), (4.6, 29), (2, 32), (0, 33)), "middle", group="pons"),
+    Shape("void", circle(0.6, -2.6, 1.7), "single"),
+    Shape("wall", ((17, 2.5), (30, 16.5), (46, 28.5), (60, 40)), "tube_pair", width=0.7,
+          group="tentorium"),
+    Shape("vein", ((60.5, 42), (65, 45), (64.5, 55), (60, 58), (59.5, 50))),
+    Shape("vein", circle(0, 91.5, 3.0, 0.8), "single"),
+)
+# fmt: on
 
 # fmt: off
 SPHENOID = (
@@ -104,7 +124,7 @@ SPHENOID = (
     Shape("csf", ((25, -30), (38, -39), (50, -35), (58, -20), (62, -2), (60, 9), (48, 12), (36, 6),
           (26, -4), (23, -16)), group="temporal"),
     Shape("grey_matter", ((25, -30), (38, -39), (50, -35), (58, -20), (62, -2), (60, 9), (48, 12),
-          (36, 6), (26, -4), (23, -16)), inset=1.6, group="temporal"),
+          (36, 6), (26, -4), (23, -16)), inset=0.9, group="temporal"),
     # cavernous sinus, Meckel cave, carotid
     Shape("vein", ((16, -22), (22, -18), (23, -6), (20, 3), (15, 2), (15, -10))),
     dot("csf", 20.5, 0, 2.6, 1.4),
@@ -157,9 +177,10 @@ ROSENMUELLER = (
           group="nose"),
     Shape("airway", ((1.7, -82), (6, -79), (9.5, -72), (10.8, -56), (10.3, -38), (8, -35),
           (1.7, -35), (1.6, -58)), group="nose"),
-    Shape("mucosa", ((4.3, -74), (8, -73), (9.6, -60), (9.4, -44), (6.6, -38), (4.6, -44),
-          (3.4, -60)), group="turbinate", loose=1.5),
-    Shape("cortex", ((6.4, -70), (7.1, -58), (6.8, -46), (6.2, -58)), group="turbinate"),
+    Shape("mucosa", ((4.2, -77), (8, -76), (9.8, -68), (9.4, -57), (8.4, -46), (6.4, -39),
+          (4.8, -45), (4.6, -56), (3, -64), (2.8, -72)), group="turbinate", loose=2),
+    Shape("cortex", ((7.4, -69), (6.9, -58), (6.6, -49)), "tube_pair", width=0.4,
+          group="turbinate"),
     # clivus and skull of the posterior fossa
     *bone("diploe", "skull", (0, 15), (14, 17), (32, 13), (50, 16), (63, 22), (66, 38), (60, 58),
           (44, 75), (24, 85), (0, 88), kind="middle", rim=1.8),
@@ -170,13 +191,13 @@ ROSENMUELLER = (
     Shape("mastoid_air", ((48, 18), (58, 16), (65, 24), (63, 38), (54, 38), (47, 28))),
     Shape("airway", ((57, 5), (68, 7), (75, 9), (68, 10.5), (57, 9.5)), group="canal"),
     Shape("csf", ((0, 20.5), (10, 20.5), (18, 25), (32, 29), (45, 36), (51.5, 43), (50, 54),
-          (39, 67.5), (21, 77), (0, 79)), "middle", group="fossa"),
+          (39, 67.5), (21, 77), (0, 79)), "middle", group="fossa", loose=0.4),
     Shape("cerebellum", ((2.6, 46), (10, 40), (20, 31.5), (35, 32), (48.5, 41), (48.5, 54),
-          (38, 66), (20, 75.5), (6, 76.5), (2.6, 66)), group="fossa"),
+          (38, 66), (20, 75.5), (6, 76.5), (2.6, 66)), inset=-1.0, group="fossa", loose=0.4),
     Shape("white_matter", ((14, 44), (24, 41), (32, 46), (28, 54), (18, 54)), group="fossa"),
     Shape("grey_matter", ((0, 47), (3.5, 48), (4.5, 56), (3.5, 68), (0, 70)), "middle",
           group="fossa"),
-    Shape("cord", ((0, 24), (5.5, 24), (9, 28), (8, 34), (4, 38), (0, 39)), "middle",
+    Shape("cord", ((0, 24), (5.5, 24), (9, 28), (8, 34), (4, 38), (0, 39)), "middle", inset=-1.2,
           group="pons"),
     *vessel(6.5, 21.8, 1.6),
     dot("vein", 52, 47, 3.4),

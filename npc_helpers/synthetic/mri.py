@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
-from npc_helpers.synthetic.anatomy import LEVELS, TARGET, Anatomy, draw_anatomy, stream
+from npc_helpers.synthetic.anatomy import TARGET, Anatomy, draw_anatomy
+from npc_helpers.synthetic.habitus import stream
 from npc_helpers.synthetic.patient import Patient
 from npc_helpers.synthetic.protocols import DEFAULT, PROTOCOLS, Protocol
+from npc_helpers.synthetic.slices import LEVELS
 from npc_helpers.synthetic.tissues import signals
 
 MATRIX = 512  # reconstructed
@@ -292,8 +294,8 @@ def render(patient: Patient, timepoint: str, *, matrix: int = MATRIX) -> dict[st
     Returns
     -------
     dict
-        ``t2w`` and ``t1c``: uint16 (6, matrix, matrix); ``tumour`` and ``nodes``: bool, the same
-        shape; ``box``: int (6, 4), x0, y0, x1, y1. Slices from below upwards, as
+        ``t2w`` and ``t1c``: uint16 (7, matrix, matrix); ``tumour`` and ``nodes``: bool, the same
+        shape; ``box``: int (7, 4), x0, y0, x1, y1. Slices from below upwards, as
         `dicom.read_series` sorts them.
     """
     anatomy = draw_anatomy(patient, timepoint)

@@ -80,15 +80,17 @@ def make_cohort(*, preset: str = "paper_like", seed: int = 2022) -> Cohort:
     if seed < 0:
         raise ValueError(f"seed must be 0 or larger, found {seed}")
     people = _included_people(seed)
-    people = people.join(survival.draw_latents(people, stream(seed, "latents")))
-    people["linear_predictor"] = PRESETS[preset].linear_predictor(people)
-    course = _included_course(people, PRESETS[preset], seed)
+    model = PRESETS[preset]
+    latents = survival.draw_latents(people, stream(seed, "latents"), inherited=model.inherited)
+    people = people.join(latents)
+    people["linear_predictor"] = model.linear_predictor(people)
+    course = _included_course(people, model, seed)
     included = records.write_records(people, course, stream(seed, "dates"))
-    others = screened_out.make_others(N_SCREENED - N_INCLUDED, PRESETS[preset], seed)
+    others = screened_out.make_others(N_SCREENED - N_INCLUDED, model, seed)
     registry, visits = _merge(included, others, seed)
     people["patient_id"] = registry["patient_id"].to_numpy()[:N_INCLUDED]
     people = people.sort_values("patient_id", ignore_index=True)
-    truth = _truth(people, PRESETS[preset], seed)
+    truth = _truth(people, model, seed)
     return Cohort(
         registry=registry.sort_values("patient_id", ignore_index=True),
         visits=visits,

@@ -53,7 +53,7 @@ def make_others(n: int, model: HazardModel, seed: int) -> records.Records:
         raise ValueError(f"FIRST_REASONS describes {len(reasons)} patients, {n} are wanted")
     marks = _second_reasons(reasons, rng)
     people = _people(marks, rng)
-    people = people.join(survival.draw_latents(people, rng))
+    people = people.join(survival.draw_latents(people, rng, inherited=model.inherited))
     return records.write_records(people, _course(people, marks, reasons, model, rng), rng)
 
 

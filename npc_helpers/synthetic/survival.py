@@ -25,10 +25,11 @@ EBV_CUTOFF = 4000  # copies/mL
 # hidden one somewhat earlier; the lag is read off 100 seeds.
 DETECTION_LAG_MONTHS = 1.0
 
-# Which of the possible cohorts a seed stands for. Of 60 values, 24 was chosen because the default
-# cohort (seed 2022) then lies nearest to the targets of its model: with 57 events C-indexes of
-# single cohorts spread by about 0.03 (`benchmarks/calibrate_cohort.py --choose 60`).
-SERIES = 24
+# Which of the possible cohorts a seed stands for. Of 200 values, 35 brings the default cohort (seed
+# 2022) nearest to the targets and averages of its model among those in which the paper's order of
+# models can be seen at all: with some 56 events, C-indexes of single cohorts spread by 0.03
+# (`benchmarks/calibrate_cohort.py --choose 200`, which asks no network).
+SERIES = 35
 
 # Failure types in the order of the hidden event times: 10 distant in every 14 (71 %).
 EVENT_BLOCK = ("distant",) * 10 + ("local",) * 2 + ("regional", "death")
@@ -38,7 +39,7 @@ EVENT_BLOCK = ("distant",) * 10 + ("local",) * 2 + ("regional", "death")
 class HazardModel:
     """Log hazard ratios per unit, Weibull shape and the survival it is scaled to.
 
-    The presets differ only in ``n_category``, ``aggressiveness`` and ``residual``.
+    The presets differ only in ``n_category``, ``aggressiveness``, ``residual`` and ``inherited``.
 
     Attributes
     ----------
@@ -46,6 +47,9 @@ class HazardModel:
         Per T level (1 to 4) and N level (0 to 3).
     aggressiveness, residual : float
         Per standard deviation of the latent.
+    inherited : float
+        Correlation of residual with aggressiveness: how much of what is left after treatment could
+        have been told before it.
     age, male, ebv_high : float
         Per year, for men, and for EBV DNA of at least 4000 copies/mL.
     shape : float
@@ -57,6 +61,7 @@ class HazardModel:
     n_category: float
     aggressiveness: float
     residual: float
+    inherited: float = 0.5
     t_category: float = 0.15
     age: float = 0.017
     male: float = 0.30
@@ -97,10 +102,12 @@ class HazardModel:
         return float(np.exp(brentq(excess, 0.0, 12.0)))
 
 
-# `paper_like` reproduces the paper's ladder of C-indexes, at the price of a residual-tumour effect
-# about three times the published one; `literature` has the published effects.
+# `literature` has the published effects. `paper_like` reproduces the paper's three C-indexes
+# (0.717, 0.811 and, for both together, 0.830), at the price of a residual-tumour effect far above
+# the published one, and of a residual that aggressiveness tells less about: with the correlation
+# of `literature` the vote of two models could gain next to nothing over the second one.
 PRESETS = {
-    "paper_like": HazardModel(n_category=0.30, aggressiveness=0.50, residual=1.10),
+    "paper_like": HazardModel(n_category=0.30, aggressiveness=0.80, residual=1.40, inherited=0.2),
     "literature": HazardModel(n_category=0.35, aggressiveness=0.35, residual=0.60),
 }
 
@@ -115,13 +122,16 @@ def standardised(values: np.ndarray) -> np.ndarray:
     return (values - values.mean()) / values.std()
 
 
-def draw_latents(people: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Aggressiveness (rises with T and N) and residual (half of it inherited), standardised."""
+def draw_latents(
+    people: pd.DataFrame, rng: np.random.Generator, *, inherited: float
+) -> pd.DataFrame:
+    """Aggressiveness (rises with T and N) and residual (partly inherited from it), standardised."""
     spread = rng.standard_normal((2, len(people)))
     z_t = standardised(people["t"].to_numpy(float))
     z_n = standardised(people["n"].to_numpy(float))
     aggressiveness = standardised(0.35 * z_t + 0.25 * z_n + 0.9 * spread[0])
-    residual = standardised(0.5 * aggressiveness + np.sqrt(0.75) * spread[1])
+    own = np.sqrt(1 - inherited**2) * spread[1]
+    residual = standardised(inherited * aggressiveness + own)
     return pd.DataFrame(
         {"aggressiveness": aggressiveness, "residual": residual}, index=people.index
     )

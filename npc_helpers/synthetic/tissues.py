@@ -91,6 +91,7 @@ TISSUES = {
     "treated_parotid": Tissue(0.92, 1000, 105, 0.72, 0.30, 0.14),
     "treated_submandibular": Tissue(0.90, 1050, 98, 0.90, 0.36, 0.10),
     "lens": Tissue(0.70, 1000, 30, 1.0, 0.0, 0.02),
+    "pituitary": Tissue(0.85, 1050, 85, 1.0, 0.70, 0.06),  # no barrier between blood and gland
     "metal": Tissue(0.0, 1000, 50, 1.0, 0.0, 0.0),
 }
 NAMES = tuple(TISSUES)

@@ -26,6 +26,7 @@ LOBES = (
     (3, "pterygoid", (18, -31, -11), (8, 9, 8)),
     (3, "sphenoid", (4, -16, 0), (13, 11, 8)),
     (4, "cavernous", (19, -5, 0), (12, 11, 8)),
+    (4, "parasellar", (13, -17, 10), (9, 9, 8)),
     (4, "middle_fossa", (34, -10, 2), (13, 11, 8)),
     (4, "masticator", (37, -24, -14), (15, 12, 12)),
 )
@@ -44,6 +45,7 @@ _T4 = (
     "treated_parotid",
     "fluid",
     "wall",
+    "pituitary",
 )
 INVADES = {1: _T1, 2: _T2, 3: _T3, 4: _T4}
 MARROW = ("clivus", "marrow", "diploe")
@@ -104,6 +106,10 @@ class Growth:
 def grow(patient: Patient, timepoint: str, rng: np.random.Generator) -> Growth:
     """Return tumour and nodes of a patient before or after treatment.
 
+    Margin, texture and necrosis tell the aggressiveness before treatment only. Treatment leaves
+    oedema, fibrosis and dead tissue of its own, so that afterwards they are drawn anew: what those
+    images tell is how much is left.
+
     Parameters
     ----------
     patient : Patient
@@ -123,16 +129,18 @@ def grow(patient: Patient, timepoint: str, rng: np.random.Generator) -> Growth:
             moved = (np.array(centre) + noise[:3]) * [side, 1, 1]
             lobes.append([*moved, *(np.array(radii) * (1 + noise[3:]) * size)])
     lobes = np.array(lobes)
-    nodes = _nodes(patient.n_category, side, a, rng)
     after = timepoint == "post"
+    treated = float(np.clip(rng.standard_normal(), -2.5, 2.5))
+    look = treated if after else a
+    nodes = _nodes(patient.n_category, side, a, look, rng)
     left = shrinkage(patient.residual)
     return Growth(
         lobes=_shrink(lobes, left) if after else lobes,
         bed=lobes * ([1, 1, 1] + 3 * [0.6 + 0.4 * left]) if after else None,
         nodes=_shrink_nodes(nodes, patient.residual) if after else nodes,
-        ragged=float(np.clip(0.10 + 0.045 * a, 0.04, 0.22)),
-        necrosis=2.0 - 0.55 * a + (0.4 if after else 0.0),
-        uneven=float(np.clip(1.7 + 0.6 * a, 0.8, 3.0)),
+        ragged=float(np.clip(0.10 + 0.045 * look, 0.04, 0.22)),
+        necrosis=2.0 - 0.55 * look + (0.4 if after else 0.0),
+        uneven=float(np.clip(1.7 + 0.6 * look, 0.8, 3.0)),
         t_category=patient.t_category,
     )
 
@@ -152,8 +160,10 @@ def _shrink_nodes(nodes: np.ndarray, residual: float) -> np.ndarray:
     return smaller
 
 
-def _nodes(n_category: int, side: float, a: float, rng: np.random.Generator) -> np.ndarray:
-    """Return the nodes: centre, radii and necrotic share.
+def _nodes(
+    n_category: int, side: float, a: float, look: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the nodes: centre, radii (by aggressiveness) and necrotic share (by look).
 
     N1: one side, or retropharyngeal; N2: both sides; N3: beyond 6 cm, or below the cricoid (here:
     a mass along the whole jugular chain and a node at the lowest level drawn).
@@ -176,7 +186,7 @@ def _nodes(n_category: int, side: float, a: float, rng: np.random.Generator) -> 
             continue
         moved = (np.array(centre) + 1.4 * noise[:3]) * [side * on, 1, 1]
         size = np.exp(0.09 * a) * (1 + 0.08 * noise[3:6])
-        necrotic = float(np.clip(0.28 + 0.24 * a + 0.08 * noise[6], 0.0, 0.8))
+        necrotic = float(np.clip(0.28 + 0.24 * look + 0.08 * noise[6], 0.0, 0.8))
         nodes.append([*moved, *(np.array(radii) * size), necrotic if radii[0] > 6 else 0.0])
     return np.array(nodes).reshape(-1, 7)
 

@@ -19,14 +19,14 @@ from npc_helpers.parallel import in_processes
 from npc_helpers.progress import progress_bar
 from npc_helpers.schema import MANIFEST, REGISTRY, SUGGESTED_ROIS, VISITS
 from npc_helpers.study import StudyError, atomic_path
-from npc_helpers.synthetic.examination import SERIES, TIMEPOINTS, Examination, make
+from npc_helpers.synthetic.examination import SERIES, TIMEPOINTS, Examination, make, remove
 from npc_helpers.synthetic.protocols import DEFAULT, PROTOCOLS
 from npc_helpers.synthetic.registry import Cohort
+from npc_helpers.synthetic.slices import LEVELS
 
 TRUTH = "data/truth.csv"
 IMAGES = "data/images"
 BYTES_PER_PIXEL = 0.55  # measured, compressed, with its share of the mask
-N_SLICES = 6
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,8 @@ def write_study(
     _write(folder / VISITS.path, cohort.visits)
     _write(folder / SUGGESTED_ROIS.path, _boxes(jobs, notes))
     _write(folder / MANIFEST.path, manifest)  # last: a study without it is not finished
+    for leftover in set((folder / IMAGES).glob("*/*")) - {job.folder for job in jobs}:
+        remove(leftover)
     return Built(
         folder=folder,
         made=len(missing),
@@ -162,7 +164,7 @@ def _check_folder(folder: Path, cohort: Cohort, *, replace: bool) -> None:
 
 def _check_room(folder: Path, missing: list[Examination]) -> None:
     """Refuse to start where the disk has no room for the end."""
-    images = len(missing) * len(SERIES) * N_SLICES
+    images = len(missing) * len(SERIES) * len(LEVELS)
     needed = images * missing[0].matrix ** 2 * BYTES_PER_PIXEL if missing else 0
     place = folder
     while not place.exists():

@@ -28,7 +28,8 @@ from tqdm.auto import tqdm
 
 from npc_helpers import roi
 from npc_helpers.settings import TUTORIAL
-from npc_helpers.synthetic.mri import random_patient, render
+from npc_helpers.synthetic.examination import VERSION
+from npc_helpers.synthetic.mri import LEVEL_NAMES, random_patient, render
 
 SEED = 2022
 PATIENTS = 640
@@ -40,7 +41,7 @@ LEARNING_RATE = 2e-3
 WEIGHT_DECAY = 1e-3
 TIGHT = (112, 208)  # rows, columns of the canvas without most of its padding: a third of the time
 SIZE = TUTORIAL.input_size
-LEVELS = 6
+LEVELS = len(LEVEL_NAMES)
 VISIBLE = 30  # network pixels of tumour or nodes from which on a slice shows them
 
 # What is predicted, with its weight in the loss. "slice" targets belong to one image, "series"
@@ -72,9 +73,9 @@ def draw(number: int) -> dict[str, np.ndarray]:
     Returns
     -------
     dict
-        ``images`` uint8 (24, 256, 256), half-size, stretched, not cropped; ``boxes`` int
-        (24, 4), in their pixels; ``targets`` and ``counts`` float32 (24, 11); ``classes`` int
-        (24, 3): sequence, time point, level; ``latents`` (2,), for the probe only.
+        ``images`` uint8 (28, 256, 256), half-size, stretched, not cropped; ``boxes`` int
+        (28, 4), in their pixels; ``targets`` and ``counts`` float32 (28, 11); ``classes`` int
+        (28, 3): sequence, time point, level; ``latents`` (2,), for the probe only.
     """
     patient = random_patient(np.random.default_rng([SEED, number]), number)
     images, boxes, masks, classes = [], [], {}, []
@@ -102,7 +103,7 @@ def draw(number: int) -> dict[str, np.ndarray]:
 
 
 def measure(images, masks, when: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the targets of the six slices of one time point, and where they count."""
+    """Return the targets of the slices of one time point, and where they count."""
     now, before = (masks[timepoint] for timepoint in (("pre", "post")[when], "pre"))
     area, area_before = (mask.sum(axis=(2, 3)).astype(float) for mask in (now, before))
     column = np.arange(SIZE)
@@ -176,7 +177,7 @@ def batch_of(data, chosen, canvas, rng=None) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     images : ndarray of uint8, shape (n, rows, columns, 1)
-    answers : ndarray of float32, shape (n, 25)
+    answers : ndarray of float32, shape (n, 2 * targets + 3)
         Targets, where they count, sequence, time point, level.
     """
     targets = data["targets"][chosen].copy()
@@ -374,6 +375,7 @@ def main() -> None:
         blocks=TUTORIAL.blocks,
         seed=SEED,
         patients=options.patients,
+        generator=VERSION,
         epochs=options.epochs,
         keras=keras.__version__,
         backend=keras.backend.backend(),
