@@ -17,6 +17,7 @@ import orthanc
 import pandas as pd
 import pydicom
 import pytest
+from demonstration import numbers
 from dicom_making import write_series
 from watching import names_below, wait_until
 
@@ -33,7 +34,6 @@ from npc_helpers.synthetic.centres import select
 from npc_helpers.synthetic.registry import make_cohort
 from npc_helpers.synthetic.writer import write_study
 
-NUMBERS = (5, 6, 7)  # patients of the demonstration; two of them have more series than are wanted
 NAME, HOSPITAL = "^".join(("DOE", "JANE")), "Renmin Hospital"
 
 real = pytest.mark.skipif(not orthanc.AVAILABLE, reason=orthanc.WHY_NOT)
@@ -48,7 +48,11 @@ def hospital_number(patient_id):
 def hospital(tmp_path_factory):
     """A study as a hospital holds it: real numbers and names in tables and images."""
     folder = tmp_path_factory.mktemp("hospital")
-    write_study(folder, select(make_cohort(), NUMBERS), matrix=320, workers=1, progress=False)
+    everyone = make_cohort()
+    more_series = numbers(everyone, decoys_at=["pre", "post"])[:2]  # than are wanted
+    plain = next(i for i in range(len(everyone.patients)) if i not in more_series)
+    three = select(everyone, [plain, *more_series])
+    write_study(folder, three, matrix=320, workers=1, progress=False)
     for path in (*folder.glob("data/*.csv"), folder / "data_manifest.csv"):
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         if "patient_id" in table:
