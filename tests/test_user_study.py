@@ -59,7 +59,7 @@ def test_results_are_those_of_its_own_patients(finished):
     comparison = pd.read_csv(study.result_path("comparison.csv"))
     assert list(comparison["model"]) == ["Pre-model", "Post-model", "Ensemble", "TNM"]
     stacks = executed(study, "02_crop_roi")
-    assert any("(6, 384, 384)" in str(cell.get("outputs")) for cell in stacks.cells)
+    assert any("(7, 384, 384)" in str(cell.get("outputs")) for cell in stacks.cells)
 
 
 def test_no_reference_of_the_demonstration_study_stepped_in(finished):
