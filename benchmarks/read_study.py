@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+from pydicom.pixels import apply_rescale
 
 from npc_helpers import roi
 from npc_helpers.settings import TUTORIAL
@@ -57,11 +58,12 @@ def simpleitk_reader(study):
 
 
 def same_pixels(stacks, study):
-    """True if both ways give the same images, whatever their order within a series."""
+    """True if both ways give the same images, rescaled and from below upwards."""
     for key, series in stacks.items():
-        paths = study.series_folder(*key).glob("*.dcm")
-        plain = sorted(pydicom.dcmread(path).pixel_array.tobytes() for path in paths)
-        if plain != sorted(np.asarray(image).tobytes() for image in series.array):
+        headers = [pydicom.dcmread(path) for path in study.series_folder(*key).glob("*.dcm")]
+        headers.sort(key=lambda header: header.ImagePositionPatient[2])
+        plain = [apply_rescale(header.pixel_array, header) for header in headers]
+        if not np.allclose(plain, series.array, rtol=1e-6):
             return False
     return True
 

@@ -22,7 +22,7 @@ from npc_helpers.settings import current_setting
 from npc_helpers.stacks import load_stacks
 from npc_helpers.study import Study
 from npc_helpers.widgets import GradCamExplorer, RoiEditor
-study, setting, patient = Study.open(), current_setting(), "SYN-0274"
+study, setting, patient = Study.open(), current_setting(), "SYN-0258"
 stacks = load_stacks(study, patients=[patient])
 rois = roi.suggest_rois(study, stacks)
 """
