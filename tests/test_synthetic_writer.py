@@ -299,6 +299,15 @@ def test_another_synthetic_study_is_only_replaced_on_request(copy, cohort, folde
     assert [path for path in gone.rglob("*") if path.is_file()] == [mine]  # no old images left
 
 
+def test_images_behind_a_link_are_not_tidied_away(copy, cohort, folder):
+    elsewhere = folder / "data" / "images" / cohort.patients[0].patient_id
+    before = images(folder)
+    link = copy / "data" / "images" / "SYN-9999"
+    link.symlink_to(elsewhere, target_is_directory=True)
+    write_study(copy, cohort, matrix=MATRIX, workers=1, progress=False)
+    assert images(folder) == before
+
+
 def test_a_file_is_no_folder(cohort, tmp_path):
     (tmp_path / "study").write_text("mine")
     with pytest.raises(StudyError, match="is a file"):

@@ -135,12 +135,14 @@ def remove(folder: Path) -> None:
     Parameters
     ----------
     folder : Path
-        ``data/images/<patient_id>/<timepoint>``. Without a note of ours in it nothing happens;
-        files that the note does not name stay.
+        ``data/images/<patient_id>/<timepoint>``. Without a note of ours in it, or behind a link,
+        nothing happens; files that the note does not name stay.
     """
     try:
         names = json.loads((folder / NOTE).read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError):
+        return
+    if folder.is_symlink() or folder.parent.is_symlink():  # it lies in somebody else's folder
         return
     for name in (*names, NOTE):
         path = folder / name
