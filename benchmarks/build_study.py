@@ -16,9 +16,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from npc_helpers.synthetic.centres import select
-from npc_helpers.synthetic.registry import make_cohort
-from npc_helpers.synthetic.writer import write_study
+from npc_demo.centres import select
+from npc_demo.registry import make_cohort
+from npc_demo.writer import write_study
 
 SERIES_OF_DEFAULT_STUDY = 206 * 4
 

@@ -25,12 +25,12 @@ import numpy as np
 import pandas as pd
 from lifelines import CoxPHFitter, KaplanMeierFitter
 from lifelines.utils import concordance_index
+from npc_demo import survival
+from npc_demo.registry import Cohort, make_cohort
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from npc_helpers.cohort import progression_free_survival
-from npc_helpers.synthetic import survival
-from npc_helpers.synthetic.registry import Cohort, make_cohort
 
 # In the order of `measure`; None: no target. For `paper_like` the C-indexes of the two models and
 # of their vote are the paper's; those of stage, survival and events, and all of `literature`, come

@@ -16,16 +16,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from npc_demo.writer import TRUTH
 from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
 
 from npc_helpers import cohort as co
-from npc_helpers import models, prediction, roi, training
-from npc_helpers.settings import current_setting
-from npc_helpers.stacks import load_stacks
+from npc_helpers.imaging import roi
+from npc_helpers.imaging.stacks import load_stacks
+from npc_helpers.network import models, prediction, training
 from npc_helpers.statistics import c_index, roc_auc
 from npc_helpers.study import Study
-from npc_helpers.synthetic.writer import TRUTH
+from npc_helpers.study.settings import current_setting
 
 SEEDS = (1, 2, 3, 4, 5)
 TIMEPOINTS = {"pre": "Pre-model", "post": "Post-model"}

@@ -18,10 +18,10 @@ import numpy as np
 import pydicom
 from pydicom.pixels import apply_rescale
 
-from npc_helpers import roi
-from npc_helpers.settings import TUTORIAL
-from npc_helpers.stacks import load_stacks
+from npc_helpers.imaging import roi
+from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.study import Study
+from npc_helpers.study.settings import TUTORIAL
 
 
 def copy_of(study, folder, *, patients):

@@ -15,7 +15,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from npc_helpers.statistics import repeated_splits
+from npc_helpers.network.repeated_splits import repeated_splits
 
 PATIENTS, FEATURES = 206, 384
 

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from browser import Lab, chromium, jupyterlab, write_notebook
+from lab_browser import Lab, chromium, jupyterlab, write_notebook
 from test_browser import SETUP
 
 REDRAWS, DRAGS = 40, 20

@@ -17,12 +17,12 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import orthanc
+from npc_intake import pacs
+from npc_intake.__main__ import main as intake
+from npc_intake.pseudonyms import Key
 
 from npc_helpers.cohort import progression_free_survival
-from npc_helpers.intake import pacs
-from npc_helpers.intake.__main__ import main as intake
-from npc_helpers.intake.pseudonyms import Key
-from npc_helpers.stacks import load_stacks
+from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.study import Study, init
 
 WAYS = {"DICOMweb": "web", "C-GET": "classic", "C-MOVE": "moving"}

@@ -15,8 +15,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from npc_helpers import models, training
-from npc_helpers.settings import TUTORIAL
+from npc_helpers.network import models, training
+from npc_helpers.study.settings import TUTORIAL
 
 PATIENTS, IMAGES_EACH = 163, 12
 FINE_TUNED = 96  # images in the comparison for the whole network

@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from npc_demo.anatomy import draw_anatomy
+from npc_demo.mri import LEVEL_NAMES, Scan, acquire, render, scan_stream
+from npc_demo.patient import Patient
+from npc_demo.protocols import DEFAULT, PROTOCOLS
+from npc_demo.registry import make_cohort
 from PIL import Image, ImageDraw
 
-from npc_helpers.roi import to_uint8
-from npc_helpers.synthetic.anatomy import draw_anatomy
-from npc_helpers.synthetic.mri import LEVEL_NAMES, Scan, acquire, render, scan_stream
-from npc_helpers.synthetic.patient import Patient
-from npc_helpers.synthetic.protocols import DEFAULT, PROTOCOLS
-from npc_helpers.synthetic.registry import make_cohort
+from npc_helpers.imaging.roi import to_uint8
 
 FOLDER = Path(__file__).resolve().parent / "images"
 SIZE = 210  # of a panel, in pixels

@@ -12,14 +12,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from browser import Lab, chromium, jupyterlab, write_notebook  # noqa: E402
+from lab_browser import Lab, chromium, jupyterlab, write_notebook  # noqa: E402
 
 COMMON = """
 import warnings; warnings.simplefilter("ignore")
-from npc_helpers import gradcam, roi, training
-from npc_helpers.roi_session import RoiSession
-from npc_helpers.settings import current_setting
-from npc_helpers.stacks import load_stacks
+from npc_helpers.network import gradcam, training
+from npc_helpers.imaging import roi
+from npc_helpers.widgets.roi_session import RoiSession
+from npc_helpers.study.settings import current_setting
+from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.study import Study
 from npc_helpers.widgets import GradCamExplorer, RoiEditor
 study, setting, patient = Study.open(), current_setting(), "SYN-0258"

@@ -11,11 +11,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from npc_demo.mri import MATRIX
+from npc_demo.protocols import DEFAULT, PROTOCOLS
 
-from npc_helpers.screening import CRITERIA
+from npc_helpers.cohort.screening import CRITERIA
 from npc_helpers.statistics import table_one
-from npc_helpers.synthetic.mri import MATRIX
-from npc_helpers.synthetic.protocols import DEFAULT, PROTOCOLS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "demonstration_study.md"

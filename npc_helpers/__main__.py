@@ -97,11 +97,8 @@ def run_here(options: argparse.Namespace) -> int:
         return status
     if options.command == "test":
         return run_tests()
-    from npc_helpers import notebooks
-
-    if options.command == "notebooks":
-        return notebooks.refresh(options.only)
-    return notebooks.tutorial()
+    only = options.only if options.command == "notebooks" else []
+    return subprocess.call([sys.executable, "-m", "npc_course", options.command, *only], cwd=ROOT)
 
 
 def build_or_check_study() -> int:
@@ -109,7 +106,7 @@ def build_or_check_study() -> int:
     folder = os.environ.get("NPC_STUDY")
     if folder:
         return subprocess.call([sys.executable, "-m", "npc_helpers.study", "check", folder])
-    return subprocess.call([sys.executable, "-m", "npc_helpers.synthetic"], cwd=ROOT)
+    return subprocess.call([sys.executable, "-m", "npc_demo"], cwd=ROOT)
 
 
 def run_tests() -> int:

@@ -6,9 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pandas as pd
 import pydicom
 from dicom_making import make_slice, noise
-
-from npc_helpers.intake import pacs
-from npc_helpers.intake.pseudonyms import Key
+from npc_intake import pacs
+from npc_intake.pseudonyms import Key
 
 CLASSIC = {"NPC_PACS_HOST": "pacs", "NPC_PACS_AET": "A"}
 

@@ -1,6 +1,6 @@
 """Which patients of the demonstration cohort have what a test needs."""
 
-from npc_helpers.synthetic.examination import Examination
+from npc_demo.examination import Examination
 
 
 def numbers(cohort, *, vendor=None, decoys_at=None):

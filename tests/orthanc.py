@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import requests
-from browser import free_port
+from lab_browser import free_port
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")  # Debian: orthanc-dicomweb
 PROGRAM = shutil.which("Orthanc") or "/usr/sbin/Orthanc"

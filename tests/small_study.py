@@ -6,8 +6,8 @@ The image files hold a few bytes only, as most tests never open one; `with_image
 import dicom_making
 import pandas as pd
 
-from npc_helpers.artefacts import series_checksum
-from npc_helpers.schema import MANIFEST, REGISTRY, VISITS
+from npc_helpers.study.artefacts import series_checksum
+from npc_helpers.study.schema import MANIFEST, REGISTRY, VISITS
 
 PATHS = {"registry": REGISTRY.path, "visits": VISITS.path, "manifest": MANIFEST.path}
 SERIES = [(timepoint, sequence) for timepoint in ("pre", "post") for sequence in ("t2w", "t1c")]

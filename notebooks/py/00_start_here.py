@@ -120,8 +120,8 @@ problems.head()
 # the patient's right is on the left of the picture.
 
 # %%
-from npc_helpers.dicom import read_series
 from npc_helpers.figures import series_grid
+from npc_helpers.imaging.dicom import read_series
 
 imaged = study.registry[study.registry.patient_id.isin(study.manifest.patient_id)]
 t2_first = imaged.sort_values("t_stage", key=lambda t_stage: t_stage != "T2", kind="stable")
@@ -134,7 +134,7 @@ series = {
 }
 
 # %%
-from npc_helpers.display import show, study_note
+from npc_helpers.figures.display import show, study_note
 
 figure = series_grid(series, height=0.75, note=study_note(study))
 show(figure, alt="Four axial MR images of one patient: two sequences before and after treatment.")
@@ -154,7 +154,7 @@ show(figure, alt="Four axial MR images of one patient: two sequences before and 
 # %%
 from dataclasses import asdict
 
-from npc_helpers.settings import PAPER, TUTORIAL
+from npc_helpers.study.settings import PAPER, TUTORIAL
 
 pd.DataFrame({"tutorial": asdict(TUTORIAL), "paper": asdict(PAPER)}).drop("name").astype(str)
 
@@ -209,6 +209,6 @@ pd.DataFrame({"tutorial": asdict(TUTORIAL), "paper": asdict(PAPER)}).drop("name"
 # ## Versions and data
 
 # %%
-from npc_helpers.display import footer
+from npc_helpers.figures.display import footer
 
 footer(study, "pydicom", "keras", "tensorflow")

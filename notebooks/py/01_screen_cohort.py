@@ -28,7 +28,7 @@
 import pandas as pd
 
 from npc_helpers import cohort as co
-from npc_helpers.display import footer, show, study_note
+from npc_helpers.figures.display import footer, show, study_note
 from npc_helpers.study import Study
 
 study = Study.open()

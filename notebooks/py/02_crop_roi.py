@@ -27,12 +27,13 @@
 import numpy as np
 import pandas as pd
 
-from npc_helpers import dicom, figures, roi
-from npc_helpers.display import footer, show, study_note
-from npc_helpers.settings import current_setting
-from npc_helpers.stacks import load_stacks
-from npc_helpers.staging import stage_groups
+from npc_helpers import figures
+from npc_helpers.cohort.staging import stage_groups
+from npc_helpers.figures.display import footer, show, study_note
+from npc_helpers.imaging import dicom, roi
+from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.study import Study
+from npc_helpers.study.settings import current_setting
 
 study, setting = Study.open(), current_setting()
 note = study_note(study)
@@ -85,8 +86,8 @@ pd.DataFrame([vars(finding) for finding in t2w.findings], columns=["severity", "
 # column `decided`. `docs/own_images.md` tells how such a table becomes the manifest of your study.
 
 # %%
-from npc_helpers.intake.find_series import find_series
-from npc_helpers.intake.thumbnails import thumbnails
+from npc_intake.find_series import find_series
+from npc_intake.thumbnails import thumbnails
 
 patient_folder = study.series_folder(patient_id, "pre", "t2w").parents[1]
 dates = study.registry.set_index("patient_id")
@@ -175,8 +176,8 @@ show(
 # same rectangles with number fields.
 
 # %%
-from npc_helpers.roi_session import RoiSession
 from npc_helpers.widgets import RoiEditor
+from npc_helpers.widgets.roi_session import RoiSession
 
 session = RoiSession(
     stacks,

@@ -28,12 +28,14 @@
 # %%
 import pandas as pd
 
-from npc_helpers import figures, models, prediction, roi, training
+from npc_helpers import figures
 from npc_helpers.cohort import included_patients
-from npc_helpers.display import footer, show, study_note
-from npc_helpers.settings import current_setting
-from npc_helpers.stacks import load_stacks
+from npc_helpers.figures.display import footer, show, study_note
+from npc_helpers.imaging import roi
+from npc_helpers.imaging.stacks import load_stacks
+from npc_helpers.network import models, prediction, training
 from npc_helpers.study import Study
+from npc_helpers.study.settings import current_setting
 
 study, setting = Study.open(), current_setting()
 note = study_note(study)

@@ -31,10 +31,12 @@
 import numpy as np
 import pandas as pd
 
-from npc_helpers import figures, prediction, statistics
+from npc_helpers import figures, statistics
 from npc_helpers.cohort import included_patients, progression_free_survival
-from npc_helpers.display import footer, show, study_note
-from npc_helpers.report import Report
+from npc_helpers.figures.display import footer, show, study_note
+from npc_helpers.figures.report import Report
+from npc_helpers.network import prediction
+from npc_helpers.network.repeated_splits import repeated_splits
 from npc_helpers.study import Study
 
 study = Study.open()
@@ -544,7 +546,7 @@ features = {
     "Post-model": study.read_table("features_post.csv", notebook="04_train_post_model"),
 }
 features = {name: table.set_index("patient_id") for name, table in features.items()}
-splits = statistics.repeated_splits(cohort, features, others={"TNM": risk["TNM"]}, n_splits=100)
+splits = repeated_splits(cohort, features, others={"TNM": risk["TNM"]}, n_splits=100)
 show(
     figures.split_figure(splits, single=comparison, note=note),
     alt="AUC and C-index of each model in a hundred random splits, and in the split of this study.",

@@ -29,12 +29,14 @@
 import numpy as np
 import pandas as pd
 
-from npc_helpers import dicom, figures, gradcam, roi, training
+from npc_helpers import figures
 from npc_helpers.cohort import included_patients
-from npc_helpers.display import footer, show, study_note
-from npc_helpers.settings import current_setting
-from npc_helpers.stacks import load_stacks
+from npc_helpers.figures.display import footer, show, study_note
+from npc_helpers.imaging import dicom, roi
+from npc_helpers.imaging.stacks import load_stacks
+from npc_helpers.network import gradcam, training
 from npc_helpers.study import Study
+from npc_helpers.study.settings import current_setting
 
 study, setting = Study.open(), current_setting()
 note = study_note(study)

@@ -27,7 +27,7 @@ import pandas as pd
 
 from npc_helpers import appraisal, figures
 from npc_helpers.appraisal import recompute
-from npc_helpers.display import footer, show
+from npc_helpers.figures.display import footer, show
 from npc_helpers.study import Study
 
 pd.options.display.max_colwidth = None

@@ -8,8 +8,9 @@ import math
 import numpy as np
 from scipy import stats
 
-from npc_helpers import staging, statistics
+from npc_helpers import statistics
 from npc_helpers.appraisal.published import confusion_tables, table_1
+from npc_helpers.cohort import staging
 
 GROUPS = ("training", "test")
 

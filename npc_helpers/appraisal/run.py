@@ -8,9 +8,9 @@ from importlib.metadata import version
 import pandas as pd
 
 from npc_helpers.cohort import included_patients
-from npc_helpers.settings import current_setting
 from npc_helpers.statistics import summarise_splits
 from npc_helpers.study import Study, StudyError
+from npc_helpers.study.settings import current_setting
 
 NOT_YET = "not yet run"
 PACKAGES = ("keras", "tensorflow", "scikit-learn", "lifelines", "pydicom")

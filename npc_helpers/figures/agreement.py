@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from npc_helpers.figures.style import SERIES, colour, in_house_style, new_figure, stamped
-from npc_helpers.roi import bland_altman
+from npc_helpers.statistics import bland_altman
 
 
 @in_house_style

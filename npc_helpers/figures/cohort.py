@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from npc_helpers.figures.style import colour, in_house_style, new_figure, stamped
-from npc_helpers.screening import CRITERIA
 
 
 @in_house_style
@@ -20,11 +19,10 @@ def flow_chart(flow: pd.DataFrame, *, note: str = "") -> Figure:
     Parameters
     ----------
     flow : DataFrame
-        As `cohort.flow` returns it: criterion, remaining_before, lost, remaining.
+        As `cohort.flow` returns it: meaning, remaining_before, lost, remaining.
     note : str
         Stamped into the corner.
     """
-    meaning = {c.name: f"{c.kind.capitalize()} {c.number}: {c.text}" for c in CRITERIA}
     figure = new_figure(8.4, 0.66 * len(flow) + 1.6)
     axes = figure.subplots()
     axes.axis("off")
@@ -38,7 +36,7 @@ def flow_chart(flow: pd.DataFrame, *, note: str = "") -> Figure:
         text = f"{row.remaining:,} patients studied" if last else f"{row.remaining:,}"
         _box(axes, 0.1, -step, 3.2, text, strong=last)
         axes.annotate("", (4.25, 0.5 - step), (1.7, 0.5 - step), arrowprops=_arrow())
-        criterion = textwrap.fill(meaning.get(row.criterion, row.criterion), 62)
+        criterion = textwrap.fill(row.meaning, 62)
         axes.text(4.35, 0.5 - step, f"−{row.lost:,}", va="center", ha="left", weight="bold")
         axes.text(5.1, 0.5 - step, criterion, va="center", ha="left", fontsize=8.5)
     return stamped(figure, note)

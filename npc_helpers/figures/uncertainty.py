@@ -22,7 +22,7 @@ def split_figure(splits: pd.DataFrame, *, single: pd.DataFrame | None = None,
     Parameters
     ----------
     splits : DataFrame
-        As `statistics.repeated_splits` returns it.
+        As `network.repeated_splits` returns it.
     single : DataFrame, optional
         As `statistics.compare_models` returns it: the one split of the study, drawn as a diamond
         with its interval.

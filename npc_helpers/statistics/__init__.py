@@ -3,6 +3,7 @@
 `risk_score` always means: higher is worse. Intervals are 95% unless said otherwise.
 """
 
+from npc_helpers.statistics.agreement import bland_altman
 from npc_helpers.statistics.bootstrap import bootstrap_models
 from npc_helpers.statistics.calibration import Calibration, calibration, calibration_curve
 from npc_helpers.statistics.comparators import stage_risk, tn_covariates, tn_cox, tnm_scores
@@ -21,12 +22,6 @@ from npc_helpers.statistics.labels import (
 )
 from npc_helpers.statistics.mcnemar import compare_calls, mcnemar_exact
 from npc_helpers.statistics.proportional_hazards import proportional_hazards
-from npc_helpers.statistics.repeated_splits import (
-    fit_head,
-    repeated_splits,
-    split_differences,
-    summarise_splits,
-)
 from npc_helpers.statistics.roc import compare_auc, roc_auc, roc_curve
 from npc_helpers.statistics.sample_size import (
     auc_standard_error,
@@ -36,6 +31,7 @@ from npc_helpers.statistics.sample_size import (
     patients_for_power,
     power_of_difference,
 )
+from npc_helpers.statistics.splits import split_differences, summarise_splits
 from npc_helpers.statistics.survival import (
     AddedValue,
     ChiSquared,
@@ -69,6 +65,7 @@ __all__ = [
     "added_value",
     "auc_at_horizon",
     "auc_standard_error",
+    "bland_altman",
     "bootstrap_models",
     "brier_curve",
     "c_index",
@@ -84,7 +81,6 @@ __all__ = [
     "confusion",
     "cumulative_dynamic_auc",
     "fit_cox",
-    "fit_head",
     "half_width",
     "horizon_label",
     "integrated_brier",
@@ -98,7 +94,6 @@ __all__ = [
     "patients_for_power",
     "power_of_difference",
     "proportional_hazards",
-    "repeated_splits",
     "roc_auc",
     "roc_curve",
     "split_differences",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-STATIC = Path(__file__).resolve().parents[1] / "static"
+STATIC = Path(__file__).resolve().parent
 AXES = (("L", "R"), ("P", "A"), ("S", "I"))  # DICOM: x to the left, y to the back, z to the head
 
 

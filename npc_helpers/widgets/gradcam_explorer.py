@@ -136,7 +136,7 @@ class GradCamExplorer(anywidget.AnyWidget):
         **kwargs
             As for the class.
         """
-        from npc_helpers.display import study_note
+        from npc_helpers.figures.display import study_note
 
         source = _FromMaps(study, stacks, index, activations, model, setting)
         patients = dict.fromkeys(name for rows in index.values() for name in rows.patient_id)
@@ -208,8 +208,8 @@ class _FromMaps:
         return np.flatnonzero((self.index[timepoint].patient_id == patient_id).to_numpy())
 
     def examine(self, patient_id: str, timepoint: str) -> Examination | None:
-        from npc_helpers.dicom import read_mask
-        from npc_helpers.roi import to_uint8
+        from npc_helpers.imaging.dicom import read_mask
+        from npc_helpers.imaging.roi import to_uint8
 
         if timepoint not in self.index or not len(self.rows(patient_id, timepoint)):
             return None
@@ -227,8 +227,8 @@ class _FromMaps:
         )
 
     def compute(self, patient_id: str, timepoint: str, model: str) -> dict[str, np.ndarray]:
-        from npc_helpers import gradcam
-        from npc_helpers.roi import network_inputs
+        from npc_helpers.imaging.roi import network_inputs
+        from npc_helpers.network import gradcam
 
         rows = self.rows(patient_id, timepoint)
         if model == timepoint:
@@ -243,7 +243,7 @@ class _FromMaps:
         return self._maps(answers, model)
 
     def _maps(self, answers: np.ndarray, model: str) -> dict[str, np.ndarray]:
-        from npc_helpers import gradcam
+        from npc_helpers.network import gradcam
 
         weights, bias = gradcam.head(self.model[model])
         return {t: gradcam.class_map(answers, weights, target=t, bias=bias) for t in TARGETS}

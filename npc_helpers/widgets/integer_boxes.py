@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle as Outline
 
 from npc_helpers.figures.style import PALETTE
-from npc_helpers.roi import BOX, Rectangle, ROIError, to_uint8
-from npc_helpers.roi_session import RoiSession
+from npc_helpers.imaging.roi import BOX, Rectangle, ROIError, to_uint8
 from npc_helpers.study import StudyError
+from npc_helpers.widgets.roi_session import RoiSession
 
 EDGES = dict(zip(BOX, ("left", "top", "right", "bottom"), strict=True))
 SIDE_IN = 5.0

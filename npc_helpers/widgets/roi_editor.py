@@ -6,11 +6,11 @@ import anywidget
 import numpy as np
 import traitlets
 
-from npc_helpers.alignment import slice_notes
-from npc_helpers.roi import Rectangle, ROIError, intensity_range
-from npc_helpers.roi_session import RoiSession
+from npc_helpers.imaging.alignment import slice_notes
+from npc_helpers.imaging.roi import Rectangle, ROIError, intensity_range
 from npc_helpers.study import StudyError
 from npc_helpers.widgets.base import browser_module, edge_letters, style_sheet
+from npc_helpers.widgets.roi_session import RoiSession
 
 PRESETS = {  # percentiles of the non-zero pixels
     "as the network sees it": (0.5, 99.5),

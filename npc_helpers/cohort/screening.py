@@ -1,0 +1,291 @@
+"""Who enters the cohort: regular review and the ten criteria of Li et al. 2022, section 2.1.
+
+Tables come in as `study.Study` returns them (yes/no as bool, dates as datetime64); every rule
+is a function of whole columns.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from npc_helpers.cohort.staging import ADVANCED_STAGES, stage_groups
+
+DAYS_PER_MONTH = 30.4375
+DAYS_PER_YEAR = 365.25
+REVIEW_TOLERANCE_DAYS = 45  # not in the paper: clinics and patients are not clockwork
+
+
+def first_event(registry: pd.DataFrame) -> pd.Series:
+    """Return the date of progression or death, whichever came first (NaT: neither)."""
+    return registry[["progression_date", "death_date"]].min(axis=1)
+
+
+def regular_review(
+    visits: pd.DataFrame,
+    registry: pd.DataFrame,
+    *,
+    tolerance_days: float = REVIEW_TOLERANCE_DAYS,
+) -> pd.Series:
+    """Tell which patients were reviewed as often as section 2.2 asks.
+
+    Counted from the end of treatment: a review at least every 3 months for two years, every 6
+    months up to five years, every 12 months later; up to progression, death or the last review,
+    whichever came first; and two years of it unless progression or death came earlier. Calls
+    by telephone are no reviews.
+
+    Parameters
+    ----------
+    visits : DataFrame
+        Needs patient_id, visit_date and kind.
+    registry : DataFrame
+        Needs patient_id, treatment_end, progression_date, death_date, last_review_date. A blank
+        last review is taken from `visits`.
+    tolerance_days : float
+        By how much an interval may be longer, and by how much the review that closes the second
+        or fifth year may be early.
+
+    Returns
+    -------
+    Series of bool
+        In the order of `registry`; False where treatment end or every review is missing.
+    """
+    patients = pd.Index(registry["patient_id"])
+    begin = registry["treatment_end"].to_numpy()
+    reviews = visits[(visits["kind"] == "review") & visits["patient_id"].isin(patients)]
+    latest = patients.map(reviews.groupby("patient_id")["visit_date"].max()).to_numpy()
+    last_review = registry["last_review_date"].to_numpy()
+    event = first_event(registry).to_numpy()
+    end = np.fmin(event, np.where(np.isnat(last_review), latest, last_review))
+
+    def days(dates: np.ndarray, patient: np.ndarray) -> np.ndarray:
+        return (dates - begin[patient]) / np.timedelta64(1, "D")
+
+    everyone = np.arange(len(patients))
+    seen = patients.get_indexer(reviews["patient_id"])
+    patient = np.concatenate([everyone, seen, everyone])
+    day = days(np.concatenate([begin, reviews["visit_date"].to_numpy(), end]), patient)
+    follow_up = days(end, everyone)
+    counts = (day >= 0) & (day <= follow_up[patient])
+    patient, day = patient[counts], day[counts]
+    order = np.lexsort((day, patient))
+    patient, day = patient[order], day[order]
+
+    allowed = _review_interval(day[:-1] + tolerance_days) + tolerance_days
+    too_long = (np.diff(day) > allowed) & (patient[1:] == patient[:-1])
+    gap = np.isin(everyone, patient[1:][too_long])
+    two_years = 2 * DAYS_PER_YEAR
+    long_enough = (follow_up >= two_years - tolerance_days) | (days(event, everyone) < two_years)
+    return pd.Series(~gap & long_enough & (follow_up >= 0), registry.index)
+
+
+def _review_interval(day: np.ndarray) -> np.ndarray:
+    """Return in how many days the next review is due, by days since the end of treatment."""
+    years = day / DAYS_PER_YEAR
+    return np.where(years < 2, 3, np.where(years < 5, 6, 12)) * DAYS_PER_MONTH
+
+
+def _treated_primary(registry: pd.DataFrame, visits: pd.DataFrame, **_) -> pd.Series:
+    return registry["primary_npc"] & registry["treated_here"]
+
+
+def _no_earlier_metastasis(registry, visits, **_) -> pd.Series:
+    return ~registry["metastasis_before_diagnosis"]
+
+
+def _mri_before_and_after(registry, visits, **_) -> pd.Series:
+    before = registry["mri_pre_date"] <= registry["treatment_start"]
+    return before & (registry["mri_post_date"] >= registry["treatment_end"])
+
+
+def _regular_review(registry, visits, *, tolerance_days=REVIEW_TOLERANCE_DAYS) -> pd.Series:
+    return regular_review(visits, registry, tolerance_days=tolerance_days)
+
+
+def _advanced_stage(registry, visits, **_) -> pd.Series:
+    advanced = pd.Series(False, registry.index)
+    for edition, stages in ADVANCED_STAGES.items():
+        stage = stage_groups(registry, edition=edition, ignore_m=True)
+        advanced |= (registry["tnm_edition"] == edition) & stage.isin(stages)
+    return advanced & (registry["m_stage"] != "")
+
+
+def _not_recurrent(registry, visits, **_) -> pd.Series:
+    return ~registry["recurrent_disease"]
+
+
+def _no_metastasis(registry, visits, **_) -> pd.Series:
+    return registry["m_stage"] != "M1"
+
+
+def _reviewed_at_all(registry, visits, **_) -> pd.Series:
+    return registry["patient_id"].isin(visits.loc[visits["kind"] == "review", "patient_id"])
+
+
+def _no_surgery(registry, visits, **_) -> pd.Series:
+    return ~registry["surgery"]
+
+
+def _information_complete(registry, visits, **_) -> pd.Series:
+    known = registry["age_years"].notna() & (registry["sex"] != "") & (registry["treatment"] != "")
+    return known & registry["imaging_complete"]
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One of the ten criteria of section 2.1.
+
+    Attributes
+    ----------
+    name : str
+        Its column in the table of `screen`.
+    kind : {"inclusion", "exclusion"}
+    number : int
+        1 to 5 within its kind, as in the paper.
+    text : str
+        What a patient who passes has or has not, in a few words.
+    rule : callable
+        ``rule(registry, visits, *, tolerance_days)`` -> Series of bool, True = passes.
+    needs_visits : bool
+        Cannot be judged without a table of visits.
+    """
+
+    name: str
+    kind: str
+    number: int
+    text: str
+    rule: Callable[..., pd.Series]
+    needs_visits: bool = False
+
+
+CRITERIA = (
+    Criterion(
+        "primary_npc_treated_here",
+        "inclusion",
+        1,
+        "primary NPC, proven by pathology and treated in the hospital",
+        _treated_primary,
+    ),
+    Criterion(
+        "no_metastasis_before_diagnosis",
+        "inclusion",
+        2,
+        "no distant metastasis before the diagnosis",
+        _no_earlier_metastasis,
+    ),
+    Criterion(
+        "mri_before_and_after",
+        "inclusion",
+        3,
+        "MRI both before treatment and after its first course",
+        _mri_before_and_after,
+    ),
+    Criterion(
+        "regular_review",
+        "inclusion",
+        4,
+        "reviewed at the intervals of section 2.2",
+        _regular_review,
+        needs_visits=True,
+    ),
+    Criterion("stage_iii_or_iv", "inclusion", 5, "stage III or IV by T and N", _advanced_stage),
+    Criterion("not_recurrent", "exclusion", 1, "not a recurrence after treatment", _not_recurrent),
+    Criterion(
+        "no_metastasis_at_diagnosis", "exclusion", 2, "no metastasis at diagnosis", _no_metastasis
+    ),
+    Criterion(
+        "reviewed_at_all",
+        "exclusion",
+        3,
+        "came to at least one review",
+        _reviewed_at_all,
+        needs_visits=True,
+    ),
+    Criterion("no_surgery", "exclusion", 4, "no surgery in the treatment", _no_surgery),
+    Criterion(
+        "information_complete",
+        "exclusion",
+        5,
+        "age, sex, treatment and all four MR series are available",
+        _information_complete,
+    ),
+)
+
+
+def screen(
+    registry: pd.DataFrame,
+    visits: pd.DataFrame,
+    *,
+    criteria: Sequence[Criterion] = CRITERIA,
+    review_tolerance_days: float = REVIEW_TOLERANCE_DAYS,
+) -> pd.DataFrame:
+    """Judge every patient by every criterion.
+
+    Parameters
+    ----------
+    registry : DataFrame
+    visits : DataFrame
+        Where it has no row, the criteria that need them let everybody pass, with a warning.
+    criteria : sequence of Criterion
+        Leave one out to see what it does.
+    review_tolerance_days : float
+        Handed to `regular_review`.
+
+    Returns
+    -------
+    DataFrame
+        patient_id; one bool column per criterion (True = passes); included; excluded_by (name of
+        the first criterion not passed, blank if included). Row order of `registry`.
+    """
+    passes = {}
+    for criterion in criteria:
+        if criterion.needs_visits and visits.empty:
+            warnings.warn(
+                f"{criterion.name} ({criterion.kind} {criterion.number}) cannot be judged: the "
+                "study has no visits (data/visits.csv). Everybody passes it.",
+                stacklevel=2,
+            )
+            passes[criterion.name] = np.ones(len(registry), dtype=bool)
+        else:
+            rule = criterion.rule(registry, visits, tolerance_days=review_tolerance_days)
+            passes[criterion.name] = rule.to_numpy(dtype=bool)
+    table = pd.DataFrame(passes, index=registry.index)
+    included = table.all(axis=1)
+    first_failed = (~table).idxmax(axis=1) if len(criteria) else pd.Series("", registry.index)
+    table.insert(0, "patient_id", registry["patient_id"])
+    return table.assign(included=included, excluded_by=first_failed.mask(included, ""))
+
+
+def flow(screening: pd.DataFrame) -> pd.DataFrame:
+    """Count, criterion by criterion, who is lost: the numbers of the paper's Fig. 1.
+
+    Parameters
+    ----------
+    screening : DataFrame
+        As `screen` returns it.
+
+    Returns
+    -------
+    DataFrame
+        step (from 1), criterion, remaining_before, lost, remaining, meaning (the criterion in
+        words). A patient is lost at the first criterion not passed; each row begins where the
+        one above ends.
+    """
+    names = [name for name in screening if name not in ("patient_id", "included", "excluded_by")]
+    lost = screening["excluded_by"].value_counts().reindex(names, fill_value=0).to_numpy()
+    remaining = len(screening) - lost.cumsum()
+    meaning = {c.name: f"{c.kind.capitalize()} {c.number}: {c.text}" for c in CRITERIA}
+    return pd.DataFrame(
+        {
+            "step": np.arange(1, len(names) + 1),
+            "criterion": names,
+            "remaining_before": remaining + lost,
+            "lost": lost,
+            "remaining": remaining,
+            "meaning": [meaning.get(name, name) for name in names],
+        }
+    )

@@ -1,0 +1,1 @@
+"""One DICOM series in; stacks, resampling, rectangles."""

@@ -1,0 +1,326 @@
+"""One DICOM file at a time: open it, check it, decode its pixels."""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import Decoder
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGExtended12Bit,
+    RLELossless,
+)
+
+from npc_helpers.imaging.codestream import check_codestream
+from npc_helpers.imaging.tags import DicomError, Finding, Tags, refuse, warning_findings
+
+LARGEST_FILE = 1 << 27  # bytes that the pixels of one file may take
+LARGEST_MATRIX = 1 << 24  # pixels of one image: 4096 x 4096, twice what any scanner makes
+INFLATE_STEP = 1 << 22
+META_BYTES = 1024  # the transfer syntax stands within the first of a file
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"  # and what begins so
+GREY = ("MONOCHROME1", "MONOCHROME2")
+EXPORT_UNCOMPRESSED = "Export the series uncompressed (Explicit VR Little Endian)"
+ONLY_PLUGIN_FAILED = "Unable to decode as exceptions were raised by all available plugins: "
+ENCODINGS = {  # (implicit VR, little endian), as pydicom guesses them, -> transfer syntax
+    (True, True): ImplicitVRLittleEndian,
+    (False, True): ExplicitVRLittleEndian,
+    (False, False): ExplicitVRBigEndian,
+}
+JPEG, JPEG_LS, JPEG_2000 = ("pillow",), ("pyjpegls",), ("pylibjpeg", "pillow")
+# What decodes a transfer syntax, and what to install for it: the first plugin of pydicom that is
+# there, and no other after it. GDCM is left with what nothing else reads: on a damaged JPEG 2000
+# or JPEG header it ends the whole program (`check_codestream` keeps such headers from it).
+DECODERS = {
+    "1.2.840.10008.1.2.4.50": (JPEG, "pillow"),
+    "1.2.840.10008.1.2.4.51": (JPEG, "pillow"),
+    "1.2.840.10008.1.2.4.57": (("gdcm",), "python-gdcm"),
+    "1.2.840.10008.1.2.4.70": (("gdcm",), "python-gdcm"),
+    "1.2.840.10008.1.2.4.80": (JPEG_LS, "pyjpegls"),
+    "1.2.840.10008.1.2.4.81": (JPEG_LS, "pyjpegls"),
+    "1.2.840.10008.1.2.4.90": (JPEG_2000, "pylibjpeg pylibjpeg-openjpeg"),
+    "1.2.840.10008.1.2.4.91": (JPEG_2000, "pylibjpeg pylibjpeg-openjpeg"),
+    "1.2.840.10008.1.2.4.201": (("pylibjpeg",), "pylibjpeg pylibjpeg-openjpeg"),
+    "1.2.840.10008.1.2.4.202": (("pylibjpeg",), "pylibjpeg pylibjpeg-openjpeg"),
+    "1.2.840.10008.1.2.4.203": (("pylibjpeg",), "pylibjpeg pylibjpeg-openjpeg"),
+    "1.2.840.10008.1.2.5": (("pydicom",), "pydicom"),
+}
+
+
+def list_files(folder: Path) -> tuple[list[Path], list[Finding]]:
+    """Return the files of a folder that may be DICOM, and findings about the others.
+
+    Raises
+    ------
+    DicomError
+        If one is a link to a place outside the folder, or the folder cannot be listed.
+    """
+    files, findings = [], []
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        message = f"{folder}: the folder cannot be read ({error}). Check that it is still there"
+        raise DicomError(f"{message} and that you may read it.", "unreadable") from error
+    for path in paths:
+        if is_link_outwards(path, folder):
+            raise refuse(path, "link", "a link that leaves the folder", "Put the file itself there")
+        if path.is_dir():
+            findings.append(Finding("info", "ignored-folder", path.name, "folder inside; not read"))
+        elif path.name.startswith(".") or path.name.upper() == "DICOMDIR":
+            findings.append(_ignored(path))
+        else:
+            files.append(path)
+    return files, findings
+
+
+def is_link_outwards(path: Path, root: Path) -> bool:
+    """Tell whether a file is a link to something that does not lie below `root`."""
+    try:
+        return path.is_symlink() and not path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # a link that leads round in a circle
+        return True
+
+
+def _ignored(path: Path) -> Finding:
+    return Finding("info", "ignored-file", path.name, "ignored: not a DICOM image")
+
+
+def open_file(path: Path, *, pixels: bool = True) -> tuple[Tags | None, list[Finding]]:
+    """Open one file.
+
+    Parameters
+    ----------
+    path : Path
+    pixels : bool
+        Also read the pixel data (not yet decoded).
+
+    Returns
+    -------
+    Tags or None
+        None for a file that is no DICOM and is not named like one.
+    list of Finding
+
+    Raises
+    ------
+    DicomError
+        If the file is named like DICOM and is not, or is cut off in its header.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(132)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if start[128:] == b"DICM":
+        return _parse(path, pixels=pixels, force=False)
+    named_like_dicom = path.suffix.lower() in ("", ".dcm", ".ima") or path.suffix[1:].isdigit()
+    if not named_like_dicom or (not start and path.suffix == ""):
+        return None, [_ignored(path)]
+    if not start:
+        raise refuse(path, "truncated", "the file is empty", "Copy or export it again")
+    tags, findings = _parse(path, pixels=pixels, force=True)
+    if tags.text("SOPClassUID") and tags.text("Rows"):
+        tags.dataset.file_meta = tags.dataset.file_meta or pydicom.dataset.FileMetaDataset()
+        if "TransferSyntaxUID" not in tags.dataset.file_meta:
+            tags.dataset.file_meta.TransferSyntaxUID = ENCODINGS[tags.dataset.original_encoding]
+        message = "no DICOM preamble; read as a bare dataset"
+        return tags, [*findings, Finding("warn", "no-preamble", path.name, message)]
+    if path.suffix == "":
+        return None, [_ignored(path)]
+    raise refuse(
+        path, "not-dicom", "not a DICOM file although named like one", "Remove it from the folder"
+    )
+
+
+def _unreadable(path: Path, error: Exception) -> DicomError:
+    return refuse(path, "unreadable", f"cannot be read ({error})", "Copy or export it again")
+
+
+def _parse(path: Path, *, pixels: bool, force: bool) -> tuple[Tags, list[Finding]]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            _check_inflated_size(path)
+            dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, force=force)
+        except DicomError:
+            raise
+        except Exception as error:  # pydicom raises many kinds on malformed bytes
+            raise _unreadable(path, error) from error
+    findings = warning_findings(caught, path.name)
+    if any("End of file reached" in found.message for found in findings) or not len(dataset):
+        raise refuse(path, "truncated", "the file is cut off", "Copy or export it again")
+    return Tags(dataset, path), findings
+
+
+def _check_inflated_size(path: Path) -> None:
+    """Refuse a deflated object that would not fit: a few bytes can hold gigabytes of zeros."""
+    with path.open("rb") as file:
+        start = file.read(META_BYTES)
+        if DEFLATED not in start:
+            return
+        file.seek(0)
+        content = file.read(LARGEST_FILE)
+    header = pydicom.filereader.read_file_meta_info(path)
+    begin = 132 + 12 + header.FileMetaInformationGroupLength
+    inflate, rest, size = zlib.decompressobj(-zlib.MAX_WBITS), content[begin:], 0
+    while rest and size <= LARGEST_FILE:
+        size += len(inflate.decompress(rest, INFLATE_STEP))
+        rest = inflate.unconsumed_tail
+    if size > LARGEST_FILE:
+        raise _too_large(path)
+
+
+def _too_large(path: Path) -> DicomError:
+    problem = f"it would take more than {LARGEST_FILE >> 20} MiB of memory"
+    return refuse(path, "too-large", problem, "Export the series again, one image per file")
+
+
+def check_image(tags: Tags) -> None:
+    """Refuse a file that holds no plain grey image.
+
+    Raises
+    ------
+    DicomError
+    """
+    if "PixelData" not in tags.dataset:
+        raise refuse(
+            tags.path, "no-pixel-data", "there is no pixel data in it", "Remove or export it again"
+        )
+    if not tags.dataset.get_item("PixelData", keep_deferred=True).value:
+        raise refuse(tags.path, "no-pixel-data", "its pixel data are empty", "Export it again")
+    if tags.text("SOPClassUID").startswith(SECONDARY_CAPTURE):
+        raise refuse(
+            tags.path,
+            "screenshot",
+            "it is a secondary capture (a screenshot)",
+            "Export the original MR series instead of it",
+        )
+    photometric = tags.text("PhotometricInterpretation")
+    if tags.integer("SamplesPerPixel") != 1 or photometric not in GREY:
+        raise refuse(
+            tags.path,
+            "not-grey",
+            f"the image is not a plain grey one (photometric interpretation '{photometric}')",
+            "Export the original MR series instead of a screenshot",
+        )
+    rows, columns = tags.integer("Rows"), tags.integer("Columns")
+    if rows * columns > LARGEST_MATRIX:
+        raise refuse(
+            tags.path,
+            "too-large",
+            f"its image has {rows} x {columns} pixels, more than any MR scanner makes",
+            "Export the original MR series instead of it",
+        )
+    if pixel_bytes(tags) > LARGEST_FILE:
+        raise _too_large(tags.path)
+    for keyword in ("BitsStored", "PixelRepresentation"):
+        tags.integer(keyword)
+
+
+def pixel_bytes(tags: Tags) -> int:
+    """Return how many bytes the decoded pixels of a file take, counting two a pixel at least."""
+    bits = max(tags.integer("BitsAllocated"), 16)
+    for keyword in ("Rows", "Columns"):
+        bits *= tags.integer(keyword)
+    return bits * tags.integer("NumberOfFrames", 1) // 8
+
+
+def decode(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
+    """Decode the stored pixels of one file that passed `check_image`.
+
+    Returns
+    -------
+    ndarray, shape (frames, rows, columns)
+        As stored, but with larger values brighter: MONOCHROME1 is inverted within its stored
+        bits, which is a finding.
+    list of Finding
+
+    Raises
+    ------
+    DicomError
+        If the pixels are cut off, damaged, or compressed in a way nothing here can decode.
+    """
+    pixels, findings = stored_pixels(tags)
+    pixels = pixels.reshape(-1, *pixels.shape[-2:])
+    if tags.text("PhotometricInterpretation") == "MONOCHROME1":
+        top = -1 if pixels.dtype.kind == "i" else (1 << tags.integer("BitsStored")) - 1
+        pixels = np.subtract(pixels.dtype.type(top), pixels)
+        message = "MONOCHROME1: inverted, so that larger is brighter"
+        findings.append(Finding("info", "inverted", tags.path.name, message))
+    return pixels, findings
+
+
+def stored_pixels(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
+    """Decode the pixels of one file as they are stored; the terms are those of `decode`."""
+    path, syntax = tags.path, transfer_syntax(tags)
+    decoder, plugin = _decoder(tags, syntax)
+    if syntax.is_encapsulated and syntax != RLELossless:
+        check_codestream(tags)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            pixels, _ = decoder.as_array(tags.dataset, decoding_plugin=plugin)
+        except Exception as error:  # each plugin raises its own kinds on damaged pixel data
+            reason = " ".join(str(error).split()).removeprefix(ONLY_PLUGIN_FAILED)
+            raise refuse(
+                path,
+                "truncated" if "less than expected" in reason else "undecodable",
+                f"its pixel data are damaged or cut off ({reason})",
+                "Copy or export it again",
+            ) from error
+    return pixels, warning_findings(caught, path.name)
+
+
+def transfer_syntax(tags: Tags) -> pydicom.uid.UID:
+    """Return how a file's dataset and pixels are encoded.
+
+    Raises
+    ------
+    DicomError
+        If that is missing or no transfer syntax.
+    """
+    meta = getattr(tags.dataset, "file_meta", None) or {}
+    value = meta.get("TransferSyntaxUID")
+    if not value:
+        problem = "the transfer syntax is missing"
+        raise refuse(tags.path, "bad-tag", problem, "Copy or export it again")
+    syntax = pydicom.uid.UID(str(value))
+    if not syntax.is_transfer_syntax and not syntax.is_private:
+        raise _no_decoder(tags.path, syntax)
+    return syntax
+
+
+def _decoder(tags: Tags, syntax: pydicom.uid.UID) -> tuple[Decoder, str]:
+    """Return pydicom's decoder and the plugin it is to use; none where nothing is compressed."""
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        raise _no_decoder(tags.path, syntax) from None
+    if not syntax.is_encapsulated:
+        return decoder, ""
+    plugins, _ = DECODERS.get(syntax, ((), ""))
+    plugin = next((name for name in plugins if name in decoder.available_plugins), "")
+    if not plugin:
+        raise _no_decoder(tags.path, syntax)
+    if syntax == JPEGExtended12Bit and tags.integer("BitsStored") != 8:
+        raise refuse(
+            tags.path,
+            "missing-decoder",
+            "no decoder here reads JPEG Extended of 12 bits",
+            EXPORT_UNCOMPRESSED,
+        )
+    return decoder, plugin
+
+
+def _no_decoder(path: Path, syntax: pydicom.uid.UID) -> DicomError:
+    _, package = DECODERS.get(str(syntax), ((), ""))
+    action = f"Run: pip install {package}" if package else EXPORT_UNCOMPRESSED
+    problem = f"no decoder for its compression, {syntax.name} ({syntax})"
+    return refuse(path, "missing-decoder", problem, action)

@@ -1,0 +1,306 @@
+"""All series of a study as memory-mapped arrays, read from DICOM once.
+
+Each series leaves two files in the study's results folder: ``<series>.npy`` with the pixels and,
+written after it, ``<series>.json`` with everything else. Both carry the checksum of the manifest
+in their names, so a changed series never meets the arrays of the old one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from npc_helpers.imaging.dicom import DicomError, Finding, read_series
+from npc_helpers.imaging.mr_series import Grid, MRSeries
+from npc_helpers.imaging.resample import to_reference
+from npc_helpers.study.artefacts import StudyError, atomic_path, series_checksum
+from npc_helpers.study.parallel import in_processes
+from npc_helpers.study.progress import progress_bar
+
+if TYPE_CHECKING:
+    from npc_helpers.study import Study
+
+Key = tuple[str, str, str]  # patient_id, timepoint ("pre", "post"), sequence ("t2w", "t1c")
+
+FORMAT = 3  # raised when the reading changes, so that older caches are read again
+SERIES_PER_WORKER = 24  # what a process reads in the second it takes to start
+ABANDONED_S = 3600  # a half-written file this old belongs to nobody
+SHOWN_AT_ONCE = 5
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One series to read: what a worker process needs to know."""
+
+    key: Key
+    folder: Path
+    cache: Path
+    name: str
+    n_images: int
+    checksum: str
+
+
+class Stacks(Mapping[Key, MRSeries]):
+    """The series of a study by ``(patient_id, timepoint, sequence)``.
+
+    Nothing is in memory until asked for: ``stacks[key].array`` is a read-only memory map, opened
+    anew each time (an open map costs a file handle, and there are four per patient).
+    """
+
+    def __init__(self, paths: Mapping[Key, Path], notes: Mapping[Key, dict]) -> None:
+        self._paths = dict(paths)
+        self._notes = dict(notes)
+
+    def __getitem__(self, key: Key) -> MRSeries:
+        note = self._notes[key]
+        return MRSeries(
+            array=np.load(self._paths[key], mmap_mode="r", allow_pickle=False),
+            pixel_spacing_mm=tuple(note["pixel_spacing_mm"]),
+            positions_mm=np.array(note["positions_mm"]),
+            slice_spacing_mm=float(note["slice_spacing_mm"]),
+            orientation=np.array(note["orientation"]),
+            patient_id=note["patient_id"],
+            description=note["description"],
+            findings=tuple(Finding(**finding) for finding in note["findings"]),
+            source_grid=_grid(note["source_grid"]),
+            sequence=note["sequence"],
+        )
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._paths
+
+    def __repr__(self) -> str:
+        return f"<Stacks: {len(self)} series of {len({key[0] for key in self})} patients>"
+
+
+def load_stacks(
+    study: Study,
+    *,
+    patients: Iterable[str] | None = None,
+    timepoint: str | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Stacks:
+    """Open the series of a study, reading from DICOM those not read before.
+
+    Parameters
+    ----------
+    study : Study
+    patients : iterable of str, optional
+        Only these patients.
+    timepoint : {"pre", "post"}, optional
+        Only this time point.
+    workers : int, optional
+        Number of processes at most; by default one per processor core. Few series are read in
+        this process, since starting another takes longer.
+    progress : bool
+        Show a bar in JupyterLab or a terminal (never in a log).
+
+    Returns
+    -------
+    Stacks
+        In the order of the manifest. A matrix other than 512 x 512 is resampled to it by
+        millimetres (`resample.to_reference`); ``source_grid`` and a finding of the series say so.
+
+    Raises
+    ------
+    StudyError
+        If a patient is not in the manifest, or any series cannot be used; all of the latter are
+        named at once, and the good ones are kept for the next call.
+
+    Notes
+    -----
+    A series is read again if its checksum in the manifest, or the number, size or date of its
+    files has changed since. Files whose checksum differs from the manifest's are refused.
+    """
+    jobs = _jobs(study, patients, timepoint)
+    notes = {job.key: _cached_note(job) for job in jobs}
+    missing = [job for job in jobs if notes[job.key] is None]
+    failures = {}
+    for job, problem in _read_all(missing, workers or os.cpu_count() or 1, progress=progress):
+        if problem:
+            failures[job.key] = problem
+        else:
+            notes[job.key] = json.loads(_path(job, ".json").read_text(encoding="utf-8"))
+    if failures:
+        raise _summary([failures[job.key] for job in missing if job.key in failures])
+    return Stacks({job.key: _path(job, ".npy") for job in jobs}, notes)
+
+
+def _jobs(study: Study, patients: Iterable[str] | None, timepoint: str | None) -> list[_Job]:
+    manifest = study.manifest
+    if patients is not None:
+        wanted = [patients] if isinstance(patients, str) else list(patients)
+        unknown = sorted(set(wanted) - set(manifest["patient_id"]))
+        if unknown:
+            raise StudyError(
+                f"data_manifest.csv has no series of patient(s) {', '.join(unknown[:5])}. "
+                "Check the spelling, or add rows for them."
+            )
+        manifest = manifest[manifest["patient_id"].isin(wanted)]
+    if timepoint is not None:
+        if timepoint not in ("pre", "post"):
+            raise StudyError(f"timepoint is {timepoint!r}; use 'pre' or 'post'.")
+        manifest = manifest[manifest["timepoint"] == timepoint]
+    return [_job(study, row) for row in manifest.itertuples(index=False)]
+
+
+def _job(study: Study, row) -> _Job:
+    key = (row.patient_id, row.timepoint, row.sequence)
+    name = "-".join(key)
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
+    if readable != name:
+        readable += "-" + hashlib.sha256(name.encode()).hexdigest()[:8]
+    return _Job(
+        key=key,
+        folder=study.series_folder(*key),
+        cache=study.result_path("stacks"),
+        name=readable,
+        n_images=int(row.n_images),
+        checksum=row.sha256,
+    )
+
+
+def _grid(note: dict | None) -> Grid | None:
+    return note and Grid(note["rows"], note["columns"], tuple(note["spacing_mm"]))
+
+
+def _path(job: _Job, suffix: str) -> Path:
+    return job.cache / f"{job.name}-{job.checksum[:16]}{suffix}"
+
+
+def _files_state(folder: Path) -> list[int]:
+    """Return number, total size and latest date of a folder's files: cheap to compare."""
+    with os.scandir(folder) as entries:
+        stats = [entry.stat() for entry in entries if not entry.name.startswith(".")]
+    sizes = sum(stat.st_size for stat in stats)
+    return [len(stats), sizes, max((stat.st_mtime_ns for stat in stats), default=0)]
+
+
+def _cached_note(job: _Job) -> dict | None:
+    """Return what is noted about a series read before, or None if it has to be read."""
+    try:
+        note = json.loads(_path(job, ".json").read_text(encoding="utf-8"))
+        current = {
+            "format": FORMAT,
+            "key": list(job.key),
+            "checksum": job.checksum,
+            "files": _files_state(job.folder),
+            "array_bytes": _path(job, ".npy").stat().st_size,
+        }
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(note, dict) and all(note.get(name) == now for name, now in current.items())
+    return note if whole else None
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+def _read_all(
+    jobs: list[_Job], workers: int, *, progress: bool
+) -> Iterator[tuple[_Job, DicomError | None]]:
+    """Read the series, in this process or in several; yield each as it is done."""
+    if not jobs:
+        return
+    workers = min(workers, math.ceil(len(jobs) / SERIES_PER_WORKER))
+    what = {"desc": "reading DICOM", "unit": "series", "leave": False}
+    with progress_bar(total=len(jobs), shown=progress, **what) as bar:
+        for result in in_processes(_read_one, jobs, workers=workers, what="reads DICOM"):
+            bar.update()
+            yield result
+
+
+def _read_one(job: _Job) -> DicomError | None:
+    """Read one series and keep it; return what is wrong with it instead of raising.
+
+    Runs in a worker process. The note is written last: without it the array does not count.
+    """
+    try:
+        state = _files_state(job.folder)
+        if series_checksum(job.folder) != job.checksum:
+            raise DicomError(
+                f"{job.folder}: the files are not those data_manifest.csv describes (column "
+                "sha256). Restore them; or, if they are right, write their series_checksum there.",
+                "checksum",
+            )
+        series = to_reference(read_series(job.folder, n_images=job.n_images))
+    except (StudyError, OSError) as error:
+        return DicomError(f"patient {job.key[0]}, {job.key[1]} {job.key[2]}: {error}", _code(error))
+    try:
+        _keep(job, series, state)
+    except OSError as error:
+        return DicomError(
+            f"{job.cache}: what is read from DICOM cannot be kept there ({error}). Allow writing "
+            "to this folder, or make room on the disk.",
+            "unwritable",
+        )
+    _tidy(job)
+    return None
+
+
+def _code(error: Exception) -> str:
+    return getattr(error, "code", "") or "unreadable"
+
+
+def _keep(job: _Job, series: MRSeries, state: list[int]) -> None:
+    with atomic_path(_path(job, ".npy")) as temporary:
+        np.save(temporary, series.array, allow_pickle=False)
+    note = {
+        "format": FORMAT,
+        "key": list(job.key),
+        "checksum": job.checksum,
+        "files": state,
+        "array_bytes": _path(job, ".npy").stat().st_size,
+        "pixel_spacing_mm": list(series.pixel_spacing_mm),
+        "positions_mm": series.positions_mm.tolist(),
+        "slice_spacing_mm": series.slice_spacing_mm,
+        "orientation": series.orientation.tolist(),
+        "patient_id": series.patient_id,
+        "description": series.description,
+        "findings": [asdict(finding) for finding in series.findings],
+        "source_grid": asdict(series.source_grid) if series.source_grid else None,
+        "sequence": series.sequence,
+    }
+    with atomic_path(_path(job, ".json")) as temporary:
+        temporary.write_text(json.dumps(note), encoding="utf-8")
+
+
+def _tidy(job: _Job) -> None:
+    """Remove what earlier versions of the same series and killed processes left behind."""
+    own = re.compile(rf"(\.part-\w+-)?{re.escape(job.name)}-[0-9a-f]{{16}}\.(npy|json)")
+    for path in job.cache.glob(f"*{job.name}-*"):
+        match = own.fullmatch(path.name)
+        if not match or path in (_path(job, ".npy"), _path(job, ".json")):
+            continue
+        try:
+            if not match[1] or time.time() - path.stat().st_mtime > ABANDONED_S:
+                path.unlink()
+        except OSError:  # in use by another process, or gone: no harm
+            continue
+
+
+def _summary(problems: list[DicomError]) -> StudyError:
+    """Join the problems of several series into one error."""
+    if len(problems) == 1:
+        return problems[0]
+    shown = "\n".join(f"  {problem}" for problem in problems[:SHOWN_AT_ONCE])
+    more = len(problems) - SHOWN_AT_ONCE
+    rest = f"\n  … and {more} more" if more > 0 else ""
+    return DicomError(f"{len(problems)} series cannot be used:\n{shown}{rest}", problems[0].code)

@@ -1,0 +1,1 @@
+"""Models, weights, training, prediction, repeated splits, Grad-CAM and its scores."""

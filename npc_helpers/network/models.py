@@ -1,0 +1,287 @@
+"""The prognosis models: Inception-ResNet-V2, full or scaled, with a two-neuron end.
+
+The network is one flat graph, written below in the order in which the data flow. Block names are
+those of the publication (Szegedy et al. 2017, figures 3 to 15) as `keras.applications` spells
+them; the layers inside a block are called ``<block>_branch<b>_<k>``.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import keras
+import pandas as pd
+from keras import layers
+
+from npc_helpers.network.weight_sources import (
+    WeightsNotFound,
+    load_weights,
+    preprocessing,
+    weight_file,
+)
+from npc_helpers.study.settings import Setting
+
+__all__ = ["WeightsNotFound", "describe", "inception_resnet_v2", "load_weights", "prognosis_model"]
+
+FULL_BLOCKS = (10, 20, 10)
+SMALLEST_INPUT = 75  # below this the unpadded stem and reductions leave nothing to pool
+
+# Filters of the branches inside each block at full width, as (filters, kernel) per layer.
+BLOCK_35 = (((32, 1),), ((32, 1), (32, 3)), ((32, 1), (48, 3), (64, 3)))
+BLOCK_17 = (((192, 1),), ((128, 1), (160, (1, 7)), (192, (7, 1))))
+BLOCK_8 = (((192, 1),), ((192, 1), (224, (1, 3)), (256, (3, 1))))
+
+
+def inception_resnet_v2(
+    input_size: int,
+    *,
+    width: float = 1.0,
+    blocks: tuple[int, int, int] = FULL_BLOCKS,
+    weights: str = "none",
+    channels: int = 1,
+    seed: int = 0,
+) -> keras.Model:
+    """Build Inception-ResNet-V2 without its top, from pixel values to the last feature maps.
+
+    Parameters
+    ----------
+    input_size : int
+        Side S of the square input in network pixels, at least 75.
+    width : float
+        Number of filters in every layer relative to the publication (1.0).
+    blocks : tuple of int
+        Repetitions of block35, block17 and block8; (10, 20, 10) as published.
+    weights : str
+        ``"none"`` (random), ``"imagenet"``, ``"in_domain"`` or the path of a weight file; see
+        `load_weights`. The source also decides the preprocessing, which is part of the model.
+    channels : {1, 3}
+        1 for grey images (repeated to three channels inside), 3 for red, green, blue.
+    seed : int
+        Seed of the random start values.
+
+    Returns
+    -------
+    keras.Model
+        Flat functional model from (n, S, S, channels) pixel values 0..255 of any number type to
+        the output of ``conv_7b_ac``, (n, s, s, 1536 * width) with s = 14 at S = 512. Layer names
+        do not depend on what was built before. All layers are trainable.
+
+    Raises
+    ------
+    ValueError
+        If a size is impossible or the weights belong to another architecture.
+    WeightsNotFound
+        If the weight file is missing; nothing is ever downloaded.
+
+    References
+    ----------
+    Szegedy et al., AAAI 2017, doi:10.1609/aaai.v31i1.11231.
+    """
+    _check_architecture(input_size, width, blocks, channels)
+    weight_file(weights)  # a missing file is told before a large network is built
+    net = _Builder(width=width, seed=seed)
+    inputs = keras.Input((input_size, input_size, channels), name="pixels")
+    x = preprocessing(inputs, weights=weights)
+
+    x = net.conv(x, "stem_1", 32, 3, strides=2, padding="valid")
+    x = net.conv(x, "stem_2", 32, 3, padding="valid")
+    x = net.conv(x, "stem_3", 64, 3)
+    x = layers.MaxPooling2D(3, strides=2, name="stem_pool_1")(x)
+    x = net.conv(x, "stem_4", 80, 1, padding="valid")
+    x = net.conv(x, "stem_5", 192, 3, padding="valid")
+    x = layers.MaxPooling2D(3, strides=2, name="stem_pool_2")(x)
+
+    x = net.mixed_5b(x)
+    for i in range(1, blocks[0] + 1):
+        x = net.residual(x, f"block35_{i}", BLOCK_35, scale=0.17)
+    x = net.mixed_6a(x)
+    for i in range(1, blocks[1] + 1):
+        x = net.residual(x, f"block17_{i}", BLOCK_17, scale=0.1)
+    x = net.mixed_7a(x)
+    for i in range(1, blocks[2]):
+        x = net.residual(x, f"block8_{i}", BLOCK_8, scale=0.2)
+    x = net.residual(x, f"block8_{blocks[2]}", BLOCK_8, scale=1.0, activation=False)
+    x = net.conv(x, "conv_7b", 1536, 1)
+
+    model = keras.Model(inputs, x, name="inception_resnet_v2")
+    load_weights(model, weights, width=width, blocks=blocks)
+    return model
+
+
+class _Builder:
+    """Pieces of the network at one width; the k-th layer of a branch depends on the one before."""
+
+    def __init__(self, *, width: float, seed: int) -> None:
+        self.width, self.seed = width, seed
+
+    def filters(self, published: int) -> int:
+        return max(1, round(published * self.width))
+
+    def start_values(self, name: str) -> keras.initializers.Initializer:
+        """Same seed, same layer name, same values; He scaling, as normalisation may be frozen."""
+        return keras.initializers.HeNormal(seed=zlib.crc32(f"{self.seed} {name}".encode()))
+
+    def conv(self, x, name, filters, kernel, *, strides=1, padding="same"):
+        """Convolution without bias, batch normalisation without scale, ReLU."""
+        x = layers.Conv2D(
+            self.filters(filters),
+            kernel,
+            strides=strides,
+            padding=padding,
+            use_bias=False,
+            kernel_initializer=self.start_values(name),
+            name=name,
+        )(x)
+        x = layers.BatchNormalization(scale=False, name=f"{name}_bn")(x)
+        return layers.Activation("relu", name=f"{name}_ac")(x)
+
+    def branch(self, x, block, number, steps):
+        """Layers one after another, each ``(filters, kernel)`` or ``(filters, kernel, "valid")``.
+
+        A third entry marks the unpadded stride-2 layer that ends a branch of a reduction.
+        """
+        for k, (filters, kernel, *reduce) in enumerate(steps, start=1):
+            shape = {"strides": 2, "padding": "valid"} if reduce else {}
+            x = self.conv(x, f"{block}_branch{number}_{k}", filters, kernel, **shape)
+        return x
+
+    def mixed_5b(self, x):
+        """Inception-A: four views of the same pixels side by side."""
+        pooled = layers.AveragePooling2D(3, strides=1, padding="same", name="mixed_5b_pool")
+        branches = [
+            self.branch(x, "mixed_5b", 0, [(96, 1)]),
+            self.branch(x, "mixed_5b", 1, [(48, 1), (64, 5)]),
+            self.branch(x, "mixed_5b", 2, [(64, 1), (96, 3), (96, 3)]),
+            self.branch(pooled(x), "mixed_5b", 3, [(64, 1)]),
+        ]
+        return layers.Concatenate(name="mixed_5b")(branches)
+
+    def mixed_6a(self, x):
+        """Reduction-A: half the side, three branches."""
+        branches = [
+            self.branch(x, "mixed_6a", 0, [(384, 3, "valid")]),
+            self.branch(x, "mixed_6a", 1, [(256, 1), (256, 3), (384, 3, "valid")]),
+            layers.MaxPooling2D(3, strides=2, name="mixed_6a_pool")(x),
+        ]
+        return layers.Concatenate(name="mixed_6a")(branches)
+
+    def mixed_7a(self, x):
+        """Reduction-B: half the side again, four branches."""
+        branches = [
+            self.branch(x, "mixed_7a", 0, [(256, 1), (384, 3, "valid")]),
+            self.branch(x, "mixed_7a", 1, [(256, 1), (288, 3, "valid")]),
+            self.branch(x, "mixed_7a", 2, [(256, 1), (288, 3), (320, 3, "valid")]),
+            layers.MaxPooling2D(3, strides=2, name="mixed_7a_pool")(x),
+        ]
+        return layers.Concatenate(name="mixed_7a")(branches)
+
+    def residual(self, x, block, branches, *, scale, activation=True):
+        """Inception-ResNet block: the input plus a scaled correction computed from it."""
+        views = [self.branch(x, block, number, steps) for number, steps in enumerate(branches)]
+        correction = layers.Concatenate(name=f"{block}_mixed")(views)
+        correction = layers.Conv2D(
+            x.shape[-1],
+            1,
+            kernel_initializer=self.start_values(f"{block}_conv"),
+            name=f"{block}_conv",
+        )(correction)
+        correction = layers.Rescaling(scale, name=f"{block}_scale")(correction)
+        x = layers.Add(name=f"{block}_add")([x, correction])
+        return layers.Activation("relu", name=f"{block}_ac")(x) if activation else x
+
+
+def _check_architecture(input_size, width, blocks, channels) -> None:
+    if input_size < SMALLEST_INPUT:
+        raise ValueError(
+            f"input_size is {input_size}; the network needs at least {SMALLEST_INPUT} pixels a side"
+        )
+    if not width > 0:
+        raise ValueError(f"width is {width}; it must be positive (1.0 as published)")
+    if len(blocks) != 3 or min(blocks) < 1:
+        raise ValueError(f"blocks is {blocks}; three counts of at least 1 are needed")
+    if channels not in (1, 3):
+        raise ValueError(f"channels is {channels}; images are grey (1) or colour (3)")
+
+
+def prognosis_model(setting: Setting, *, seed: int, weights: str | None = None) -> keras.Model:
+    """Build the Pre-model or Post-model: backbone, mean of each feature map, two-neuron softmax.
+
+    Parameters
+    ----------
+    setting : Setting
+    seed : int
+        Seed of the start values of the last layer, and of the backbone if it starts at random.
+    weights : str, optional
+        Another source of start values than ``setting.weights``.
+
+    Returns
+    -------
+    keras.Model
+        From (n, S, S, 1) pixel values 0..255 to probabilities (n, 2): low risk, high risk. Its
+        last layers are called ``pool``, ``dropout`` and ``risk``; its name tells the weight
+        source and the seed. Every batch normalisation is frozen: on a small study its running
+        means would follow each batch and the predictions with them. With
+        ``setting.trainable == "head"`` all of the backbone is frozen.
+
+    Raises
+    ------
+    ValueError, WeightsNotFound
+        As `inception_resnet_v2`.
+
+    References
+    ----------
+    Li et al. 2022, section 2.4.
+    """
+    if setting.trainable not in ("head", "all"):
+        raise ValueError(f"setting.trainable is {setting.trainable!r}; it is 'head' or 'all'")
+    source = setting.weights if weights is None else weights
+    backbone = inception_resnet_v2(
+        setting.input_size, width=setting.width, blocks=setting.blocks, weights=source, seed=seed
+    )
+    for layer in backbone.layers:
+        normalises = isinstance(layer, layers.BatchNormalization)
+        layer.trainable = setting.trainable == "all" and not normalises
+    x = layers.GlobalAveragePooling2D(name="pool")(backbone.output)
+    x = layers.Dropout(setting.dropout, seed=seed, name="dropout")(x)
+    risk = layers.Dense(
+        2,
+        activation="softmax",
+        kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
+        kernel_regularizer=keras.regularizers.L2(setting.l2),
+        name="risk",
+    )
+    name = "".join(c if c.isalnum() else "_" for c in Path(source).stem)
+    return keras.Model(backbone.input, risk(x), name=f"prognosis_{name}_seed{seed}")
+
+
+def describe(model: keras.Model) -> pd.DataFrame:
+    """Return the stages of a built model, for a table or a diagram like the paper's Fig. 2.
+
+    Returns
+    -------
+    DataFrame
+        One row per stage in the order of the data: ``stage``, ``repeats`` (of a residual block,
+        else 1), ``layers`` (all of them), ``output_shape`` (height, width, channels) or
+        (channels,), ``parameters``.
+    """
+    stages: dict[str, list[keras.Layer]] = {}
+    for layer in model.layers:  # keras keeps them in the order of the data
+        stages.setdefault(_stage(layer.name), []).append(layer)
+    rows = [
+        {
+            "stage": stage,
+            "repeats": len({m.name.split("_")[1] for m in members}) if "block" in stage else 1,
+            "layers": len(members),
+            "output_shape": tuple(members[-1].output.shape[1:]),
+            "parameters": sum(member.count_params() for member in members),
+        }
+        for stage, members in stages.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _stage(layer_name: str) -> str:
+    """Name of the block a layer belongs to: ``mixed_5b_branch1_2`` is part of ``mixed_5b``."""
+    parts = layer_name.split("_")
+    return "_".join(parts[:2]) if parts[0] in ("mixed", "conv") else parts[0]

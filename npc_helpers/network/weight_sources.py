@@ -1,0 +1,215 @@
+"""Where start values come from: ImageNet, RadImageNet, the shipped in-domain weights, or nowhere.
+
+Nothing here opens a connection. A missing file is an error that says where to put it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+
+from npc_helpers.study.artefacts import atomic_path
+
+IMAGENET_FILE = "inception_resnet_v2_weights_tf_dim_ordering_tf_kernels_notop.h5"
+IMAGENET_MD5 = "d19885ff4a710c122648d3b5c3b684e4"
+IMAGENET_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/inception_resnet_v2/{IMAGENET_FILE}"
+CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)  # what RadImageNet's networks had subtracted
+
+IN_DOMAIN_FILE = Path(__file__).parent / "weights" / "in_domain.npz"
+
+
+class WeightsNotFound(FileNotFoundError):
+    """A weight file is not there; the message says which one and where to put it."""
+
+
+def imagenet_path() -> Path:
+    """Return where the ImageNet file is expected: ``$KERAS_HOME/models`` (``~/.keras/models``)."""
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    return home / "models" / IMAGENET_FILE
+
+
+def preprocessing(pixels, *, weights: str):
+    """Turn pixel values 0..255 into what the networks behind ``weights`` were trained on.
+
+    Parameters
+    ----------
+    pixels : KerasTensor, (n, S, S, 1 or 3)
+        Grey values are repeated to three channels; colours come as red, green, blue.
+    weights : str
+        Files with ``radimagenet`` in their name want (blue, green, red minus their means) / 255;
+        all others pixel / 127.5 - 1.
+
+    Returns
+    -------
+    KerasTensor, (n, S, S, 3)
+    """
+    if pixels.shape[-1] == 1:
+        pixels = layers.Concatenate(name="pixels_repeat")([pixels, pixels, pixels])
+    elif _is_radimagenet(weights):
+        pixels = keras.ops.flip(pixels, axis=-1)
+    if _is_radimagenet(weights):
+        offset = [-mean / 255 for mean in CAFFE_MEAN_BGR]
+        return layers.Rescaling([1 / 255] * 3, offset=offset, name="pixels_scale")(pixels)
+    return layers.Rescaling(1 / 127.5, offset=-1.0, name="pixels_scale")(pixels)
+
+
+def weight_file(weights: str) -> Path | None:
+    """Return the file behind a weight source, None for ``"none"``; parameters as `load_weights`.
+
+    Raises
+    ------
+    WeightsNotFound
+        If it is missing.
+    ValueError
+        If it is not the file it should be.
+    """
+    if weights == "none":
+        return None
+    if weights == "imagenet":
+        return _imagenet_file()
+    if weights == "in_domain":
+        return _in_domain_file()
+    path = Path(weights)
+    if not path.is_file():
+        raise WeightsNotFound(
+            f"there is no weight file {path}. weights is 'none', 'in_domain', 'imagenet' or the "
+            "path of an .h5 file (ImageNet or RadImageNet, without top)."
+        )
+    return path
+
+
+def load_weights(
+    model: keras.Model, weights: str, *, width: float, blocks: tuple[int, int, int]
+) -> None:
+    """Fill a backbone built by `npc_helpers.network.models.inception_resnet_v2`, in place.
+
+    Parameters
+    ----------
+    model : keras.Model
+    weights : str
+        ``"none"``: leave the random start values. ``"imagenet"``: the published file in keras'
+        cache folder. ``"in_domain"``: the file shipped with this package, for the tutorial's
+        architecture. Else the path of an ``.h5`` file with the layers in published order, as
+        keras.applications and RadImageNet save them.
+    width, blocks
+        What `model` was built with.
+
+    Raises
+    ------
+    WeightsNotFound
+        If the file is missing.
+    ValueError
+        If the file is damaged or belongs to another architecture.
+    """
+    path = weight_file(weights)
+    if path is None:
+        return
+    if weights == "in_domain":
+        _load_in_domain(model, path, width=width, blocks=blocks)
+        return
+    try:
+        model.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        raise ValueError(
+            f"{path.name} does not fit this network (width {width}, blocks {tuple(blocks)}): "
+            f"{error} Published files fit width 1.0 and blocks (10, 20, 10) only."
+        ) from error
+
+
+def _is_radimagenet(weights: str) -> bool:
+    return "radimagenet" in Path(str(weights)).name.lower()
+
+
+def _from_home(path: Path) -> str:
+    """Write a path as a reader would type it, without the name of this machine's user."""
+    home = Path.home()
+    return f"~/{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else str(path)
+
+
+def _imagenet_file() -> Path:
+    """Path of the ImageNet file after its checksum was compared."""
+    path = imagenet_path()
+    if not path.is_file():
+        raise WeightsNotFound(
+            f"the ImageNet weights are not on this machine, and nothing is downloaded without "
+            f"asking.\nFile:   {IMAGENET_FILE} (about 219 MB)\nFrom:   {IMAGENET_URL}\n"
+            f"Put it: {_from_home(path.parent)}\nMD5:    {IMAGENET_MD5}"
+        )
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "md5").hexdigest()
+    if found != IMAGENET_MD5:
+        raise ValueError(
+            f"{path} has MD5 {found}, but the ImageNet weights have {IMAGENET_MD5}: the file is "
+            f"incomplete or another one. Delete it and copy {IMAGENET_URL} there."
+        )
+    return path
+
+
+def save_in_domain(model: keras.Model, path: Path, **notes) -> None:
+    """Write a backbone as float16 arrays and a note with its hash beside them.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Backbone; layers behind ``conv_7b_ac`` are left out.
+    path : Path
+        The ``.npz``; the note has the same name with ``.json``.
+    **notes
+        Go into the note; ``width`` and ``blocks`` must be among them.
+    """
+    arrays = {key: keras.ops.convert_to_numpy(v) for key, v in _variables(model).items()}
+    with atomic_path(path) as temporary:
+        np.savez_compressed(temporary, **{k: a.astype(np.float16) for k, a in arrays.items()})
+    note = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **notes}
+    with atomic_path(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+
+
+def _in_domain_file() -> Path:
+    """Path of the shipped file after its hash was compared with the note beside it."""
+    path, note_path = IN_DOMAIN_FILE, IN_DOMAIN_FILE.with_suffix(".json")
+    if not path.is_file() or not note_path.is_file():
+        raise WeightsNotFound(
+            f"{path.name} or {note_path.name} is missing in {path.parent}. Install the package "
+            "again, or make them with pretrain_in_domain.py in that folder (half an hour)."
+        )
+    if hashlib.sha256(path.read_bytes()).hexdigest() != _read_note(path)["sha256"]:
+        raise ValueError(
+            f"{path.name} is not the file that {note_path.name} describes (SHA-256 differs). "
+            "Install the package again."
+        )
+    return path
+
+
+def _read_note(path: Path) -> dict:
+    return json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+
+
+def _load_in_domain(model: keras.Model, path: Path, *, width, blocks) -> None:
+    note = _read_note(path)
+    if (width, tuple(blocks)) != (note["width"], tuple(note["blocks"])):
+        raise ValueError(
+            f"the in-domain weights fit width {note['width']} and blocks {tuple(note['blocks'])} "
+            f"only; this network has width {width} and blocks {tuple(blocks)}."
+        )
+    with np.load(path, allow_pickle=False) as arrays:
+        for key, variable in _variables(model).items():
+            variable.assign(arrays[key].astype(np.float32))
+
+
+def _variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """Variables of the backbone by ``layer/variable``, which no build order changes."""
+    behind = {"pool", "dropout", "risk"}
+    return {
+        f"{layer.name}/{variable.name}": variable
+        for layer in model.layers
+        if layer.name not in behind
+        for variable in layer.variables
+        if variable.dtype.startswith("float")
+    }

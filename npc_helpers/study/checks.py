@@ -1,0 +1,235 @@
+"""What must be true of a study beyond single cells: dates, stages, identifiers, files.
+
+Nothing here raises for bad data: each check returns a list of `Problem`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import pandas as pd
+
+from npc_helpers.study.artefacts import dicom_files, series_checksum
+from npc_helpers.study.progress import progress_bar
+from npc_helpers.study.schema import MANIFEST, N_VALUES, REGISTRY, T_VALUES, VISITS, Table
+from npc_helpers.study.tables import Problem, rows
+
+PROGRESS_FROM_SERIES = 50
+
+DATE_ORDER = (
+    # earlier, later, may be the same day
+    ("diagnosis_date", "treatment_start", True),
+    ("treatment_start", "treatment_end", True),
+    ("mri_pre_date", "treatment_start", True),
+    ("treatment_end", "mri_post_date", True),
+    ("treatment_start", "progression_date", False),
+    ("treatment_start", "last_review_date", False),
+    ("treatment_start", "death_date", False),
+    ("progression_date", "death_date", True),
+    ("last_review_date", "death_date", True),
+    ("mri_post_date", "death_date", True),
+    ("treatment_end", "death_date", True),
+)
+
+
+def check_registry(registry: pd.DataFrame) -> list[Problem]:
+    """Check what one row of the registry says against itself: dates, stages, progression."""
+    problems = []
+    for earlier, later, same_day in DATE_ORDER:
+        first, second = registry[earlier], registry[later]
+        bad = (first > second) if same_day else (first >= second)
+        problems += rows(
+            registry,
+            bad,
+            REGISTRY,
+            later,
+            lambda row, a=earlier, b=later: (
+                f"{b} {row[b]:%Y-%m-%d} is not after {a} {row[a]:%Y-%m-%d}"
+            ),
+            "Correct the wrong one of the two dates.",
+        )
+    for column, allowed in (("t_stage", T_VALUES), ("n_stage", N_VALUES)):
+        for edition, values in allowed.items():
+            known = registry[column].isin({value for every in allowed.values() for value in every})
+            bad = (registry["tnm_edition"] == edition) & known & ~registry[column].isin(values)
+            problems += rows(
+                registry,
+                bad,
+                REGISTRY,
+                column,
+                lambda row, c=column, e=edition: f"{row[c]} does not exist in the {e}th edition",
+                f"Allowed there: {', '.join(values)}. Or correct tnm_edition.",
+            )
+    date, site = registry["progression_date"], registry["progression_type"]
+    return (
+        problems
+        + rows(
+            registry,
+            date.notna() & (site == ""),
+            REGISTRY,
+            "progression_type",
+            "is blank although progression_date is filled",
+            "Give the site of the first progression.",
+        )
+        + rows(
+            registry,
+            date.isna() & (site != ""),
+            REGISTRY,
+            "progression_date",
+            "is blank although progression_type is filled",
+            "Give the date of the first progression.",
+        )
+    )
+
+
+def check_known_patients(table: pd.DataFrame, of: Table, registry: pd.DataFrame) -> list[Problem]:
+    """Report the rows whose patient the registry does not know."""
+    unknown = ~table["patient_id"].isin(registry["patient_id"]) & (table["patient_id"] != "")
+    return rows(
+        table,
+        unknown,
+        of,
+        "patient_id",
+        f"is not in {REGISTRY.path}",
+        "Correct the identifier, or add the patient there.",
+    )
+
+
+def check_visits(visits: pd.DataFrame, registry: pd.DataFrame) -> list[Problem]:
+    """Report visits of unknown patients and visits after death (calls that learn of it may be)."""
+    death = visits["patient_id"].map(
+        registry.drop_duplicates("patient_id").set_index("patient_id")["death_date"]
+    )
+    learns = (visits["kind"] == "telephone") & (visits["finding"] == "death")
+    return check_known_patients(visits, VISITS, registry) + rows(
+        visits,
+        (visits["visit_date"] > death) & ~learns,
+        VISITS,
+        "visit_date",
+        lambda row: f"{row['visit_date']:%Y-%m-%d} is after the patient's death",
+        f"Correct this date or death_date in {REGISTRY.path}.",
+    )
+
+
+def check_manifest(manifest: pd.DataFrame, registry: pd.DataFrame, folder: Path) -> list[Problem]:
+    """Check the rows of the manifest against each other and the registry; reads no image."""
+    problems = check_known_patients(manifest, MANIFEST, registry)
+    reserved = manifest["path"].map(has_reserved_character).astype(bool)
+    outside = ~manifest["path"].map(lambda path: path == "" or is_inside(folder, path))
+    problems += rows(
+        manifest,
+        reserved,
+        MANIFEST,
+        "path",
+        lambda row: (
+            f"'{row['path']}' holds a colon or backslash, which not every computer can read"
+        ),
+        "Write '/' between folders; give a folder with such a character another name.",
+    )
+    problems += rows(
+        manifest,
+        outside & ~reserved,
+        MANIFEST,
+        "path",
+        lambda row: f"'{row['path']}' leaves the study folder",
+        "Write the path from the study folder down, without '..' and without links to elsewhere.",
+    )
+    first = manifest.drop_duplicates("sha256").set_index("sha256")["patient_id"]
+    owner = manifest["sha256"].map(first)
+    shared = (owner != manifest["patient_id"]) & (manifest["sha256"] != "")
+    problems += rows(
+        manifest,
+        shared,
+        MANIFEST,
+        "sha256",
+        lambda row: f"the same images are listed for patient {first[row['sha256']]}",
+        "One of the two rows is wrong: the same images in training and test would be a leak.",
+    )
+    return problems + _check_pairs(manifest)
+
+
+def _check_pairs(manifest: pd.DataFrame) -> list[Problem]:
+    """Report series that exist at one timepoint only; public sets often have no other."""
+    problems = []
+    for here, there in (("pre", "post"), ("post", "pre")):
+        other = manifest.loc[manifest["timepoint"] == there, ["patient_id", "sequence"]]
+        keys = pd.MultiIndex.from_frame(manifest[["patient_id", "sequence"]])
+        alone = (manifest["timepoint"] == here) & ~keys.isin(pd.MultiIndex.from_frame(other))
+        alone &= manifest["source"] != "public"
+        problems += rows(
+            manifest,
+            alone,
+            MANIFEST,
+            "timepoint",
+            lambda row, a=here, b=there: f"{row['sequence']} has a {a} series but no {b} series",
+            f"Add the {there} series, or take this row out of the manifest.",
+        )
+    return problems
+
+
+def has_reserved_character(path: str) -> bool:
+    """Tell whether a path from the study folder down would be another one on Windows."""
+    return not PureWindowsPath(path).drive and any(character in path for character in "\\:")
+
+
+def is_inside(folder: Path, path: str) -> bool:
+    """Tell whether a manifest path stays inside the study folder, links followed."""
+    parts = PurePosixPath(path)
+    if parts.is_absolute() or ".." in parts.parts or "\\" in path or ":" in path:
+        return False
+    return (folder / parts).resolve().is_relative_to(folder.resolve())
+
+
+def rows_inside(manifest: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Return the rows of the manifest whose path stays inside the study folder."""
+    inside = [path != "" and is_inside(folder, path) for path in manifest["path"]]
+    return manifest[pd.Series(inside, manifest.index, dtype=bool)]
+
+
+def check_series(
+    manifest: pd.DataFrame, folder: Path, *, checksums: bool, progress: bool
+) -> list[Problem]:
+    """Compare the manifest with the files on disk; rows that leave the study are not followed."""
+    manifest = rows_inside(manifest, folder)
+    counts = [len(dicom_files(folder / path)) for path in manifest["path"]]
+    found = pd.Series(counts, manifest.index, dtype=int)
+    problems = rows(
+        manifest,
+        found == 0,
+        MANIFEST,
+        "path",
+        lambda row: f"there is no .dcm file in '{row['path']}'",
+        "Put the series there, or correct the path.",
+    )
+    present, found = manifest[found > 0], found[found > 0]
+    problems += rows(
+        present,
+        present["n_images"].notna() & (present["n_images"] != found),
+        MANIFEST,
+        "n_images",
+        lambda row: f"is {row['n_images']:g}, but '{row['path']}' holds {found[row.name]} files",
+        "Look for missing or foreign files, or correct the number.",
+    )
+    if checksums:
+        sums = _checksums([folder / path for path in present["path"]], progress)
+        problems += rows(
+            present,
+            (present["sha256"] != "") & (present["sha256"] != pd.Series(sums, present.index, str)),
+            MANIFEST,
+            "sha256",
+            lambda row: f"the files in '{row['path']}' are not those the manifest describes",
+            "Restore them; or, if they are the right ones, write their series_checksum here.",
+        )
+    return problems
+
+
+def _checksums(folders: Iterable[Path], progress: bool) -> list[str]:
+    """Return the checksum of each folder, two at a time (hashing lets the other thread run)."""
+    folders = list(folders)
+    what = {"total": len(folders), "desc": "checksums", "unit": "series", "leave": False}
+    shown = progress and len(folders) >= PROGRESS_FROM_SERIES
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        sums = pool.map(series_checksum, folders)
+        return list(progress_bar(sums, shown=shown, **what))

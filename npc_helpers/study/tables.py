@@ -1,0 +1,228 @@
+"""One table of a study: text to typed columns with every problem on the way, and back to text.
+
+Nothing here raises for bad data: each function that reads returns a list of `Problem`.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from npc_helpers.study.artefacts import atomic_path
+from npc_helpers.study.schema import MISSING, Column, Table
+
+ISO_DATE = r"\d{4}-\d{2}-\d{2}"
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong, and what to do about it."""
+
+    where: str
+    patient_id: str
+    column: str
+    problem: str
+    what_to_do: str
+
+    def __str__(self) -> str:
+        subject = ", ".join(
+            part
+            for part in (
+                self.where,
+                self.patient_id and f"patient {self.patient_id}",
+                self.column and f"column {self.column}",
+            )
+            if part
+        )
+        return f"{subject}: {self.problem}. {self.what_to_do}"
+
+
+def read_text(path: Path, where: str) -> tuple[pd.DataFrame | None, list[Problem]]:
+    """Read a CSV file as text, cells stripped, `n/a` made blank, blank rows left out.
+
+    Returns
+    -------
+    table : DataFrame of str, or None where the file cannot be read as a table
+    problems : list of Problem
+    """
+
+    def broken(problem: str, what_to_do: str) -> tuple[None, list[Problem]]:
+        return None, [Problem(where, "", "", problem, what_to_do)]
+
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = next(csv.reader(file), [])
+        table = pd.read_csv(
+            path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
+        )
+    except FileNotFoundError:
+        return broken(
+            "the file is missing",
+            "Put it there (python -m npc_helpers.study init writes empty tables), "
+            "or let NPC_STUDY name another folder.",
+        )
+    except UnicodeDecodeError:
+        return broken("the file is not UTF-8", "Save it again as 'CSV UTF-8'.")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
+        return broken(f"the file is not a CSV table ({error})".strip(), "Save it again as CSV.")
+    header = [name.strip() for name in header]
+    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+        return broken("the columns are not separated by commas", "Save it with commas.")
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        return broken(f"column {twice[0]} is there twice", "Delete or rename one of them.")
+    if not isinstance(table.index, pd.RangeIndex):
+        return broken("rows have more cells than the header", "Look for stray commas.")
+    table.columns = header
+    table = table[[name for name in header if name]]
+    table = table.apply(lambda column: column.fillna("").str.strip())
+    table = table.mask(table.isin(MISSING), "")
+    return table[(table != "").any(axis=1)], []
+
+
+def check_table(text: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list[Problem]]:
+    """Check a table of text against its columns and give each column its type.
+
+    Parameters
+    ----------
+    text : DataFrame of str
+        As `read_text` returns it.
+    table : Table
+
+    Returns
+    -------
+    typed : DataFrame
+        Every column of `table` first, then the user's own. Dates are datetime64, yes/no columns
+        bool, numbers int64 (float64 if any is blank), all else text; what cannot be read is
+        blank (False for yes/no).
+    problems : list of Problem
+    """
+    problems = _missing_columns(text, table)
+    typed = {}
+    for column in table.columns:
+        if column.name in text.columns:
+            values = text[column.name]
+        else:
+            values = pd.Series("", index=text.index, dtype=object)
+        typed[column.name] = _typed(values, column)
+        if column.name in text.columns:
+            problems += _bad_values(text, table, column.name, typed[column.name])
+    own = {name: text[name] for name in text.columns if name not in typed}
+    typed = pd.DataFrame(typed | own)
+    return typed, problems + _repeated(typed, table)
+
+
+def write_text(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as a study's file: UTF-8 CSV, yes and no, ISO dates; whole or not at all."""
+    table = table.copy()
+    for name in table.select_dtypes(["bool", "boolean"]):
+        table[name] = table[name].map({True: "yes", False: "no"})
+    with atomic_path(path) as temporary:
+        table.to_csv(
+            temporary, index=False, encoding="utf-8", lineterminator="\n", date_format="%Y-%m-%d"
+        )
+
+
+def empty_table(table: Table) -> pd.DataFrame:
+    """Return a table without rows, with the columns and types that `check_table` gives."""
+    names = [column.name for column in table.columns]
+    return check_table(pd.DataFrame(columns=names, dtype=object), table)[0]
+
+
+def _missing_columns(text: pd.DataFrame, table: Table) -> list[Problem]:
+    """Name the columns that should be there; a near miss among the others is suggested."""
+    known = [column.name for column in table.columns]
+    unknown = [name for name in text.columns if name not in known]
+    problems = []
+    for column in table.columns:
+        if column.name in text.columns:
+            continue
+        lowered = {name.lower(): name for name in unknown}
+        near = difflib.get_close_matches(column.name, list(lowered), n=1, cutoff=0.75)
+        if near:
+            found = lowered[near[0]]
+            action = f"Rename the column '{found}' to '{column.name}'."
+            problems.append(
+                Problem(table.path, "", column.name, f"missing; found '{found}'", action)
+            )
+        elif column.required:
+            action = f"Add the column: {column.meaning}."
+            problems.append(Problem(table.path, "", column.name, "missing", action))
+    return problems
+
+
+def _typed(values: pd.Series, column: Column) -> pd.Series:
+    """Give one column of text its type; a choice among numbers is a number."""
+    if column.kind == "date":
+        iso = values.where(values.str.fullmatch(ISO_DATE))
+        return pd.to_datetime(iso, format="%Y-%m-%d", errors="coerce")
+    if column.kind == "yes_no":
+        return values == "yes"
+    choice_of_numbers = column.kind == "choice" and all(map(str.isdigit, column.values))
+    if column.kind in ("integer", "number") or choice_of_numbers:
+        numbers = pd.to_numeric(values.where(values != ""), errors="coerce").astype(float)
+        whole = column.kind != "number" and len(numbers) and (numbers % 1 == 0).all()
+        return numbers.astype("int64") if whole else numbers
+    return values.astype(object)
+
+
+def _bad_values(text: pd.DataFrame, table: Table, name: str, typed: pd.Series) -> list[Problem]:
+    """Report the cells of one column that are blank, not allowed, unreadable or implausible."""
+    column, values = table.column(name), text[name]
+    filled = values != ""
+    problems = []
+    if not column.may_be_blank:
+        action = f"Fill it in ({' or '.join(column.values) or column.meaning})."
+        problems += rows(text, ~filled, table, name, "is blank", action)
+    bad = pd.Series(False, index=text.index)
+    action = ""
+    if column.values:
+        bad, action = ~values.isin(column.values), f"Allowed: {', '.join(column.values)}."
+    elif column.kind == "date":
+        bad, action = typed.isna(), "Write an existing day as YYYY-MM-DD."
+    elif column.kind in ("integer", "number"):
+        low = -np.inf if column.low is None else column.low
+        high = np.inf if column.high is None else column.high
+        bad = ~typed.between(low, high) | ((column.kind == "integer") & (typed % 1 != 0))
+        action = f"Give {'a whole' if column.kind == 'integer' else 'a'} number, {low} or more."
+        if np.isfinite(high):
+            action = action.replace("or more", f"to {high}")
+    return problems + rows(text, filled & bad, table, name, lambda row: f"is '{row[name]}'", action)
+
+
+def _repeated(typed: pd.DataFrame, table: Table) -> list[Problem]:
+    if not table.key:
+        return []
+    key = list(table.key)
+    again = typed.duplicated(key) & (typed[key] != "").all(axis=1)
+
+    def what(row: pd.Series) -> str:
+        return f"{' + '.join(str(row[name]) for name in key)} was there before"
+
+    return rows(typed, again, table, " + ".join(key), what, "Keep one of the rows.")
+
+
+def rows(
+    table: pd.DataFrame,
+    bad: pd.Series,
+    of: Table,
+    column: str,
+    problem: str | Callable[[pd.Series], str],
+    what_to_do: str,
+) -> list[Problem]:
+    """Return one problem per row where `bad` is True; rows are numbered as in a spreadsheet."""
+    return [
+        Problem(
+            f"{of.path} row {index + 2}",
+            str(row.get("patient_id", "")),
+            column,
+            problem if isinstance(problem, str) else problem(row),
+            what_to_do,
+        )
+        for index, row in table[bad.to_numpy(dtype=bool)].iterrows()
+    ]

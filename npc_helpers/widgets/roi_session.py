@@ -1,0 +1,442 @@
+"""The state behind an ROI editor, without any screen: what is shown, drawn, undone and saved.
+
+A widget is a thin view of a `RoiSession`; a script or a test can drive one just as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from npc_helpers.imaging import alignment
+from npc_helpers.imaging.roi import (
+    COLUMNS,
+    IMAGE,
+    SMALLEST,
+    Rectangle,
+    ROIError,
+    check_rois,
+    rectangle_of,
+    replace_rows,
+)
+from npc_helpers.study.artefacts import StudyError, atomic_path
+
+if TYPE_CHECKING:
+    from npc_helpers.imaging.mr_series import MRSeries
+
+Key = tuple[str, str, str]
+Image = tuple[str, str, str, int]
+
+
+class Drawn(NamedTuple):
+    """A rectangle, how it came about, and who drew it (blank if nobody did)."""
+
+    rectangle: Rectangle
+    source: str
+    reader_id: str
+
+
+class RoiSession:
+    """Rectangles of one reader, one patient and time point on the screen at a time.
+
+    Parameters
+    ----------
+    stacks : mapping of (patient_id, timepoint, sequence) to MRSeries
+    rois : DataFrame
+        ROI table to start from (see `roi.suggest_rois`), one row per image.
+    patient_id : str
+        Patient shown first.
+    timepoint : {"pre", "post"}
+    reader_id : str
+        Who draws; kept with every rectangle drawn or copied.
+    path : path-like, optional
+        CSV file to which every change is saved at once. What this reader left there before is
+        taken up again; rows of other readers stay as they are.
+
+    Attributes
+    ----------
+    sequence : str
+    slice_index : int
+        What is shown; change it with `show`.
+
+    Raises
+    ------
+    ROIError
+        If the ROI table or the saved file does not fit the series.
+    """
+
+    def __init__(
+        self,
+        stacks: Mapping[Key, MRSeries],
+        rois: pd.DataFrame,
+        *,
+        patient_id: str,
+        timepoint: str,
+        reader_id: str = "reader1",
+        path: str | Path | None = None,
+    ) -> None:
+        if not reader_id.strip():
+            raise ROIError("reader_id is blank; give the reader a name, for instance 'reader1'.")
+        self._stacks = stacks
+        self.reader_id = reader_id
+        self.path = None if path is None else Path(path)
+        self._start: dict[Image, Drawn] = dict(map(_drawn, check_rois(rois, stacks).itertuples()))
+        self._now = dict(self._start)
+        self._touched: set[Image] = set()
+        self._undo: list[dict[Image, Drawn]] = []
+        self._redo: list[dict[Image, Drawn]] = []
+        self._load()
+        self.open(patient_id, timepoint)
+
+    # --- what is shown ------------------------------------------------------------------------
+
+    def open(self, patient_id: str, timepoint: str | None = None) -> None:
+        """Show another patient, at the first slice of the first sequence.
+
+        Raises
+        ------
+        ROIError
+            If the patient has no series at that time point among those loaded.
+        """
+        timepoint = timepoint or self.timepoint
+        sequences = tuple(key[2] for key in self._stacks if key[:2] == (patient_id, timepoint))
+        if not sequences:
+            raise ROIError(
+                f"patient {patient_id} has no {timepoint} series here. Load them with load_stacks."
+            )
+        self.patient_id, self.timepoint, self.sequences = patient_id, timepoint, sequences
+        self.sequence, self.slice_index = sequences[0], 0
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Everybody who has a series at the time point shown, in the order of the stacks."""
+        return tuple(dict.fromkeys(key[0] for key in self._stacks if key[1] == self.timepoint))
+
+    def next_patient(self, step: int = 1) -> None:
+        """Show the next patient of this time point (or the previous, with ``step=-1``).
+
+        Patients without a series at this time point are passed over; at either end one stays.
+        """
+        position = self.patients.index(self.patient_id) + step
+        if 0 <= position < len(self.patients):
+            self.open(self.patients[position])
+
+    @property
+    def other_timepoint(self) -> str:
+        """The time point that is not shown: post while pre is, and pre while post is."""
+        return "pre" if self.timepoint == "post" else "post"
+
+    @property
+    def has_other_timepoint(self) -> bool:
+        """True if the patient has a series at the other time point."""
+        return any(key[:2] == (self.patient_id, self.other_timepoint) for key in self._stacks)
+
+    def switch_timepoint(self) -> None:
+        """Show the same patient before treatment instead of after, or the other way round.
+
+        Raises
+        ------
+        ROIError
+            If the patient has no series at the other time point; what is shown stays.
+        """
+        self.open(self.patient_id, self.other_timepoint)
+
+    def show(self, *, sequence: str | None = None, slice_index: int | None = None) -> None:
+        """Show another sequence or slice of the patient; a slice beyond the end is the last."""
+        if sequence is not None and sequence not in self.sequences:
+            raise ROIError(
+                f"patient {self.patient_id}, {self.timepoint}: no sequence {sequence!r}; "
+                f"there is {', '.join(self.sequences)}."
+            )
+        self.sequence = sequence or self.sequence
+        wanted = self.slice_index if slice_index is None else slice_index
+        self.slice_index = min(max(wanted, 0), self.n_slices - 1)
+
+    def next_slice(self, step: int = 1) -> None:
+        """Show the next slice (or the previous, with ``step=-1``)."""
+        self.show(slice_index=self.slice_index + step)
+
+    def series(self, sequence: str | None = None) -> MRSeries:
+        """Return a series of the patient; by default the one that is shown."""
+        return self._stacks[self.patient_id, self.timepoint, sequence or self.sequence]
+
+    @property
+    def n_slices(self) -> int:
+        """Number of slices of the series that is shown."""
+        return len(self.series().positions_mm)
+
+    @property
+    def progress(self) -> str:
+        """Where one is: ``slice 3 of 6, patient 12 of 206``."""
+        return (
+            f"slice {self.slice_index + 1} of {self.n_slices}, "
+            f"patient {self.patients.index(self.patient_id) + 1} of {len(self.patients)}"
+        )
+
+    # --- rectangles ---------------------------------------------------------------------------
+
+    @property
+    def rectangle(self) -> Rectangle | None:
+        """The rectangle of the slice that is shown, or None."""
+        return self.get()
+
+    @property
+    def source(self) -> str:
+        """How that rectangle came about: suggested, default, manual or copied; blank if none."""
+        drawn = self._now.get(self._here())
+        return drawn.source if drawn else ""
+
+    def get(
+        self, *, sequence: str | None = None, slice_index: int | None = None
+    ) -> Rectangle | None:
+        """Return the rectangle of a slice of the patient, or None where there is none."""
+        drawn = self._now.get(self._here(sequence, slice_index))
+        return drawn.rectangle if drawn else None
+
+    def boxes(self, sequence: str | None = None) -> dict[int, tuple[int, int, int, int]]:
+        """Return every rectangle of a sequence as plain numbers, by slice: what a view draws."""
+        found = {}
+        for index in range(len(self.series(sequence).positions_mm)):
+            box = self.get(sequence=sequence, slice_index=index)
+            if box is not None:
+                found[index] = (box.x0, box.y0, box.x1, box.y1)
+        return found
+
+    def size_mm(self) -> tuple[float, float]:
+        """Return width and height of the rectangle that is shown, in mm."""
+        box = self._required()
+        rows_mm, columns_mm = self.series().pixel_spacing_mm
+        return box.width * columns_mm, box.height * rows_mm
+
+    def set(
+        self,
+        rectangle: Rectangle,
+        *,
+        sequence: str | None = None,
+        slice_index: int | None = None,
+    ) -> None:
+        """Draw a rectangle by hand, by default on the slice that is shown.
+
+        Raises
+        ------
+        ROIError
+            If it does not fit the image (`Rectangle.check`); nothing is changed then.
+        """
+        drawn = Drawn(rectangle, "manual", self.reader_id)
+        self._commit({self._here(sequence, slice_index): drawn})
+
+    def nudge(self, dx: int, dy: int) -> None:
+        """Move the rectangle by whole pixels; it stops at the edge of the image."""
+        box = self._required()
+        rows, columns = self.series().array.shape[1:]
+        dx = min(max(dx, -box.x0), columns - box.x1)
+        dy = min(max(dy, -box.y0), rows - box.y1)
+        if dx or dy:
+            self.set(box.moved(dx, dy))
+
+    def resize(self, dx: int, dy: int) -> None:
+        """Move the right and lower edge by whole pixels, within the image and the limits."""
+        box = self._required()
+        rows, columns = self.series().array.shape[1:]
+        larger = Rectangle(
+            box.x0,
+            box.y0,
+            min(max(box.x1 + dx, box.x0 + SMALLEST), columns),
+            min(max(box.y1 + dy, box.y0 + SMALLEST), rows),
+        )
+        if larger != box:
+            self.set(larger)
+
+    def copy_to_next(self) -> None:
+        """Copy the rectangle to the next slice and show that one; at the last slice do nothing."""
+        if self.slice_index + 1 < self.n_slices:
+            self.copy_to_range(self.slice_index + 1, self.slice_index + 1)
+            self.next_slice()
+
+    def copy_to_range(self, first: int, last: int) -> None:
+        """Copy the rectangle to slices `first` to `last` (both included) of the same series."""
+        copy = Drawn(self._required(), "copied", self.reader_id)
+        targets = {self._here(None, index) for index in range(first, last + 1)} - {self._here()}
+        self._commit(dict.fromkeys(sorted(targets), copy))
+
+    def copy_to_sequence(self, sequence: str | None = None) -> None:
+        """Copy all rectangles of the shown series to another sequence of the patient.
+
+        Slices correspond by their number, so that both series have to lie on the same grid: see
+        `alignment.difference`. A shift within the plane of the slices is not noticed.
+
+        Raises
+        ------
+        ROIError
+            If the geometry differs or there is no other sequence; nothing is copied then.
+        """
+        others = [name for name in self.sequences if name != self.sequence]
+        sequence = sequence or (others[0] if others else None)
+        if sequence not in others:
+            raise ROIError(f"patient {self.patient_id}: there is no other sequence to copy to.")
+        differs = alignment.difference(self.series(sequence), self.series())
+        if differs:
+            raise ROIError(
+                f"patient {self.patient_id}, {self.timepoint}: {sequence} and {self.sequence} do "
+                f"not match, {differs}. Draw the rectangles of {sequence} by hand."
+            )
+        self._commit(
+            {
+                self._here(sequence, index): Drawn(Rectangle(*box), "copied", self.reader_id)
+                for index, box in self.boxes().items()
+            }
+        )
+
+    def reset(self) -> None:
+        """Put back the rectangle the slice had before anybody drew."""
+        here = self._here()
+        if here in self._start:
+            self._commit({here: self._start[here]})
+
+    # --- undo ---------------------------------------------------------------------------------
+
+    @property
+    def can_undo(self) -> bool:
+        """True if there is a step to take back."""
+        return bool(self._undo)
+
+    @property
+    def can_redo(self) -> bool:
+        """True if there is a step to take again."""
+        return bool(self._redo)
+
+    def undo(self) -> None:
+        """Take back the last step and show where it happened; without one do nothing."""
+        self._step(self._undo, self._redo)
+
+    def redo(self) -> None:
+        """Take the step again that was taken back last."""
+        self._step(self._redo, self._undo)
+
+    def _step(self, source: list, target: list) -> None:
+        if not source:
+            return
+        step = source.pop()
+        target.append(self._apply(step))
+        patient_id, timepoint, sequence, slice_index = next(iter(step))
+        if (patient_id, timepoint) != (self.patient_id, self.timepoint):
+            self.open(patient_id, timepoint)
+        self.show(sequence=sequence, slice_index=slice_index)
+        self.save()
+
+    def _commit(self, changes: dict[Image, Drawn]) -> None:
+        """Check all changes, then make them as one step."""
+        for (patient_id, timepoint, sequence, slice_index), drawn in changes.items():
+            n_slices, rows, columns = self._stacks[patient_id, timepoint, sequence].array.shape
+            where = f"patient {patient_id}, {timepoint} {sequence}, slice {slice_index}"
+            if not 0 <= slice_index < n_slices:
+                raise ROIError(f"{where}: the series has slices 0 to {n_slices - 1}.")
+            try:
+                drawn.rectangle.check(rows, columns)
+            except ROIError as error:
+                raise ROIError(f"{where}: {error}") from None
+        changes = {i: drawn for i, drawn in changes.items() if self._now.get(i) != drawn}
+        if not changes:
+            return
+        self._undo.append(self._apply(changes))
+        self._redo.clear()
+        self.save()
+
+    def _apply(self, changes: dict[Image, Drawn | None]) -> dict[Image, Drawn | None]:
+        """Make changes and return what takes them back (None: no rectangle there before)."""
+        before = {image: self._now.get(image) for image in changes}
+        for image, drawn in changes.items():
+            if drawn is None:
+                del self._now[image]
+            else:
+                self._now[image] = drawn
+        self._touched |= set(changes)
+        return before
+
+    def _here(self, sequence: str | None = None, slice_index: int | None = None) -> Image:
+        index = self.slice_index if slice_index is None else int(slice_index)
+        return self.patient_id, self.timepoint, sequence or self.sequence, index
+
+    def _required(self) -> Rectangle:
+        box = self.rectangle
+        if box is None:
+            raise ROIError(f"{self.progress}: there is no rectangle yet. Draw one first.")
+        return box
+
+    # --- tables and files ---------------------------------------------------------------------
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the rectangles of the patient and time point shown, as an ROI table."""
+        return self._table(
+            image for image in self._now if image[:2] == (self.patient_id, self.timepoint)
+        )
+
+    def drawn(self) -> pd.DataFrame:
+        """Return every rectangle this reader drew or copied, of all patients."""
+        return self._table(
+            image for image, drawn in self._now.items() if drawn.reader_id == self.reader_id
+        )
+
+    def merge_into(self, rois: pd.DataFrame) -> pd.DataFrame:
+        """Return an ROI table in which this reader's rectangles replace those of `rois`."""
+        return replace_rows(rois, self.drawn())
+
+    def _table(self, images) -> pd.DataFrame:
+        rows = []
+        for image in images:
+            box, source, reader = self._now[image]
+            rows.append((*image, box.x0, box.y0, box.x1, box.y1, source, reader))
+        return pd.DataFrame(rows, columns=COLUMNS)
+
+    def save(self) -> None:
+        """Write what this reader changed to `path`, keeping every other row of the file.
+
+        Called after every change; without a path nothing is written.
+        """
+        if self.path is None:
+            return
+        there = _read(self.path)
+        ours = (there["reader_id"] == self.reader_id) & self._is_touched(there)
+        new = self.drawn()
+        new = new[self._is_touched(new)]
+        with atomic_path(self.path) as temporary:
+            table = pd.concat([there[~ours], new]) if len(there) else new
+            table.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n")
+
+    def _is_touched(self, table: pd.DataFrame) -> pd.Series:
+        images = table[IMAGE].itertuples(index=False, name=None)
+        return pd.Series([image in self._touched for image in images], table.index, dtype=bool)
+
+    def _load(self) -> None:
+        """Take up what this reader saved before."""
+        if self.path is None:
+            return
+        there = _read(self.path)
+        try:
+            mine = check_rois(there[there["reader_id"] == self.reader_id], self._stacks)
+        except ROIError as error:
+            raise ROIError(f"{self.path}: {error}") from None
+        self._now.update(map(_drawn, mine.itertuples()))
+
+
+def _drawn(row) -> tuple[Image, Drawn]:
+    image = row.patient_id, row.timepoint, row.sequence, int(row.slice_index)
+    reader = row.reader_id if isinstance(row.reader_id, str) else ""
+    return image, Drawn(rectangle_of(row), row.source, reader)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """Return the saved rectangles of all readers; an empty table where there is no file."""
+    if not path.exists():
+        return pd.DataFrame(columns=COLUMNS)
+    text = dict.fromkeys([*IMAGE[:3], "source", "reader_id"], str)
+    table = pd.read_csv(path, dtype=text, keep_default_na=False)
+    if list(table.columns) != COLUMNS:
+        raise StudyError(
+            f"{path} is no table of rectangles (columns {', '.join(COLUMNS)}). "
+            "Rename it, or name another file."
+        )
+    return table

@@ -1,0 +1,58 @@
+"""A report a researcher takes into a manuscript: vector figures, tables, one page."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from npc_helpers import figures
+from npc_helpers.figures.report import Report
+
+TABLE = pd.DataFrame({"model": ["Pre & Post", "TNM"], "auc": [0.8123456, 0.5]})
+
+
+@pytest.fixture
+def written(tmp_path):
+    return write(tmp_path)
+
+
+def write(folder):
+    report = Report(folder, title="A <bold> title", note="synthetic")
+    truth = np.array([0, 1, 0, 1, 1], dtype=bool)
+    report.add_figure("roc", figures.roc_figure(truth, {"TNM": truth * 0.5}), "ROC curves.")
+    report.add_table("models", TABLE, "All models.")
+    return report.write()
+
+
+def test_figures_are_vectors(written):
+    root = ElementTree.parse(written.parent / "figures" / "roc.svg").getroot()
+    assert root.tag.endswith("svg") and root.findall(".//{http://www.w3.org/2000/svg}path")
+    assert (written.parent / "figures" / "roc.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_tables_keep_their_digits(written):
+    pd.testing.assert_frame_equal(pd.read_csv(written.parent / "tables" / "models.csv"), TABLE)
+    latex = (written.parent / "tables" / "models.tex").read_text(encoding="utf-8")
+    assert r"Pre \& Post" in latex and "0.812" in latex and r"\caption{All models.}" in latex
+
+
+def test_the_page_holds_everything_and_fetches_nothing(written):
+    page = written.read_text(encoding="utf-8")
+    assert "A &lt;bold&gt; title" in page and "All models. (synthetic)" in page
+    sources = re.findall(r'(?:src|href)="([^"]{4})', page)
+    assert sources == ["data"]
+
+
+def test_same_input_same_bytes(tmp_path):
+    first, second = write(tmp_path / "a").parent, write(tmp_path / "b").parent
+    files = sorted(path.relative_to(first) for path in first.rglob("*.*") if path.is_file())
+    assert len(files) == 5
+    for path in files:
+        assert (first / path).read_bytes() == (second / path).read_bytes(), path
+
+
+def test_a_name_that_leaves_the_folder_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no file name"):
+        Report(tmp_path, title="", note="").add_table("../models", TABLE, "")

@@ -1,0 +1,108 @@
+"""Every notebook keeps the house's conventions (source, pair, outputs, headings, size)."""
+
+import json
+import re
+
+import jupytext
+import nbformat
+import pytest
+from npc_course import notebooks
+
+SOURCES = notebooks.sources()
+OPENING = ["## What you'll do", "## What you'll learn", "## What you'll need"]
+CLOSING = [
+    "## What you have now",
+    "## Exercises",
+    "## Check yourself",
+    "## Further reading",
+    "## Versions and data",
+]
+LONGEST_CELL = 20
+LARGEST_NOTEBOOK = 1_500_000
+MACHINE_PATH = re.compile(r"(/home/|/root/|/tmp/|/work/|/Users/|[A-Z]:\\\\)")
+
+
+@pytest.fixture(params=SOURCES, ids=lambda path: path.stem)
+def source(request):
+    return request.param
+
+
+@pytest.fixture
+def notebook(source):
+    return nbformat.read(source.parents[1] / f"{source.stem}.ipynb", as_version=4)
+
+
+def markdown(notebook):
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_there_is_one_notebook_for_each_source():
+    executed = {path.stem for path in notebooks.FOLDER.glob("*.ipynb")}
+    assert executed == {path.stem for path in SOURCES}
+
+
+def test_pair_is_synchronised(source, notebook):
+    def content(book):
+        return [(c.cell_type, c.source, c.metadata.get("tags", [])) for c in book.cells]
+
+    assert content(jupytext.read(source)) == content(notebook)
+
+
+def test_outputs_are_fresh(notebook):
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+def test_opening_and_closing_sections_stand_in_order(notebook):
+    text = markdown(notebook)
+    assert text.startswith("# ")
+    places = [text.find(heading) for heading in OPENING + CLOSING]
+    assert -1 not in places, [h for h, p in zip(OPENING + CLOSING, places, strict=True) if p < 0]
+    assert places == sorted(places)
+    assert re.search(r"\*Time: \d+ minutes? to read, [\w ]+ to run\.\*", text)
+
+
+def test_code_cells_are_short(notebook):
+    for cell in code_cells(notebook):
+        assert len(cell.source.splitlines()) <= LONGEST_CELL, cell.source
+
+
+def test_there_is_more_prose_than_code(notebook):
+    prose = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+    assert len(prose) >= 0.8 * len(code_cells(notebook))
+
+
+def test_every_picture_has_a_text_alternative_and_is_read_afterwards(notebook):
+    for position, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", []):
+            if "image/png" not in output.get("data", {}):
+                continue
+            assert output.metadata["image/png"]["alt"].endswith(".")
+            assert notebook.cells[position + 1].cell_type == "markdown"
+
+
+def test_no_errors_paths_or_widget_state_are_stored(notebook):
+    assert "widgets" not in notebook.metadata
+    for cell in code_cells(notebook):
+        assert all(output.output_type != "error" for output in cell.outputs)
+        without_pictures = [
+            {kind: text for kind, text in output.get("data", {}).items() if "image" not in kind}
+            | {"text": output.get("text", "")}
+            for output in cell.outputs
+        ]
+        assert not MACHINE_PATH.search(cell.source + json.dumps(without_pictures))
+
+
+def test_notebook_is_small_enough_to_open_anywhere(notebook):
+    assert len(nbformat.writes(notebook)) < LARGEST_NOTEBOOK
+
+
+def test_something_in_every_lesson_is_compared_by_nbval(source, notebook):
+    if source.stem.startswith("00"):
+        pytest.skip("the first notebook describes the machine it runs on")
+    tags = [tag for cell in code_cells(notebook) for tag in cell.metadata.get("tags", [])]
+    assert "nbval-check-output" in tags

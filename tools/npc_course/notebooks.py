@@ -1,0 +1,305 @@
+"""Executing the notebooks: the tutorial run, and rebuilding the committed ``.ipynb`` files."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import jupytext
+import nbclient
+import nbformat
+import pandas as pd
+import psutil
+from nbconvert import HTMLExporter
+
+from npc_helpers.study import Study, atomic_path
+from npc_helpers.study.progress import progress_bar
+
+FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
+CELL_TIMEOUT_S = 3600
+REFERENCES = (  # artefacts that let a notebook open when the one before it has not been run
+    "cohort.csv", "rois.csv", "predictions_pre.csv", "predictions_post.csv", "features_pre.csv",
+    "features_post.csv", "pre_head.npz", "post_head.npz",
+)  # fmt: skip
+PLOTLY = "application/vnd.plotly.v1+json"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What executing one notebook took.
+
+    Attributes
+    ----------
+    name : str
+    seconds : float
+        Wall-clock time from kernel start to the last cell.
+    peak_mib : float
+        Largest resident memory of the kernel and its children together.
+    error : str or None
+        The failing cell and its traceback, if one failed.
+    stopped : str or None
+        Why it ended early, if the study has too few patients for the rest. That is no failure.
+    """
+
+    name: str
+    seconds: float
+    peak_mib: float
+    error: str | None = None
+    stopped: str | None = None
+
+
+class PeakMemory(threading.Thread):
+    """Samples the resident memory of a process and its children until stopped."""
+
+    def __init__(self, pid: int, *, every_s: float = 0.25):
+        super().__init__(daemon=True)
+        self._process, self._every_s, self._done = psutil.Process(pid), every_s, threading.Event()
+        self.peak_mib = 0.0
+
+    def run(self) -> None:
+        """Sample until `stop`, or until the process has gone."""
+        while not self._done.wait(self._every_s):
+            try:
+                family = [self._process, *self._process.children(recursive=True)]
+                total = sum(unshared_bytes(member) for member in family)
+            except psutil.Error:
+                continue
+            self.peak_mib = max(self.peak_mib, total / 2**20)
+
+    def stop(self) -> None:
+        """End the sampling."""
+        self._done.set()
+        self.join()
+
+
+def unshared_bytes(process: psutil.Process) -> int:
+    """Resident memory of `process` without file-backed pages, where the system tells them apart."""
+    memory = process.memory_info()
+    return memory.rss - getattr(memory, "shared", 0)
+
+
+def sources() -> list[Path]:
+    """Percent-script sources of the numbered notebooks, in reading order."""
+    return sorted((FOLDER / "py").glob("[0-9][0-9]_*.py"))
+
+
+def needs_outcomes(source: Path) -> bool:
+    """True if the notebook says that it cannot do its work on a study without outcomes."""
+    return "require_outcomes(" in source.read_text(encoding="utf-8")
+
+
+def from_source(source: Path) -> nbformat.NotebookNode:
+    """Read a percent script as a notebook with stable cell ids and no outputs."""
+    notebook = jupytext.read(source)
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number:03d}"
+    notebook.metadata = {
+        "jupytext": {"formats": "ipynb,py//py:percent"},
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    }
+    return notebook
+
+
+def execute(notebook: nbformat.NotebookNode, name: str, *, progress, log: Path) -> Run:
+    """Execute `notebook` in place, in a fresh kernel whose folder is ``notebooks/``.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+    name : str
+        Shown in the progress bar.
+    progress : tqdm.tqdm
+        Advanced by one for each executed cell.
+    log : pathlib.Path
+        Receives what the kernel process itself prints, for instance why it died.
+    """
+    client = nbclient.NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT_S,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(FOLDER)}},
+        store_widget_state=False,
+        on_cell_executed=lambda **_: progress.update(),
+    )
+    started, error, stopped, peak_mib = time.perf_counter(), None, None, 0.0
+    progress.set_description(name)
+    with log.open("w") as stderr, client.setup_kernel(stderr=stderr):
+        memory = PeakMemory(client.km.provisioner.process.pid)
+        memory.start()
+        try:
+            for index, cell in enumerate(notebook.cells):
+                client.execute_cell(cell, index)
+        except (
+            nbclient.exceptions.CellExecutionError,
+            nbclient.exceptions.DeadKernelError,
+        ) as failure:
+            if getattr(failure, "ename", "") == "TooFewPatients":
+                stopped = failure.evalue
+            else:
+                error = str(failure)
+        finally:
+            memory.stop()
+            peak_mib = memory.peak_mib
+    return Run(name, time.perf_counter() - started, peak_mib, error, stopped)
+
+
+def clean_outputs(notebook: nbformat.NotebookNode) -> None:
+    """Drop what would differ from run to run or swell the file, keeping what a reader sees."""
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata.pop("language_info", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type != "code":
+            continue
+        cell.outputs = [
+            output
+            for output in cell.outputs
+            if not (output.output_type == "stream" and output.name == "stderr")
+            and not is_progress_bar(output)
+        ]
+        for output in cell.outputs:
+            if WIDGET in output.get("data", {}):
+                output.data = {"text/plain": "An interactive panel: run this cell to use it."}
+
+
+def is_progress_bar(output: nbformat.NotebookNode) -> bool:
+    """True for what tqdm leaves in a notebook."""
+    data = output.get("data", {})
+    return WIDGET in data and "%|" in data.get("text/plain", "")
+
+
+PAGE_TEMPLATE = """\
+{% extends "lab/index.html.j2" %}
+{%- block html_head_js -%}{%- endblock -%}
+{%- block html_head_js_mermaidjs -%}{%- endblock -%}
+{%- block html_head_js_mathjax -%}{%- endblock -%}
+{% block data_png scoped -%}
+<div class="jp-RenderedImage jp-OutputArea-output" tabindex="0">
+<img alt="{{ output | get_metadata('alt', 'image/png') | escape_html }}"
+ src="data:image/png;base64,{{ output.data['image/png'] }}">
+</div>
+{%- endblock data_png %}
+"""
+
+
+def to_html(notebook: nbformat.NotebookNode, path: Path) -> None:
+    """Write `notebook` as one page that fetches nothing, with the pictures' text alternatives."""
+    exporter = HTMLExporter(
+        template_file="page.html.j2",
+        extra_loaders=[jinja2.DictLoader({"page.html.j2": PAGE_TEMPLATE})],
+    )
+    notebook = without_plotly(notebook)
+    body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}})
+    with atomic_path(path) as temporary:
+        temporary.write_text(body, encoding="utf-8")
+
+
+def without_plotly(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Return a copy without plotly figures, which a page cannot draw; each has a picture above."""
+    copy = nbformat.from_dict(notebook)
+    for cell in copy.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [
+                output for output in cell.outputs if PLOTLY not in output.get("data", {})
+            ]
+    return copy
+
+
+def run_all(names: list[Path], folder: Path, *, logs: Path) -> list[Run]:
+    """Execute the notebooks in order into `folder`; one that fails does not keep the next back."""
+    folder.mkdir(parents=True, exist_ok=True)
+    logs.mkdir(parents=True, exist_ok=True)
+    notebooks = {source.stem: from_source(source) for source in names}
+    total = sum(c.cell_type == "code" for book in notebooks.values() for c in book.cells)
+    runs = []
+    with progress_bar(total=total, unit="cell", dynamic_ncols=True) as progress:
+        for name, notebook in notebooks.items():
+            runs.append(execute(notebook, name, progress=progress, log=logs / f"{name}.log"))
+            progress.write(f"{name}: {runs[-1].seconds:.0f} s")
+            clean_outputs(notebook)
+            with atomic_path(folder / f"{name}.ipynb") as temporary:
+                nbformat.write(notebook, temporary)
+    return runs
+
+
+def tutorial() -> int:
+    """Execute every notebook on the present study, then print results, times and places."""
+    study = Study.open()
+    executed = study.result_path("notebooks")
+    pages = study.result_path("html")
+    chosen = [source for source in sources() if study.has_outcomes or not needs_outcomes(source)]
+    runs = run_all(chosen, executed, logs=study.result_path("logs"))
+    pages.mkdir(parents=True, exist_ok=True)
+    for run in runs:
+        to_html(
+            nbformat.read(executed / f"{run.name}.ipynb", as_version=4), pages / f"{run.name}.html"
+        )
+    report(study, runs)
+    print(f"\nExecuted notebooks: {executed}\nHTML pages:         {pages}")
+    for run in runs:
+        if run.stopped:
+            print(f"\n{run.name} ended early: {run.stopped}")
+    failed = [run for run in runs if run.error]
+    for run in failed:
+        print(f"\n{run.name} stopped:\n{run.error}")
+    return 1 if failed else 0
+
+
+def report(study: Study, runs: list[Run]) -> None:
+    """Print the results table (if the study has outcomes) and what each notebook took."""
+    if study.artefact_state("comparison.csv") == "current":
+        kind = "synthetic demonstration cohort" if study.is_demonstration else study.name
+        print(f"\nResults in the test patients ({kind})")
+        print(results_table(study.read_table("comparison.csv", notebook="05_compare_with_tnm")))
+    elif not study.has_outcomes:
+        print("\nThis study has no outcomes: training and comparison were left out.")
+    print("\nnotebook                       seconds   peak MiB")
+    for run in runs:
+        mark = "   FAILED" if run.error else "   ended early" if run.stopped else ""
+        print(f"{run.name:<30} {run.seconds:7.1f} {run.peak_mib:10.0f}{mark}")
+    print(
+        f"{'all':<30} {sum(run.seconds for run in runs):7.1f} "
+        f"{max(run.peak_mib for run in runs):10.0f}"
+    )
+
+
+def results_table(comparison: pd.DataFrame) -> str:
+    """Lay out ``comparison.csv`` for a terminal: a row per model, intervals beside estimates."""
+    table = pd.DataFrame(index=comparison["model"])
+    for name in ("auc", "c_index"):
+        table[f"{name} (95% CI)"] = [
+            f"{row[name]:.3f} ({row[name + '_low']:.3f}–{row[name + '_high']:.3f})"
+            for _, row in comparison.iterrows()
+        ]
+    for name in ("accuracy", "sensitivity", "specificity", "ppv", "npv"):
+        table[name] = comparison[name].map("{:.3f}".format).to_numpy()
+    return table.to_string()
+
+
+def refresh(only: list[str]) -> int:
+    """Rebuild the committed notebooks from their sources, executed, outputs included.
+
+    When all of them were rebuilt, their artefacts become the reference ones in ``data/``.
+
+    Parameters
+    ----------
+    only : list of str
+        Two-digit numbers; empty means all.
+    """
+    os.environ.pop("NPC_STUDY", None)
+    chosen = [path for path in sources() if not only or path.stem[:2] in only]
+    runs = run_all(chosen, FOLDER, logs=Study.open().result_path("logs"))
+    for run in runs:
+        print(f"{run.name:<30} {run.seconds:7.1f} s {run.peak_mib:8.0f} MiB")
+        if run.error:
+            print(run.error)
+    if any(run.error for run in runs):
+        return 1
+    if not only:
+        Study.open().keep_as_reference(*REFERENCES)
+    return 0

@@ -1,0 +1,260 @@
+"""Write a whole synthetic study: tables, images, masks and manifest.
+
+The build can be interrupted at any moment and run again: what is finished is recognised by its
+notes and kept. Nothing that the build did not make itself is overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from npc_demo.examination import SERIES, TIMEPOINTS, Examination, make, remove
+from npc_demo.protocols import DEFAULT, PROTOCOLS
+from npc_demo.registry import Cohort
+from npc_demo.slices import LEVELS
+from npc_helpers.study import StudyError, atomic_path
+from npc_helpers.study.parallel import in_processes
+from npc_helpers.study.progress import progress_bar
+from npc_helpers.study.schema import MANIFEST, REGISTRY, SUGGESTED_ROIS, VISITS
+
+TRUTH = "data/truth.csv"
+IMAGES = "data/images"
+BYTES_PER_PIXEL = 0.55  # measured, compressed, with its share of the mask
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build did.
+
+    Attributes
+    ----------
+    folder : Path
+    made, kept : int
+        Examinations drawn now, and found finished.
+    n_series, n_images : int
+        In the manifest.
+    """
+
+    folder: Path
+    made: int
+    kept: int
+    n_series: int
+    n_images: int
+
+
+def write_study(
+    folder: str | Path,
+    cohort: Cohort,
+    *,
+    matrix: int = 512,
+    protocol: str = DEFAULT,
+    upgraded_on: date | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+    replace: bool = False,
+) -> Built:
+    """Build a synthetic study, or finish one that was interrupted.
+
+    Parameters
+    ----------
+    folder : path-like
+        New, empty, or holding an earlier build of the same study.
+    cohort : Cohort
+    matrix : int
+        Rows and columns of the images, at least 320.
+    protocol : str
+        Key of `protocols.PROTOCOLS`.
+    upgraded_on : date, optional
+        From this day on the scanner measures as ``"1.5T upgraded"``: a confounder to be found.
+    workers : int, optional
+        Processes; by default one per processor core.
+    progress : bool
+        Show a bar in a terminal or a notebook.
+    replace : bool
+        Build over another synthetic study.
+
+    Returns
+    -------
+    Built
+
+    Raises
+    ------
+    StudyError
+        If the folder holds anything but a build of this study, or there is no room on the disk.
+    ValueError
+        If the matrix is smaller than the acquired one, or the protocol unknown.
+    """
+    folder = Path(folder).expanduser().resolve()
+    if matrix < 320:
+        raise ValueError(f"matrix is {matrix}; at least 320 pixels are acquired")
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"unknown protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
+    _check_folder(folder, cohort, replace=replace)
+    jobs = _jobs(folder, cohort, matrix, protocol, upgraded_on)
+    notes = {(job.patient.patient_id, job.timepoint): job.note() for job in jobs}
+    missing = [job for job in jobs if notes[job.patient.patient_id, job.timepoint] is None]
+    _check_room(folder, missing)
+    if not (folder / TRUTH).exists() or replace:
+        _write(folder / TRUTH, cohort.truth)  # first: marks the folder as a build of ours
+    for job, note in _make_all(missing, workers, progress=progress):
+        notes[job.patient.patient_id, job.timepoint] = note
+    manifest = _manifest(jobs, notes)
+    _write(folder / TRUTH, _with_volumes(cohort.truth, notes))
+    _write(folder / REGISTRY.path, cohort.registry)
+    _write(folder / VISITS.path, cohort.visits)
+    _write(folder / SUGGESTED_ROIS.path, _boxes(jobs, notes))
+    _write(folder / MANIFEST.path, manifest)  # last: a study without it is not finished
+    for leftover in set((folder / IMAGES).glob("*/*")) - {job.folder for job in jobs}:
+        remove(leftover)
+    return Built(
+        folder=folder,
+        made=len(missing),
+        kept=len(jobs) - len(missing),
+        n_series=len(manifest),
+        n_images=int(manifest["n_images"].sum()),
+    )
+
+
+# --- before ---------------------------------------------------------------------------------------
+
+
+def _check_folder(folder: Path, cohort: Cohort, *, replace: bool) -> None:
+    """Refuse a folder that holds another study."""
+    if folder.exists() and not folder.is_dir():
+        raise StudyError(f"{folder} is a file. Name a folder for the study.")
+    held = [
+        name for name in (MANIFEST.path, REGISTRY.path, VISITS.path) if (folder / name).exists()
+    ]
+    images = folder / IMAGES
+    if images.is_dir() and any(images.iterdir()):
+        held.append(IMAGES)
+    if not (folder / TRUTH).exists():
+        if held:
+            raise StudyError(
+                f"{folder} holds a study of yours ({', '.join(held)}, but no {TRUTH}); nothing was "
+                "written. Name a new folder."
+            )
+        return
+    manifest = folder / MANIFEST.path
+    if manifest.exists():
+        sources = set(pd.read_csv(manifest, dtype=str)["source"].dropna())
+        if not sources <= {"synthetic"}:
+            raise StudyError(
+                f"{manifest} lists images that are not synthetic ({', '.join(sorted(sources))}); "
+                "nothing was written. Name a new folder."
+            )
+    if replace:
+        return
+    truth = pd.read_csv(folder / TRUTH, dtype={"patient_id": str})
+    same = truth["patient_id"].tolist() == cohort.truth["patient_id"].tolist()
+    if not same or (truth["anatomy_seed"].to_numpy() != cohort.truth["anatomy_seed"]).any():
+        raise StudyError(
+            f"{folder} holds another synthetic study ({len(truth)} patients, the first is "
+            f"{truth['patient_id'].iloc[0]}); nothing was written. Name a new folder, or say "
+            "--replace to build over it."
+        )
+
+
+def _check_room(folder: Path, missing: list[Examination]) -> None:
+    """Refuse to start where the disk has no room for the end."""
+    images = len(missing) * len(SERIES) * len(LEVELS)
+    needed = images * missing[0].matrix ** 2 * BYTES_PER_PIXEL if missing else 0
+    place = folder
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if needed > free:
+        raise StudyError(
+            f"{folder}: {images} images need about {needed / 2**20:.0f} MiB, and there are "
+            f"{free / 2**20:.0f} MiB free. Make room or choose another folder."
+        )
+
+
+def _jobs(
+    folder: Path, cohort: Cohort, matrix: int, protocol: str, upgraded_on: date | None
+) -> list[Examination]:
+    days = cohort.registry.set_index("patient_id")[["mri_pre_date", "mri_post_date"]]
+    jobs = []
+    for patient in cohort.patients:
+        for timepoint in TIMEPOINTS:
+            day = days.loc[patient.patient_id, f"mri_{timepoint}_date"].date()
+            upgraded = upgraded_on is not None and day >= upgraded_on
+            jobs.append(
+                Examination(
+                    folder=folder / IMAGES / patient.patient_id / timepoint,
+                    patient=patient,
+                    timepoint=timepoint,
+                    day=day,
+                    matrix=matrix,
+                    protocol="1.5T upgraded" if upgraded else protocol,
+                )
+            )
+    return jobs
+
+
+# --- the images -----------------------------------------------------------------------------------
+
+
+def _make_all(
+    jobs: list[Examination], workers: int | None, *, progress: bool
+) -> Iterator[tuple[Examination, dict]]:
+    """Make the examinations, in this process or in several; yield each as it is finished."""
+    if not jobs:
+        return
+    workers = min(workers or os.cpu_count() or 1, len(jobs))
+    with progress_bar(total=len(jobs), desc="drawing", unit="exam", shown=progress) as bar:
+        for result in in_processes(make, jobs, workers=workers, what="draws images"):
+            bar.update()
+            yield result
+
+
+# --- the tables -----------------------------------------------------------------------------------
+
+
+def _write(path: Path, table: pd.DataFrame) -> None:
+    """Write a table whole or not at all; leave an identical one alone."""
+    text = table.to_csv(index=False, lineterminator="\n", date_format="%Y-%m-%d")
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _manifest(jobs: list[Examination], notes: dict[tuple[str, str], dict]) -> pd.DataFrame:
+    rows = []
+    for job in jobs:
+        patient_id = job.patient.patient_id
+        for sequence, series in notes[patient_id, job.timepoint]["series"].items():
+            path = f"{IMAGES}/{patient_id}/{job.timepoint}/{sequence}"
+            rows.append(
+                [patient_id, job.timepoint, sequence, path, series["n_images"], "synthetic",
+                 series["sha256"]]
+            )  # fmt: skip
+    return pd.DataFrame(rows, columns=[column.name for column in MANIFEST.columns])
+
+
+def _boxes(jobs: list[Examination], notes: dict[tuple[str, str], dict]) -> pd.DataFrame:
+    rows = [
+        [job.patient.patient_id, job.timepoint, sequence, index, *box, "suggested", ""]
+        for job in jobs
+        for sequence in SERIES
+        for index, box in enumerate(notes[job.patient.patient_id, job.timepoint]["boxes"])
+    ]
+    return pd.DataFrame(rows, columns=[column.name for column in SUGGESTED_ROIS.columns])
+
+
+def _with_volumes(truth: pd.DataFrame, notes: dict[tuple[str, str], dict]) -> pd.DataFrame:
+    volumes = {
+        f"tumour_volume_{timepoint}_ml": [
+            notes[patient_id, timepoint]["tumour_volume_ml"] for patient_id in truth["patient_id"]
+        ]
+        for timepoint in TIMEPOINTS
+    }
+    return truth.assign(**volumes)

@@ -1,0 +1,219 @@
+"""The commands of intake: ``python -m npc_intake COMMAND …``, ``--help`` for each."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+
+from npc_helpers.study import Study
+from npc_helpers.study.artefacts import StudyError
+from npc_helpers.study.schema import REGISTRY, SUGGESTED_ROIS, VISITS
+from npc_helpers.study.tables import check_table, empty_table, read_text, write_text
+from npc_intake import pacs, public_sets
+from npc_intake.batches import add_to_manifest, write_list
+from npc_intake.deidentified_tables import deidentify_table
+from npc_intake.deidentify import Key, deidentify_folder
+from npc_intake.find_series import find_series
+from npc_intake.pacs.retrieval import AT_ONCE
+
+LIST = "data/found_series.csv"
+INTERRUPTED = 130  # exit status of a program that Ctrl-C ended
+
+
+def _add_find(commands) -> None:
+    command = commands.add_parser(
+        "find",
+        help="list the series of a folder and copy those decided upon into a study",
+        description=f"First lists every series in STUDY/{LIST}. Look through it, write into its "
+        "column 'decided' where needed, and run the command again with --copy. A second folder "
+        "adds to the list and to the manifest.",
+    )
+    command.add_argument("folder", type=Path, help="DICOM files, in any order, de-identified")
+    command.add_argument("study", type=Path, help="the study folder")
+    command.add_argument("--copy", action="store_true", help="copy, and add to data_manifest.csv")
+    command.set_defaults(run=_find)
+
+
+def _find(options: argparse.Namespace) -> int:
+    study = Study(options.study)
+    dates = study.registry.set_index("patient_id")
+    found = find_series(
+        options.folder,
+        treatment_start=_dates(dates["treatment_start"]),
+        treatment_end=_dates(dates["treatment_end"]),
+    )
+    for finding in found.findings:
+        print(finding.file, finding.message, sep=": ")
+    _say_ignored(found.ignored)
+    path = study.folder / LIST
+    if path.exists():
+        found = found.with_decisions(path)
+    if not options.copy:
+        write_list(path, found.table, found.folder)
+        print(f"{len(found.table)} series; proposed: {(found.table.status == 'proposed').sum()}.")
+        print(f"Look through {path}, then run this again with --copy.")
+        return 0
+    rows = found.copy_into(study.folder)
+    manifest = add_to_manifest(study.folder, rows)
+    print(
+        f"{study.table_path('manifest')}: {len(rows)} rows of this folder, {len(manifest)} in all"
+    )
+    return 0
+
+
+def _say_ignored(ignored: dict[str, int]) -> None:
+    if ignored:
+        print("Left alone:", ", ".join(f"{number} x {what}" for what, number in ignored.items()))
+
+
+def _dates(column: pd.Series) -> dict[str, date]:
+    return column.dropna().to_dict()
+
+
+def _add_deidentify(commands) -> None:
+    command = commands.add_parser("deidentify", help="take the identity out of MR images")
+    command.add_argument("source", type=Path)
+    command.add_argument("target", type=Path)
+    command.add_argument("--key", type=Path, required=True, help="the secret; made if absent")
+    command.set_defaults(run=_deidentify)
+
+
+def _deidentify(options: argparse.Namespace) -> int:
+    report = deidentify_folder(options.source, options.target, key_path=options.key)
+    _say_ignored(report.attrs["ignored"])
+    refused = report[report["path"] == ""]
+    for problem in refused["problem"]:
+        print(problem)
+    unsure = int(((report["path"] != "") & (report["problem"] != "")).sum())
+    print(f"{len(report) - len(refused)} file(s) written, {len(refused)} refused.")
+    if unsure:
+        print(f"{unsure} do not say whether text is burned into the pixels: look at them.")
+    return int(len(refused) > 0)
+
+
+def _add_tables(commands) -> None:
+    command = commands.add_parser(
+        "tables",
+        help="de-identify the tables of a study",
+        description="Writes the registry, visits and suggested rectangles of one study folder into "
+        "another, with the pseudonyms and shifted dates that the same key gives the images. "
+        "Columns that the data dictionary does not name are left out.",
+    )
+    command.add_argument("source", type=Path, help="study folder with names; it is not changed")
+    command.add_argument("target", type=Path, help="study folder without")
+    command.add_argument("--key", type=Path, required=True, help="the secret; made if absent")
+    command.set_defaults(run=_tables)
+
+
+def _tables(options: argparse.Namespace) -> int:
+    study, key = Study(options.source), Key.open(options.key, outside=options.target)
+    tables = {REGISTRY: study.registry, VISITS: study.visits, SUGGESTED_ROIS: _rectangles(study)}
+    known: dict[str, str] = {}
+    for patient in study.registry["patient_id"]:
+        key.claim(known, patient)
+    for schema, table in tables.items():
+        if len(table):
+            clean, left_out = deidentify_table(table, key, schema=schema)
+            for sentence in left_out:
+                print(f"{schema.path}, {sentence}")
+            _save(clean, Study(options.target).table_path(schema.name))
+    key.write_mapping(known)
+    return 0
+
+
+def _rectangles(study: Study) -> pd.DataFrame:
+    path = study.table_path("suggested_rois")
+    if not path.exists():
+        return empty_table(SUGGESTED_ROIS)
+    text, problems = read_text(path, SUGGESTED_ROIS.path)
+    if not problems:
+        table, problems = check_table(text, SUGGESTED_ROIS)
+    if problems:
+        raise StudyError(str(problems[0]))
+    return table
+
+
+def _save(table: pd.DataFrame, path: Path) -> None:
+    write_text(path, table)
+    print(f"{path}: {len(table)} rows")
+
+
+def _add_retrieve(commands) -> None:
+    command = commands.add_parser(
+        "retrieve",
+        help="fetch a list of patients from the image archive (PACS)",
+        description="Asks the archive named in the environment (NPC_PACS_URL or NPC_PACS_HOST …; "
+        "docs/retrieval.md), says what it holds, and after a yes fetches it, de-identified, into "
+        "STUDY/data/incoming. A second run goes on where the first stopped.",
+    )
+    command.add_argument("list", type=Path, help="CSV: patient_id,treatment_start,treatment_end")
+    command.add_argument("study", type=Path, help="the study folder")
+    command.add_argument("--key", type=Path, required=True, help="the secret; made if absent")
+    command.add_argument("--description", default="", help="only series that match, e.g. 't1|t2'")
+    command.add_argument("--at-once", type=int, default=AT_ONCE, metavar="N")
+    command.add_argument("--plan", action="store_true", help="ask and say, but fetch nothing")
+    command.add_argument("--yes", action="store_true", help="fetch without asking")
+    command.set_defaults(run=_retrieve)
+
+
+def _retrieve(options: argparse.Namespace) -> int:
+    key = Key.open(options.key, outside=options.study)
+    patients = pacs.read_list(options.list)
+    with closing(pacs.connect()) as archive:
+        plan = pacs.plan(archive, patients, key, description=options.description)
+        for row in plan.table[plan.table["problem"] != ""].itertuples():
+            print(f"{options.list}, line {row.row}: {row.problem}")
+        images = "" if plan.n_images is None else f", {plan.n_images} images"
+        print(f"{len(patients)} patient(s): {len(plan.series)} MR series{images}.")
+        if options.plan or not plan.series:
+            return int(not plan.series)
+        if not options.yes and not _agreed():
+            print("Nothing was fetched. Answer y, or give --yes.")
+            return 1
+        log = pacs.retrieve(archive, plan, options.study, key, at_once=options.at_once)
+    failed = log[log["state"] != "done"]
+    print(
+        f"{len(log) - len(failed)} of {len(log)} series are complete; {log.n_fetched.sum()} images"
+    )
+    for message, number in failed["message"].value_counts().items():
+        print(f"{number} series: {message}")
+    return int(len(failed) > 0)
+
+
+def _agreed() -> bool:
+    return sys.stdin.isatty() and input("Fetch them? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m npc_intake",
+        description="From a hospital's images to a study folder.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for add in (_add_retrieve, _add_deidentify, _add_tables, _add_find, public_sets.add_commands):
+        add(commands)
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except KeyboardInterrupt:
+        print("Interrupted. What is done is kept; run this again.", file=sys.stderr)
+        return INTERRUPTED
+    except StudyError as error:
+        print(error, file=sys.stderr)
+    except OSError as error:
+        print(
+            f"{error}. Make sure that the path is right and that you may read and write there, "
+            "then run the command again; what is finished is kept.",
+            file=sys.stderr,
+        )
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

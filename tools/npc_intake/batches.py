@@ -1,0 +1,111 @@
+"""Several folders of images, one study: each batch adds to the list and to the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+
+from npc_helpers.study.artefacts import StudyError
+from npc_helpers.study.schema import MANIFEST
+from npc_helpers.study.tables import read_text, write_text
+
+FOLDER = "folder"  # column of the list: which batch a row is of
+COMPARED = ("path", "n_images", "sha256")  # of a row of the manifest; the rest is the user's
+
+
+def batch_name(folder: Path) -> str:
+    """Return how the list calls a folder: its name and a few letters that tell its place."""
+    place = folder.expanduser().resolve()
+    return f"{place.name}-{hashlib.sha256(str(place).encode()).hexdigest()[:8]}"
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a CSV file as text.
+
+    Raises
+    ------
+    StudyError
+        If it is missing, not UTF-8 or no table.
+    """
+    table, problems = read_text(path, str(path))
+    if table is None:
+        raise StudyError(str(problems[0]))
+    return table
+
+
+def write_list(path: Path, table: pd.DataFrame, folder: Path) -> None:
+    """Write the series of one folder into a list, in place of what it held of that folder.
+
+    Parameters
+    ----------
+    path : Path
+        CSV; rows of other folders stay.
+    table : DataFrame
+        `FoundSeries.table`.
+    folder : Path
+        `FoundSeries.folder`.
+
+    Raises
+    ------
+    StudyError
+        If the list is there and cannot be read.
+    """
+    table = table.assign(**{FOLDER: batch_name(folder)})
+    if path.exists():
+        before = read_table(path)
+        if FOLDER in before:
+            others = before[before[FOLDER] != batch_name(folder)]
+            table = pd.concat([others, table], ignore_index=True)
+    write_text(path, table)
+
+
+def add_to_manifest(study_folder: str | Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """Add series to ``data_manifest.csv``; what it lists already stays as it is.
+
+    Parameters
+    ----------
+    study_folder : path-like
+    rows : DataFrame
+        As `FoundSeries.copy_into` returns them.
+
+    Returns
+    -------
+    DataFrame of str
+        The manifest as written, sorted by patient, time point and sequence.
+
+    Raises
+    ------
+    StudyError
+        If the manifest lists another series of the same patient, time point and sequence; nothing
+        is written then.
+    """
+    path = Path(study_folder).expanduser() / MANIFEST.path
+    rows, key = rows.astype(str), list(MANIFEST.key)
+    before = read_table(path) if path.exists() else rows.iloc[:0]
+    missing = {*key, *COMPARED} - set(before.columns)
+    if missing:
+        raise StudyError(f"{path}: no column {', '.join(sorted(missing))}. Put it back.")
+    listed = before.set_index(key)
+    both = [one for one in rows.set_index(key).index if one in listed.index]
+    differ = [
+        f"{' '.join(one)} ({', '.join(changed)})"
+        for one in both
+        if (changed := _changed(listed.loc[[one]].iloc[0], rows.set_index(key).loc[one]))
+    ]
+    if differ:
+        raise StudyError(
+            f"{path} lists other images already for: {'; '.join(differ)}. Nothing was written into "
+            "it. To replace them, delete their rows there; to keep them, write 'skip' into the "
+            "column decided of the new ones."
+        )
+    new = rows[[tuple(row) not in both for row in rows[key].itertuples(index=False)]]
+    table = pd.concat([before, new], ignore_index=True).fillna("")
+    table = table.sort_values(key, ignore_index=True)
+    write_text(path, table)
+    return table
+
+
+def _changed(before: pd.Series, now: pd.Series) -> list[str]:
+    return [name for name in COMPARED if str(before[name]) != str(now[name])]

@@ -1,0 +1,156 @@
+"""An archive that speaks DICOMweb: QIDO-RS to search, WADO-RS to fetch (DICOM PS3.18)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import requests
+from dicomweb_client.api import DICOMwebClient
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from npc_intake.pacs.archive import (
+    MODALITY,
+    PacsError,
+    Receive,
+    RemoteSeries,
+    remote_series,
+    uid_of,
+)
+
+TIMEOUT_S = (10, 300)  # to connect; to wait for the next bytes (tapes are slow)
+AS_STORED = (("application/dicom", "*"),)  # the transfer syntax the archive holds
+NOT_DICOM = (
+    InvalidDicomError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+)
+TEMPORARY = {408, 429, 500, 502, 503, 504}
+
+
+class DicomWeb:
+    """An archive behind a DICOMweb address.
+
+    Parameters
+    ----------
+    url : str
+        Root of the service, for instance ``https://pacs.example/dicom-web``.
+    session : requests.Session, optional
+        With credentials and certificates.
+    """
+
+    def __init__(self, url: str, session: requests.Session | None = None) -> None:
+        self._session = session or requests.Session()
+        self._client = DICOMwebClient(url, session=self._session, timeout=TIMEOUT_S)
+        self._client.set_http_retry_params(retry=False)  # `retrieve` tries again by itself
+
+    def echo(self) -> None:
+        """Return if the archive answers a search."""
+        with _errors_named():
+            self._client.search_for_studies(limit=1)
+
+    def series(self, patient_id: str, first: str, last: str) -> list[RemoteSeries]:
+        """List the MR series of a patient's examinations between two dates (``YYYYMMDD``)."""
+        wanted = {"PatientID": patient_id, "StudyDate": f"{first}-{last}"}
+        found = []
+        for study in self._search(
+            self._client.search_for_studies, uid="StudyInstanceUID", search_filters=wanted
+        ):
+            found += [
+                remote_series(study, series)
+                for series in self._search(
+                    self._client.search_for_series,
+                    uid_of(study, "StudyInstanceUID"),
+                    uid="SeriesInstanceUID",
+                    search_filters={"Modality": MODALITY},
+                    fields=["SeriesDescription", "NumberOfSeriesRelatedInstances"],
+                )
+            ]
+        return found
+
+    def images(self, series: RemoteSeries) -> list[str]:
+        """List the SOP Instance UIDs of a series."""
+        where, uid = (series.study_uid, series.series_uid), "SOPInstanceUID"
+        answers = self._search(self._client.search_for_instances, *where, uid=uid)
+        return [uid_of(answer, uid) for answer in answers]
+
+    def fetch(self, series: RemoteSeries, uids: Sequence[str] | None, receive: Receive) -> None:
+        """Hand each image of a series (or only those named) to `receive` as it arrives."""
+        for dataset in self._datasets(series, uids):
+            receive(dataset)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _datasets(self, series: RemoteSeries, uids: Sequence[str] | None) -> Iterator[Dataset]:
+        where = series.study_uid, series.series_uid
+        with _errors_named():
+            if uids is None:
+                yield from self._client.iter_series(*where, media_types=AS_STORED)
+                return
+            for uid in uids:
+                yield self._client.retrieve_instance(*where, uid, media_types=AS_STORED)
+
+    @staticmethod
+    def _search(method: Callable, *where: str, uid: str, **options) -> list[Dataset]:
+        """Return all answers to a search, page after page, each once.
+
+        Not every archive counts pages: one that sends the same again has sent everything.
+        """
+        found: dict[str, Dataset] = {}
+        n_received, n_before = 0, -1
+        with _errors_named():
+            while n_before < 0 or len(found) > n_before:
+                n_before = len(found)
+                page = method(*where, offset=n_received, **options)
+                answers = [Dataset.from_json(one) for one in page]
+                found |= {uid_of(answer, uid): answer for answer in answers}
+                n_received += len(page)
+        return list(found.values())
+
+
+@contextmanager
+def _errors_named() -> Iterator[None]:
+    """Turn what the libraries raise into `PacsError`; their texts hold addresses with identifiers.
+
+    Errors of the receiver pass: they are raised outside the block that a generator suspends.
+    """
+    try:
+        yield
+    except PacsError:
+        raise
+    except requests.HTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        if status in (401, 403):
+            raise PacsError(
+                f"the archive refuses the credentials (HTTP {status}). Check NPC_PACS_USER and "
+                "NPC_PACS_PASSWORD, or NPC_PACS_TOKEN."
+            ) from None
+        raise PacsError(
+            f"the archive answers with HTTP {status}. Check NPC_PACS_URL; ask the people who run "
+            "it if that is right.",
+            temporary=status in TEMPORARY,
+        ) from None
+    except requests.exceptions.SSLError:
+        raise PacsError(
+            "the archive's certificate is not trusted. Name the hospital's certificate authority "
+            "(a PEM file) in NPC_PACS_CA."
+        ) from None
+    except requests.RequestException as error:
+        raise PacsError(
+            f"the archive cannot be reached, or stopped answering ({type(error).__name__}). Check "
+            "NPC_PACS_URL and the network.",
+            temporary=True,
+        ) from None
+    except NOT_DICOM as error:
+        raise PacsError(
+            f"the archive's answer is cut off or no DICOM ({type(error).__name__}). If this stays "
+            "so, check NPC_PACS_URL and show it to the people who run the archive.",
+            temporary=True,
+        ) from None
