@@ -63,7 +63,7 @@ machine.to_frame().assign(needed=[2, 6, 5])
 
 # %%
 print("study:", study.name)
-print("demonstration study:", study.is_demonstration)
+print("synthetic patients:", study.is_synthetic)
 print("outcomes known:", study.has_outcomes)
 
 # %% [markdown]
@@ -134,9 +134,9 @@ series = {
 }
 
 # %%
-from npc_helpers.figures.display import show, study_note
+from npc_helpers.figures.display import show
 
-figure = series_grid(series, height=0.75, note=study_note(study))
+figure = series_grid(series, height=0.75)
 show(figure, alt="Four axial MR images of one patient: two sequences before and after treatment.")
 
 # %% [markdown]

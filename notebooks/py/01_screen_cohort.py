@@ -28,14 +28,13 @@
 import pandas as pd
 
 from npc_helpers import cohort as co
-from npc_helpers.figures.display import footer, show, study_note
+from npc_helpers.figures.display import footer, show
 from npc_helpers.study import Study
 
 study = Study.open()
 study.require_outcomes("screening and follow-up")
 registry, visits = study.registry, study.visits
-note = study_note(study)
-print(f"{len(registry)} patients, {len(visits)} visits ({note})")
+print(f"{len(registry)} patients, {len(visits)} visits ({study.mark})")
 
 # %% [markdown]
 # ## Ten criteria
@@ -81,7 +80,7 @@ print(int(screening.included.sum()), "of", len(screening), "patients remain")
 from npc_helpers import figures
 
 show(
-    figures.flow_chart(flow, note=note),
+    figures.flow_chart(flow),
     alt="Flow chart of the ten criteria, with the number of patients lost at each step.",
 )
 
@@ -169,7 +168,7 @@ included.event_type.value_counts().to_frame("patients")
 from npc_helpers.figures import pfs_figure
 
 show(
-    pfs_figure(included, note=note),
+    pfs_figure(included),
     alt="Kaplan-Meier curve of progression-free survival and histogram of observed months.",
 )
 

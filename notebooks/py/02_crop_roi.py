@@ -29,14 +29,13 @@ import pandas as pd
 
 from npc_helpers import figures
 from npc_helpers.cohort.staging import stage_groups
-from npc_helpers.figures.display import footer, show, study_note
+from npc_helpers.figures.display import footer, show
 from npc_helpers.imaging import dicom, roi
 from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
 study, setting = Study.open(), current_setting()
-note = study_note(study)
 print(f"{study.manifest.patient_id.nunique()} patients with images, setting {setting.name}")
 
 # %% [markdown]
@@ -104,7 +103,7 @@ found.table[["description", "n_images", "kind", "timepoint", "status", "reason"]
 
 # %%
 show(
-    figures.contact_sheet(found.table, thumbnails(found), note=note),
+    figures.contact_sheet(found.table, thumbnails(found)),
     alt="The middle image of every series of one patient; refused ones have a broken frame.",
 )
 
@@ -157,7 +156,7 @@ rois.head(3)
 
 # %%
 show(
-    figures.roi_montage(stacks, rois, patient_id, "pre", note=note),
+    figures.roi_montage(stacks, rois, patient_id, "pre"),
     alt="All slices of one patient in both sequences, with the region of interest on each.",
 )
 
@@ -210,7 +209,7 @@ print(f"median overlap (intersection over union): {agreement.iou.median():.2f}")
 # %%
 pixel_mm = stacks[patient_id, "pre", "t2w"].pixel_spacing_mm[0]
 show(
-    figures.agreement_figure(agreement, pixel_mm=pixel_mm, note=note),
+    figures.agreement_figure(agreement, pixel_mm=pixel_mm),
     alt="Histogram of overlaps, and Bland-Altman plot of the rectangles' areas.",
 )
 
@@ -235,7 +234,7 @@ print("images, rows, columns, channels:", images.shape)
 
 # %%
 show(
-    figures.input_montage(images, index, note=note),
+    figures.input_montage(images, index),
     alt="The padded regions as the network receives them, black around the rectangle.",
 )
 

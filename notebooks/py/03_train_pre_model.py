@@ -30,7 +30,7 @@ import pandas as pd
 
 from npc_helpers import figures
 from npc_helpers.cohort import included_patients
-from npc_helpers.figures.display import footer, show, study_note
+from npc_helpers.figures.display import footer, show
 from npc_helpers.imaging import roi
 from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.network import models, prediction, training
@@ -38,7 +38,6 @@ from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
 study, setting = Study.open(), current_setting()
-note = study_note(study)
 cohort = included_patients(study.read_table("cohort.csv", notebook="01_screen_cohort"))
 rois = study.read_table("rois.csv", notebook="02_crop_roi")
 study.require_outcomes("training")
@@ -74,7 +73,7 @@ models.describe(model)
 
 # %%
 show(
-    figures.network_diagram(models.describe(model), note=f"setting {setting.name}"),
+    figures.network_diagram(models.describe(model)),
     alt="Diagram of the Pre-model and Post-model and the soft vote, drawn from the built models.",
 )
 
@@ -149,7 +148,7 @@ random_history = training.train(
 
 # %%
 show(
-    figures.learning_curves({"transferred": history, "random": random_history}, note=note),
+    figures.learning_curves({"transferred": history, "random": random_history}),
     alt="Loss and accuracy on training images by epoch, transferred against random weights.",
 )
 
@@ -189,7 +188,7 @@ for part in ("train", "test"):
 
 # %%
 show(
-    figures.prediction_strip(patients.uniform, truth, split, note=note),
+    figures.prediction_strip(patients.uniform, truth, split),
     alt="Predicted probability of high risk of every patient, by true group and by split.",
 )
 

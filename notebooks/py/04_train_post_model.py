@@ -27,7 +27,7 @@ import pandas as pd
 
 from npc_helpers import figures
 from npc_helpers.cohort import included_patients
-from npc_helpers.figures.display import footer, show, study_note
+from npc_helpers.figures.display import footer, show
 from npc_helpers.imaging import roi
 from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.network import models, prediction, training
@@ -36,7 +36,6 @@ from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
 study, setting = Study.open(), current_setting()
-note = study_note(study)
 cohort = included_patients(study.read_table("cohort.csv", notebook="01_screen_cohort"))
 rois = study.read_table("rois.csv", notebook="02_crop_roi")
 study.require_outcomes("training")
@@ -97,7 +96,7 @@ for seed in (2, 3, 4, 5):
 
 # %%
 show(
-    figures.learning_curves(histories, note=note),
+    figures.learning_curves(histories),
     alt="Loss and accuracy on training images by epoch, for five seeds.",
 )
 
@@ -137,7 +136,7 @@ pre = prediction.patient_probability(
 # %%
 show(
     figures.pre_post_scatter(
-        pre.reindex(test.index), post.reindex(test.index), test.progressed.astype(bool), note=note
+        pre.reindex(test.index), post.reindex(test.index), test.progressed.astype(bool)
     ),
     alt="Post-model probability against Pre-model probability of each test patient.",
 )

@@ -33,14 +33,13 @@ import pandas as pd
 
 from npc_helpers import figures, statistics
 from npc_helpers.cohort import included_patients, progression_free_survival
-from npc_helpers.figures.display import footer, show, study_note
+from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.report import Report
 from npc_helpers.network import prediction
 from npc_helpers.network.repeated_splits import repeated_splits
-from npc_helpers.study import Study
+from npc_helpers.study import Study, shipped_reference
 
 study = Study.open()
-note = study_note(study)
 cohort = included_patients(study.read_table("cohort.csv", notebook="01_screen_cohort"))
 study.require_outcomes("the comparison")
 image_tables = {
@@ -86,7 +85,7 @@ print(
 
 # %%
 show(
-    figures.roc_figure(truth, test_risk, note=note),
+    figures.roc_figure(truth, test_risk),
     alt="ROC curves of Pre-model, Post-model, Ensemble and TNM in the test cohort.",
 )
 
@@ -100,7 +99,7 @@ show(
 # accuses.
 
 # %%
-figures.roc_explorer(truth, test_risk, note=note)
+figures.roc_explorer(truth, test_risk)
 
 # %%
 pd.Series(
@@ -136,7 +135,7 @@ pd.Series(
 # %%
 tables = {name: statistics.confusion(truth, score > 0.5) for name, score in test_risk.items()}
 show(
-    figures.confusion_figure(tables, note=note),
+    figures.confusion_figure(tables),
     alt="Four two-by-two tables of true against predicted risk group.",
 )
 
@@ -167,11 +166,10 @@ print("saved comparison.csv")
 # ship with the suite do not change. They give the numbers below, and every test run compares them.
 
 # %% tags=["nbval-check-output"]
-shipped = Study.demonstration()
-known = included_patients(shipped.read_reference("cohort.csv"))
+known = included_patients(shipped_reference("cohort.csv"))
 pinned = {
-    "Pre-model": prediction.patient_probability(shipped.read_reference("predictions_pre.csv")),
-    "Post-model": prediction.patient_probability(shipped.read_reference("predictions_post.csv")),
+    "Pre-model": prediction.patient_probability(shipped_reference("predictions_pre.csv")),
+    "Post-model": prediction.patient_probability(shipped_reference("predictions_post.csv")),
 }
 pinned["Ensemble"] = prediction.soft_vote(pinned["Pre-model"], pinned["Post-model"])
 pinned["TNM"] = prediction.tnm_risk(known)
@@ -212,7 +210,7 @@ resampled.set_index(["measure", "model", "minus"]).round(3)
 
 # %%
 show(
-    figures.forest_figure(comparison, note=note),
+    figures.forest_figure(comparison),
     alt="AUC and C-index of each model with 95 percent confidence intervals.",
 )
 
@@ -237,7 +235,7 @@ print(f"{early} test patients progressed within 36 months, {late} were observed 
 
 # %%
 show(
-    figures.km_by_risk(test.pfs_months, test.progressed, test_risk["Ensemble"] > 0.5, note=note),
+    figures.km_by_risk(test.pfs_months, test.progressed, test_risk["Ensemble"] > 0.5),
     alt="Kaplan-Meier curves of patients whom the Ensemble calls high risk and low risk.",
 )
 
@@ -277,7 +275,7 @@ scan_day = (scans - scans.min()).dt.days.astype(float)
 scored = test_risk | {"scan date": scan_day.reindex(test.index)}
 labels = statistics.compare_labels(test, scored)
 show(
-    figures.label_figure(labels, note=note),
+    figures.label_figure(labels),
     alt="AUC and C-index of the models, TNM and the scan date against four readings of follow-up.",
 )
 
@@ -368,7 +366,7 @@ clinical = statistics.fit_cox(
     train.pfs_months, train.progressed, statistics.clinical_covariates(train)
 )
 show(
-    figures.cox_figure({"training cohort": clinical.table}, note=note),
+    figures.cox_figure({"training cohort": clinical.table}),
     alt="Hazard ratios of T, N, age, sex and chemotherapy in the training cohort.",
 )
 
@@ -425,7 +423,7 @@ brier = {n: statistics.brier_curve(months, progressed, p) for n, p in p_event.it
 
 # %%
 show(
-    figures.time_dependent_figure(auc_by_month, brier, note=note),
+    figures.time_dependent_figure(auc_by_month, brier),
     alt="AUC at 24, 36 and 48 months and Brier score at 12 to 60 months, with reference.",
 )
 
@@ -449,7 +447,7 @@ for name, p in p_event.items():
 # %%
 p_image = {name: test_risk[name] for name in ("Pre-model", "Post-model", "Ensemble")}
 show(
-    figures.calibration_figure(truth, p_image, note=note),
+    figures.calibration_figure(truth, p_image),
     alt="Observed against predicted risk for Pre-model, Post-model and Ensemble.",
 )
 
@@ -489,7 +487,7 @@ pd.DataFrame(
 p_decision = p_image | {"TNM": statistics.stage_risk(train, test)}
 benefit = statistics.net_benefit(truth, p_decision)
 show(
-    figures.decision_figure(benefit, note=note),
+    figures.decision_figure(benefit),
     alt="Decision curves of the models and TNM, and their gain over treating all or nobody.",
 )
 
@@ -511,7 +509,7 @@ widths = {
 }
 curves = {k: pd.Series(v, sizes).map(statistics.half_width) for k, v in widths.items()}
 show(
-    figures.precision_figure(curves, here=len(test), note="from formulas, no patients"),
+    figures.precision_figure(curves, here=len(test)),
     alt="Half-width of the 95 percent interval by number of test patients.",
 )
 
@@ -548,7 +546,7 @@ features = {
 features = {name: table.set_index("patient_id") for name, table in features.items()}
 splits = repeated_splits(cohort, features, others={"TNM": risk["TNM"]}, n_splits=100)
 show(
-    figures.split_figure(splits, single=comparison, note=note),
+    figures.split_figure(splits, single=comparison),
     alt="AUC and C-index of each model in a hundred random splits, and in the split of this study.",
 )
 
@@ -585,7 +583,7 @@ print("saved labels.csv and splits.csv")
 # Figures as SVG and PDF, tables as CSV and LaTeX, and one page that holds them all.
 
 # %%
-report = Report(study.result_path("report"), title="Image models against TNM", note=note)
+report = Report(study.result_path("report"), title="Image models against TNM")
 report.add_table("comparison", comparison, "Discrimination in the test cohort, 95% intervals.")
 report.add_table(
     "auc_pairs", statistics.compare_auc(truth, test_risk), "Paired comparison of AUCs."

@@ -31,7 +31,7 @@ import pandas as pd
 
 from npc_helpers import figures
 from npc_helpers.cohort import included_patients
-from npc_helpers.figures.display import footer, show, study_note
+from npc_helpers.figures.display import footer, show
 from npc_helpers.imaging import dicom, roi
 from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.network import gradcam, training
@@ -39,7 +39,6 @@ from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
 study, setting = Study.open(), current_setting()
-note = study_note(study)
 rois = study.read_table("rois.csv", notebook="02_crop_roi")
 model = {when: training.load_or_reference(study, when, setting=setting) for when in ("pre", "post")}
 
@@ -120,7 +119,7 @@ tumour = None if masks is None else masks[0, row.slice_index]
 
 # %%
 show(
-    figures.gradcam_panel(image, signed[position], heat, mask=tumour, note=note),
+    figures.gradcam_panel(image, signed[position], heat, mask=tumour),
     alt="Image, grid of cells, map in the paper's four colours and in a uniform colour scale.",
 )
 
@@ -165,7 +164,7 @@ scores.groupby("timepoint")[["energy_ratio", "pointing", "padding_share"]].mean(
 # %%
 sanity = gradcam.sanity_check(model[latest], images[latest][:24], seed=1)
 show(
-    figures.sanity_figure(sanity, note=note),
+    figures.sanity_figure(sanity),
     alt="Similarity of maps to the original as more and more layers are randomised.",
 )
 

@@ -113,7 +113,7 @@ print("called high risk:", recompute.called_high_by_rule())
 
 # %%
 show(
-    figures.printed_intervals_figure(appraisal.intervals(), note="printed by Li et al. 2022"),
+    figures.printed_intervals_figure(appraisal.intervals()),
     alt="Printed intervals of AUC and C-index over the widths that 43 patients give.",
 )
 

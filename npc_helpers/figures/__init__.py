@@ -1,7 +1,8 @@
 """One function per figure over tidy data; matplotlib to print, plotly (`*_explorer`) to explore.
 
-Every function returns the figure and draws nothing by itself. ``note`` is stamped into the
-corner: what kind of patients are shown. ``with theme("dark"):`` draws for a dark page.
+Every function returns the figure and draws nothing by itself. What kind of patients are shown is
+stamped into its corner without the caller's doing (`npc_helpers.study.mark`).
+``with theme("dark"):`` draws for a dark page.
 """
 
 from npc_helpers.figures.agreement import agreement_figure

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from npc_helpers.figures.style import SERIES, colour, in_house_style, new_figure, stamped
+from npc_helpers.figures.style import SERIES, colour, in_house_style, new_figure
 from npc_helpers.statistics import bland_altman
 
 
 @in_house_style
-def agreement_figure(agreement: pd.DataFrame, *, pixel_mm: float, note: str = "") -> Figure:
+def agreement_figure(agreement: pd.DataFrame, *, pixel_mm: float) -> Figure:
     """Draw the overlap of two readers' rectangles, and the Bland-Altman plot of their areas.
 
     Parameters
@@ -20,8 +20,6 @@ def agreement_figure(agreement: pd.DataFrame, *, pixel_mm: float, note: str = ""
         Columns iou, area_a and area_b (pixels), as `roi.compare_readers` returns them.
     pixel_mm : float
         Side of a pixel.
-    note : str
-        Stamped into the corner.
 
     Returns
     -------
@@ -54,4 +52,4 @@ def agreement_figure(agreement: pd.DataFrame, *, pixel_mm: float, note: str = ""
         xlabel="mean area, cm²",
         ylabel="first minus second reader, cm²",
     )
-    return stamped(figure, note)
+    return figure

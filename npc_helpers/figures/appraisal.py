@@ -6,19 +6,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from npc_helpers.figures.results import model_colour
-from npc_helpers.figures.style import colour, in_house_style, new_figure, stamped
+from npc_helpers.figures.style import colour, in_house_style, new_figure
 
 
-@in_house_style
-def printed_intervals_figure(intervals: pd.DataFrame, *, note: str = "") -> Figure:
+@in_house_style(source="printed by Li et al. 2022")
+def printed_intervals_figure(intervals: pd.DataFrame) -> Figure:
     """Draw each printed interval over the width that this number of patients gives.
 
     Parameters
     ----------
     intervals : DataFrame
         As `appraisal.intervals` returns it: measure, model, value, low, high, place, expected.
-    note : str
-        Stamped into the corner.
     """
     parts = list(intervals.groupby("measure", sort=False))
     figure = new_figure(9.8, 0.42 * max(len(part) for _, part in parts) + 1.5)
@@ -36,4 +34,4 @@ def printed_intervals_figure(intervals: pd.DataFrame, *, note: str = "") -> Figu
         axes.set_yticks(range(len(part)), labels, fontsize=8)
         axes.set(title=f"{measure} (95% CI)", ylim=(len(part) + 0.1, -0.6), xlim=(0.5, 1.0))
         axes.legend(loc="lower left", fontsize=8)
-    return stamped(figure, note)
+    return figure

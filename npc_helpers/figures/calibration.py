@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 
 from npc_helpers import statistics
 from npc_helpers.figures.results import model_colour
-from npc_helpers.figures.style import LINE_STYLES, colour, in_house_style, new_figure, stamped
+from npc_helpers.figures.style import LINE_STYLES, colour, in_house_style, new_figure
 
 
 @in_house_style
-def calibration_figure(high_risk, p_high_risk: Mapping, *, note: str = "") -> Figure:
+def calibration_figure(high_risk, p_high_risk: Mapping) -> Figure:
     """Draw observed against predicted risk, one panel for each model.
 
     Parameters
@@ -22,8 +22,6 @@ def calibration_figure(high_risk, p_high_risk: Mapping, *, note: str = "") -> Fi
     high_risk : bool array or Series (n,)
     p_high_risk : mapping of name to array or Series (n,)
         Probabilities with more than two levels.
-    note : str
-        Stamped into the corner.
     """
     figure = new_figure(3.2 * len(p_high_risk) + 0.4, 3.9)
     panels = figure.subplots(1, len(p_high_risk), squeeze=False, sharey=True)[0]
@@ -32,7 +30,7 @@ def calibration_figure(high_risk, p_high_risk: Mapping, *, note: str = "") -> Fi
                            model_colour(name, position))  # fmt: skip
         axes.set_title(name, color=model_colour(name, position))
     panels[0].set_ylabel("observed share of high risk")
-    return stamped(figure, note)
+    return figure
 
 
 def _calibration_panel(axes, label: np.ndarray, p: np.ndarray, tint: str) -> None:
@@ -56,15 +54,13 @@ def _calibration_panel(axes, label: np.ndarray, p: np.ndarray, tint: str) -> Non
 
 
 @in_house_style
-def decision_figure(benefit: pd.DataFrame, *, note: str = "") -> Figure:
+def decision_figure(benefit: pd.DataFrame) -> Figure:
     """Draw decision curves; the band of each model is its 95% interval against the default.
 
     Parameters
     ----------
     benefit : DataFrame
         As `statistics.net_benefit` returns it.
-    note : str
-        Stamped into the corner.
     """
     figure = new_figure(9.8, 4.3)
     left, right = figure.subplots(1, 2)
@@ -87,4 +83,4 @@ def decision_figure(benefit: pd.DataFrame, *, note: str = "") -> Figure:
     for axes in (left, right):
         axes.set(xlabel="risk at which one would act", xlim=(0, 1))
     left.legend(fontsize=8.5, loc="upper right")
-    return stamped(figure, note)
+    return figure

@@ -9,19 +9,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from npc_helpers.figures.style import colour, in_house_style, new_figure, stamped
+from npc_helpers.figures.style import colour, in_house_style, new_figure
 
 
 @in_house_style
-def flow_chart(flow: pd.DataFrame, *, note: str = "") -> Figure:
+def flow_chart(flow: pd.DataFrame) -> Figure:
     """Draw the selection of patients, as the paper's Fig. 1.
 
     Parameters
     ----------
     flow : DataFrame
         As `cohort.flow` returns it: meaning, remaining_before, lost, remaining.
-    note : str
-        Stamped into the corner.
     """
     figure = new_figure(8.4, 0.66 * len(flow) + 1.6)
     axes = figure.subplots()
@@ -39,7 +37,7 @@ def flow_chart(flow: pd.DataFrame, *, note: str = "") -> Figure:
         criterion = textwrap.fill(row.meaning, 62)
         axes.text(4.35, 0.5 - step, f"−{row.lost:,}", va="center", ha="left", weight="bold")
         axes.text(5.1, 0.5 - step, criterion, va="center", ha="left", fontsize=8.5)
-    return stamped(figure, note)
+    return figure
 
 
 def _arrow() -> dict:
@@ -102,15 +100,13 @@ def _draw_kaplan_meier(axes, months, progressed, **style) -> None:
 
 
 @in_house_style
-def pfs_figure(cohort: pd.DataFrame, *, note: str = "") -> Figure:
+def pfs_figure(cohort: pd.DataFrame) -> Figure:
     """Draw progression-free survival: Kaplan-Meier curve, and the months observed.
 
     Parameters
     ----------
     cohort : DataFrame
         Included patients: pfs_months, progressed.
-    note : str
-        Stamped into the corner.
     """
     months = cohort.pfs_months.astype(float).to_numpy()
     progressed = cohort.progressed.astype(bool).to_numpy()
@@ -136,19 +132,17 @@ def pfs_figure(cohort: pd.DataFrame, *, note: str = "") -> Figure:
     right.yaxis.get_major_locator().set_params(integer=True)
     for axes in (left, right):
         axes.set_xlim(left=0)
-    return stamped(figure, note)
+    return figure
 
 
 @in_house_style
-def km_by_risk(months, progressed, high, *, note: str = "") -> Figure:
+def km_by_risk(months, progressed, high) -> Figure:
     """Draw survival of patients called high risk and low risk, with the numbers at risk.
 
     Parameters
     ----------
     months, progressed, high : array or Series (n,)
         PFS in months, whether progressed, and whether the model calls the patient high risk.
-    note : str
-        Stamped into the corner.
     """
     months, progressed = np.asarray(months, dtype=float), np.asarray(progressed, dtype=bool)
     high = np.asarray(high, dtype=bool)
@@ -174,4 +168,4 @@ def km_by_risk(months, progressed, high, *, note: str = "") -> Figure:
         for tick in ticks:
             at_risk = int((months[groups[name]] >= tick).sum())
             counts.text(tick, line, f"{at_risk}", ha="center", va="center", fontsize=8.5)
-    return stamped(figure, note)
+    return figure

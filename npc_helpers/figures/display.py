@@ -6,9 +6,8 @@ import io
 import platform
 from importlib.metadata import version
 
+from npc_helpers.study import mark
 from npc_helpers.study.settings import current_setting
-
-SYNTHETIC_NOTE = "demonstration cohort, synthetic"
 
 
 def show(figure, *, alt: str, dpi: int = 80) -> None:
@@ -30,12 +29,7 @@ def show(figure, *, alt: str, dpi: int = 80) -> None:
     figure.savefig(picture, format="png", dpi=dpi, bbox_inches="tight", facecolor="white")
     figure.clear()
     plt.close(figure)
-    display(Image(data=picture.getvalue(), format="png", alt=alt))
-
-
-def study_note(study) -> str:
-    """Text that every figure and table of `study` carries: what kind of patients it shows."""
-    return SYNTHETIC_NOTE if study.is_demonstration else f"study {study.name}"
+    display(Image(data=picture.getvalue(), format="png", alt=mark.on_caption(alt)))
 
 
 def footer(study, *packages: str) -> None:
@@ -47,7 +41,7 @@ def footer(study, *packages: str) -> None:
     *packages : str
         Distribution names whose versions matter to this notebook.
     """
-    print(f"Study    {study.name}: {len(study.registry)} patients, {study_note(study)}")
+    print(f"Study    {study.name}: {len(study.registry)} patients ({study.mark})")
     hashes = study.fingerprint("registry", "visits", "manifest")
     print(f"Data     {', '.join(f'{name} {hash_[:8]}' for name, hash_ in hashes.items())}")
     print(f"Setting  {current_setting().name}")

@@ -8,16 +8,17 @@ import plotly.graph_objects as go
 
 from npc_helpers import statistics
 from npc_helpers.figures.results import model_colour
+from npc_helpers.study import mark
 
 DASHES = {"Pre-model": "dash", "Post-model": "dashdot", "Ensemble": "solid", "TNM": "dot"}
 
 
-def roc_explorer(high_risk, risk_scores: Mapping, *, note: str = "") -> go.Figure:
+def roc_explorer(high_risk, risk_scores: Mapping) -> go.Figure:
     """Return ROC curves whose points tell threshold, sensitivity and specificity on hover.
 
     Parameters
     ----------
-    high_risk, risk_scores, note
+    high_risk, risk_scores
         As for `roc_figure`, which is the printed twin.
     """
     figure = go.Figure()
@@ -45,7 +46,7 @@ def roc_explorer(high_risk, risk_scores: Mapping, *, note: str = "") -> go.Figur
         yaxis={"title": "sensitivity", "range": [-0.01, 1.01], "scaleanchor": "x"},
         width=760,
         height=560,
-        title={"text": note, "font": {"size": 11}},
+        title={"text": mark.text(), "font": {"size": 11}},
         template="plotly_white",
     )
     return figure

@@ -20,7 +20,6 @@ from npc_helpers.figures.style import (
     grey_range,
     in_house_style,
     new_figure,
-    stamped,
 )
 
 EVERY = 2  # pictures are drawn from every second pixel: a quarter of the bytes, no visible loss
@@ -37,9 +36,7 @@ def _show(axes, image: np.ndarray, **how) -> None:
 
 
 @in_house_style
-def series_grid(
-    series: Mapping, *, height: float = 0.5, columns: int = 2, note: str = ""
-) -> Figure:
+def series_grid(series: Mapping, *, height: float = 0.5, columns: int = 2) -> Figure:
     """Draw one slice of several MR series side by side.
 
     Parameters
@@ -48,8 +45,6 @@ def series_grid(
     height : float
         Which slice of each series, from 0 (the lowest) over 0.5 (the middle one) to 1.
     columns : int
-    note : str
-        Stamped into the corner.
     """
     rows = -(-len(series) // columns)
     figure = new_figure(3.2 * columns, 3.45 * rows)
@@ -61,12 +56,12 @@ def series_grid(
         image = np.asarray(one.array[number])
         _show(axes, image, **grey_range(image))
         axes.set_title(f"{label}, slice {number + 1} of {len(one.array)}", fontsize=10)
-    return stamped(figure, note)
+    return figure
 
 
 @in_house_style
 def contact_sheet(
-    found: pd.DataFrame, pictures: Sequence[np.ndarray | str], *, columns: int = 4, note: str = ""
+    found: pd.DataFrame, pictures: Sequence[np.ndarray | str], *, columns: int = 4
 ) -> Figure:
     """Draw one picture of every series found in a folder, with what it was taken for and why.
 
@@ -81,8 +76,6 @@ def contact_sheet(
     pictures : sequence of array (rows, columns) or str
         One per row; words stand where there is no picture (`intake.thumbnails.thumbnails`).
     columns : int
-    note : str
-        Stamped into the corner.
     """
     rows = max(1, -(-len(found) // columns))
     figure = new_figure(2.7 * columns, 3.65 * rows)
@@ -105,13 +98,11 @@ def contact_sheet(
         what += f" ({row.n_images} file{'s' * (row.n_images != 1)})"
         reason = fill(row.reason, 36, max_lines=3, placeholder=" …")
         axes.set_xlabel(f"{what}\n{reason}", fontsize=8.5, loc="left")
-    return stamped(figure, note)
+    return figure
 
 
 @in_house_style
-def roi_montage(
-    stacks: Mapping, rois: pd.DataFrame, patient_id: str, timepoint: str, *, note: str = ""
-) -> Figure:
+def roi_montage(stacks: Mapping, rois: pd.DataFrame, patient_id: str, timepoint: str) -> Figure:
     """Draw every slice of a patient in each sequence with its rectangle and its size in mm.
 
     Parameters
@@ -120,8 +111,6 @@ def roi_montage(
     rois : DataFrame
         ROI table; slices without a row are drawn without a rectangle.
     patient_id, timepoint : str
-    note : str
-        Stamped into the corner.
 
     Raises
     ------
@@ -147,7 +136,7 @@ def roi_montage(
                 _outline(axes, boxes.loc[number], stacks[key].pixel_spacing_mm)
         line[0].set_title(key[2].upper(), fontsize=10)
     figure.suptitle(f"patient {patient_id}, {timepoint}-treatment", fontsize=11)
-    return stamped(figure, note)
+    return figure
 
 
 def _outline(axes, box, spacing_mm) -> None:
@@ -166,9 +155,7 @@ def _outline(axes, box, spacing_mm) -> None:
 
 
 @in_house_style
-def input_montage(
-    images: np.ndarray, index: pd.DataFrame, *, most: int = 12, note: str = ""
-) -> Figure:
+def input_montage(images: np.ndarray, index: pd.DataFrame, *, most: int = 12) -> Figure:
     """Draw images as the network receives them: cropped, padded with zeros, shrunk.
 
     Parameters
@@ -178,8 +165,6 @@ def input_montage(
         patient_id, timepoint, sequence, slice_index of each.
     most : int
         Draw so many at most.
-    note : str
-        Stamped into the corner.
     """
     shown = min(len(images), most)
     columns = min(6, shown)
@@ -191,7 +176,7 @@ def input_montage(
     for axes, image, row in zip(grid, images[:shown], index.itertuples(), strict=False):
         axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.set_title(f"{row.sequence.upper()} slice {row.slice_index + 1}", fontsize=8.5)
-    return stamped(figure, note)
+    return figure
 
 
 @in_house_style
@@ -202,7 +187,6 @@ def gradcam_panel(
     *,
     mask: np.ndarray | None = None,
     limit: float | None = None,
-    note: str = "",
 ) -> Figure:
     """Draw an image, its map cell by cell, and the map over the image in two colour scales.
 
@@ -218,8 +202,10 @@ def gradcam_panel(
     limit : float, optional
         Value of the strongest colour; the map's own maximum by default. Give the cohort's to
         compare maps.
-    note : str
-        Stamped into the corner. A map without positive evidence says so in the picture.
+
+    Notes
+    -----
+    A map without positive evidence says so in the picture.
     """
     figure = new_figure(12, 3.5)
     whole, grid, paper, perceptual = figure.subplots(1, 4)
@@ -249,7 +235,7 @@ def gradcam_panel(
     if mask is not None and mask.any():
         for axes in (whole, paper, perceptual):
             _truth(axes, mask)
-    return stamped(figure, note)
+    return figure
 
 
 def overlay(heat: np.ndarray, limit: float, scale: Colormap, *, opacity: float = 0.5) -> np.ndarray:
@@ -266,15 +252,13 @@ def _truth(axes, mask: np.ndarray) -> None:
 
 
 @in_house_style
-def sanity_figure(sanity: pd.DataFrame, *, note: str = "") -> Figure:
+def sanity_figure(sanity: pd.DataFrame) -> Figure:
     """Draw how maps change as a network's weights are randomised from the top.
 
     Parameters
     ----------
     sanity : DataFrame
         As `gradcam.sanity_check` returns it.
-    note : str
-        Stamped into the corner.
     """
     figure = new_figure(8.6, 3.6)
     axes = figure.subplots()
@@ -294,7 +278,7 @@ def sanity_figure(sanity: pd.DataFrame, *, note: str = "") -> Figure:
     axes.set(xlabel="randomised so far, from the output back", ylabel="likeness to intact map")
     axes.set_ylim(min(-0.1, sanity[["ssim", "rank_correlation"]].min().min() - 0.05), 1.05)
     axes.legend(loc="upper right")
-    return stamped(figure, note)
+    return figure
 
 
 def _steps(sanity: pd.DataFrame) -> list[tuple[int, str]]:

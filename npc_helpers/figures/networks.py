@@ -9,14 +9,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from npc_helpers.figures.style import SERIES, colour, in_house_style, new_figure, stamped
+from npc_helpers.figures.style import SERIES, colour, in_house_style, new_figure
 
 RUNS = {"Pre-model": "before", "Post-model": "after"}
 STAGE_WIDTH, GAP = 0.82, 0.24
 
 
 @in_house_style
-def network_diagram(description: pd.DataFrame, *, note: str = "") -> Figure:
+def network_diagram(description: pd.DataFrame) -> Figure:
     """Draw Pre-model, Post-model and soft vote from a built model, after the paper's Fig. 2.
 
     Parameters
@@ -24,8 +24,6 @@ def network_diagram(description: pd.DataFrame, *, note: str = "") -> Figure:
     description : DataFrame
         As `models.describe` returns it: stage, repeats, output_shape, parameters. Both models
         are built alike, so one description draws both.
-    note : str
-        Stamped into the corner.
     """
     pitch = STAGE_WIDTH + GAP
     end = len(description) * pitch
@@ -49,7 +47,7 @@ def network_diagram(description: pd.DataFrame, *, note: str = "") -> Figure:
         0, -3.25, f"Each model: {total:,} parameters. Box height: side of the feature maps; below "
         "each box: side × channels.", fontsize=8.5, color=colour("faint"),
     )  # fmt: skip
-    return stamped(figure, note)
+    return figure
 
 
 def _stage(axes, x: float, middle: float, stage, edge: str) -> None:
@@ -101,15 +99,13 @@ def _vote(axes, x: float, middle: float) -> None:
 
 
 @in_house_style
-def learning_curves(histories: Mapping[str, pd.DataFrame], *, note: str = "") -> Figure:
+def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw loss and accuracy on the training images by epoch.
 
     Parameters
     ----------
     histories : mapping of name to DataFrame
         Each as `training.train` returns it: epoch, loss, accuracy.
-    note : str
-        Stamped into the corner.
     """
     figure = new_figure(9.6, 3.6)
     panels = figure.subplots(1, 2)
@@ -125,7 +121,7 @@ def learning_curves(histories: Mapping[str, pd.DataFrame], *, note: str = "") ->
     panels[0].set(title="Loss on the training images", xlabel="epoch", ylabel="loss")
     panels[1].set(title="Accuracy on the training images", xlabel="epoch", ylabel="accuracy")
     panels[1].legend(loc="best")
-    return stamped(figure, note)
+    return figure
 
 
 def _spread(values: np.ndarray, *, width: float = 0.02) -> np.ndarray:
@@ -140,17 +136,13 @@ def _spread(values: np.ndarray, *, width: float = 0.02) -> np.ndarray:
 
 
 @in_house_style
-def prediction_strip(
-    p_high_risk: pd.Series, high_risk: pd.Series, split: pd.Series, *, note: str = ""
-) -> Figure:
+def prediction_strip(p_high_risk: pd.Series, high_risk: pd.Series, split: pd.Series) -> Figure:
     """Draw every patient's predicted probability, by true group and by split.
 
     Parameters
     ----------
     p_high_risk, high_risk, split : Series
         By patient_id, in the same order.
-    note : str
-        Stamped into the corner.
     """
     figure = new_figure(8.4, 4.2)
     axes = figure.subplots()
@@ -170,13 +162,11 @@ def prediction_strip(
     axes.axvline(0.5, color=colour("faint"), linestyle=":", linewidth=1.2)
     axes.set_yticks(range(len(labels)), labels)
     axes.set(xlim=(-0.02, 1.02), xlabel="predicted probability of high risk (bar: median)")
-    return stamped(figure, note)
+    return figure
 
 
 @in_house_style
-def pre_post_scatter(
-    pre: pd.Series, post: pd.Series, progressed: pd.Series, *, note: str = ""
-) -> Figure:
+def pre_post_scatter(pre: pd.Series, post: pd.Series, progressed: pd.Series) -> Figure:
     """Draw the Post-model's probability against the Pre-model's, one point per patient.
 
     Parameters
@@ -184,8 +174,6 @@ def pre_post_scatter(
     pre, post : Series
         Probability of high risk by patient, in the same order.
     progressed : Series of bool
-    note : str
-        Stamped into the corner.
     """
     figure = new_figure(5.2, 5.2)
     axes = figure.subplots()
@@ -198,4 +186,4 @@ def pre_post_scatter(
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     axes.set(xlabel="Pre-model: probability of high risk", ylabel="Post-model: probability")
     axes.legend(loc="upper left")
-    return stamped(figure, note)
+    return figure

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from npc_helpers.study import atomic_path
+from npc_helpers.study import atomic_path, mark
 
 NAME = re.compile(r"[a-z0-9_]+")
 UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}  # same input, same bytes
@@ -35,11 +35,15 @@ th:first-child, td:first-child {{ text-align: left; }}
 </head>
 <body>
 <h1>{title}</h1>
-<p>{note}</p>
+<p>{mark}</p>
 {parts}
 </body>
 </html>
 """
+
+
+LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
 
 
 class Report:
@@ -50,17 +54,19 @@ class Report:
     folder : path-like
         Receives ``report.html``, ``figures/`` (SVG, PDF) and ``tables/`` (CSV, LaTeX).
     title : str
-    note : str
-        What kind of patients are described; stands below the title and in every caption.
 
     Notes
     -----
+    Every file says by itself what kind of patients it describes (`npc_helpers.study.mark`): below
+    the title and in every caption, in the metadata of the figures, and, where any patient is
+    synthetic, in a column `synthetic` of the CSV files.
+
     The figures are drawn by matplotlib and need neither a browser nor a network. The page holds
     its pictures itself and fetches nothing.
     """
 
-    def __init__(self, folder: str | Path, *, title: str, note: str) -> None:
-        self.folder, self.title, self.note = Path(folder), title, note
+    def __init__(self, folder: str | Path, *, title: str) -> None:
+        self.folder, self.title = Path(folder), title
         self._parts: list[str] = []
 
     def add_figure(self, name: str, figure: Figure, caption: str) -> None:
@@ -82,34 +88,42 @@ class Report:
                 )  # fmt: skip
         picture = self._place("figures", name, "svg").read_bytes()
         source = f"data:image/svg+xml;base64,{base64.b64encode(picture).decode()}"
-        text = html.escape(caption)
+        text = html.escape(mark.on_caption(caption))
         self._add(f'<figure><img src="{source}" alt="{text}">', caption, "</figure>", "figcaption")
 
     def add_table(self, name: str, table: pd.DataFrame, caption: str, *, decimals: int = 3) -> None:
         """Write ``tables/name.csv`` (all digits) and ``.tex``, and put the table on the page."""
         with atomic_path(self._place("tables", name, "csv")) as temporary:
-            table.to_csv(temporary, index=False, lineterminator="\n")
+            mark.on_table(table).to_csv(temporary, index=False, lineterminator="\n")
         shown = table.round(decimals)
-        latex = shown.to_latex(index=False, escape=True, caption=caption, label=f"tab:{name}")
+        words = _latex(mark.on_caption(caption))
+        latex = shown.to_latex(index=False, escape=True, caption=words, label=f"tab:{name}")
         with atomic_path(self._place("tables", name, "tex")) as temporary:
-            temporary.write_text(latex, encoding="utf-8")
+            temporary.write_text(f"% {mark.text()}\n{latex}", encoding="utf-8")
         self._add(f"<section>{shown.to_html(index=False, border=0)}", caption, "</section>", "p")
 
     def write(self) -> Path:
         """Write ``report.html``; return its path."""
         path = self.folder / "report.html"
         page = PAGE.format(
-            title=html.escape(self.title), note=html.escape(self.note), parts="\n".join(self._parts)
+            title=html.escape(self.title),
+            mark=html.escape(mark.text()),
+            parts="\n".join(self._parts),
         )
         with atomic_path(path) as temporary:
             temporary.write_text(page, encoding="utf-8")
         return path
 
     def _add(self, opening: str, caption: str, closing: str, tag: str) -> None:
-        text = html.escape(f"{caption} ({self.note})")
+        text = html.escape(mark.on_caption(caption))
         self._parts.append(f"{opening}<{tag}>{text}</{tag}>{closing}")
 
     def _place(self, kind: str, name: str, suffix: str) -> Path:
         if not NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no file name: use small letters, digits and underscores")
         return self.folder / kind / f"{name}.{suffix}"
+
+
+def _latex(text: str) -> str:
+    """Return a text as LaTeX prints it, its special characters escaped."""
+    return "".join(LATEX.get(sign, sign) for sign in text)

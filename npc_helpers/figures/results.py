@@ -17,7 +17,6 @@ from npc_helpers.figures.style import (
     colour,
     in_house_style,
     new_figure,
-    stamped,
 )
 
 
@@ -27,7 +26,7 @@ def model_colour(name: str, position: int) -> str:
 
 
 @in_house_style
-def roc_figure(high_risk, risk_scores: Mapping, *, note: str = "") -> Figure:
+def roc_figure(high_risk, risk_scores: Mapping) -> Figure:
     """Draw the ROC curves of several models, with AUC and 95% CI, as the paper's Fig. 3.
 
     Parameters
@@ -35,8 +34,6 @@ def roc_figure(high_risk, risk_scores: Mapping, *, note: str = "") -> Figure:
     high_risk : bool array or Series (n,)
     risk_scores : mapping of name to array or Series (n,)
         Higher = worse; a two-level score such as TNM has one corner.
-    note : str
-        Stamped into the corner.
     """
     figure = new_figure(6, 5.9)
     axes = figure.subplots()
@@ -50,7 +47,7 @@ def roc_figure(high_risk, risk_scores: Mapping, *, note: str = "") -> Figure:
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set(xlabel="1 − specificity", ylabel="sensitivity")
     axes.legend(loc="lower right", title="AUC (95% CI)", fontsize=8.5, alignment="right")
-    return stamped(figure, note)
+    return figure
 
 
 def _auc(high_risk, score) -> str:
@@ -59,15 +56,13 @@ def _auc(high_risk, score) -> str:
 
 
 @in_house_style
-def confusion_figure(tables: Mapping, *, note: str = "") -> Figure:
+def confusion_figure(tables: Mapping) -> Figure:
     """Draw two-by-two tables of true against predicted risk group, as the paper's Table 2.
 
     Parameters
     ----------
     tables : mapping of name to ConfusionTable
         As `statistics.confusion` returns them: tp, fp, tn, fn.
-    note : str
-        Stamped into the corner.
     """
     figure = new_figure(2.9 * len(tables) + 0.6, 3.3)
     panels = figure.subplots(1, len(tables), squeeze=False)[0]
@@ -94,7 +89,7 @@ def confusion_figure(tables: Mapping, *, note: str = "") -> Figure:
         axes.tick_params(length=0)
         axes.set_xlabel("predicted risk")
     panels[0].set_ylabel("true risk")
-    return stamped(figure, note)
+    return figure
 
 
 def _cell(row: int, column: int, right: bool, share: float):
@@ -107,7 +102,7 @@ def _cell(row: int, column: int, right: bool, share: float):
 
 
 @in_house_style
-def forest_figure(comparison: pd.DataFrame, *, note: str = "") -> Figure:
+def forest_figure(comparison: pd.DataFrame) -> Figure:
     """Draw AUC and C-index of each model with their intervals.
 
     Parameters
@@ -115,8 +110,6 @@ def forest_figure(comparison: pd.DataFrame, *, note: str = "") -> Figure:
     comparison : DataFrame
         As `statistics.compare_models` returns it: model, auc, auc_low, auc_high, c_index,
         c_index_low, c_index_high.
-    note : str
-        Stamped into the corner.
     """
     figure = new_figure(9.6, 0.55 * len(comparison) + 1.5)
     panels = figure.subplots(1, 2, sharey=True)
@@ -134,4 +127,4 @@ def forest_figure(comparison: pd.DataFrame, *, note: str = "") -> Figure:
         axes.set(title=f"{title} (95% CI)", xlim=(min(0.4, axes.get_xlim()[0]), 1))
     panels[0].set_yticks(range(len(comparison)), comparison.model)
     panels[0].set_ylim(len(comparison) - 0.5, -0.5)
-    return stamped(figure, note)
+    return figure

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import wraps
+from functools import partial, wraps
+from pathlib import Path
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import rc_context, rcParams
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+
+from npc_helpers.study import mark
 
 PALETTE = {
     "Pre-model": "#0072B2",
@@ -34,6 +37,9 @@ PAPER_COLOURS = LinearSegmentedColormap.from_list(
 """Blue, green, yellow, red: the look of the paper's Figs. 4 to 7."""
 PERCEPTUAL_COLOURS = "inferno"
 """Equal steps in value look like equal steps in colour."""
+
+DESCRIPTION = {"png": "Description", "svg": "Description", "pdf": "Subject"}
+"""Where a picture file says what it shows, by format."""
 
 _LIGHT = {"ink": "#222222", "faint": "#6b6b6b", "paper": "#ffffff", "fill": "#eef1f5"}
 _DARK = {"ink": "#e6e6e6", "faint": "#a8a8a8", "paper": "#111111", "fill": "#23282f"}
@@ -63,13 +69,26 @@ def colour(name: str) -> str:
     return _theme.get().get(name) or PALETTE[name]
 
 
-def in_house_style(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Run a drawing function with the house's fonts and the colours of the theme."""
+def in_house_style(
+    draw: Callable[..., Figure] | None = None, *, source: str = ""
+) -> Callable[..., Figure]:
+    """Run a drawing function with the house's fonts and colours, and stamp what it shows.
+
+    Parameters
+    ----------
+    draw : callable
+        Returns a figure made by `new_figure`.
+    source : str
+        Where the numbers come from, if it is never the study; else the mark of the study is
+        stamped (`npc_helpers.study.mark`).
+    """
+    if draw is None:
+        return partial(in_house_style, source=source)
 
     @wraps(draw)
     def drawn(*args, **kwargs) -> Figure:
         with rc_context(_rc()):
-            return draw(*args, **kwargs)
+            return _stamped(draw(*args, **kwargs), source or mark.text())
 
     return drawn
 
@@ -100,18 +119,29 @@ def _rc() -> dict:
     }
 
 
+class MarkedFigure(Figure):
+    """A figure whose PNG, SVG and PDF files also say in their metadata what they show."""
+
+    def savefig(self, fname, *, metadata=None, **kwargs) -> None:
+        """Save the figure as matplotlib does, the mark of the study among the metadata."""
+        suffix = kwargs.get("format") or Path(str(fname)).suffix[1:] or rcParams["savefig.format"]
+        if mark.text() and (key := DESCRIPTION.get(str(suffix).lower())):
+            metadata = {key: mark.text()} | (metadata or {})
+        super().savefig(fname, metadata=metadata, **kwargs)
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of `width` x `height` inches that arranges itself."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return MarkedFigure(figsize=(width, height), layout="constrained")
 
 
-def stamped(figure: Figure, note: str) -> Figure:
-    """Write `note` (what kind of patients the figure shows) into the lower right corner."""
-    if note:
+def _stamped(figure: Figure, words: str) -> Figure:
+    """Write what the figure shows into its lower right corner."""
+    if words:
         strip = 0.22 / figure.get_figheight()
         if figure.get_layout_engine() is not None:
             figure.get_layout_engine().set(rect=(0, strip, 1, 1 - strip))
-        figure.text(0.995, 0.004, note, ha="right", va="bottom", fontsize=8, color=colour("faint"))
+        figure.text(0.995, 0.004, words, ha="right", va="bottom", fontsize=8, color=colour("faint"))
     return figure
 
 

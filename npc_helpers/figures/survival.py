@@ -15,7 +15,6 @@ from npc_helpers.figures.style import (
     colour,
     in_house_style,
     new_figure,
-    stamped,
 )
 
 MARKERS = ("o", "s", "D", "^", "v", "P")
@@ -24,15 +23,13 @@ HAZARD_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
 @in_house_style
-def label_figure(comparison: pd.DataFrame, *, note: str = "") -> Figure:
+def label_figure(comparison: pd.DataFrame) -> Figure:
     """Draw how the same scores fare against different labels.
 
     Parameters
     ----------
     comparison : DataFrame
         As `statistics.compare_labels` returns it; hazard ratios are not drawn.
-    note : str
-        Stamped into the corner.
     """
     shown = comparison[comparison.measure.isin(["AUC", "C-index"])]
     labels, scores = list(dict.fromkeys(shown.label)), list(dict.fromkeys(shown.score))
@@ -54,19 +51,17 @@ def label_figure(comparison: pd.DataFrame, *, note: str = "") -> Figure:
     axes.set(ylim=(len(labels) - 0.5, -0.5), xlim=(min(0.3, shown.low.min()), 1))
     axes.set_xlabel("AUC or C-index (95% CI)")
     figure.legend(loc="outside right upper")
-    return stamped(figure, note)
+    return figure
 
 
 @in_house_style
-def cox_figure(tables: Mapping[str, pd.DataFrame], *, note: str = "") -> Figure:
+def cox_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw hazard ratios of one or more Cox models on a logarithmic axis.
 
     Parameters
     ----------
     tables : mapping of name to DataFrame
         The ``table`` of `statistics.fit_cox`: hazard_ratio, low, high by covariate.
-    note : str
-        Stamped into the corner.
     """
     covariates = list(dict.fromkeys(name for table in tables.values() for name in table.index))
     figure = new_figure(8, 0.5 * len(covariates) + 1.5)
@@ -88,12 +83,12 @@ def cox_figure(tables: Mapping[str, pd.DataFrame], *, note: str = "") -> Figure:
     axes.set(ylim=(len(covariates) - 0.5, -0.5), xlabel="hazard ratio (95% CI)")
     if len(tables) > 1:
         figure.legend(loc="outside right upper")
-    return stamped(figure, note)
+    return figure
 
 
 @in_house_style
 def time_dependent_figure(
-    auc: Mapping[str, pd.DataFrame], brier: Mapping[str, pd.DataFrame], *, note: str = ""
+    auc: Mapping[str, pd.DataFrame], brier: Mapping[str, pd.DataFrame]
 ) -> Figure:
     """Draw AUC and Brier score at several horizons, the intervals as bars.
 
@@ -103,8 +98,6 @@ def time_dependent_figure(
         As `statistics.cumulative_dynamic_auc` returns it.
     brier : mapping of name to DataFrame
         As `statistics.brier_curve` returns it; the reference is drawn once.
-    note : str
-        Stamped into the corner.
     """
     figure = new_figure(9.8, 4)
     left, right = figure.subplots(1, 2)
@@ -128,7 +121,7 @@ def time_dependent_figure(
     for axes in (left, right):
         if axes.get_legend_handles_labels()[0]:
             axes.legend(fontsize=8.5, loc="lower left" if axes is left else "upper left")
-    return stamped(figure, note)
+    return figure
 
 
 def _months(axes, tables: Mapping[str, pd.DataFrame], below: str) -> None:

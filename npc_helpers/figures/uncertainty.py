@@ -9,14 +9,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from npc_helpers.figures.results import model_colour
-from npc_helpers.figures.style import colour, in_house_style, new_figure, stamped
+from npc_helpers.figures.style import colour, in_house_style, new_figure
 
 TITLES = {"auc": "AUC", "c_index": "C-index"}
 
 
 @in_house_style
-def split_figure(splits: pd.DataFrame, *, single: pd.DataFrame | None = None,
-                 note: str = "") -> Figure:  # fmt: skip
+def split_figure(splits: pd.DataFrame, *, single: pd.DataFrame | None = None) -> Figure:
     """Draw the AUC and C-index of each model in each of many splits.
 
     Parameters
@@ -26,8 +25,6 @@ def split_figure(splits: pd.DataFrame, *, single: pd.DataFrame | None = None,
     single : DataFrame, optional
         As `statistics.compare_models` returns it: the one split of the study, drawn as a diamond
         with its interval.
-    note : str
-        Stamped into the corner.
     """
     models = list(dict.fromkeys(splits.model))
     figure = new_figure(9.8, 0.75 * len(models) + 1.4)
@@ -42,7 +39,7 @@ def split_figure(splits: pd.DataFrame, *, single: pd.DataFrame | None = None,
         axes.set(title=title, xlabel="one dot for each split", xlim=(None, 1))
     panels[0].set_yticks(range(len(models)), models)
     panels[0].set_ylim(len(models) - 0.5, -0.6)
-    return stamped(figure, note)
+    return figure
 
 
 def _swarm(axes, values: np.ndarray, line: int, tint: str) -> None:
@@ -66,8 +63,7 @@ def _single(axes, row: pd.Series, measure: str, line: int) -> None:
 
 
 @in_house_style
-def precision_figure(curves: Mapping[str, pd.Series], *, here: int, wanted: float = 0.05,
-                     note: str = "") -> Figure:  # fmt: skip
+def precision_figure(curves: Mapping[str, pd.Series], *, here: int, wanted: float = 0.05) -> Figure:
     """Draw how the half-width of an interval shrinks with the number of test patients.
 
     Parameters
@@ -78,8 +74,6 @@ def precision_figure(curves: Mapping[str, pd.Series], *, here: int, wanted: floa
         Test patients of this study, marked.
     wanted : float
         Half-width one would like, marked.
-    note : str
-        Stamped into the corner.
     """
     figure = new_figure(6.4, 3.8)
     axes = figure.subplots()
@@ -95,6 +89,6 @@ def precision_figure(curves: Mapping[str, pd.Series], *, here: int, wanted: floa
     axes.set_xticks([20, 50, 100, 200, 500, 1000, 2000], minor=False)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.minorticks_off()
-    axes.set_ylabel("half-width of the 95% interval")
+    axes.set_ylabel("half-width of the 95% interval (formula)")
     axes.legend(fontsize=8.5)
-    return stamped(figure, note)
+    return figure

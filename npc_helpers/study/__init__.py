@@ -1,6 +1,15 @@
 """The tables of a study, their schema and checks; artefacts; settings; progress."""
 
 from npc_helpers.study.artefacts import StudyError, atomic_path, series_checksum
-from npc_helpers.study.study import Study, init
+from npc_helpers.study.places import repository
+from npc_helpers.study.study import Study, init, shipped_reference
 
-__all__ = ["Study", "StudyError", "atomic_path", "init", "series_checksum"]
+__all__ = [
+    "Study",
+    "StudyError",
+    "atomic_path",
+    "init",
+    "repository",
+    "series_checksum",
+    "shipped_reference",
+]

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from npc_helpers.study import checks, identifying, tables
+from npc_helpers.study import checks, identifying, mark, tables
 from npc_helpers.study.artefacts import (
     StudyError,
     atomic_path,
@@ -30,6 +30,7 @@ from npc_helpers.study.artefacts import (
     series_checksum,
     write_note,
 )
+from npc_helpers.study.places import is_repository, repository
 from npc_helpers.study.schema import MANIFEST, REGISTRY, TABLES, VISITS, Table, data_dictionary
 from npc_helpers.study.settings import current_setting
 from npc_helpers.study.tables import Problem
@@ -67,27 +68,42 @@ class Study:
                 "to use the demonstration study."
             )
         object.__setattr__(self, "folder", folder)
+        mark.remember(self.name, self._synthetic_part)
 
     @classmethod
     def open(cls) -> Study:
-        """Open the folder named by ``NPC_STUDY``, or the demonstration study of this repository."""
-        return cls(os.environ.get("NPC_STUDY") or Path(__file__).resolve().parents[2])
+        """Open the folder named by ``NPC_STUDY``, or the demonstration study of the repository.
+
+        Raises
+        ------
+        StudyError
+            If ``NPC_STUDY`` is not set and there is no repository (`repository`).
+        """
+        return cls(os.environ.get("NPC_STUDY") or repository())
 
     @classmethod
     def demonstration(cls) -> Study:
-        """Open the demonstration study of this repository, whatever ``NPC_STUDY`` says."""
-        return cls(Path(__file__).resolve().parents[2])
+        """Open the demonstration study of the repository, whatever ``NPC_STUDY`` says."""
+        return cls(repository())
 
     @property
     def name(self) -> str:
         """The folder's own name; "demonstration" for the study that ships with the suite."""
-        shipped = Study.demonstration().folder
-        return "demonstration" if self.folder.resolve() == shipped else self.folder.name
+        return "demonstration" if self._is_repository else self.folder.name
+
+    @property
+    def is_synthetic(self) -> bool:
+        """True if every series is synthetic: nothing computed on it is clinical evidence."""
+        return self._synthetic_part == "all"
+
+    @property
+    def mark(self) -> str:
+        """What kind of patients these are: the words that figures and files carry."""
+        return mark.describe(self.name, self._synthetic_part)
 
     @cached_property
-    def is_demonstration(self) -> bool:
-        """True if every series is synthetic: nothing computed on it is clinical evidence."""
-        return len(self.manifest) > 0 and bool((self.manifest["source"] == "synthetic").all())
+    def _synthetic_part(self) -> str:
+        return mark.synthetic_part(self.folder / MANIFEST.path)
 
     @cached_property
     def has_outcomes(self) -> bool:
@@ -210,7 +226,7 @@ class Study:
 
     @property
     def _is_repository(self) -> bool:
-        return self.folder == Path(__file__).resolve().parents[2]
+        return is_repository(self.folder)
 
     def series_folder(self, patient_id: str, timepoint: str, sequence: str) -> Path:
         """Return the folder of one series.
@@ -255,16 +271,6 @@ class Study:
     def reference_path(self, name: str) -> Path:
         """Return where the small reference copy of an artefact lies, if the study ships one."""
         return self.folder / "data" / "reference" / name
-
-    def read_reference(self, name: str) -> pd.DataFrame:
-        """Read the reference copy of an artefact table, also where an own one exists.
-
-        Raises
-        ------
-        FileNotFoundError
-            If the study ships none.
-        """
-        return load_table(self.reference_path(name))
 
     def fingerprint(self, *names: str) -> dict[str, str]:
         """Return the hashes of study tables (by name) and artefacts (by file name).
@@ -376,7 +382,7 @@ class Study:
                 f"{self._relative(path)} was made from other inputs than the present ones "
                 f"(changed since: {changed}). Run notebook {notebook} again."
             )
-        if not reference.exists() or not self.is_demonstration:
+        if not reference.exists() or not self.is_synthetic:
             raise StudyError(f"{self._relative(path)} is missing. Run notebook {notebook} first.")
         if self._state(reference, made_from) == "stale":
             raise StudyError(
@@ -399,6 +405,19 @@ class Study:
 
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
+
+
+def shipped_reference(name: str) -> pd.DataFrame:
+    """Read the reference copy of an artefact table that ships with the repository.
+
+    It describes the demonstration study, whichever study is open.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none of this name.
+    """
+    return load_table(repository() / "data" / "reference" / name)
 
 
 def _table(name: str) -> Table:

@@ -1,13 +1,27 @@
-"""What both canvas widgets share: their browser files, and small facts about series."""
+"""What the widgets share: the mark of the study, browser files, small facts about series."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import anywidget
 import numpy as np
+import traitlets
+
+from npc_helpers.study import mark
 
 STATIC = Path(__file__).resolve().parent
 AXES = (("L", "R"), ("P", "A"), ("S", "I"))  # DICOM: x to the left, y to the back, z to the head
+
+
+class MarkedWidget(anywidget.AnyWidget):
+    """A canvas widget that says below its pictures what kind of patients they show."""
+
+    mark = traitlets.Unicode().tag(sync=True)
+
+    @traitlets.default("mark")
+    def _mark(self) -> str:
+        return mark.text()
 
 
 def browser_module(name: str) -> str:

@@ -73,7 +73,7 @@ function render({ model, el }) {
       tick("cells", "cells"), tick("outline", "tumour outline"), hideButton,
     ),
     stage,
-    element("div", { class: "npc-bar" }, scale, scaleText, element("span", { class: "npc-place" }, model.get("note"))),
+    element("div", { class: "npc-bar" }, scale, scaleText, markOf(model)),
     status, message,
   );
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-import anywidget
 import numpy as np
 import pandas as pd
 import traitlets
 from matplotlib import colormaps
 
 from npc_helpers.figures import PAPER_COLOURS, PERCEPTUAL_COLOURS
-from npc_helpers.widgets.base import browser_module, edge_letters, style_sheet
+from npc_helpers.widgets.base import MarkedWidget, browser_module, edge_letters, style_sheet
 
 TIMEPOINTS = ("pre", "post")
 TARGETS = ("margin", "logit", "softmax")
@@ -47,7 +46,7 @@ class Examination:
     mask: np.ndarray | None = field(default=None)
 
 
-class GradCamExplorer(anywidget.AnyWidget):
+class GradCamExplorer(MarkedWidget):
     """Choose patient, sequence, slice, model, target, colours, scale and opacity.
 
     The kernel is asked only for another patient or another model; all else happens in the
@@ -66,8 +65,6 @@ class GradCamExplorer(anywidget.AnyWidget):
         Canvas and shrink factor of the network's input.
     limits : mapping of model to mapping of target to float
         Largest value in the cohort, for the common scale.
-    note : str
-        What kind of patients are shown.
 
     Attributes
     ----------
@@ -90,7 +87,6 @@ class GradCamExplorer(anywidget.AnyWidget):
     opacity = traitlets.Float(0.5, min=0, max=1).tag(sync=True)
     outline = traitlets.Bool(True).tag(sync=True)
     cells = traitlets.Bool(False).tag(sync=True)
-    note = traitlets.Unicode().tag(sync=True)
     geometry = traitlets.Dict().tag(sync=True)
     limits = traitlets.Dict().tag(sync=True)
     tables = traitlets.Dict().tag(sync=True)
@@ -105,7 +101,6 @@ class GradCamExplorer(anywidget.AnyWidget):
         *,
         setting,
         limits: Mapping[str, Mapping[str, float]],
-        note: str = "",
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -115,7 +110,6 @@ class GradCamExplorer(anywidget.AnyWidget):
         self.limits = {model: dict(own) for model, own in limits.items()}
         self.geometry = {"canvas": setting.canvas, "shrink": setting.shrink}
         self.tables = {name: _table(colours) for name, colours in COLOURS.items()}
-        self.note = note
         self.patient_id = self.patient_id or self.patients[0]
         self._open()
         self.observe(self._open, "patient_id")
@@ -136,11 +130,8 @@ class GradCamExplorer(anywidget.AnyWidget):
         **kwargs
             As for the class.
         """
-        from npc_helpers.figures.display import study_note
-
         source = _FromMaps(study, stacks, index, activations, model, setting)
         patients = dict.fromkeys(name for rows in index.values() for name in rows.patient_id)
-        kwargs.setdefault("note", study_note(study))
         return cls(
             patients, source.examine, source.compute, setting=setting, limits=source.limits(),
             **kwargs,

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle as Outline
 
 from npc_helpers.figures.style import PALETTE
 from npc_helpers.imaging.roi import BOX, Rectangle, ROIError, to_uint8
-from npc_helpers.study import StudyError
+from npc_helpers.study import StudyError, mark
 from npc_helpers.widgets.roi_session import RoiSession
 
 EDGES = dict(zip(BOX, ("left", "top", "right", "bottom"), strict=True))
@@ -69,6 +69,7 @@ class IntegerBoxes(ipw.VBox):
                 ipw.HBox(list(self.buttons.values()), layout=ipw.Layout(flex_flow="row wrap")),
                 self.message,
                 self.picture,
+                ipw.HTML(escape(mark.text())),
             ]
         )
         self._refresh()

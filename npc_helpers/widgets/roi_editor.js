@@ -58,7 +58,7 @@ function render({ model, el }) {
       presets,
       button("?", "keys (?)", () => (help.hidden = !help.hidden)),
     ),
-    stage, status, message, help,
+    stage, status, message, markOf(model), help,
   );
 
   // --- data ----------------------------------------------------------------------------------

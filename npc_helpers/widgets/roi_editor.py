@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import anywidget
 import numpy as np
 import traitlets
 
 from npc_helpers.imaging.alignment import slice_notes
 from npc_helpers.imaging.roi import Rectangle, ROIError, intensity_range
 from npc_helpers.study import StudyError
-from npc_helpers.widgets.base import browser_module, edge_letters, style_sheet
+from npc_helpers.widgets.base import MarkedWidget, browser_module, edge_letters, style_sheet
 from npc_helpers.widgets.roi_session import RoiSession
 
 PRESETS = {  # percentiles of the non-zero pixels
@@ -20,7 +19,7 @@ PRESETS = {  # percentiles of the non-zero pixels
 }
 
 
-class RoiEditor(anywidget.AnyWidget):
+class RoiEditor(MarkedWidget):
     """Draw, move, resize and copy rectangles on the images of a session.
 
     The series of the patient travels to the browser once; scrolling and windowing happen there.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from html import escape
 
 import ipywidgets
 import pandas as pd
 
 from npc_helpers.cohort import CRITERIA, flow, screen
 from npc_helpers.figures import flow_chart
+from npc_helpers.study import mark
 
 COUNTED = ("sex", "t_stage", "n_stage", "treatment")
 
@@ -20,8 +22,6 @@ class ScreeningExplorer(ipywidgets.HBox):
     ----------
     registry, visits : DataFrame
         Of a `Study`.
-    note : str
-        Stamped into the flow chart.
 
     Attributes
     ----------
@@ -33,8 +33,8 @@ class ScreeningExplorer(ipywidgets.HBox):
         Rows of the registry that pass them.
     """
 
-    def __init__(self, registry: pd.DataFrame, visits: pd.DataFrame | None, *, note: str = ""):
-        self._registry, self._visits, self._note = registry, visits, note
+    def __init__(self, registry: pd.DataFrame, visits: pd.DataFrame | None):
+        self._registry, self._visits = registry, visits
         self.boxes = {
             c.name: ipywidgets.Checkbox(
                 value=True,
@@ -48,7 +48,8 @@ class ScreeningExplorer(ipywidgets.HBox):
         self._chart, self._counts = ipywidgets.Image(format="png"), ipywidgets.HTML()
         for box in self.boxes.values():
             box.observe(self._update, "value")
-        left = ipywidgets.VBox([*self.boxes.values(), self._counts])
+        shown = ipywidgets.HTML(escape(mark.text()))
+        left = ipywidgets.VBox([*self.boxes.values(), self._counts, shown])
         super().__init__([left, self._chart])
         self._update()
 
@@ -57,7 +58,7 @@ class ScreeningExplorer(ipywidgets.HBox):
         screening = screen(self._registry, self._visits, criteria=chosen)
         self.flow = flow(screening)
         self.included = self._registry[screening["included"]]
-        self._chart.value = _png(flow_chart(self.flow, note=self._note)) if chosen else b""
+        self._chart.value = _png(flow_chart(self.flow)) if chosen else b""
         self._counts.value = _counts(self.included)
 
 

@@ -15,6 +15,11 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+// What kind of patients a widget shows: the study says it, the widget only repeats it.
+function markOf(model) {
+  return element("div", { class: "npc-mark" }, model.get("mark"));
+}
+
 function shape(tag, attributes = {}) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);

@@ -12,6 +12,7 @@ pytestmark = [
 
 EXPLORER = """
 import numpy as np, pandas as pd
+from npc_helpers.study import mark
 from npc_helpers.study.settings import TUTORIAL
 from npc_helpers.widgets import GradCamExplorer
 from npc_helpers.widgets.gradcam_explorer import Examination
@@ -29,7 +30,7 @@ def compute(patient_id, timepoint, model):
 
 explorer = GradCamExplorer(
     ["A", "B"], lambda *where: Examination({"t2w": grey}, index, mask=mask, letters="RLAP"),
-    compute, setting=TUTORIAL, note="demonstration cohort, synthetic",
+    compute, setting=TUTORIAL,
     limits={when: dict.fromkeys(("margin", "logit", "softmax"), 10.0) for when in ("pre", "post")})
 """
 

@@ -190,7 +190,7 @@ def test_padding_and_intervals():
     assert recompute.padding_share(400, 200, 512) == pytest.approx(1 - 80_000 / 262_144)
     table = appraisal.intervals()
     assert ((table.low < table.value) & (table.value < table.high)).all()
-    figure = figures.printed_intervals_figure(table, note="printed")
+    figure = figures.printed_intervals_figure(table)
     assert [axes.get_title("left") for axes in figure.axes] == ["AUC (95% CI)", "C-index (95% CI)"]
 
 

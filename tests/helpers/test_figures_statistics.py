@@ -1,101 +1,14 @@
-"""Figures of the comparison draw what the tables say, carry their note, and stay small."""
-
-import io
-import warnings
+"""Figures of the comparison draw what the tables say."""
 
 import numpy as np
-import pandas as pd
-import pytest
+from figure_examples import MONTHS, TABLE, P, cox, over_time, precision, splits
 from matplotlib.text import Text
 
 from npc_helpers import figures, statistics
 
-NOTE = "demonstration cohort, synthetic"
-
-
-def patients(n=80, *, seed=0):
-    rng = np.random.default_rng(seed)
-    risk = rng.normal(size=n)
-    event_at, lost_at = rng.exponential(45 * np.exp(-risk)), rng.uniform(20, 90, n)
-    months = np.ceil(np.minimum(event_at, lost_at))
-    index = pd.Index([f"P{i}" for i in range(n)], name="patient_id")
-    table = pd.DataFrame(
-        {
-            "pfs_months": months,
-            "progressed": event_at <= lost_at,
-            "high_risk": months <= np.median(months),
-        },
-        index=index,
-    )
-    noisy = {"Pre-model": 1.5, "Post-model": 1.0}
-    p = {
-        name: pd.Series(1 / (1 + np.exp(-risk - rng.normal(0, sd, n))), index)
-        for name, sd in noisy.items()
-    }
-    return table, p
-
-
-TABLE, P = patients()
-MONTHS, EVENT = TABLE.pfs_months, TABLE.progressed
-
-
-def splits():
-    rng = np.random.default_rng(1)
-    return pd.DataFrame(
-        {
-            "split": np.repeat(range(50), 2), "model": ["Pre-model", "Post-model"] * 50,
-            "auc": rng.normal(0.7, 0.06, 100), "c_index": rng.normal(0.72, 0.05, 100),
-            "n_train": 163, "n_test": 43,
-        }
-    )  # fmt: skip
-
-
-def cox():
-    model = statistics.fit_cox(MONTHS, EVENT, P["Pre-model"].rename("score").to_frame())
-    return {"without": model.table, "with": model.table}
-
-
-def over_time():
-    auc = {
-        k: statistics.cumulative_dynamic_auc(MONTHS, EVENT, p, at=(12, 24)) for k, p in P.items()
-    }
-    p_event = pd.DataFrame(dict.fromkeys((12, 24), P["Pre-model"]))
-    return auc, {"Pre-model": statistics.brier_curve(MONTHS, EVENT, p_event)}
-
-
-def precision():
-    n = np.array([20, 43, 100, 1000])
-    width = [statistics.half_width(statistics.auc_standard_error(0.8, k / 2, k / 2)) for k in n]
-    return {"AUC": pd.Series(width, n)}
-
-
-EXAMPLES = {
-    "label": lambda: figures.label_figure(statistics.compare_labels(TABLE, P), note=NOTE),
-    "cox": lambda: figures.cox_figure(cox(), note=NOTE),
-    "time_dependent": lambda: figures.time_dependent_figure(*over_time(), note=NOTE),
-    "calibration": lambda: figures.calibration_figure(TABLE.high_risk, P, note=NOTE),
-    "decision": lambda: figures.decision_figure(
-        statistics.net_benefit(TABLE.high_risk, P), note=NOTE
-    ),
-    "split": lambda: figures.split_figure(splits(), note=NOTE),
-    "precision": lambda: figures.precision_figure(precision(), here=43, note=NOTE),
-}
-
 
 def words(figure):
     return [text.get_text() for text in figure.findobj(Text)]
-
-
-@pytest.mark.parametrize("name", EXAMPLES)
-@pytest.mark.parametrize("page", ["light", "dark"])
-def test_figure_draws_small_and_carries_its_note(name, page):
-    with figures.theme(page), warnings.catch_warnings():
-        warnings.simplefilter("error")
-        figure = EXAMPLES[name]()
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", dpi=80)
-    assert NOTE in words(figure)
-    assert len(picture.getvalue()) < 200_000
 
 
 def points(axes, label):

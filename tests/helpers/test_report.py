@@ -9,6 +9,7 @@ import pytest
 
 from npc_helpers import figures
 from npc_helpers.figures.report import Report
+from npc_helpers.study import mark
 
 TABLE = pd.DataFrame({"model": ["Pre & Post", "TNM"], "auc": [0.8123456, 0.5]})
 
@@ -19,10 +20,11 @@ def written(tmp_path):
 
 
 def write(folder):
-    report = Report(folder, title="A <bold> title", note="synthetic")
+    mark.remember("made up", "all")
+    report = Report(folder, title="A <bold> title")
     truth = np.array([0, 1, 0, 1, 1], dtype=bool)
     report.add_figure("roc", figures.roc_figure(truth, {"TNM": truth * 0.5}), "ROC curves.")
-    report.add_table("models", TABLE, "All models.")
+    report.add_table("models", TABLE, "All models, 95% CI.")
     return report.write()
 
 
@@ -33,14 +35,18 @@ def test_figures_are_vectors(written):
 
 
 def test_tables_keep_their_digits(written):
-    pd.testing.assert_frame_equal(pd.read_csv(written.parent / "tables" / "models.csv"), TABLE)
+    table = pd.read_csv(written.parent / "tables" / "models.csv")
+    pd.testing.assert_frame_equal(table.drop(columns="synthetic"), TABLE)
     latex = (written.parent / "tables" / "models.tex").read_text(encoding="utf-8")
-    assert r"Pre \& Post" in latex and "0.812" in latex and r"\caption{All models.}" in latex
+    assert r"Pre \& Post" in latex and "0.812" in latex and r"\caption{All models, 95\% CI" in latex
 
 
 def test_the_page_holds_everything_and_fetches_nothing(written):
     page = written.read_text(encoding="utf-8")
-    assert "A &lt;bold&gt; title" in page and "All models. (synthetic)" in page
+    assert (
+        "A &lt;bold&gt; title" in page
+        and "All models, 95% CI. (study made up, synthetic patients)" in page
+    )
     sources = re.findall(r'(?:src|href)="([^"]{4})', page)
     assert sources == ["data"]
 
@@ -55,4 +61,4 @@ def test_same_input_same_bytes(tmp_path):
 
 def test_a_name_that_leaves_the_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no file name"):
-        Report(tmp_path, title="", note="").add_table("../models", TABLE, "")
+        Report(tmp_path, title="").add_table("../models", TABLE, "")

@@ -74,12 +74,12 @@ def test_npc_study_names_the_folder(study, monkeypatch):
     assert Study.open().folder == ROOT
 
 
-def test_demonstration_means_every_series_is_synthetic(study):
-    assert not study.is_demonstration
+def test_synthetic_means_every_series_is_synthetic(study):
+    assert not study.is_synthetic
     save(study.folder, "manifest", load(study.folder, "manifest").assign(source="synthetic"))
-    assert Study(study.folder).is_demonstration
+    assert Study(study.folder).is_synthetic
     change("manifest", 0, "source", "public")(study.folder)
-    assert not Study(study.folder).is_demonstration
+    assert not Study(study.folder).is_synthetic
 
 
 def test_series_checksum_by_hand(tmp_path):
@@ -281,7 +281,7 @@ def test_init_writes_empty_tables_that_pass_the_check(tmp_path, capsys):
     assert main(["check", str(folder)]) == 0
     assert "0 problem(s)" in capsys.readouterr().out
     study = Study(folder)
-    assert len(study.registry) == 0 and not study.has_outcomes and not study.is_demonstration
+    assert len(study.registry) == 0 and not study.has_outcomes and not study.is_synthetic
     assert "treatment_start" in (folder / "data/data_dictionary.md").read_text()
 
 

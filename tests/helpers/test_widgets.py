@@ -13,6 +13,7 @@ from small_study import make_study
 from npc_helpers.cohort import CRITERIA, flow, screen
 from npc_helpers.imaging.mr_series import MRSeries
 from npc_helpers.imaging.roi import COLUMNS, Rectangle, stretch
+from npc_helpers.study import mark
 from npc_helpers.study.settings import TUTORIAL
 from npc_helpers.widgets import GradCamExplorer, IntegerBoxes, RoiEditor, ScreeningExplorer
 from npc_helpers.widgets.base import STATIC, browser_module, edge_letters
@@ -200,9 +201,7 @@ def explorer(asked):
         return {t: rng.normal(size=(2, 6, 6)) for t in ("margin", "logit", "softmax")}
 
     limits = {when: dict.fromkeys(("margin", "logit", "softmax"), 2.0) for when in ("pre", "post")}
-    return GradCamExplorer(
-        ["A", "B"], examine, compute, setting=TUTORIAL, limits=limits, note="synthetic"
-    )
+    return GradCamExplorer(["A", "B"], examine, compute, setting=TUTORIAL, limits=limits)
 
 
 def test_explorer_asks_the_kernel_for_what_is_shown_only(explorer, asked):
@@ -234,8 +233,6 @@ def test_explorer_packs_maps_masks_and_colours(explorer):
 
 
 def test_explorer_from_maps_serves_both_models_on_both_time_points(monkeypatch):
-    from types import SimpleNamespace
-
     from npc_helpers.imaging import dicom
     from npc_helpers.network import gradcam
 
@@ -251,11 +248,11 @@ def test_explorer_from_maps_serves_both_models_on_both_time_points(monkeypatch):
     monkeypatch.setattr(gradcam, "head", weights.__getitem__)
     monkeypatch.setattr(gradcam, "activations", lambda model, images: 2 * activations["post"])
     monkeypatch.setattr(dicom, "read_mask", lambda *where: None)
-    study = SimpleNamespace(is_demonstration=True)
+    mark.remember("made up", "all")
     explorer = GradCamExplorer.from_maps(
-        study, stacks, index, activations, {"pre": "pre", "post": "post"}, setting=TUTORIAL
+        None, stacks, index, activations, {"pre": "pre", "post": "post"}, setting=TUTORIAL
     )
-    assert explorer.note == "demonstration cohort, synthetic"
+    assert explorer.mark == "study made up, synthetic patients"
     sent = np.frombuffer(explorer.maps["post post"]["values"]["margin"], "<f4").reshape(4, 6, 6)
     expected = gradcam.class_map(activations["post"], weights["post"][0])
     np.testing.assert_allclose(sent, expected, rtol=1e-5)
@@ -280,7 +277,7 @@ def tables(tmp_path):
 
 
 def test_screening_explorer_follows_its_boxes(tables):
-    explorer = ScreeningExplorer(*tables, note="synthetic")
+    explorer = ScreeningExplorer(*tables)
     pd.testing.assert_frame_equal(explorer.flow, flow(screen(*tables)))
     assert len(explorer.included) == 4
     chart = explorer.children[1].value

@@ -16,7 +16,7 @@ import pandas as pd
 import psutil
 from nbconvert import HTMLExporter
 
-from npc_helpers.study import Study, atomic_path
+from npc_helpers.study import Study, atomic_path, mark
 from npc_helpers.study.progress import progress_bar
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
@@ -178,6 +178,9 @@ PAGE_TEMPLATE = """\
 {%- block html_head_js -%}{%- endblock -%}
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
 {%- block html_head_js_mathjax -%}{%- endblock -%}
+{%- block body_header -%}
+{{ super() }}<p style="margin: 1rem 2rem">{{ resources.mark | escape_html }}</p>
+{%- endblock -%}
 {% block data_png scoped -%}
 <div class="jp-RenderedImage jp-OutputArea-output" tabindex="0">
 <img alt="{{ output | get_metadata('alt', 'image/png') | escape_html }}"
@@ -194,7 +197,8 @@ def to_html(notebook: nbformat.NotebookNode, path: Path) -> None:
         extra_loaders=[jinja2.DictLoader({"page.html.j2": PAGE_TEMPLATE})],
     )
     notebook = without_plotly(notebook)
-    body, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": path.stem}})
+    resources = {"metadata": {"name": path.stem}, "mark": mark.text()}
+    body, _ = exporter.from_notebook_node(notebook, resources)
     with atomic_path(path) as temporary:
         temporary.write_text(body, encoding="utf-8")
 
@@ -253,15 +257,14 @@ def tutorial() -> int:
 def report(study: Study, runs: list[Run]) -> None:
     """Print the results table (if the study has outcomes) and what each notebook took."""
     if study.artefact_state("comparison.csv") == "current":
-        kind = "synthetic demonstration cohort" if study.is_demonstration else study.name
-        print(f"\nResults in the test patients ({kind})")
+        print(f"\nResults in the test patients ({study.mark})")
         print(results_table(study.read_table("comparison.csv", notebook="05_compare_with_tnm")))
     elif not study.has_outcomes:
         print("\nThis study has no outcomes: training and comparison were left out.")
     print("\nnotebook                       seconds   peak MiB")
     for run in runs:
-        mark = "   FAILED" if run.error else "   ended early" if run.stopped else ""
-        print(f"{run.name:<30} {run.seconds:7.1f} {run.peak_mib:10.0f}{mark}")
+        state = "   FAILED" if run.error else "   ended early" if run.stopped else ""
+        print(f"{run.name:<30} {run.seconds:7.1f} {run.peak_mib:10.0f}{state}")
     print(
         f"{'all':<30} {sum(run.seconds for run in runs):7.1f} "
         f"{max(run.peak_mib for run in runs):10.0f}"

@@ -20,6 +20,7 @@ import pandas as pd
 from npc_helpers import study as studies
 from npc_helpers.imaging.dicom import read_series
 from npc_helpers.study.artefacts import StudyError, atomic_path, dicom_files, series_checksum
+from npc_helpers.study.places import is_repository
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import MANIFEST, REGISTRY, ROI_COLUMNS, SUGGESTED_ROIS, Table
 from npc_helpers.study.tables import read_text, write_text
@@ -298,7 +299,7 @@ class _Tables:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder).expanduser()
-        if self.folder.resolve() == studies.Study.demonstration().folder:
+        if is_repository(self.folder.resolve()):
             raise StudyError(
                 f"{self.folder} is the demonstration study. Name a folder of your own."
             )
