@@ -1,8 +1,11 @@
-"""Watching a folder into which another process writes."""
+"""Watching a folder into which another process writes, and killing that process."""
 
 import fnmatch
 import os
+import signal
+import sys
 import time
+import traceback
 
 
 def names_below(folder, pattern):
@@ -17,3 +20,47 @@ def wait_until(condition, seconds=120):
     while not (met := condition()) and time.monotonic() < deadline:
         time.sleep(0.005)
     return met
+
+
+def killed_at(number, action):
+    """Run an action in a child process that dies at so many file events; return whether it did.
+
+    Events are what Python's audit hook reports of files (open, rename, remove, truncate …), each
+    `os.write`, of which half gets through, and each `os.fsync`.
+    """
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the action failed"
+        return os.WIFSIGNALED(status)
+    try:
+        _die_at(number)
+        action()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def _die_at(number):
+    left, write, fsync = number, os.write, os.fsync
+
+    def event(name, arguments=()):
+        nonlocal left
+        if name == "open" or (name.startswith("os.") and name != "os.kill"):
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def half_written(handle, content):
+        if left == 0:
+            write(handle, content[: len(content) // 2])
+        event("os.write")
+        return write(handle, content)
+
+    def synchronised(handle):
+        event("os.fsync")
+        return fsync(handle)
+
+    os.write, os.fsync = half_written, synchronised
+    sys.addaudithook(event)

@@ -195,6 +195,18 @@ def test_a_log_that_is_open_elsewhere_is_said(tmp_path):
         Shelf().retrieve(tmp_path)
 
 
+def test_two_retrievals_into_one_study_do_not_mix(tmp_path):
+    (tmp_path / "study" / "data").mkdir(parents=True)
+    lock = tmp_path / "study" / "data" / ".incoming.lock"
+    lock.write_text("77\nward-7\n")  # on another computer
+    shelf = Shelf()
+    with pytest.raises(StudyError, match="at work.*process 77 on the computer ward-7"):
+        shelf.retrieve(tmp_path)
+    assert shelf.asked == [] and not names_below(tmp_path, "*-patients.csv")
+    lock.unlink()
+    assert shelf.retrieve(tmp_path)["n_fetched"].sum() == 4 and not lock.exists()
+
+
 class Interrupted(Shelf):
     """At the third image somebody presses Ctrl-C; more go on coming."""
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from npc_helpers.study.artefacts import StudyError
+from npc_helpers.study.locks import locked
 from npc_helpers.study.progress import progress_bar
 from npc_intake.pacs.archive import (
     Archive,
@@ -81,8 +82,9 @@ def retrieve(
     ------
     StudyError
         If the study folder does not exist, a folder in it or the log is a link to another place,
-        the disk is full or not writable, two patients share a pseudonym, or several series fail
-        one after the other without an image (PacsError): then the archive is left alone.
+        another retrieval into it is at work, the disk is full or not writable, two patients share
+        a pseudonym, or several series fail one after the other without an image (PacsError): then
+        the archive is left alone.
     """
     folder = Path(study_folder).expanduser().resolve()
     incoming = folder / INCOMING
@@ -90,15 +92,26 @@ def retrieve(
         raise StudyError(f"{folder}: no such folder. Make it: python -m npc_helpers.study init.")
     for place in (folder / LOG, incoming / PARTIAL):
         check_place(place)
+    with locked(incoming, wait_s=0):
+        _note_patients(plan, key)
+        transfer = Transfer(archive, incoming, key, attempts, wait_s)
+        for series in plan.series:
+            transfer.prepare(series)
+        log = _Log(folder / LOG)
+        _fetch_all(plan, transfer, log, at_once, progress=progress)
+        with suppress(OSError):  # stays if something in it is not complete
+            (incoming / PARTIAL).rmdir()
+    return pd.DataFrame(log.rows)
+
+
+def _note_patients(plan: Plan, key: Key) -> None:
     known: dict[str, str] = {}
     for series in plan.series:
         key.claim(known, series.patient_id)
     key.write_mapping(known)
-    transfer = Transfer(archive, incoming, key, attempts, wait_s)
-    for series in plan.series:
-        transfer.prepare(series)
-    log = _Log(folder / LOG)
 
+
+def _fetch_all(plan: Plan, transfer: Transfer, log: _Log, at_once: int, *, progress: bool) -> None:
     def fetch(series: RemoteSeries) -> None:
         log.add(transfer(series))
 
@@ -107,9 +120,6 @@ def retrieve(
         transfer.received = bar.update
         for _ in results:
             _give_up(log.rows[-GIVE_UP_AFTER:])
-    with suppress(OSError):  # stays if something in it is not complete
-        (incoming / PARTIAL).rmdir()
-    return pd.DataFrame(log.rows)
 
 
 def _in_threads(
