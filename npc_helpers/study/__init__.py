@@ -1,10 +1,11 @@
 """The tables of a study, their schema and checks; artefacts; settings; progress."""
 
-from npc_helpers.study.artefacts import StudyError, atomic_path, series_checksum
+from npc_helpers.study.artefacts import NotInThisStudy, StudyError, atomic_path, series_checksum
 from npc_helpers.study.places import repository
 from npc_helpers.study.study import Study, init, shipped_reference
 
 __all__ = [
+    "NotInThisStudy",
     "Study",
     "StudyError",
     "atomic_path",

@@ -24,6 +24,13 @@ class StudyError(ValueError):
     """The data are not as they should be; the message says what, where and what to do."""
 
 
+class NotInThisStudy(StudyError):
+    """The study does not hold what a part needs; the message says what is needed and what it has.
+
+    The data are in order: the part is left out, and the rest goes on.
+    """
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its name when the block succeeds.

@@ -20,6 +20,7 @@ import pandas as pd
 
 from npc_helpers.study import checks, identifying, mark, tables
 from npc_helpers.study.artefacts import (
+    NotInThisStudy,
     StudyError,
     atomic_path,
     file_hash,
@@ -116,11 +117,11 @@ class Study:
 
         Raises
         ------
-        StudyError
+        NotInThisStudy
             If the study has no outcomes.
         """
         if not self.has_outcomes:
-            raise StudyError(
+            raise NotInThisStudy(
                 f"{purpose} needs outcomes, and {REGISTRY.path} has none: progression_date, "
                 "death_date and last_review_date are blank for every patient. Fill them in. "
                 "Regions of interest and Grad-CAM work without them."
@@ -336,11 +337,29 @@ class Study:
         """
         path = self.result_path(name)
         save_table(path, table, made_from=made_from)
+        self._reason_path(name).unlink(missing_ok=True)
         return path
 
     def stamp(self, name: str, *, made_from: Mapping[str, str]) -> None:
         """Note what an artefact that is not a table (a model, an array) was made from."""
         write_note(self.result_path(name), made_from, {})
+        self._reason_path(name).unlink(missing_ok=True)
+
+    def note_left_out(self, name: str, reason: str) -> None:
+        """Note why an artefact is not made of this study; an earlier one is removed."""
+        with atomic_path(self._reason_path(name)) as temporary:
+            temporary.write_text(reason + "\n", encoding="utf-8")
+        self.result_path(name).unlink(missing_ok=True)
+        note_path(self.result_path(name)).unlink(missing_ok=True)
+
+    def why_left_out(self, name: str) -> str:
+        """Return why an artefact was not made of this study; blank if nobody said so."""
+        path = self._reason_path(name)
+        return path.read_text(encoding="utf-8").strip() if path.exists() else ""
+
+    def _reason_path(self, name: str) -> Path:
+        path = self.result_path(name)
+        return path.with_name(f"{path.name}.left_out.txt")
 
     def read_table(
         self, name: str, *, notebook: str, made_from: Mapping[str, str] | None = None
@@ -373,6 +392,8 @@ class Study:
     ) -> Path:
         """Return the path of a usable artefact; the terms are those of `read_table`."""
         path, reference = self.result_path(name), self.reference_path(name)
+        if reason := self.why_left_out(name):
+            raise NotInThisStudy(f"notebook {notebook} left {name} out: {reason}")
         state = self._state(path, made_from)
         if state == "current":
             return path
