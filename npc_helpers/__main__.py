@@ -1,4 +1,4 @@
-"""The suite's commands: ``python -m npc_helpers tutorial`` (or test, lab, study, notebooks, clean).
+"""The suite's commands: ``python -m npc_helpers tutorial`` (or test, lab, install, …).
 
 This file needs nothing but Python itself, because it is what sets up the environment.
 Inside an environment of your own (conda, a container) add ``--here``: nothing is installed then.
@@ -12,17 +12,22 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 OLDEST_PYTHON = (3, 11)
+# Groups of packages in pyproject.toml that a command needs besides the core.
+STUDENT = ("demo",)
+EVERYTHING_TESTED = ("demo", "intake", "cluster", "test")
 COMMANDS = {
     "tutorial": "execute every notebook and print the results",
     "test": "lint, unit tests, browser tests and every notebook",
     "lab": "open JupyterLab on notebook 00",
     "study": "build the demonstration study, or verify the study named by NPC_STUDY",
+    "install": "install more groups of packages by name: intake, cluster, gpu, idc",
     "notebooks": "rebuild the .ipynb files, outputs included, from notebooks/py",
     "clean": "remove results and caches (add --all for the images and the environment too)",
 }
@@ -39,18 +44,28 @@ def main(arguments: list[str] | None = None) -> int:
             subcommand.add_argument("--all", action="store_true")
         if name == "notebooks":
             subcommand.add_argument("only", nargs="*", help="numbers, for instance 03 05")
+        if name == "install":
+            subcommand.add_argument("groups", nargs="+", help="of pyproject.toml")
     options = parser.parse_args(arguments)
     if options.command == "clean":
         return clean(everything=options.all)
+    if options.command == "install":
+        set_up_environment({*STUDENT, *options.groups})
+        return 0
     if not options.here:
-        python = set_up_environment()
+        python = set_up_environment(EVERYTHING_TESTED if options.command == "test" else STUDENT)
         rest = [*(sys.argv[1:] if arguments is None else arguments), "--here"]
         return subprocess.call([str(python), "-m", "npc_helpers", *rest], cwd=ROOT)
     return run_here(options)
 
 
-def set_up_environment() -> Path:
+def set_up_environment(groups: Iterable[str]) -> Path:
     """Create ``.venv`` and install the pinned packages unless that is already done.
+
+    Parameters
+    ----------
+    groups : iterable of str
+        Optional groups of pyproject.toml; those installed earlier stay.
 
     Returns
     -------
@@ -60,29 +75,40 @@ def set_up_environment() -> Path:
     Raises
     ------
     SystemExit
-        If this Python is too old, or pip fails.
+        If this Python is too old, or the packages cannot be installed.
     """
     if sys.version_info < OLDEST_PYTHON:
         raise SystemExit(f"Python {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or newer is needed.")
     wanted = hashlib.sha256(
         b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt"))
     ).hexdigest()
-    stamp = VENV / "installed.sha256"
-    if PYTHON.exists() and stamp.exists() and stamp.read_text().strip() == wanted:
+    stamp = VENV / "installed.txt"
+    pinned, *installed = stamp.read_text().split() if stamp.exists() else [""]
+    if PYTHON.exists() and pinned == wanted and set(groups) <= set(installed):
         return PYTHON
     if not PYTHON.exists():
         print("Creating .venv …", flush=True)
         subprocess.check_call([sys.executable, "-m", "venv", str(VENV)])
-    print("Installing the pinned packages into .venv (once, a few minutes) …", flush=True)
-    install = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    status = subprocess.call([*install, "-c", "constraints.txt", "-e", ".[test]"], cwd=ROOT)
-    if status:
+    together = sorted({*groups, *installed})
+    print(f"Installing the pinned packages (core, {', '.join(together)}) into .venv …", flush=True)
+    requirements = ["-c", "constraints.txt", "-e", f".[{','.join(together)}]"]
+    if not any(subprocess.call([*way, *requirements], cwd=ROOT) == 0 for way in _installers()):
         raise SystemExit(
-            "pip could not install the packages; its message is above. Without network, install "
+            "The packages could not be installed; the message is above. Without network, install "
             "from environment.yml or a local package index, then use --here."
         )
-    stamp.write_text(wanted + "\n")
+    stamp.write_text("\n".join([wanted, *together]) + "\n")
     return PYTHON
+
+
+def _installers() -> list[list[str]]:
+    """Return the commands that install into ``.venv``: uv where the machine has it, then pip.
+
+    pip also where uv fails, since a hospital's package index may be written in pip's settings.
+    """
+    uv = shutil.which("uv")
+    pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check"]
+    return [*([[uv, "pip", "install", "--python", str(PYTHON)]] if uv else []), pip]
 
 
 def run_here(options: argparse.Namespace) -> int:

@@ -2,8 +2,8 @@
 
 A decoder allocates what the compressed stream asks for, whatever the DICOM header says: some bytes
 can ask for gigabytes. JPEG and JPEG-LS give their size in a frame header (ITU-T T.81, B.2.2; T.87,
-C.2.2), JPEG 2000 in its SIZ segment (T.800, A.5.1). And GDCM, which alone reads lossless JPEG, ends
-the whole program where a segment before the first scan is damaged (T.81, B.1.1).
+C.2.2), JPEG 2000 in its SIZ segment (T.800, A.5.1). And a JPEG that is cut off is decoded without
+a word, its rest filled with grey, so its segments and its end are looked for (T.81, B.1.1).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydicom.encaps import generate_frames
 from npc_helpers.imaging.tags import Tags, refuse
 
 SIZ = b"\xff\x4f\xff\x51"  # start of a JPEG 2000 codestream and of its size segment
-START_OF_IMAGE = b"\xff\xd8"
+START_OF_IMAGE, END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"
 FRAME_HEADERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 START_OF_SCAN = 0xDA
 WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD9)}
@@ -38,11 +38,11 @@ def check_codestream(tags: Tags) -> None:
     """
     expected = (tags.integer("Rows"), tags.integer("Columns"), tags.integer("SamplesPerPixel"))
     for frame in _frames(tags):
-        if frame.startswith(START_OF_IMAGE) and not is_whole_jpeg_header(frame):
+        if frame.startswith(START_OF_IMAGE) and not is_whole_jpeg(frame):
             raise refuse(
                 tags.path,
                 "undecodable",
-                "the header of its compressed image is damaged or cut off",
+                "its compressed image is damaged or cut off",
                 "Copy or export it again",
             )
         size = coded_size(frame)
@@ -90,9 +90,9 @@ def coded_size(frame: bytes) -> tuple[int, int, int] | None:
         return None
 
 
-def is_whole_jpeg_header(frame: bytes) -> bool:
-    """Tell whether JPEG segments follow each other up to the first scan, with sensible bits."""
-    codes = []
+def is_whole_jpeg(frame: bytes) -> bool:
+    """Tell whether segments with sensible bits lead to the first scan, and that to an end."""
+    codes, at = [], 0
     try:
         for code, at in _jpeg_segments(frame):
             codes.append(code)
@@ -100,7 +100,8 @@ def is_whole_jpeg_header(frame: bytes) -> bool:
                 return False
     except (struct.error, IndexError):  # cut off
         return False
-    return codes[-1:] == [START_OF_SCAN] and not FRAME_HEADERS.isdisjoint(codes)
+    headed = codes[-1:] == [START_OF_SCAN] and not FRAME_HEADERS.isdisjoint(codes)
+    return headed and frame.find(END_OF_IMAGE, at) > 0  # inside a scan 0xFF is never so followed
 
 
 def _jpeg_size(frame: bytes) -> tuple[int, int, int] | None:

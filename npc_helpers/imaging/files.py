@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import warnings
 import zlib
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pydicom
+from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder
-from pydicom.pixels.decoders.base import Decoder
+from pydicom.uid import (
+    HTJ2K as HTJ2K_LOSSY,
+)
 from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
     ImplicitVRLittleEndian,
-    JPEGExtended12Bit,
     RLELossless,
 )
 
@@ -35,23 +42,23 @@ ENCODINGS = {  # (implicit VR, little endian), as pydicom guesses them, -> trans
     (False, True): ExplicitVRLittleEndian,
     (False, False): ExplicitVRBigEndian,
 }
-JPEG, JPEG_LS, JPEG_2000 = ("pillow",), ("pyjpegls",), ("pylibjpeg", "pillow")
-# What decodes a transfer syntax, and what to install for it: the first plugin of pydicom that is
-# there, and no other after it. GDCM is left with what nothing else reads: on a damaged JPEG 2000
-# or JPEG header it ends the whole program (`check_codestream` keeps such headers from it).
+# What decodes a transfer syntax: one package each, Pillow and pyjpegls through pydicom's plugins.
+# imagecodecs (of the group "intake") reads what an archive may have compressed besides.
+IMAGECODECS = "imagecodecs"
+HTJ2K = (HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K_LOSSY)
 DECODERS = {
-    "1.2.840.10008.1.2.4.50": (JPEG, "pillow"),
-    "1.2.840.10008.1.2.4.51": (JPEG, "pillow"),
-    "1.2.840.10008.1.2.4.57": (("gdcm",), "python-gdcm"),
-    "1.2.840.10008.1.2.4.70": (("gdcm",), "python-gdcm"),
-    "1.2.840.10008.1.2.4.80": (JPEG_LS, "pyjpegls"),
-    "1.2.840.10008.1.2.4.81": (JPEG_LS, "pyjpegls"),
-    "1.2.840.10008.1.2.4.90": (JPEG_2000, "pylibjpeg pylibjpeg-openjpeg"),
-    "1.2.840.10008.1.2.4.91": (JPEG_2000, "pylibjpeg pylibjpeg-openjpeg"),
-    "1.2.840.10008.1.2.4.201": (("pylibjpeg",), "pylibjpeg pylibjpeg-openjpeg"),
-    "1.2.840.10008.1.2.4.202": (("pylibjpeg",), "pylibjpeg pylibjpeg-openjpeg"),
-    "1.2.840.10008.1.2.4.203": (("pylibjpeg",), "pylibjpeg pylibjpeg-openjpeg"),
-    "1.2.840.10008.1.2.5": (("pydicom",), "pydicom"),
+    "1.2.840.10008.1.2.4.50": "pillow",
+    "1.2.840.10008.1.2.4.51": IMAGECODECS,
+    "1.2.840.10008.1.2.4.57": IMAGECODECS,
+    "1.2.840.10008.1.2.4.70": IMAGECODECS,
+    "1.2.840.10008.1.2.4.80": "pyjpegls",
+    "1.2.840.10008.1.2.4.81": "pyjpegls",
+    "1.2.840.10008.1.2.4.90": "pillow",
+    "1.2.840.10008.1.2.4.91": "pillow",
+    "1.2.840.10008.1.2.4.201": IMAGECODECS,
+    "1.2.840.10008.1.2.4.202": IMAGECODECS,
+    "1.2.840.10008.1.2.4.203": IMAGECODECS,
+    "1.2.840.10008.1.2.5": "pydicom",
 }
 
 
@@ -258,16 +265,19 @@ def decode(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
 
 
 def stored_pixels(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
-    """Decode the pixels of one file as they are stored; the terms are those of `decode`."""
+    """Decode the pixels of one file as they are stored; the terms are those of `decode`.
+
+    What lies in bits above the stored ones (an overlay of old, a text) is no part of the image.
+    """
     path, syntax = tags.path, transfer_syntax(tags)
-    decoder, plugin = _decoder(tags, syntax)
+    decode_as = _decoder(tags, syntax)
     if syntax.is_encapsulated and syntax != RLELossless:
         check_codestream(tags)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            pixels, _ = decoder.as_array(tags.dataset, decoding_plugin=plugin)
-        except Exception as error:  # each plugin raises its own kinds on damaged pixel data
+            pixels = decode_as(tags.dataset)
+        except Exception as error:  # each package raises its own kinds on damaged pixel data
             reason = " ".join(str(error).split()).removeprefix(ONLY_PLUGIN_FAILED)
             raise refuse(
                 path,
@@ -275,7 +285,16 @@ def stored_pixels(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
                 f"its pixel data are damaged or cut off ({reason})",
                 "Copy or export it again",
             ) from error
-    return pixels, warning_findings(caught, path.name)
+    return _without_unused_bits(pixels, tags), warning_findings(caught, path.name)
+
+
+def _without_unused_bits(pixels: np.ndarray, tags: Tags) -> np.ndarray:
+    """Clear the bits above the stored ones, or fill them with the sign (PS3.5, 8.1.1)."""
+    unused = 8 * pixels.dtype.itemsize - tags.integer("BitsStored")
+    if unused <= 0:
+        return pixels
+    pixels = np.left_shift(pixels, unused, out=pixels if pixels.flags.writeable else None)
+    return np.right_shift(pixels, unused, out=pixels)
 
 
 def transfer_syntax(tags: Tags) -> pydicom.uid.UID:
@@ -297,30 +316,38 @@ def transfer_syntax(tags: Tags) -> pydicom.uid.UID:
     return syntax
 
 
-def _decoder(tags: Tags, syntax: pydicom.uid.UID) -> tuple[Decoder, str]:
-    """Return pydicom's decoder and the plugin it is to use; none where nothing is compressed."""
+def _decoder(tags: Tags, syntax: pydicom.uid.UID) -> Callable[[pydicom.Dataset], np.ndarray]:
+    """Return what decodes the pixels of a dataset of this transfer syntax."""
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError:
         raise _no_decoder(tags.path, syntax) from None
     if not syntax.is_encapsulated:
-        return decoder, ""
-    plugins, _ = DECODERS.get(syntax, ((), ""))
-    plugin = next((name for name in plugins if name in decoder.available_plugins), "")
-    if not plugin:
+        return lambda dataset: decoder.as_array(dataset)[0]
+    package = DECODERS.get(syntax)
+    if package == IMAGECODECS and find_spec(IMAGECODECS):
+        return partial(_by_imagecodecs, high_throughput=syntax in HTJ2K)
+    if package not in decoder.available_plugins:
         raise _no_decoder(tags.path, syntax)
-    if syntax == JPEGExtended12Bit and tags.integer("BitsStored") != 8:
-        raise refuse(
-            tags.path,
-            "missing-decoder",
-            "no decoder here reads JPEG Extended of 12 bits",
-            EXPORT_UNCOMPRESSED,
-        )
-    return decoder, plugin
+    return lambda dataset: decoder.as_array(dataset, decoding_plugin=package)[0]
+
+
+def _by_imagecodecs(dataset: pydicom.Dataset, *, high_throughput: bool) -> np.ndarray:
+    """Decode JPEG of 2 to 16 bits, lossy or lossless, or high-throughput JPEG 2000."""
+    import imagecodecs
+
+    decode_frame = imagecodecs.jpeg2k_decode if high_throughput else imagecodecs.jpeg8_decode
+    number = int(dataset.get("NumberOfFrames") or 1)
+    frames = generate_frames(dataset.PixelData, number_of_frames=number)
+    pixels = np.stack([decode_frame(frame) for frame in frames])  # (frames, rows, columns)
+    kind = "i" if dataset.PixelRepresentation else "u"  # JPEG itself knows no sign
+    return pixels.view(f"{kind}{pixels.dtype.itemsize}")
 
 
 def _no_decoder(path: Path, syntax: pydicom.uid.UID) -> DicomError:
-    _, package = DECODERS.get(str(syntax), ((), ""))
-    action = f"Run: pip install {package}" if package else EXPORT_UNCOMPRESSED
+    package = DECODERS.get(str(syntax))
+    action = f"Run: python -m pip install {package}" if package else EXPORT_UNCOMPRESSED
+    if package == IMAGECODECS:
+        action += " (or: python -m npc_helpers install intake)"
     problem = f"no decoder for its compression, {syntax.name} ({syntax})"
     return refuse(path, "missing-decoder", problem, action)

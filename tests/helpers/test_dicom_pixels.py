@@ -9,6 +9,7 @@ import struct
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -18,8 +19,10 @@ import pydicom
 import pytest
 from dicom_making import make_enhanced, make_slice, noise, save, write_series
 from limits import GIBIBYTE, limits
+from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import Decoder
 from pydicom.uid import (
     JPEG2000,
     UID,
@@ -33,7 +36,7 @@ from pydicom.uid import (
 )
 
 from npc_helpers.imaging import files as dicom_files
-from npc_helpers.imaging.codestream import coded_size, is_whole_jpeg_header
+from npc_helpers.imaging.codestream import coded_size, is_whole_jpeg
 from npc_helpers.imaging.dicom import DicomError, read_series
 from npc_helpers.imaging.files import decode
 from npc_helpers.imaging.tags import Tags
@@ -94,16 +97,61 @@ def test_lossy_jpeg_of_eight_bits_comes_back_nearly(tmp_path, syntax):
     assert np.abs(read_series(tmp_path).array.astype(int) - array).max() < 10
 
 
-def test_jpeg_of_twelve_bits_is_not_called_damaged(tmp_path):
-    write_with_gdcm(tmp_path, noise(1, 40, 48), JPEGExtended12Bit, bits=12)
-    with pytest.raises(DicomError, match="JPEG Extended of 12 bits. Export the series uncom") as e:
+def test_lossy_jpeg_of_twelve_bits_is_read(tmp_path):
+    """An example that pydicom carries, and the values that its tests expect of another decoder."""
+    example = pydicom.dcmread(get_testdata_file("JPEG-lossy.dcm", download=False))
+    frame = next(generate_frames(example.PixelData, number_of_frames=1))
+    dataset = make_slice(np.zeros((1024, 256), np.uint16), 0, BitsStored=12, HighBit=11)
+    dataset.file_meta.TransferSyntaxUID = JPEGExtended12Bit
+    dataset.PixelData = encapsulate([frame])
+    save(dataset, tmp_path / "a.dcm")
+    image = read_series(tmp_path).array[0]
+    assert (image[420, 140], image[230, 120], image.max()) == (244, 95, 264)
+
+
+@pytest.mark.parametrize("syntax", dicom_files.DECODERS)
+def test_a_missing_decoder_is_named_with_its_package(tmp_path, monkeypatch, syntax):
+    dataset = make_slice(noise(1, 8, 8)[0], 0)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.PixelData = encapsulate([b"\0\0"])
+    save(dataset, tmp_path / "a.dcm")
+    monkeypatch.setattr(dicom_files, "find_spec", lambda name: None)
+    monkeypatch.setattr(Decoder, "available_plugins", ())
+    with pytest.raises(DicomError) as error:
         read_series(tmp_path)
-    assert e.value.code == "missing-decoder"
+    package = dicom_files.DECODERS[syntax]
+    assert f"Run: python -m pip install {package}" in str(error.value)
+    assert ("npc_helpers install intake" in str(error.value)) == (package == "imagecodecs")
+    assert error.value.code == "missing-decoder"
 
 
-def test_each_compression_has_a_decoder_installed():
-    for syntax, (plugins, _) in dicom_files.DECODERS.items():
-        assert plugins[0] in get_decoder(UID(syntax)).available_plugins, UID(syntax).name
+@pytest.mark.parametrize("syntax", dicom_files.DECODERS)
+def test_each_compression_has_a_decoder_installed(syntax):
+    package = dicom_files.DECODERS[syntax]
+    assert find_spec(package) or package in get_decoder(UID(syntax)).available_plugins
+
+
+UNUSED = {None: "as it is", RLELossless: "by pydicom", JPEGLSLossless: "by pydicom"}
+UNUSED |= dict.fromkeys((JPEGLossless, JPEGLosslessSV1, JPEG2000Lossless), "by GDCM")
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("syntax", UNUSED)
+def test_what_lies_above_the_stored_bits_is_no_part_of_the_image(tmp_path, syntax, signed):
+    """Twelve bits stored in sixteen, an overlay plane above them (4627 where 4095 is largest)."""
+    expected = noise(1, 40, 48).astype(np.int32) - (2048 if signed else 0)
+    overlay = np.zeros((1, 40, 48), np.int32)
+    overlay[:, 5:9, 3:20] = 0x2000
+    array = (expected & 0x0FFF | overlay).astype(np.uint16)
+    if UNUSED[syntax] == "by GDCM":
+        write_with_gdcm(tmp_path, array, syntax, bits=16)
+    else:
+        write_series(tmp_path, array, compress=syntax)
+    for path in tmp_path.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 12, 11, int(signed)
+        dataset.save_as(path)
+    assert np.array_equal(read_series(tmp_path).array, expected)
 
 
 # --- the size that a compressed image gives for itself --------------------------------------------
@@ -177,10 +225,15 @@ REFUSED = {
         "of 16384 value(s)",
     ),
     "compressed frame empty": (spoilt(lambda frame: b"\0\0"), "undecodable", "damaged"),
+    "JPEG-LS cut in half": (
+        spoilt(lambda frame: frame[: len(frame) // 2]),
+        "undecodable",
+        "cut off",
+    ),
     "JPEG 2000 cut in half": (
         spoilt(lambda frame: frame[: len(frame) // 2], JPEG2000Lossless),
         "undecodable",
-        "damaged or cut off (pylibjpeg: ",
+        "damaged or cut off (pillow: ",
     ),
 }
 
@@ -211,8 +264,8 @@ def test_a_jpeg_header_is_whole_or_damaged(tmp_path, at, value, whole):
     frame = bytearray(jpeg_frame(tmp_path))
     assert (frame[6], frame[15:17], frame[48:50]) == (16, b"\xff\xc4", b"\xff\xda")
     frame[at] = value
-    assert is_whole_jpeg_header(bytes(frame)) == whole
-    assert not is_whole_jpeg_header(bytes(frame[:48]))
+    assert is_whole_jpeg(bytes(frame)) == whole
+    assert not is_whole_jpeg(bytes(frame[:48]))
 
 
 def jpeg_frame(folder):
@@ -280,7 +333,7 @@ def elsewhere():
 
 
 @pytest.mark.parametrize("syntax", DAMAGED, ids=lambda syntax: UID(syntax).keyword)
-def test_headers_on_which_gdcm_ends_the_program_are_survived(tmp_path, elsewhere, syntax):
+def test_headers_on_which_a_decoder_may_end_the_program_are_survived(tmp_path, elsewhere, syntax):
     path = write_compressed(tmp_path, syntax)
     results = elsewhere(decode_damaged, path, DAMAGED[syntax])
     assert set(results) <= {"undecodable", (1, 32, 32)}
@@ -303,6 +356,19 @@ def test_damaged_streams_are_decoded_or_refused(tmp_path, elsewhere, syntax):
     assert results.total() == len(damages)
     assert set(results) <= {"undecodable", "truncated", "coded-size", (1, 32, 32)}
     assert len(results) > 1
+
+
+@pytest.mark.parametrize("syntax", FUZZED, ids=lambda syntax: UID(syntax).keyword)
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
+def test_a_compressed_image_that_is_cut_off_is_refused(tmp_path, syntax, share):
+    """libjpeg fills the rest with grey and says nothing."""
+    path = write_compressed(tmp_path, syntax)
+    dataset = pydicom.dcmread(path)
+    frame = next(generate_frames(dataset.PixelData, number_of_frames=1)).rstrip(b"\0")
+    dataset.PixelData = encapsulate([frame[: int(len(frame) * share)]])
+    dataset.save_as(path)
+    with pytest.raises(DicomError, match="damaged or cut off"):
+        read_series(tmp_path)
 
 
 # --- size -----------------------------------------------------------------------------------------

@@ -14,12 +14,18 @@ from npc_helpers.study import Study
 from npc_helpers.study.artefacts import StudyError
 from npc_helpers.study.schema import REGISTRY, SUGGESTED_ROIS, VISITS
 from npc_helpers.study.tables import check_table, empty_table, read_text, write_text
-from npc_intake import pacs, public_sets
 from npc_intake.batches import add_to_manifest, write_list
 from npc_intake.deidentified_tables import deidentify_table
 from npc_intake.deidentify import Key, deidentify_folder
 from npc_intake.find_series import find_series
-from npc_intake.pacs.retrieval import AT_ONCE
+
+try:
+    from npc_intake import pacs, public_sets
+    from npc_intake.pacs.retrieval import AT_ONCE
+except ModuleNotFoundError as error:  # a student's installation has no archive to ask
+    raise SystemExit(
+        f"The package {error.name} is not installed. Run: python -m npc_helpers install intake"
+    ) from None
 
 LIST = "data/found_series.csv"
 INTERRUPTED = 130  # exit status of a program that Ctrl-C ended
