@@ -260,7 +260,7 @@ ROI_COLUMNS = (
         "source",
         "choice",
         "how the rectangle came about",
-        values=("suggested", "manual", "copied", "default"),
+        values=("suggested", "contours", "default", "manual", "copied"),
     ),
     Column("reader_id", "text", "who drew it; blank if nobody did", may_be_blank=True),
 )

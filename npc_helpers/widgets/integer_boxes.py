@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle as Outline
 from npc_helpers.figures.style import PALETTE
 from npc_helpers.imaging.roi import BOX, Rectangle, ROIError, to_uint8
 from npc_helpers.study import StudyError, mark
-from npc_helpers.widgets.roi_session import RoiSession
+from npc_helpers.widgets.roi_session import NotSaved, RoiSession
 
 EDGES = dict(zip(BOX, ("left", "top", "right", "bottom"), strict=True))
 SIDE_IN = 5.0
@@ -34,7 +34,9 @@ class IntegerBoxes(ipw.VBox):
         Fields x0, y0, x1, y1; they take effect with the button *apply*.
     buttons : dict of str to ipywidgets.Button
     message : ipywidgets.HTML
-        What was refused, and the size of the rectangle.
+        What was refused, or where the rectangle is and how large.
+    unsaved : ipywidgets.HTML
+        What is not on the disk yet; *save again* and every change try to save it.
     """
 
     def __init__(self, session: RoiSession) -> None:
@@ -47,7 +49,7 @@ class IntegerBoxes(ipw.VBox):
             for name, label in EDGES.items()
         }
         self.picture = ipw.Image(format="png", layout=ipw.Layout(width="512px"))
-        self.message = ipw.HTML()
+        self.message, self.unsaved = ipw.HTML(), ipw.HTML()
         commands = {
             "apply": self._apply,
             "copy to next slice": session.copy_to_next,
@@ -58,6 +60,7 @@ class IntegerBoxes(ipw.VBox):
             "previous patient": lambda: session.next_patient(-1),
             "next patient": session.next_patient,
             "pre / post": session.switch_timepoint,
+            "save again": session.save,
         }
         self.buttons = {name: ipw.Button(description=name) for name in commands}
         for name, command in commands.items():
@@ -67,6 +70,7 @@ class IntegerBoxes(ipw.VBox):
                 ipw.HBox([self.sequence, self.slice]),
                 ipw.HBox(list(self.edges.values())),
                 ipw.HBox(list(self.buttons.values()), layout=ipw.Layout(flex_flow="row wrap")),
+                self.unsaved,
                 self.message,
                 self.picture,
                 ipw.HTML(escape(mark.text())),
@@ -83,6 +87,8 @@ class IntegerBoxes(ipw.VBox):
         problem = ""
         try:
             command()
+        except NotSaved:
+            pass  # `_refresh` shows what the session says about it, until it is saved
         except (ROIError, StudyError, OSError) as error:
             problem = str(error)
         self._refresh(problem)
@@ -108,15 +114,19 @@ class IntegerBoxes(ipw.VBox):
                 field.value = getattr(box, name)
         width, height = session.size_mm() if box is not None else (0, 0)
         place = f"{session.patient_id}, {session.timepoint}-treatment, {session.progress}"
-        self.message.value = (
-            f"<b role='alert'>{escape(problem)}</b>"
-            if problem
-            else f"{place}: {width:.0f} x {height:.0f} mm, {session.source}"
-        )
+        here = f"{place}: {width:.0f} x {height:.0f} mm, {session.source}"
+        self.message.value = _alert(problem) if problem else escape(here)
+        self.unsaved.value = _alert(session.unsaved) if session.unsaved else ""
+        self.buttons["save again"].layout.display = "" if session.unsaved else "none"
         self.buttons["undo"].disabled = not session.can_undo
         self.buttons["redo"].disabled = not session.can_redo
         self.buttons["pre / post"].disabled = not session.has_other_timepoint
         self.picture.value = _drawn(session, box)
+
+
+def _alert(sentence: str) -> str:
+    """Return a sentence as HTML that screen readers announce."""
+    return f"<b role='alert'>{escape(sentence)}</b>"
 
 
 def _drawn(session: RoiSession, box: Rectangle | None) -> bytes:

@@ -17,12 +17,13 @@ const HELP = [
 const SMALLEST = 8;
 const GRIP_PX = 8; // how near to an edge, on the screen, counts as on it
 const NO_ANSWER_MS = 4000;
+const SAVE_AGAIN_MS = 4000;
 
 function render({ model, el }) {
   const root = element("div", { class: "npc-widget" });
   el.replaceChildren(root);
   let series, volumes, panes, windows, drag = null, draft = null, inverted = false;
-  let nudging = 0, waiting = 0, counter = Date.now();
+  let nudging = 0, waiting = 0, saving = 0, counter = Date.now();
 
   // --- the page ------------------------------------------------------------------------------
 
@@ -39,6 +40,7 @@ function render({ model, el }) {
   const place = element("span", { class: "npc-place" });
   const status = element("div", { class: "npc-status", role: "status", "aria-live": "polite" });
   const message = element("div", { class: "npc-message", role: "alert" });
+  const unsaved = element("div", { class: "npc-unsaved", role: "alert" });
   const help = element("dl", { class: "npc-help", hidden: true });
   for (const [keys, meaning] of HELP) {
     help.append(element("dt", {}, keys), element("dd", {}, meaning));
@@ -58,7 +60,7 @@ function render({ model, el }) {
       presets,
       button("?", "keys (?)", () => (help.hidden = !help.hidden)),
     ),
-    stage, status, message, markOf(model), help,
+    unsaved, stage, status, message, markOf(model), help,
   );
 
   // --- data ----------------------------------------------------------------------------------
@@ -387,10 +389,20 @@ function render({ model, el }) {
     clearTimeout(waiting);
     root.dataset.waiting = "no";
     message.textContent = state().message;
+    showUnsaved();
     if (!drag && !nudging) draft = null;
     draw();
   }
 
+  // Stays until everything is on the disk; meanwhile Python is asked to try again.
+  function showUnsaved() {
+    unsaved.textContent = state().unsaved;
+    clearTimeout(saving);
+    if (state().unsaved) saving = setTimeout(() => send("save"), SAVE_AGAIN_MS);
+  }
+
+  const keepPage = (event) => state().unsaved && event.preventDefault();
+  window.addEventListener("beforeunload", keepPage);
   root.addEventListener("keydown", key);
   const reactions = { "change:volumes": load, "change:state": answered, "change:rois": draw,
     "change:slice_index": draw, "change:sequence": draw };
@@ -398,9 +410,11 @@ function render({ model, el }) {
   const seen = new IntersectionObserver(draw);
   seen.observe(root);
   load();
+  showUnsaved();
   return () => {
     seen.disconnect();
-    clearTimeout(waiting);
+    [waiting, saving, nudging].forEach(clearTimeout);
+    window.removeEventListener("beforeunload", keepPage);
     for (const [name, react] of Object.entries(reactions)) model.off(name, react);
   };
 }

@@ -9,7 +9,7 @@ from npc_helpers.imaging.alignment import slice_notes
 from npc_helpers.imaging.roi import Rectangle, ROIError, intensity_range
 from npc_helpers.study import StudyError
 from npc_helpers.widgets.base import MarkedWidget, browser_module, edge_letters, style_sheet
-from npc_helpers.widgets.roi_session import RoiSession
+from npc_helpers.widgets.roi_session import NotSaved, RoiSession
 
 PRESETS = {  # percentiles of the non-zero pixels
     "as the network sees it": (0.5, 99.5),
@@ -28,7 +28,8 @@ class RoiEditor(MarkedWidget):
     Parameters
     ----------
     session : RoiSession
-        Holds the rectangles; a change made there by code shows after `refresh`.
+        Holds the rectangles; a change made there by code shows after `refresh`. While something
+        is not on the disk, the editor says so and lets the session try again every few seconds.
 
     Attributes
     ----------
@@ -80,6 +81,7 @@ class RoiEditor(MarkedWidget):
                 "can_undo": session.can_undo,
                 "can_redo": session.can_redo,
                 "message": message,
+                "unsaved": session.unsaved,
                 "answered": self._answered,
             }
 
@@ -121,10 +123,13 @@ class RoiEditor(MarkedWidget):
             "reset": session.reset,
             "patient": lambda: session.next_patient(content["step"]),
             "timepoint": session.switch_timepoint,
+            "save": session.save,
         }
         try:
             session.show(sequence=content["sequence"], slice_index=content["slice_index"])
             commands[content["action"]]()
+        except NotSaved:
+            pass  # `refresh` shows what the session says about it, until it is saved
         except (ROIError, StudyError, OSError) as error:
             message = str(error)
         self._answered = content["id"]

@@ -12,23 +12,32 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from npc_helpers.imaging import alignment
-from npc_helpers.imaging.roi import (
+from npc_helpers.imaging.roi_table import (
     COLUMNS,
     IMAGE,
     SMALLEST,
     Rectangle,
     ROIError,
     check_rois,
+    open_drawn,
+    read_rectangles,
     rectangle_of,
+    replace_in_file,
     replace_rows,
 )
-from npc_helpers.study.artefacts import StudyError, atomic_path
+from npc_helpers.study import StudyError
 
 if TYPE_CHECKING:
     from npc_helpers.imaging.mr_series import MRSeries
+    from npc_helpers.study import Study
 
+DEFAULT_READER = "reader1"
 Key = tuple[str, str, str]
 Image = tuple[str, str, str, int]
+
+
+class NotSaved(StudyError):
+    """Rectangles are in memory and not on the disk; the message says why and what to do."""
 
 
 class Drawn(NamedTuple):
@@ -54,18 +63,24 @@ class RoiSession:
         Who draws; kept with every rectangle drawn or copied.
     path : path-like, optional
         CSV file to which every change is saved at once. What this reader left there before is
-        taken up again; rows of other readers stay as they are.
+        taken up again; rows of other readers stay as they are, also while they draw. In a study,
+        `in_study` names the file.
 
     Attributes
     ----------
     sequence : str
     slice_index : int
         What is shown; change it with `show`.
+    unsaved : str
+        Why the last change is not on the disk yet; blank if it is. Each further change, and
+        `save`, tries again, with all that is not saved.
 
     Raises
     ------
     ROIError
         If the ROI table or the saved file does not fit the series.
+    StudyError
+        If the saved file is damaged (`roi_table.read_rectangles`).
     """
 
     def __init__(
@@ -75,13 +90,14 @@ class RoiSession:
         *,
         patient_id: str,
         timepoint: str,
-        reader_id: str = "reader1",
+        reader_id: str = DEFAULT_READER,
         path: str | Path | None = None,
     ) -> None:
         if not reader_id.strip():
             raise ROIError("reader_id is blank; give the reader a name, for instance 'reader1'.")
         self._stacks = stacks
-        self.reader_id = reader_id
+        self.reader_id = reader_id.strip()
+        self.unsaved = ""
         self.path = None if path is None else Path(path)
         self._start: dict[Image, Drawn] = dict(map(_drawn, check_rois(rois, stacks).itertuples()))
         self._now = dict(self._start)
@@ -90,6 +106,22 @@ class RoiSession:
         self._redo: list[dict[Image, Drawn]] = []
         self._load()
         self.open(patient_id, timepoint)
+
+    @classmethod
+    def in_study(
+        cls, study: Study, stacks: Mapping[Key, MRSeries], rois: pd.DataFrame, **options
+    ) -> RoiSession:
+        """Draw in a study: the reader's file lies among what people made there.
+
+        Parameters
+        ----------
+        study : Study
+        stacks, rois, **options
+            As for the class, without ``path``. What the reader drew with an earlier version of the
+            editor is copied from its table among the results.
+        """
+        reader_id = options.get("reader_id", DEFAULT_READER).strip()
+        return cls(stacks, rois, path=open_drawn(study, reader_id), **options)
 
     # --- what is shown ------------------------------------------------------------------------
 
@@ -395,16 +427,27 @@ class RoiSession:
         """Write what this reader changed to `path`, keeping every other row of the file.
 
         Called after every change; without a path nothing is written.
+
+        Raises
+        ------
+        NotSaved
+            If that cannot be done now. Nothing is lost: the rectangles stay in memory, the file
+            as it was, and the next call writes all of them.
         """
         if self.path is None:
             return
-        there = _read(self.path)
-        ours = (there["reader_id"] == self.reader_id) & self._is_touched(there)
+        self.unsaved = f"NOT SAVED to {self.path}: interrupted. Save again."
         new = self.drawn()
-        new = new[self._is_touched(new)]
-        with atomic_path(self.path) as temporary:
-            table = pd.concat([there[~ours], new]) if len(there) else new
-            table.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n")
+        try:
+            replace_in_file(self.path, new[self._is_touched(new)], self._is_ours)
+        except (OSError, StudyError) as error:
+            self.unsaved = _not_saved(self.path, error)
+            raise NotSaved(self.unsaved) from error
+        self.unsaved = ""
+
+    def _is_ours(self, there: pd.DataFrame) -> pd.Series:
+        """Tell which rows of the file this session has changed."""
+        return (there["reader_id"] == self.reader_id) & self._is_touched(there)
 
     def _is_touched(self, table: pd.DataFrame) -> pd.Series:
         images = table[IMAGE].itertuples(index=False, name=None)
@@ -414,7 +457,7 @@ class RoiSession:
         """Take up what this reader saved before."""
         if self.path is None:
             return
-        there = _read(self.path)
+        there = read_rectangles(self.path)
         try:
             mine = check_rois(there[there["reader_id"] == self.reader_id], self._stacks)
         except ROIError as error:
@@ -428,15 +471,9 @@ def _drawn(row) -> tuple[Image, Drawn]:
     return image, Drawn(rectangle_of(row), row.source, reader)
 
 
-def _read(path: Path) -> pd.DataFrame:
-    """Return the saved rectangles of all readers; an empty table where there is no file."""
-    if not path.exists():
-        return pd.DataFrame(columns=COLUMNS)
-    text = dict.fromkeys([*IMAGE[:3], "source", "reader_id"], str)
-    table = pd.read_csv(path, dtype=text, keep_default_na=False)
-    if list(table.columns) != COLUMNS:
-        raise StudyError(
-            f"{path} is no table of rectangles (columns {', '.join(COLUMNS)}). "
-            "Rename it, or name another file."
-        )
-    return table
+def _not_saved(path: Path, error: OSError | StudyError) -> str:
+    reason = getattr(error, "strerror", None) or str(error)
+    return (
+        f"NOT SAVED to {path}: {reason}. The rectangles are kept in memory and saved as soon as "
+        "that is possible: do not restart the kernel before."
+    )

@@ -76,6 +76,10 @@ def _counts(patients: pd.DataFrame) -> str:
         lines.append(f"age {ages.mean():.1f} ± {ages.std():.1f} years")
     for column in COUNTED:
         counts = patients[column].value_counts().sort_index()
-        shares = [f"{value} {n} ({n / len(patients):.0%})" for value, n in counts.items() if value]
+        shares = [
+            f"{escape(str(value))} {n} ({n / len(patients):.0%})"
+            for value, n in counts.items()
+            if value
+        ]
         lines.append(f"{column.replace('_', ' ')}: {', '.join(shares)}")
     return "<br>".join(lines)

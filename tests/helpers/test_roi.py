@@ -347,6 +347,17 @@ def test_draw_undo_redo_and_reset(session):
     assert not session.can_undo
 
 
+def test_a_new_drawing_ends_what_could_be_taken_again(session):
+    session.set(BOX)
+    session.undo()
+    session.set(BOX.moved(5, 5))
+    assert not session.can_redo
+    session.redo()
+    assert session.rectangle == BOX.moved(5, 5)
+    session.undo()
+    assert session.rectangle == Rectangle(10, 50, 410, 250)
+
+
 def test_undo_shows_where_it_happened(session):
     session.show(sequence="t1c", slice_index=2)
     session.set(BOX)

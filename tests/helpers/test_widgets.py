@@ -276,6 +276,12 @@ def tables(tmp_path):
     return registry, study.visits
 
 
+def test_counts_of_the_screening_explorer_show_text_as_text(tables):
+    registry, visits = tables
+    explorer = ScreeningExplorer(registry.assign(treatment=MARKUP), visits)
+    assert "&lt;img" in explorer._counts.value and "<img" not in explorer._counts.value
+
+
 def test_screening_explorer_follows_its_boxes(tables):
     explorer = ScreeningExplorer(*tables)
     pd.testing.assert_frame_equal(explorer.flow, flow(screen(*tables)))
@@ -342,6 +348,23 @@ def test_a_refused_number_stays_in_the_field_and_changes_nothing(session, tmp_pa
     assert boxes.edges["x1"].value == 44
     assert session.rectangle == Rectangle(20, 30, 120, 90)
     assert not (tmp_path / "rois.csv").exists()
+
+
+MARKUP = "<img src=x onerror=alert(1)>"
+
+
+def test_text_of_tables_never_becomes_markup(session):
+    """Names come from a study's tables; what they say is shown letter by letter."""
+    session._stacks[MARKUP, "pre", "t2w"] = series(1)
+    session.open(MARKUP)
+    boxes = IntegerBoxes(session)
+    assert f"&lt;{MARKUP[1:-1]}&gt;, pre-treatment" in boxes.message.value
+    type_in(boxes, 40, 50, 44, 110)
+    assert "smallest" in boxes.message.value and "&lt;img" in boxes.message.value
+    assert "<img" not in boxes.message.value
+    session.unsaved = f"NOT SAVED to {MARKUP}"
+    boxes.buttons["undo"].click()
+    assert "NOT SAVED to &lt;img" in boxes.unsaved.value and "<img" not in boxes.unsaved.value
 
 
 def test_buttons_do_what_the_keys_of_the_editor_do(session):
