@@ -147,7 +147,16 @@ def run_tests() -> int:
 
 
 def clean(*, everything: bool) -> int:
-    """Remove what the commands made: results and caches; with `everything` images and .venv."""
+    """Remove what the commands made: results and caches; with `everything` images and .venv.
+
+    What people made is kept (``data/by_hand``); rectangles that an earlier version of the suite
+    kept among the results are moved there first.
+    """
+    by_hand = ROOT / "data" / "by_hand"
+    for drawn in (ROOT / "results").glob("rois_*.csv"):
+        by_hand.mkdir(parents=True, exist_ok=True)
+        place = by_hand / drawn.name
+        drawn.rename(place if not place.exists() else place.with_stem(f"{place.stem}_earlier"))
     targets = [ROOT / "results", *ROOT.glob(".*_cache"), ROOT / ".hypothesis"]
     targets += [path for path in ROOT.rglob("__pycache__") if VENV not in path.parents]
     if everything:

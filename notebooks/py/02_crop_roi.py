@@ -184,7 +184,7 @@ session = RoiSession(
     patient_id=patient_id,
     timepoint="pre",
     reader_id="reader1",
-    path=study.result_path("rois_reader1.csv"),
+    path=study.by_hand_path("rois_reader1.csv"),
 )
 RoiEditor(session)
 
@@ -217,7 +217,7 @@ show(
 # Left, an overlap of 1 would be identical rectangles, and 0.5 already looks quite different to
 # the eye. Right, a line of bias below zero says that the second reader draws larger; 95 of 100
 # differences lie between the broken lines. With a real second reader, take the table that her
-# editor saved: `rois_reader2.csv` beside `rois_reader1.csv`.
+# editor saved: `data/by_hand/rois_reader2.csv` beside `rois_reader1.csv`.
 
 # %% [markdown]
 # ## What the network sees

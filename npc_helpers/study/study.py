@@ -40,6 +40,7 @@ __all__ = ["Study", "StudyError", "atomic_path", "file_hash", "init", "series_ch
 
 # Results that no setting changes, by how their names begin: they lie in results/ itself.
 SHARED_RESULTS = ("cohort", "rois", "stacks")
+BY_HAND = "data/by_hand"
 SHOWN_AT_ONCE = 5
 
 
@@ -269,6 +270,19 @@ class Study:
             return results / name
         return results / current_setting().name / name
 
+    def by_hand_path(self, name: str) -> Path:
+        """Return where lies what a person made, for instance the rectangles a reader drew.
+
+        That is ``data/by_hand/``, apart from the results, which can be made again: no command
+        removes or rewrites anything there. A file that an earlier version of the suite kept among
+        the results is moved to it.
+        """
+        path, earlier = self.folder / BY_HAND / name, self.folder / "results" / name
+        if earlier.exists() and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            earlier.rename(path)
+        return path
+
     def reference_path(self, name: str) -> Path:
         """Return where the small reference copy of an artefact lies, if the study ships one."""
         return self.folder / "data" / "reference" / name
@@ -284,6 +298,8 @@ class Study:
     def _hash(self, name: str) -> str:
         if name in {table.name for table in TABLES}:
             path = self.table_path(name)
+        elif name.startswith("rois_"):
+            path = self.by_hand_path(name)
         else:
             path = self.result_path(name)
             path = path if path.exists() else self.reference_path(name)

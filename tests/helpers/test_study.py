@@ -169,7 +169,7 @@ def test_results_depend_on_the_setting_except_what_no_setting_changes(study, mon
     assert study.result_path("comparison.csv") == results / "tutorial" / "comparison.csv"
     monkeypatch.setenv("NPC_SETTING", "paper")
     assert study.result_path("comparison.csv") == results / "paper" / "comparison.csv"
-    assert study.result_path("rois_reader1.csv") == results / "rois_reader1.csv"
+    assert study.result_path("rois.csv") == results / "rois.csv"
     assert study.result_path("stacks/x.npy") == results / "stacks" / "x.npy"
 
 
@@ -196,7 +196,7 @@ def test_stale_and_missing_name_the_notebook(study):
 def test_rectangles_drawn_after_saving_make_the_table_stale(study):
     stacks = {("H-01", "pre", "t2w"): blank_series()}
     rois = suggest_rois(study, stacks)
-    path = study.result_path("rois_reader1.csv")
+    path = study.by_hand_path("rois_reader1.csv")
     session = RoiSession(stacks, rois, patient_id="H-01", timepoint="pre", path=path)
 
     def save():  # as notebook 02 does; nobody has drawn at first, and there is no file
@@ -216,6 +216,18 @@ def test_rectangles_drawn_after_saving_make_the_table_stale(study):
     session.set(Rectangle(40, 30, 300, 200))
     session.undo()
     assert study.artefact_state("rois.csv") == "current"  # the rectangles saved are those drawn
+
+
+def test_what_a_person_made_lies_apart_from_the_results(study):
+    """Also rectangles that an earlier version kept among the results."""
+    earlier = study.folder / "results" / "rois_reader1.csv"
+    earlier.parent.mkdir()
+    earlier.write_text("drawn")
+    path = study.by_hand_path("rois_reader1.csv")
+    assert path == study.folder / "data" / "by_hand" / "rois_reader1.csv"
+    assert path.read_text() == "drawn" and not earlier.exists()
+    earlier.write_text("another")
+    assert study.by_hand_path("rois_reader1.csv").read_text() == "drawn" and earlier.exists()
 
 
 def blank_series():
