@@ -25,7 +25,6 @@ from npc_intake.deidentify import (
 from npc_intake.find_series import find_series
 from pydicom.data import get_testdata_file
 from pydicom.datadict import DicomDictionary
-from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import JPEGLSLossless, RLELossless
 from small_study import load, make_study
 from small_study import save as save_table
@@ -253,24 +252,6 @@ def test_pixels_of_other_encodings_stay(tmp_path, name):
     path = get_testdata_file(name, download=False)
     save(deidentify_file(path, KEY), tmp_path / "a.dcm")
     assert np.array_equal(read_series(tmp_path).array[0], pydicom.dcmread(path).pixel_array)
-
-
-def test_comments_in_compressed_pixels_and_bytes_after_them_go(tmp_path):
-    for name, compress in (("comment", JPEGLSLossless), ("tail", None)):
-        dataset = make_slice(noise(1)[0], 0)
-        if compress:
-            dataset.compress(compress, generate_instance_uid=False)
-            (frame,) = generate_frames(dataset.PixelData, number_of_frames=1)
-            comment = b"\xff\xfe" + (2 + len(NAME)).to_bytes(2, "big") + NAME.encode()
-            dataset.PixelData = encapsulate([frame[:2] + comment + frame[2:]])
-        else:
-            dataset.PixelData += NAME.encode() + b"\0"
-        save(dataset, tmp_path / name / "in" / "1.dcm")
-        save(deidentify_file(tmp_path / name / "in" / "1.dcm", KEY), tmp_path / name / "out" / "1")
-        assert NAME.encode() in (tmp_path / name / "in" / "1.dcm").read_bytes()
-        assert NAME.encode() not in (tmp_path / name / "out" / "1").read_bytes()
-        before, after = read_series(tmp_path / name / "in"), read_series(tmp_path / name / "out")
-        assert np.array_equal(before.array, after.array)
 
 
 def test_an_enhanced_object_keeps_its_geometry(tmp_path):

@@ -111,13 +111,24 @@ def test_images_that_a_power_cut_left_empty_or_short_are_fetched_again(tmp_path,
     shelf.retrieve(tmp_path)
     first, *others = sorted((tmp_path / "study").rglob("image*.dcm"))
     whole, untouched = first.read_bytes(), {path: path.stat().st_mtime_ns for path in others}
-    assert pydicom.dcmread(first).file_meta.TransferSyntaxUID == syntax
     first.write_bytes(whole[: int(part * len(whole)) if isinstance(part, float) else part])
     (row,) = shelf.retrieve(tmp_path).to_dict("records")
     assert (row["state"], row["n_fetched"], len(shelf.asked[1])) == ("done", 1, 1)
     assert first.read_bytes() == whole
     assert {path: path.stat().st_mtime_ns for path in others} == untouched
     assert len(shelf.asked) == 2 and shelf.retrieve(tmp_path)["n_fetched"].sum() == 0
+
+
+def test_a_compressed_image_of_an_earlier_version_is_fetched_again(tmp_path):
+    shelf = Shelf()
+    shelf.retrieve(tmp_path)
+    first = min((tmp_path / "study").rglob("image*.dcm"))
+    dataset = pydicom.dcmread(first)
+    dataset.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
+    dataset.save_as(first)
+    (row,) = shelf.retrieve(tmp_path).to_dict("records")
+    assert row["n_fetched"] == 1
+    assert not pydicom.dcmread(first).file_meta.TransferSyntaxUID.is_compressed
 
 
 def test_a_link_and_an_empty_mark_are_no_images(tmp_path):

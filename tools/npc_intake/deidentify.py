@@ -62,8 +62,8 @@ def deidentify_file(source: Dataset | str | Path, key: Key) -> Dataset:
     Returns
     -------
     pydicom.Dataset
-        With file meta information, ready to be saved. Pixels are those of the source, byte for
-        byte, unless their compressed stream holds a comment: then they are decompressed.
+        With file meta information, ready to be saved. The pixels have the values of the source
+        and are not compressed.
 
     Raises
     ------

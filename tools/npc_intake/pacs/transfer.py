@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import struct
 import threading
@@ -25,8 +24,7 @@ from npc_intake.pseudonyms import Key
 PARTIAL = ".partial"  # hidden: `find_series` does not look there
 MARK = ".refused"  # an empty image: its file says why de-identification refuses it
 DONE, FAILED = "done", "failed"
-PIXELS, SEQUENCE_END = b"\xe0\x7f\x10\x00", b"\xfe\xff\xdd\xe0\0\0\0\0"  # little-endian
-UNDEFINED = 0xFFFFFFFF  # length of compressed pixels: up to the end of their sequence (PS3.5, A.4)
+PIXELS = b"\xe0\x7f\x10\x00"  # little-endian
 
 
 def check_place(path: Path) -> None:
@@ -65,14 +63,11 @@ def _is_whole(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             pydicom.dcmread(file, stop_before_pixels=True)
-            tag, _, length = struct.unpack("<4s4sI", file.read(12))  # explicit VR, as written here
+            tag, _, length = struct.unpack("<4s4sI", file.read(12))  # as written here
             start, size = file.tell(), path.stat().st_size
-            if length == UNDEFINED:
-                file.seek(-8, os.SEEK_END)
-                return tag == PIXELS and file.read() == SEQUENCE_END
     except Exception:  # pydicom raises many kinds on malformed bytes
         return False
-    return tag == PIXELS and start + length <= size
+    return tag == PIXELS and start + length == size
 
 
 @dataclass
