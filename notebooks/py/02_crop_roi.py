@@ -178,13 +178,8 @@ show(
 from npc_helpers.widgets import RoiEditor
 from npc_helpers.widgets.roi_session import RoiSession
 
-session = RoiSession(
-    stacks,
-    rois,
-    patient_id=patient_id,
-    timepoint="pre",
-    reader_id="reader1",
-    path=study.by_hand_path("rois_reader1.csv"),
+session = RoiSession.in_study(
+    study, stacks, rois, patient_id=patient_id, timepoint="pre", reader_id="reader1"
 )
 RoiEditor(session)
 
@@ -216,8 +211,8 @@ show(
 # %% [markdown]
 # Left, an overlap of 1 would be identical rectangles, and 0.5 already looks quite different to
 # the eye. Right, a line of bias below zero says that the second reader draws larger; 95 of 100
-# differences lie between the broken lines. With a real second reader, take the table that her
-# editor saved: `data/by_hand/rois_reader2.csv` beside `rois_reader1.csv`.
+# differences lie between the broken lines. With a real second reader, take what the editor
+# saved of both: `roi.read_drawn(study)`.
 
 # %% [markdown]
 # ## What the network sees
@@ -265,12 +260,14 @@ area.groupby(stage.reindex(area.index)).describe()[["count", "mean", "std"]].rou
 # %% [markdown]
 # ## Save the rectangles
 #
-# If you have edited a patient above, your rectangles replace the suggested ones. If you draw again
+# What readers drew replaces what was suggested; where several drew the same image, the reader of
+# this session counts. If you draw again
 # later, run the next cell again: until then the other notebooks refuse `rois.csv` as out of date.
 
 # %%
-rois = session.merge_into(rois)
-made_from = study.fingerprint("manifest", session.path.name)
+drawn = roi.read_drawn(study)  # of all readers
+rois = session.merge_into(roi.join_readers(rois, drawn, prefer=session.reader_id))
+made_from = study.fingerprint("manifest", "suggested_rois", "rois_*.csv")
 study.write_table("rois.csv", rois, made_from=made_from)
 print(f"saved {len(rois)} rectangles")
 

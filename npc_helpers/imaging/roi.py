@@ -28,8 +28,10 @@ from npc_helpers.imaging.roi_table import (
     ROIError,
     check_rois,
     compare_readers,
+    join_readers,
     overlap,
     provenance,
+    read_drawn,
     read_rectangles,
     rectangle_of,
     replace_rows,
@@ -43,8 +45,8 @@ if TYPE_CHECKING:
 __all__ = [  # what a table is made of and does is in `roi_table`, and can be called from here too
     "BOX", "COLUMNS", "IMAGE", "INDEX", "LIMIT", "SERIES", "SMALLEST", "ROIError", "Rectangle",
     "blank_inputs", "check_rois", "compare_readers", "crop", "default_rectangle",
-    "intensity_range", "network_inputs", "overlap", "pad_offset", "provenance", "rectangle_of",
-    "replace_rows", "stretch", "suggest_rois", "to_uint8", "zero_pad",
+    "intensity_range", "join_readers", "network_inputs", "overlap", "pad_offset", "provenance",
+    "read_drawn", "rectangle_of", "replace_rows", "stretch", "suggest_rois", "to_uint8", "zero_pad",
 ]  # fmt: skip
 
 DEFAULT_SIZE = (400, 200)  # 2.3: columns x rows, "about"

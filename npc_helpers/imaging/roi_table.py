@@ -34,7 +34,6 @@ LIMIT = 512  # 2.3: the canvas; a rectangle larger than it would have to be shru
 SMALLEST = 8  # pixels; less is a slip of the hand
 SHOWN_AT_ONCE = 5
 WAIT_S = 10.0  # for another program that writes the same file: a write takes milliseconds
-DRAWN = "data/drawn"  # rectangles that people drew: no program removes them
 PROVENANCE = {  # what the column source says -> how the rectangle came about
     "manual": "drawn",
     "copied": "drawn",  # by a reader, from the slice before or the other sequence
@@ -349,16 +348,16 @@ def replace_in_file(path: str | Path, new: pd.DataFrame, replaced: Callable) -> 
 def drawn_path(study: Study, reader_id: str) -> Path:
     """Return the file of one reader's rectangles in a study; it need not exist yet.
 
-    It lies among what people made (`DRAWN`), never among the results.
+    It lies among what people made (`Study.by_hand_path`), never among the results.
     """
-    name = "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):x}" for c in reader_id.strip())
-    return study.folder / DRAWN / f"rectangles_{name}.csv"
+    name = "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):x}" for c in reader_id)
+    return study.by_hand_path(f"rois_{name}.csv")
 
 
 def open_drawn(study: Study, reader_id: str) -> Path:
-    """Return the file of `drawn_path`, made from an earlier version's table if there is one.
+    """Return the file of `drawn_path`, made of what the reader left in another's, if anything.
 
-    Earlier versions kept such tables among the results (``results/rois_*.csv``); they stay there.
+    In earlier versions, one table could hold the rectangles of several readers.
     """
     path = drawn_path(study, reader_id)
     if not path.exists():
@@ -377,18 +376,19 @@ def read_drawn(study: Study) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ROI table; an image that several readers drew has a row of each. Rows of an earlier
-        version's table (see `open_drawn`) count for readers who have no file of their own.
+        ROI table; an image that several readers drew has a row of each. What a reader left in the
+        file of another (see `open_drawn`) counts if the reader has no file.
     """
-    present = sorted((study.folder / DRAWN).glob("rectangles_*.csv"))
-    older = sorted(study.result_path("rois.csv").parent.glob("rois_*.csv"))
-    table = pd.DataFrame(columns=COLUMNS)
-    for path in present:
-        table = pd.concat([table, read_rectangles(path)])
-    for path in older:
-        rows = read_rectangles(path)
-        table = pd.concat([table, rows[~rows["reader_id"].isin(table["reader_id"])]])
-    return table[COLUMNS].reset_index(drop=True)
+    folders = (study.by_hand_path(""), study.result_path("rois.csv").parent)
+    paths = [path for folder in folders for path in sorted(folder.glob("rois_*.csv"))]
+    tables = {path: read_rectangles(path) for path in paths}
+    drawn = [pd.DataFrame(columns=COLUMNS)]
+    for reader_id in dict.fromkeys(name for table in tables.values() for name in table.reader_id):
+        of_reader = tables.get(drawn_path(study, reader_id))
+        if of_reader is None:
+            of_reader = next(t for t in tables.values() if (t["reader_id"] == reader_id).any())
+        drawn.append(of_reader[of_reader["reader_id"] == reader_id])
+    return pd.concat(drawn, ignore_index=True)[COLUMNS]
 
 
 def join_readers(rois: pd.DataFrame, drawn: pd.DataFrame, *, prefer: str = "") -> pd.DataFrame:

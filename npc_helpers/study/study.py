@@ -9,9 +9,10 @@ Ground floor of the package. From a terminal::
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -278,7 +279,7 @@ class Study:
         the results is moved to it.
         """
         path, earlier = self.folder / BY_HAND / name, self.folder / "results" / name
-        if earlier.exists() and not path.exists():
+        if earlier.is_file() and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             earlier.rename(path)
         return path
@@ -291,7 +292,8 @@ class Study:
         """Return the hashes of study tables (by name) and artefacts (by file name).
 
         What does not exist has the hash ``"missing"``; an artefact not made yet has the hash of
-        its reference copy, as that is what `read_table` would return.
+        its reference copy, as that is what `read_table` would return. ``"rois_*.csv"`` stands for
+        all that readers drew: the hash of its rows, so that a step taken back leaves no trace.
         """
         return {name: self._hash(name) for name in names}
 
@@ -299,7 +301,7 @@ class Study:
         if name in {table.name for table in TABLES}:
             path = self.table_path(name)
         elif name.startswith("rois_"):
-            path = self.by_hand_path(name)
+            return _hash_of_rows(self.by_hand_path("").glob(name))
         else:
             path = self.result_path(name)
             path = path if path.exists() else self.reference_path(name)
@@ -455,6 +457,12 @@ def shipped_reference(name: str) -> pd.DataFrame:
         If there is none of this name.
     """
     return load_table(repository() / "data" / "reference" / name)
+
+
+def _hash_of_rows(paths: Iterable[Path]) -> str:
+    """Return one SHA-256 of the rows of tables that have the same columns, whatever their order."""
+    rows = sorted(row for path in paths for row in path.read_bytes().splitlines()[1:])
+    return hashlib.sha256(b"\n".join(rows)).hexdigest() if rows else "missing"
 
 
 def _table(name: str) -> Table:

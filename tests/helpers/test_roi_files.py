@@ -13,7 +13,7 @@ import pytest
 from roi_making import SLICES, series, session, suggested
 from small_study import make_study
 
-from npc_helpers.imaging import roi, roi_table
+from npc_helpers.imaging import roi
 from npc_helpers.imaging.roi import COLUMNS, IMAGE, Rectangle, ROIError
 from npc_helpers.imaging.roi_table import (
     drawn_path,
@@ -326,17 +326,20 @@ def study(tmp_path):
 def test_each_reader_has_a_file_and_reading_joins_them(study):
     for reader in ("ann", "Bo / 2", "张伟"):
         write_rectangles(drawn_path(study, reader), rows_of(reader))
-    names = {path.name for path in (study.folder / roi_table.DRAWN).iterdir()}
-    assert names == {"rectangles_ann.csv", "rectangles_Bo%20%2f%202.csv", "rectangles_张伟.csv"}
+    names = {path.name for path in study.by_hand_path("").iterdir()}
+    assert names == {"rois_ann.csv", "rois_Bo%20%2f%202.csv", "rois_张伟.csv"}
     assert read_drawn(study).groupby("reader_id").size().to_dict() == dict.fromkeys(
         ("ann", "Bo / 2", "张伟"), 3
     )
 
 
-def test_a_table_of_an_earlier_version_is_taken_up(study):
-    old = study.result_path("rois_reader1.csv")
+@pytest.mark.parametrize("old_name", ["rois_ann.csv", "rois_first.csv"])
+def test_a_table_of_an_earlier_version_is_taken_up(study, old_name):
+    """It lay among the results, under the name of one reader, and held rows of several."""
+    old = study.result_path(old_name)
     old.parent.mkdir(parents=True)
     write_rectangles(old, rows_of("ann", "bo"))
+    assert len(read_drawn(study)) == 6
     stacks = {("A", "pre", "t2w"): series()}
     options = {"patient_id": "A", "timepoint": "pre", "reader_id": "ann"}
     drawing = RoiSession.in_study(study, stacks, suggested(stacks), **options)
@@ -347,9 +350,24 @@ def test_a_table_of_an_earlier_version_is_taken_up(study):
     joined = read_drawn(study)
     assert joined[joined.reader_id == "ann"]["x0"].tolist() == [20, 25]
     assert joined[joined.reader_id == "bo"]["x0"].tolist() == [20, 20, 20]
-    assert len(read_rectangles(old)) == 6
-    again = RoiSession.in_study(study, stacks, suggested(stacks), **options)
-    assert again.drawn()["x0"].tolist() == [25, 20]
+    for reader, columns in (("ann", [25, 20]), ("bo", [20, 20, 20])):
+        options["reader_id"] = reader
+        again = RoiSession.in_study(study, stacks, suggested(stacks), **options)
+        assert sorted(again.drawn()["x0"]) == sorted(columns)
+
+
+def test_drawing_makes_what_was_made_from_rectangles_stale_and_undoing_does_not(study):
+    stacks = {("A", "pre", "t2w"): series()}
+    options = {"patient_id": "A", "timepoint": "pre", "reader_id": "ann"}
+    drawing = RoiSession.in_study(study, stacks, suggested(stacks), **options)
+    made_from = study.fingerprint("rois_*.csv")
+    study.write_table("rois.csv", drawing.merge_into(suggested(stacks)), made_from=made_from)
+    drawing.set(BOX)
+    assert study.artefact_state("rois.csv") == "stale"
+    drawing.undo()
+    assert drawing.path.exists() and study.artefact_state("rois.csv") == "current"
+    write_rectangles(drawn_path(study, "bo"), rows_of("bo"))
+    assert study.artefact_state("rois.csv") == "stale"
 
 
 def test_joining_readers_asks_whose_rectangle_counts():
