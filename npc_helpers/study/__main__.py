@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from npc_helpers.study.artefacts import StudyError
-from npc_helpers.study.schema import VISITS, data_dictionary
+from npc_helpers.study.artefacts import StudyError, atomic_path
+from npc_helpers.study.problems import counts, page
+from npc_helpers.study.schema import data_dictionary
 from npc_helpers.study.study import Study, init
-from npc_helpers.study.tables import Problem
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     check = commands.add_parser("check", help="print every problem of a study")
     commands.add_parser("dictionary", help="print what every column means, as Markdown")
     check.add_argument("--fast", action="store_true", help="do not read the images")
+    check.add_argument("--csv", type=Path, metavar="FILE", help="write all problems to a table")
     for command in (start, check):
         command.add_argument("folder", type=Path, metavar="DIR")
     options = parser.parse_args(arguments)
@@ -31,21 +32,25 @@ def main(arguments: list[str] | None = None) -> int:
         elif options.command == "dictionary":
             print(data_dictionary())
         else:
-            return _print_check(Study(options.folder), checksums=not options.fast)
+            return _check(Study(options.folder), checksums=not options.fast, csv=options.csv)
     except StudyError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def _print_check(study: Study, *, checksums: bool) -> int:
+def _check(study: Study, *, checksums: bool, csv: Path | None) -> int:
+    """Print a study's problems, grouped by kind; the status is 1 only if there is an error."""
     problems = study.check(checksums=checksums)
-    for problem in problems.itertuples(index=False):
-        print(Problem(*problem))
-    if problems.empty and study.visits.empty:
-        print(f"Note: no visit in {VISITS.path}; the criteria of regular review are not judged.")
-    print(f"{study.folder}: {len(problems)} problem(s).")
-    return int(len(problems) > 0)
+    if csv:
+        with atomic_path(csv) as temporary:
+            problems.to_csv(temporary, index=False, encoding="utf-8-sig")
+    if len(problems):
+        print(page(problems))
+    print(f"{study.folder}: {counts(problems)}.")
+    if csv:
+        print(f"All of them: {csv}")
+    return int((problems["level"] == "error").any())
 
 
 if __name__ == "__main__":

@@ -5,25 +5,26 @@ Nothing here raises for bad data: each check returns a list of `Problem`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pandas as pd
 
+from npc_helpers.study.about import ABOUT, About
 from npc_helpers.study.artefacts import dicom_files, series_checksum
+from npc_helpers.study.problems import Problem
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import MANIFEST, N_VALUES, REGISTRY, T_VALUES, VISITS, Table
-from npc_helpers.study.tables import Problem, rows
+from npc_helpers.study.tables import rows
 
 PROGRESS_FROM_SERIES = 50
 
+FIRST_SCANNERS = pd.Timestamp(1980, 1, 1)  # MR of patients began in that year
 DATE_ORDER = (
     # earlier, later, may be the same day
     ("diagnosis_date", "treatment_start", True),
     ("treatment_start", "treatment_end", True),
-    ("mri_pre_date", "treatment_start", True),
-    ("treatment_end", "mri_post_date", True),
     ("treatment_start", "progression_date", False),
     ("treatment_start", "last_review_date", False),
     ("treatment_start", "death_date", False),
@@ -32,11 +33,28 @@ DATE_ORDER = (
     ("mri_post_date", "death_date", True),
     ("treatment_end", "death_date", True),
 )
+SCAN_ORDER = (
+    # earlier, later, what becomes of the patient
+    ("mri_pre_date", "treatment_start", "The scan is not from before treatment"),
+    ("treatment_end", "mri_post_date", "The scan is not from after treatment"),
+)
 
 
-def check_registry(registry: pd.DataFrame) -> list[Problem]:
+def check_registry(registry: pd.DataFrame, about: About) -> list[Problem]:
     """Check what one row of the registry says against itself: dates, stages, progression."""
-    problems = []
+    problems = _check_days(registry, REGISTRY, about)
+    for earlier, later, what in SCAN_ORDER:
+        problems += rows(
+            registry,
+            registry[earlier] > registry[later],
+            REGISTRY,
+            "mri_pre_date" if earlier == "mri_pre_date" else "mri_post_date",
+            lambda row, a=earlier, b=later: (
+                f"{b} {row[b]:%Y-%m-%d} is before {a} {row[a]:%Y-%m-%d}"
+            ),
+            f"Correct the wrong date, if one is. {what}: the patient will not be included.",
+            "warning",
+        )
     for earlier, later, same_day in DATE_ORDER:
         first, second = registry[earlier], registry[later]
         bad = (first > second) if same_day else (first >= second)
@@ -84,6 +102,35 @@ def check_registry(registry: pd.DataFrame) -> list[Problem]:
     )
 
 
+def _check_days(table: pd.DataFrame, of: Table, about: About) -> list[Problem]:
+    """Report days on which nobody can have been examined, or that have not come yet."""
+    if about.cut_off_date:
+        latest, name = pd.Timestamp(about.cut_off_date), "the study's cut-off date"
+        action = f"Correct it, or the cut_off_date in {ABOUT}."
+    else:
+        latest, name = pd.Timestamp.today().normalize(), "today,"
+        action = "Correct it."
+    problems = []
+    for column in table.select_dtypes("datetime"):
+        problems += rows(
+            table,
+            table[column] > latest,
+            of,
+            column,
+            lambda row, c=column: f"{row[c]:%Y-%m-%d} is after {name} {latest:%Y-%m-%d}",
+            action,
+        )
+        problems += rows(
+            table,
+            table[column] < FIRST_SCANNERS,
+            of,
+            column,
+            lambda row, c=column: f"{row[c]:%Y-%m-%d} is before the first MR scanners",
+            "Correct it. If the dates were shifted to hide them, shift them by a few years only.",
+        )
+    return problems
+
+
 def check_known_patients(table: pd.DataFrame, of: Table, registry: pd.DataFrame) -> list[Problem]:
     """Report the rows whose patient the registry does not know."""
     unknown = ~table["patient_id"].isin(registry["patient_id"]) & (table["patient_id"] != "")
@@ -97,13 +144,14 @@ def check_known_patients(table: pd.DataFrame, of: Table, registry: pd.DataFrame)
     )
 
 
-def check_visits(visits: pd.DataFrame, registry: pd.DataFrame) -> list[Problem]:
+def check_visits(visits: pd.DataFrame, registry: pd.DataFrame, about: About) -> list[Problem]:
     """Report visits of unknown patients and visits after death (calls that learn of it may be)."""
     death = visits["patient_id"].map(
         registry.drop_duplicates("patient_id").set_index("patient_id")["death_date"]
     )
     learns = (visits["kind"] == "telephone") & (visits["finding"] == "death")
-    return check_known_patients(visits, VISITS, registry) + rows(
+    problems = check_known_patients(visits, VISITS, registry) + _check_days(visits, VISITS, about)
+    return problems + rows(
         visits,
         (visits["visit_date"] > death) & ~learns,
         VISITS,
@@ -113,11 +161,14 @@ def check_visits(visits: pd.DataFrame, registry: pd.DataFrame) -> list[Problem]:
     )
 
 
-def check_manifest(manifest: pd.DataFrame, registry: pd.DataFrame, folder: Path) -> list[Problem]:
+def check_manifest(
+    manifest: pd.DataFrame, registry: pd.DataFrame, folder: Path, linked: Sequence[Path]
+) -> list[Problem]:
     """Check the rows of the manifest against each other and the registry; reads no image."""
     problems = check_known_patients(manifest, MANIFEST, registry)
     reserved = manifest["path"].map(has_reserved_character).astype(bool)
-    outside = ~manifest["path"].map(lambda path: path == "" or is_inside(folder, path))
+    inside = [path == "" or is_inside(folder, path, linked) for path in manifest["path"]]
+    outside = ~pd.Series(inside, manifest.index, dtype=bool)
     problems += rows(
         manifest,
         reserved,
@@ -134,7 +185,8 @@ def check_manifest(manifest: pd.DataFrame, registry: pd.DataFrame, folder: Path)
         MANIFEST,
         "path",
         lambda row: f"'{row['path']}' leaves the study folder",
-        "Write the path from the study folder down, without '..' and without links to elsewhere.",
+        "Write the path from the study folder down, without '..'. If a link leads to another disk, "
+        f"name the folder there in {ABOUT}: linked_folders.",
     )
     first = manifest.drop_duplicates("sha256").set_index("sha256")["patient_id"]
     owner = manifest["sha256"].map(first)
@@ -151,7 +203,7 @@ def check_manifest(manifest: pd.DataFrame, registry: pd.DataFrame, folder: Path)
 
 
 def _check_pairs(manifest: pd.DataFrame) -> list[Problem]:
-    """Report series that exist at one timepoint only; public sets often have no other."""
+    """Mention series that exist at one timepoint only; public sets often have no other."""
     problems = []
     for here, there in (("pre", "post"), ("post", "pre")):
         other = manifest.loc[manifest["timepoint"] == there, ["patient_id", "sequence"]]
@@ -164,7 +216,9 @@ def _check_pairs(manifest: pd.DataFrame) -> list[Problem]:
             MANIFEST,
             "timepoint",
             lambda row, a=here, b=there: f"{row['sequence']} has a {a} series but no {b} series",
-            f"Add the {there} series, or take this row out of the manifest.",
+            f"Add the {there} series if there is one. Without it the patient takes no part where "
+            "both are needed.",
+            "warning",
         )
     return problems
 
@@ -174,25 +228,25 @@ def has_reserved_character(path: str) -> bool:
     return not PureWindowsPath(path).drive and any(character in path for character in "\\:")
 
 
-def is_inside(folder: Path, path: str) -> bool:
-    """Tell whether a manifest path stays inside the study folder, links followed."""
+def is_inside(folder: Path, path: str, linked: Sequence[Path] = ()) -> bool:
+    """Tell whether a manifest path stays inside the study or a linked folder, links followed."""
     parts = PurePosixPath(path)
     if parts.is_absolute() or ".." in parts.parts or "\\" in path or ":" in path:
         return False
-    return (folder / parts).resolve().is_relative_to(folder.resolve())
+    place = (folder / parts).resolve()
+    return any(place.is_relative_to(home) for home in (folder.resolve(), *linked))
 
 
-def rows_inside(manifest: pd.DataFrame, folder: Path) -> pd.DataFrame:
-    """Return the rows of the manifest whose path stays inside the study folder."""
-    inside = [path != "" and is_inside(folder, path) for path in manifest["path"]]
+def rows_inside(manifest: pd.DataFrame, folder: Path, linked: Sequence[Path] = ()) -> pd.DataFrame:
+    """Return the rows of the manifest whose path stays inside the study or a linked folder."""
+    inside = [path != "" and is_inside(folder, path, linked) for path in manifest["path"]]
     return manifest[pd.Series(inside, manifest.index, dtype=bool)]
 
 
 def check_series(
     manifest: pd.DataFrame, folder: Path, *, checksums: bool, progress: bool
 ) -> list[Problem]:
-    """Compare the manifest with the files on disk; rows that leave the study are not followed."""
-    manifest = rows_inside(manifest, folder)
+    """Compare the manifest, less the rows that leave the study, with the files on disk."""
     counts = [len(dicom_files(folder / path)) for path in manifest["path"]]
     found = pd.Series(counts, manifest.index, dtype=int)
     problems = rows(

@@ -19,9 +19,9 @@ from pathlib import Path
 import pandas as pd
 
 from npc_helpers.study.artefacts import dicom_files
+from npc_helpers.study.problems import Problem
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import SERIES_DESCRIPTIONS, TABLES, WATER
-from npc_helpers.study.tables import Problem
 
 # Elements of PS3.15, table E.1-1, that name a person or a place and are blank when de-identified.
 PERSONAL = (

@@ -20,6 +20,7 @@ from pathlib import Path
 import pandas as pd
 
 from npc_helpers.study import checks, identifying, mark, tables
+from npc_helpers.study.about import ABOUT, EMPTY, About, read_about
 from npc_helpers.study.artefacts import (
     NotInThisStudy,
     StudyError,
@@ -33,9 +34,9 @@ from npc_helpers.study.artefacts import (
     write_note,
 )
 from npc_helpers.study.places import is_repository, repository
+from npc_helpers.study.problems import Problem, as_table
 from npc_helpers.study.schema import MANIFEST, REGISTRY, TABLES, VISITS, Table, data_dictionary
 from npc_helpers.study.settings import current_setting
-from npc_helpers.study.tables import Problem
 
 __all__ = ["Study", "StudyError", "atomic_path", "file_hash", "init", "series_checksum"]
 
@@ -43,6 +44,10 @@ __all__ = ["Study", "StudyError", "atomic_path", "file_hash", "init", "series_ch
 SHARED_RESULTS = ("cohort", "rois", "stacks")
 BY_HAND = "data/by_hand"
 SHOWN_AT_ONCE = 5
+NO_VISITS = Problem(
+    VISITS.path, "", "", "there is no visit, so that regular review cannot be judged",
+    "Everybody passes the two criteria that ask for it, unless you fill it in.", "warning",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -164,6 +169,11 @@ class Study:
         """Return where a study table lies: registry, visits, manifest or suggested_rois."""
         return self.folder / _table(name).path
 
+    @cached_property
+    def about(self) -> About:
+        """What the study says about itself in ``study.toml``: cut-off date and linked folders."""
+        return read_about(self.folder)[0]
+
     def _read(
         self, table: Table, registry: pd.DataFrame | None = None
     ) -> tuple[pd.DataFrame | None, list[Problem]]:
@@ -174,17 +184,18 @@ class Study:
         typed, problems = tables.check_table(text, table)
         more = []
         if table is REGISTRY:
-            more = checks.check_registry(typed)
+            more = checks.check_registry(typed, self.about)
         elif registry is not None and table is VISITS:
-            more = checks.check_visits(typed, registry)
+            more = checks.check_visits(typed, registry, self.about)
         elif registry is not None and table is MANIFEST:
-            more = checks.check_manifest(typed, registry, self.folder)
+            more = checks.check_manifest(typed, registry, self.folder, self.about.linked_folders)
         elif registry is not None:
             more = checks.check_known_patients(typed, table, registry)
         absent = {problem.column for problem in problems if problem.problem.startswith("missing")}
         return typed, problems + [problem for problem in more if problem.column not in absent]
 
     def _sound(self, table: pd.DataFrame | None, problems: list[Problem]) -> pd.DataFrame:
+        problems = [problem for problem in problems if problem.level == "error"]
         if problems:
             shown = "\n".join(f"  {problem}" for problem in problems[:SHOWN_AT_ONCE])
             more = len(problems) - SHOWN_AT_ONCE
@@ -209,23 +220,28 @@ class Study:
         Returns
         -------
         DataFrame
-            Columns where, patient_id, column, problem, what_to_do; no row means all is well.
+            Columns where, patient_id, column, problem, what_to_do, level (error, warning, note);
+            errors first. Without an error the notebooks run.
         """
-        registry, problems = self._read(REGISTRY)
+        problems = read_about(self.folder)[1]
+        registry, found = self._read(REGISTRY)
+        problems += found
         read = {}
         for table in TABLES[1:]:
             if table.required or (self.folder / table.path).exists():
                 read[table.name], found = self._read(table, registry)
                 problems += found
-        if read["manifest"] is not None:
-            problems += checks.check_series(
-                read["manifest"], self.folder, checksums=checksums, progress=progress
-            )
+        if not len(read.get("visits", ())):
+            problems.append(NO_VISITS)
         problems += identifying.check_texts(self.folder)
-        if checksums and read["manifest"] is not None:
-            inside = checks.rows_inside(read["manifest"], self.folder)
-            problems += identifying.check_images(inside, self.folder, progress=progress)
-        return pd.DataFrame(problems, columns=list(Problem._fields))
+        if read["manifest"] is not None:
+            inside = checks.rows_inside(read["manifest"], self.folder, self.about.linked_folders)
+            problems += checks.check_series(
+                inside, self.folder, checksums=checksums, progress=progress
+            )
+            if checksums:
+                problems += identifying.check_images(inside, self.folder, progress=progress)
+        return as_table(problems)
 
     @property
     def _is_repository(self) -> bool:
@@ -488,6 +504,7 @@ def init(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     texts = {table.path: ",".join(column.name for column in table.columns) for table in TABLES[:3]}
     texts["data/data_dictionary.md"] = data_dictionary()
+    texts[ABOUT] = EMPTY
     present = [path for path in texts if (folder / path).exists()]
     if present:
         raise StudyError(

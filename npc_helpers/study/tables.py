@@ -9,37 +9,20 @@ import csv
 import difflib
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from npc_helpers.study.artefacts import atomic_path
+from npc_helpers.study.dates import to_iso
+from npc_helpers.study.problems import Problem
 from npc_helpers.study.schema import MISSING, Column, Table
 
 ISO_DATE = r"\d{4}-\d{2}-\d{2}"
-
-
-class Problem(NamedTuple):
-    """One thing that is wrong, and what to do about it."""
-
-    where: str
-    patient_id: str
-    column: str
-    problem: str
-    what_to_do: str
-
-    def __str__(self) -> str:
-        subject = ", ".join(
-            part
-            for part in (
-                self.where,
-                self.patient_id and f"patient {self.patient_id}",
-                self.column and f"column {self.column}",
-            )
-            if part
-        )
-        return f"{subject}: {self.problem}. {self.what_to_do}"
+NO_DATE = (
+    "Write an existing day as YYYY-MM-DD. In a spreadsheet, give the column this date format: a "
+    "number such as 42065 then becomes a day, and 3/2/2015 no longer leaves open which is the day."
+)
 
 
 def read_text(path: Path, where: str) -> tuple[pd.DataFrame | None, list[Problem]]:
@@ -103,6 +86,7 @@ def check_table(text: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list[Pr
     problems : list of Problem
     """
     problems = _missing_columns(text, table)
+    text, notes = _with_iso_dates(text, table)
     typed = {}
     for column in table.columns:
         if column.name in text.columns:
@@ -114,7 +98,21 @@ def check_table(text: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list[Pr
             problems += _bad_values(text, table, column.name, typed[column.name])
     own = {name: text[name] for name in text.columns if name not in typed}
     typed = pd.DataFrame(typed | own)
-    return typed, problems + _repeated(typed, table)
+    return typed, problems + _repeated(typed, table) + notes
+
+
+def _with_iso_dates(text: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list[Problem]]:
+    """Write the dates of a table as YYYY-MM-DD, and note which other forms were read."""
+    dates = [c.name for c in table.columns if c.kind == "date" and c.name in text.columns]
+    iso, forms = to_iso(text[dates])
+    notes = [
+        Problem(
+            table.path, "", "", f"{count} dates are written like {form}",
+            "They are read; nothing has to be done.", "note",
+        )
+        for form, count in forms.items()
+    ]  # fmt: skip
+    return text.assign(**iso), notes
 
 
 def write_text(path: Path, table: pd.DataFrame) -> None:
@@ -184,7 +182,7 @@ def _bad_values(text: pd.DataFrame, table: Table, name: str, typed: pd.Series) -
     if column.values:
         bad, action = ~values.isin(column.values), f"Allowed: {', '.join(column.values)}."
     elif column.kind == "date":
-        bad, action = typed.isna(), "Write an existing day as YYYY-MM-DD."
+        bad, action = typed.isna(), NO_DATE
     elif column.kind in ("integer", "number"):
         low = -np.inf if column.low is None else column.low
         high = np.inf if column.high is None else column.high
@@ -214,6 +212,7 @@ def rows(
     column: str,
     problem: str | Callable[[pd.Series], str],
     what_to_do: str,
+    level: str = "error",
 ) -> list[Problem]:
     """Return one problem per row where `bad` is True; rows are numbered as in a spreadsheet."""
     return [
@@ -223,6 +222,7 @@ def rows(
             column,
             problem if isinstance(problem, str) else problem(row),
             what_to_do,
+            level,
         )
         for index, row in table[bad.to_numpy(dtype=bool)].iterrows()
     ]

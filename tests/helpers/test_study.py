@@ -288,7 +288,7 @@ def test_init_writes_empty_tables_that_pass_the_check(tmp_path, capsys):
     folder = tmp_path / "mine"
     assert main(["init", str(folder)]) == 0
     assert main(["check", str(folder)]) == 0
-    assert "0 problem(s)" in capsys.readouterr().out
+    assert "0 errors, 1 warning, 0 notes" in capsys.readouterr().out
     study = Study(folder)
     assert len(study.registry) == 0 and not study.has_outcomes and not study.is_synthetic
     assert "treatment_start" in (folder / "data/data_dictionary.md").read_text()
@@ -308,7 +308,7 @@ def test_the_command_as_it_is_typed(study):
     command = [sys.executable, "-m", "npc_helpers.study", "check", str(study.folder), "--fast"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0 and "0 problem(s)" in done.stdout and done.stderr == ""
+    assert done.returncode == 0 and "0 errors, 0 warnings" in done.stdout and done.stderr == ""
 
 
 # --- the schema and its page ------------------------------------------------------------------
