@@ -14,7 +14,8 @@ from struct import unpack_from
 
 from pydicom.encaps import generate_frames
 
-from npc_helpers.imaging.tags import Tags, refuse
+from npc_helpers.imaging.tags import Tags
+from npc_helpers.study.dicom_file import refuse
 
 SIZ = b"\xff\x4f\xff\x51"  # start of a JPEG 2000 codestream and of its size segment
 START_OF_IMAGE, END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"

@@ -24,14 +24,8 @@ from npc_helpers.imaging.files import (
 from npc_helpers.imaging.geometry import Slice, in_order, slice_spacing, slices_of
 from npc_helpers.imaging.mr_series import Grid, MRSeries
 from npc_helpers.imaging.resample import mask_to_reference
-from npc_helpers.imaging.tags import (
-    DicomError,
-    Finding,
-    Tags,
-    merge_findings,
-    refuse,
-    warning_findings,
-)
+from npc_helpers.imaging.tags import Finding, Tags, merge_findings, warning_findings
+from npc_helpers.study.dicom_file import DicomError, refuse
 
 if TYPE_CHECKING:
     from npc_helpers.study import Study
@@ -78,7 +72,8 @@ def read_series(folder: str | Path, *, n_images: int | None = None) -> MRSeries:
     with warnings.catch_warnings(record=True) as caught:  # some come when a tag is first used
         warnings.simplefilter("always")
         series = _read_series(Path(folder), n_images)
-    return replace(series, findings=merge_findings((*series.findings, *warning_findings(caught))))
+    said = [str(item.message) for item in caught if item.category is UserWarning]
+    return replace(series, findings=merge_findings((*series.findings, *warning_findings(said))))
 
 
 def _read_series(folder: Path, n_images: int | None) -> MRSeries:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import zlib
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
@@ -26,13 +25,10 @@ from pydicom.uid import (
 )
 
 from npc_helpers.imaging.codestream import check_codestream
-from npc_helpers.imaging.tags import DicomError, Finding, Tags, refuse, warning_findings
+from npc_helpers.imaging.tags import Finding, Tags, warning_findings
+from npc_helpers.study.dicom_file import LARGEST_FILE, DicomError, open_dicom, refuse, too_large
 
-LARGEST_FILE = 1 << 27  # bytes that the pixels of one file may take
 LARGEST_MATRIX = 1 << 24  # pixels of one image: 4096 x 4096, twice what any scanner makes
-INFLATE_STEP = 1 << 22
-META_BYTES = 1024  # the transfer syntax stands within the first of a file
-DEFLATED = b"1.2.840.10008.1.2.1.99"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"  # and what begins so
 GREY = ("MONOCHROME1", "MONOCHROME2")
 EXPORT_UNCOMPRESSED = "Export the series uncompressed (Explicit VR Little Endian)"
@@ -126,13 +122,13 @@ def open_file(path: Path, *, pixels: bool = True) -> tuple[Tags | None, list[Fin
     except OSError as error:
         raise _unreadable(path, error) from error
     if start[128:] == b"DICM":
-        return _parse(path, pixels=pixels, force=False)
+        return _parse(path, pixels=pixels, bare=False)
     named_like_dicom = path.suffix.lower() in ("", ".dcm", ".ima") or path.suffix[1:].isdigit()
     if not named_like_dicom or (not start and path.suffix == ""):
         return None, [_ignored(path)]
     if not start:
         raise refuse(path, "truncated", "the file is empty", "Copy or export it again")
-    tags, findings = _parse(path, pixels=pixels, force=True)
+    tags, findings = _parse(path, pixels=pixels, bare=True)
     if tags.text("SOPClassUID") and tags.text("Rows"):
         tags.dataset.file_meta = tags.dataset.file_meta or pydicom.dataset.FileMetaDataset()
         if "TransferSyntaxUID" not in tags.dataset.file_meta:
@@ -150,43 +146,10 @@ def _unreadable(path: Path, error: Exception) -> DicomError:
     return refuse(path, "unreadable", f"cannot be read ({error})", "Copy or export it again")
 
 
-def _parse(path: Path, *, pixels: bool, force: bool) -> tuple[Tags, list[Finding]]:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            _check_inflated_size(path)
-            dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, force=force)
-        except DicomError:
-            raise
-        except Exception as error:  # pydicom raises many kinds on malformed bytes
-            raise _unreadable(path, error) from error
-    findings = warning_findings(caught, path.name)
-    if any("End of file reached" in found.message for found in findings) or not len(dataset):
-        raise refuse(path, "truncated", "the file is cut off", "Copy or export it again")
-    return Tags(dataset, path), findings
-
-
-def _check_inflated_size(path: Path) -> None:
-    """Refuse a deflated object that would not fit: a few bytes can hold gigabytes of zeros."""
-    with path.open("rb") as file:
-        start = file.read(META_BYTES)
-        if DEFLATED not in start:
-            return
-        file.seek(0)
-        content = file.read(LARGEST_FILE)
-    header = pydicom.filereader.read_file_meta_info(path)
-    begin = 132 + 12 + header.FileMetaInformationGroupLength
-    inflate, rest, size = zlib.decompressobj(-zlib.MAX_WBITS), content[begin:], 0
-    while rest and size <= LARGEST_FILE:
-        size += len(inflate.decompress(rest, INFLATE_STEP))
-        rest = inflate.unconsumed_tail
-    if size > LARGEST_FILE:
-        raise _too_large(path)
-
-
-def _too_large(path: Path) -> DicomError:
-    problem = f"it would take more than {LARGEST_FILE >> 20} MiB of memory"
-    return refuse(path, "too-large", problem, "Export the series again, one image per file")
+def _parse(path: Path, *, pixels: bool, bare: bool) -> tuple[Tags, list[Finding]]:
+    remarks = []
+    dataset = open_dicom(path, pixels=pixels, bare=bare, remarks=remarks)
+    return Tags(dataset, path), warning_findings(remarks, path.name)
 
 
 def check_image(tags: Tags) -> None:
@@ -226,7 +189,7 @@ def check_image(tags: Tags) -> None:
             "Export the original MR series instead of it",
         )
     if pixel_bytes(tags) > LARGEST_FILE:
-        raise _too_large(tags.path)
+        raise too_large(tags.path)
     for keyword in ("BitsStored", "PixelRepresentation"):
         tags.integer(keyword)
 
@@ -285,7 +248,8 @@ def stored_pixels(tags: Tags) -> tuple[np.ndarray, list[Finding]]:
                 f"its pixel data are damaged or cut off ({reason})",
                 "Copy or export it again",
             ) from error
-    return _without_unused_bits(pixels, tags), warning_findings(caught, path.name)
+    said = [str(item.message) for item in caught if item.category is UserWarning]
+    return _without_unused_bits(pixels, tags), warning_findings(said, path.name)
 
 
 def _without_unused_bits(pixels: np.ndarray, tags: Tags) -> np.ndarray:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from npc_helpers.imaging.tags import DicomError, Finding, Tags, refuse
+from npc_helpers.imaging.tags import Finding, Tags
+from npc_helpers.study.dicom_file import DicomError, refuse
 
 ANGLE_TOLERANCE = 1e-3  # largest difference of a direction cosine within a series
 POSITION_TOLERANCE_MM = 0.1  # or 1% of the slice spacing, whichever is larger

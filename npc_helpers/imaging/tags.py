@@ -8,7 +8,6 @@ the kind and the number of values and names the file when it refuses.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,21 +17,7 @@ import pydicom
 from pydicom.datadict import dictionary_description
 from pydicom.multival import MultiValue
 
-from npc_helpers.study.artefacts import StudyError
-
-
-class DicomError(StudyError):
-    """A DICOM file or series cannot be used; the message names folder, file and remedy.
-
-    Attributes
-    ----------
-    code : str
-        Stable short name of the problem, e.g. ``"missing-slice"``.
-    """
-
-    def __init__(self, message: str, code: str = "") -> None:
-        super().__init__(message)
-        self.code = code
+from npc_helpers.study.dicom_file import DicomError, refuse
 
 
 @dataclass(frozen=True)
@@ -67,15 +52,9 @@ def merge_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(merged)
 
 
-def warning_findings(caught: Iterable[warnings.WarningMessage], file: str = "") -> list[Finding]:
-    """Turn recorded warnings of pydicom into findings."""
-    messages = [str(item.message) for item in caught if item.category is UserWarning]
+def warning_findings(messages: Iterable[str], file: str = "") -> list[Finding]:
+    """Turn what pydicom warned of into findings."""
     return [Finding("info", "pydicom", file, message) for message in messages]
-
-
-def refuse(path: Path, code: str, problem: str, action: str) -> DicomError:
-    """Return the error for one file: folder, file, what was found, what to do."""
-    return DicomError(f"{path.parent}: file {path.name}: {problem}. {action}", code)
 
 
 class Tags:

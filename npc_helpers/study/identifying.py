@@ -19,6 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from npc_helpers.study.artefacts import dicom_files
+from npc_helpers.study.dicom_file import DicomError, open_dicom
 from npc_helpers.study.problems import Problem
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import SERIES_DESCRIPTIONS, TABLES, WATER
@@ -168,16 +169,15 @@ def _may_be_dicom(path: Path) -> bool:
 
 def _in_header(path: Path, *, own: bool) -> set[str]:
     """Return what one file's header holds that may name a person."""
-    import pydicom
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they may repeat a value
         try:
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+            dataset = open_dicom(path, pixels=False, bare=True)
             if "SOPClassUID" not in dataset:  # no DICOM: what is forced upon other bytes
                 return set()
-        except Exception:  # the reader of the series refuses such a file, with its name
-            return set()
+        except DicomError as error:  # the reader of the series refuses such a file, with its name
+            broken = error.code == "truncated"
+            return {"a header that breaks off, of which nothing is known"} if broken else set()
         return {*_in_dataset(dataset), *_in_image(dataset, own=own)}
 
 

@@ -31,9 +31,9 @@ from small_study import save as save_table
 
 from npc_helpers.cohort import progression_free_survival
 from npc_helpers.imaging.dicom import read_series
-from npc_helpers.imaging.tags import DicomError
 from npc_helpers.study import Study, init
 from npc_helpers.study.artefacts import StudyError
+from npc_helpers.study.dicom_file import DicomError
 from npc_helpers.study.schema import REGISTRY, SUGGESTED_ROIS, VISITS
 
 KEY = Key(b"a secret of this test file only")

@@ -25,8 +25,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedMRImageStorage, MRImageStorage
 
 from npc_helpers.imaging.files import open_file
-from npc_helpers.imaging.tags import DicomError, Tags, refuse
+from npc_helpers.imaging.tags import Tags
 from npc_helpers.study.artefacts import StudyError, atomic_path
+from npc_helpers.study.dicom_file import DicomError, refuse
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import SERIES_DESCRIPTIONS, WATER
 from npc_intake import keep_list

@@ -16,7 +16,8 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.uid import EnhancedMRImageStorage
 
 from npc_helpers.imaging.files import open_file
-from npc_helpers.imaging.tags import DicomError, Tags
+from npc_helpers.imaging.tags import Tags
+from npc_helpers.study.dicom_file import DicomError
 
 KEYWORDS = (
     "SpecificCharacterSet",

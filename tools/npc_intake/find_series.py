@@ -20,9 +20,10 @@ from pathlib import Path
 import pandas as pd
 
 from npc_helpers.imaging.files import is_link_outwards
-from npc_helpers.imaging.tags import DicomError, Finding
+from npc_helpers.imaging.tags import Finding
 from npc_helpers.study.artefacts import StudyError, atomic_path, dicom_files, series_checksum
 from npc_helpers.study.checks import is_inside
+from npc_helpers.study.dicom_file import DicomError
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import MANIFEST
 from npc_intake.batches import FOLDER, batch_name, read_table

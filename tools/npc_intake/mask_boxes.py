@@ -10,10 +10,10 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import pydicom
 
 from npc_helpers.imaging.roi import LIMIT, SMALLEST
 from npc_helpers.study.artefacts import StudyError, dicom_files
+from npc_helpers.study.dicom_file import open_dicom
 from npc_intake.nifti import NiftiImage
 
 MARGIN_MM = 10.0
@@ -39,10 +39,7 @@ def grid_of(folder: str | Path) -> np.ndarray:
     StudyError
         If a file has no position of its own, or there is only one slice.
     """
-    headers = [
-        pydicom.dcmread(path, stop_before_pixels=True, specific_tags=TAGS)
-        for path in dicom_files(folder)
-    ]
+    headers = [open_dicom(path, pixels=False, keywords=TAGS) for path in dicom_files(folder)]
     if len(headers) < 2 or any(keyword not in header for header in headers for keyword in TAGS):
         raise StudyError(f"{folder}: not a series of several classic single-frame images.")
     row, column = np.array(headers[0].ImageOrientationPatient, dtype=float).reshape(2, 3)

@@ -7,11 +7,13 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Protocol
 
 from pydicom.dataset import Dataset
 
 from npc_helpers.study.artefacts import StudyError
+from npc_helpers.study.dicom_file import DicomError, open_dicom
 
 Receive = Callable[[Dataset], None]
 MODALITY = "MR"
@@ -98,6 +100,23 @@ def libraries_silenced() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def opened(content: bytes, *, pixels: bool = True) -> Dataset:
+    """Open an image as it arrived, at the gate that files pass too.
+
+    Raises
+    ------
+    PacsError
+        If it is cut off, no DICOM, or would not fit into memory.
+    """
+    try:
+        return open_dicom(BytesIO(content), pixels=pixels)
+    except DicomError as error:
+        raise PacsError(
+            f"an image arrived that cannot be used ({error.code}).",
+            temporary=error.code != "too-large",
+        ) from None
 
 
 def remote_series(study: Dataset, series: Dataset) -> RemoteSeries:

@@ -15,12 +15,14 @@ from npc_intake.pacs.archive import (
     PacsError,
     Receive,
     RemoteSeries,
+    opened,
     remote_series,
     uid_of,
 )
 
 TIMEOUT_S = (10, 300)  # to connect; to wait for the next bytes (tapes are slow)
-AS_STORED = (("application/dicom", "*"),)  # the transfer syntax the archive holds
+# in the transfer syntax that the archive holds (PS3.18, 8.7.3)
+AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 NOT_DICOM = (
     InvalidDicomError,
     AttributeError,
@@ -31,6 +33,19 @@ NOT_DICOM = (
     ValueError,
 )
 TEMPORARY = {408, 429, 500, 502, 503, 504}
+
+
+class _Client(DICOMwebClient):
+    """Opens images at our gate; the library would inflate whatever arrives."""
+
+    def _http_get_multipart_application_dicom(
+        self, url, media_types=None, params=None, stream=False
+    ) -> Iterator[Dataset]:
+        accept = {"Accept": AS_STORED}
+        response = self._http_get(url, params=params, headers=accept, stream=stream)
+        if response.headers["Content-Type"].startswith("application/dicom"):
+            return iter([opened(response.content)])
+        return map(opened, self._decode_multipart_message(response, stream=stream))
 
 
 class DicomWeb:
@@ -46,7 +61,7 @@ class DicomWeb:
 
     def __init__(self, url: str, session: requests.Session | None = None) -> None:
         self._session = session or requests.Session()
-        self._client = DICOMwebClient(url, session=self._session, timeout=TIMEOUT_S)
+        self._client = _Client(url, session=self._session, timeout=TIMEOUT_S)
         self._client.set_http_retry_params(retry=False)  # `retrieve` tries again by itself
 
     def echo(self) -> None:
@@ -92,10 +107,10 @@ class DicomWeb:
         where = series.study_uid, series.series_uid
         with _errors_named():
             if uids is None:
-                yield from self._client.iter_series(*where, media_types=AS_STORED)
+                yield from self._client.iter_series(*where)
                 return
             for uid in uids:
-                yield self._client.retrieve_instance(*where, uid, media_types=AS_STORED)
+                yield self._client.retrieve_instance(*where, uid)
 
     @staticmethod
     def _search(method: Callable, *where: str, uid: str, **options) -> list[Dataset]:

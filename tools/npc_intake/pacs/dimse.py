@@ -22,7 +22,9 @@ from npc_intake.pacs.archive import (
     PacsError,
     Receive,
     RemoteSeries,
+    opened,
     remote_series,
+    text_of,
     uid_of,
 )
 
@@ -192,7 +194,11 @@ class Dimse:
 
     def _dispatch(self, event) -> int:
         """Pass an image that arrives by C-MOVE to who asked for its series; refuse others."""
-        receiver = self._receivers.get(str(event.dataset.get("SeriesInstanceUID", "")))
+        try:
+            header = opened(event.encoded_dataset(), pixels=False)
+        except PacsError:  # nobody can tell whose it is; its series stays incomplete
+            return NOT_WANTED
+        receiver = self._receivers.get(text_of(header, "SeriesInstanceUID"))
         return NOT_WANTED if receiver is None else receiver.store(event)
 
 
@@ -210,22 +216,11 @@ class _Receiver:
             if self.problem is not None:
                 return CANCELLED
             try:
-                self._receive(_dataset(event))
+                self._receive(opened(event.encoded_dataset()))
             except BaseException as error:  # raised again by the thread that asked
                 self.problem = error
                 return CANCELLED
         return SUCCESS
-
-
-def _dataset(event) -> Dataset:
-    try:
-        dataset = event.dataset
-        dataset.file_meta = event.file_meta
-    except Exception as error:  # pydicom raises many kinds on malformed bytes
-        raise PacsError(
-            f"an image arrived that cannot be read ({type(error).__name__}).", temporary=True
-        ) from None
-    return dataset
 
 
 def _keys(series: RemoteSeries) -> dict[str, str]:

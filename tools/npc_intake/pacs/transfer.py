@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pydicom
 from pydicom.dataset import Dataset
 
-from npc_helpers.imaging.tags import DicomError
 from npc_helpers.study.artefacts import StudyError, atomic_path
+from npc_helpers.study.dicom_file import DicomError, open_dicom
 from npc_intake.deidentify import REFUSED_FOR_GOOD, deidentify_file
 from npc_intake.pacs.archive import Archive, PacsError, RemoteSeries, text_of
 from npc_intake.pseudonyms import Key
@@ -62,7 +61,7 @@ def _is_whole(path: Path) -> bool:
         return True
     try:
         with path.open("rb") as file:
-            pydicom.dcmread(file, stop_before_pixels=True)
+            open_dicom(file, pixels=False)
             tag, _, length = struct.unpack("<4s4sI", file.read(12))  # as written here
             start, size = file.tell(), path.stat().st_size
     except Exception:  # pydicom raises many kinds on malformed bytes
