@@ -176,7 +176,9 @@ def examples():
         "network_diagram": lambda: figures.network_diagram(description()),
         "learning_curves": lambda: figures.learning_curves(histories()),
         "prediction_strip": lambda: figures.prediction_strip(p, cohort.high_risk, cohort.split),
-        "pre_post_scatter": lambda: figures.pre_post_scatter(p[:43], p[50:93], test.progressed),
+        "pre_post_scatter": lambda: figures.pre_post_scatter(
+            p[:43], p[50:93].set_axis(p.index[:43]), test.progressed.set_axis(p.index[:43])
+        ),
         "roc_figure": lambda: figures.roc_figure(test.high_risk, scores),
         "confusion_figure": lambda: figures.confusion_figure(confusion_tables()),
         "forest_figure": lambda: figures.forest_figure(comparison()),

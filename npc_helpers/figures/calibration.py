@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from npc_helpers import statistics
 from npc_helpers.figures.results import model_colour
 from npc_helpers.figures.style import LINE_STYLES, colour, in_house_style, new_figure
+from npc_helpers.statistics.gate import checked, each, flags, probabilities
 
 
 @in_house_style
@@ -23,11 +24,13 @@ def calibration_figure(high_risk, p_high_risk: Mapping) -> Figure:
     p_high_risk : mapping of name to array or Series (n,)
         Probabilities with more than two levels.
     """
+    label, *predicted = checked(
+        high_risk=flags(high_risk), **each(p_high_risk, probabilities, "probability of {}")
+    )
     figure = new_figure(3.2 * len(p_high_risk) + 0.4, 3.9)
     panels = figure.subplots(1, len(p_high_risk), squeeze=False, sharey=True)[0]
-    for position, (axes, (name, p)) in enumerate(zip(panels, p_high_risk.items(), strict=True)):
-        _calibration_panel(axes, np.asarray(high_risk, dtype=bool), np.asarray(p, dtype=float),
-                           model_colour(name, position))  # fmt: skip
+    for position, (axes, name, p) in enumerate(zip(panels, p_high_risk, predicted, strict=True)):
+        _calibration_panel(axes, label, p, model_colour(name, position))
         axes.set_title(name, color=model_colour(name, position))
     panels[0].set_ylabel("observed share of high risk")
     return figure

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from npc_helpers.figures.style import colour, in_house_style, new_figure
+from npc_helpers.statistics.gate import checked, flags, of_table, times
 
 
 @in_house_style
@@ -70,11 +71,11 @@ def kaplan_meier(months, progressed) -> pd.DataFrame:
         One row per distinct time, beginning at 0: months, at_risk, events, censored, survival,
         low and high (95%, Greenwood's variance on the log-log scale).
     """
-    months, progressed = np.asarray(months, dtype=float), np.asarray(progressed, dtype=bool)
-    times = np.unique(np.append(months, 0.0))
-    at_risk = (months[:, None] >= times).sum(axis=0)
-    events = ((months[:, None] == times) & progressed[:, None]).sum(axis=0)
-    censored = ((months[:, None] == times) & ~progressed[:, None]).sum(axis=0)
+    months, progressed = checked(months=times(months), progressed=flags(progressed))
+    moments = np.unique(np.append(months, 0.0))
+    at_risk = (months[:, None] >= moments).sum(axis=0)
+    events = ((months[:, None] == moments) & progressed[:, None]).sum(axis=0)
+    censored = ((months[:, None] == moments) & ~progressed[:, None]).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         survival = np.cumprod(1 - events / np.maximum(at_risk, 1))
         greenwood = np.cumsum(events / (at_risk * (at_risk - events)))
@@ -83,7 +84,7 @@ def kaplan_meier(months, progressed) -> pd.DataFrame:
     low, high = (np.where(sure, survival, survival ** np.exp(s)) for s in (-spread, spread))
     return pd.DataFrame(
         {
-            "months": times, "at_risk": at_risk, "events": events, "censored": censored,
+            "months": moments, "at_risk": at_risk, "events": events, "censored": censored,
             "survival": survival, "low": np.nan_to_num(low), "high": np.nan_to_num(high),
         }
     )  # fmt: skip
@@ -108,8 +109,7 @@ def pfs_figure(cohort: pd.DataFrame) -> Figure:
     cohort : DataFrame
         Included patients: pfs_months, progressed.
     """
-    months = cohort.pfs_months.astype(float).to_numpy()
-    progressed = cohort.progressed.astype(bool).to_numpy()
+    months, progressed = checked(**of_table(cohort, pfs_months=times, progressed=flags))
     median = float(np.median(months))
     figure = new_figure(9.6, 3.6)
     left, right = figure.subplots(1, 2)
@@ -144,8 +144,9 @@ def km_by_risk(months, progressed, high) -> Figure:
     months, progressed, high : array or Series (n,)
         PFS in months, whether progressed, and whether the model calls the patient high risk.
     """
-    months, progressed = np.asarray(months, dtype=float), np.asarray(progressed, dtype=bool)
-    high = np.asarray(high, dtype=bool)
+    months, progressed, high = checked(
+        months=times(months), progressed=flags(progressed), high=flags(high)
+    )
     groups = {"low risk": ~high, "high risk": high}
     figure = new_figure(7, 4.6)
     axes, counts = figure.subplots(2, 1, height_ratios=(5, 1), sharex=True)

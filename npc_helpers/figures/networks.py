@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from npc_helpers.figures.style import SERIES, colour, in_house_style, new_figure
+from npc_helpers.statistics.gate import checked, flags, groups, probabilities
 
 RUNS = {"Pre-model": "before", "Post-model": "after"}
 STAGE_WIDTH, GAP = 0.82, 0.24
@@ -146,10 +147,13 @@ def prediction_strip(p_high_risk: pd.Series, high_risk: pd.Series, split: pd.Ser
     """
     figure = new_figure(8.4, 4.2)
     axes = figure.subplots()
-    labels, p = [], np.asarray(p_high_risk, dtype=float)
-    groups = [(s, h) for s in ("test", "train") for h in (False, True)]
-    for line, (side, high) in enumerate(groups):
-        chosen = (np.asarray(split) == side) & (np.asarray(high_risk, dtype=bool) == high)
+    p, truth, side_of = checked(
+        p_high_risk=probabilities(p_high_risk), high_risk=flags(high_risk), split=groups(split)
+    )
+    labels = []
+    lines = [(s, h) for s in ("test", "train") for h in (False, True)]
+    for line, (side, high) in enumerate(lines):
+        chosen = (side_of == side) & (truth == high)
         name, values = ("high risk" if high else "low risk"), p[chosen]
         labels.append(f"{side}, {name} (n = {chosen.sum()})")
         axes.plot(
@@ -177,8 +181,9 @@ def pre_post_scatter(pre: pd.Series, post: pd.Series, progressed: pd.Series) -> 
     """
     figure = new_figure(5.2, 5.2)
     axes = figure.subplots()
-    pre, post, hit = (np.asarray(values) for values in (pre, post, progressed))
-    hit = hit.astype(bool)
+    pre, post, hit = checked(
+        pre=probabilities(pre), post=probabilities(post), progressed=flags(progressed)
+    )
     axes.plot([0, 1], [0, 1], color=colour("faint"), linestyle=":", linewidth=1.2)
     tints = {"low": colour("low risk"), "high": colour("high risk")}
     axes.plot(pre[~hit], post[~hit], "o", color=tints["low"], mfc="none", label="not progressed")

@@ -5,8 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from npc_helpers.statistics.comparators import STAGE_ORDER, stage_ranks
+from npc_helpers.statistics.gate import (
+    ColumnError,
+    at_least,
+    checked,
+    flags,
+    groups,
+    of_table,
+    probabilities,
+    vectors,
+)
+
 IMAGE_COLUMNS = ["patient_id", "timepoint", "sequence", "slice_index"]
-HIGH_STAGES = ("IVA", "IVB", "IVC")
 
 
 def image_predictions(index: pd.DataFrame, p_high_risk, cohort: pd.DataFrame) -> pd.DataFrame:
@@ -28,22 +39,30 @@ def image_predictions(index: pd.DataFrame, p_high_risk, cohort: pd.DataFrame) ->
 
     Raises
     ------
-    ValueError
-        If the lengths differ, a probability lies outside 0 to 1, or a patient is not in `cohort`.
+    ColumnError
+        If the lengths differ, an image is there twice, a probability is missing or outside 0 to
+        1, a patient of an image is not in `cohort`, or has no split or label there.
     """
-    p = np.asarray(p_high_risk, dtype=float)
-    if len(p) != len(index):
-        raise ValueError(f"{len(p)} probabilities for {len(index)} images")
-    if not ((p >= 0) & (p <= 1)).all():
-        raise ValueError("p_high_risk must lie between 0 and 1")
-    known = cohort.set_index("patient_id")
-    strangers = sorted(set(index["patient_id"]) - set(known.index))
+    names, p = checked(
+        **of_table(index, _images(index), patient_id=groups), p_high_risk=probabilities(p_high_risk)
+    )
+    strangers = sorted(set(names) - set(cohort["patient_id"]))
     if strangers:
-        raise ValueError(f"patients {', '.join(strangers[:5])} have images but no row in cohort")
+        raise ColumnError(f"patients {', '.join(strangers[:5])} have images but no row in cohort")
+    with_images = cohort[cohort["patient_id"].isin(set(names))]
+    side, label = checked(**of_table(with_images, split=groups, high_risk=flags))
+    patients = pd.DataFrame({"split": side, "high_risk": label}, with_images["patient_id"])
     table = index[IMAGE_COLUMNS].reset_index(drop=True)
-    for column in ("split", "high_risk"):
-        table[column] = known[column].loc[table["patient_id"]].to_numpy()
-    return table.assign(p_high_risk=p)
+    return table.join(patients, on="patient_id").assign(p_high_risk=p)
+
+
+def _images(table: pd.DataFrame) -> list[str]:
+    """What messages call the images: patient, time point, sequence and slice."""
+    absent = [name for name in IMAGE_COLUMNS if name not in table]
+    if absent:
+        raise ColumnError(f"the table of images has no column {', '.join(absent)}")
+    rows = table[IMAGE_COLUMNS].itertuples(index=False)
+    return [f"{row[0]}, {row[1]} {row[2]}, slice {row[3]}" for row in rows]
 
 
 def patient_features(index: pd.DataFrame, features: np.ndarray) -> pd.DataFrame:
@@ -60,10 +79,17 @@ def patient_features(index: pd.DataFrame, features: np.ndarray) -> pd.DataFrame:
     -------
     DataFrame
         patient_id and C columns ``f000``, ``f001`` …, to five decimals.
+
+    Raises
+    ------
+    ColumnError
+        If there is not one row of finite features for each image, or an image is there twice.
     """
+    columns = of_table(index, _images(index), patient_id=groups)
+    patients, _ = checked(**columns, features=vectors(features))
+    features = np.asarray(features, dtype=float)
     names = [f"f{number:03d}" for number in range(features.shape[1])]
-    table = pd.DataFrame(np.asarray(features, dtype=float), columns=names)
-    mean = table.groupby(index["patient_id"].to_numpy()).mean().round(5)
+    mean = pd.DataFrame(features, columns=names).groupby(patients).mean().round(5)
     return mean.rename_axis("patient_id").reset_index()
 
 
@@ -86,9 +112,14 @@ def patient_probability(predictions: pd.DataFrame, *, weights: str = "uniform") 
     Raises
     ------
     ValueError
-        If the weights have another name.
+        If the weights have another name, a probability is missing or outside 0 to 1 (a missing
+        image is none of probability 0), or an image is there twice.
     """
-    p = predictions["p_high_risk"]
+    columns = of_table(
+        predictions, _images(predictions), patient_id=groups, p_high_risk=probabilities
+    )
+    names, values = checked(**columns)
+    p = pd.Series(values, predictions.index)
     if weights == "uniform":
         weight = pd.Series(1.0, index=p.index)
     elif weights == "sequence":
@@ -99,8 +130,9 @@ def patient_probability(predictions: pd.DataFrame, *, weights: str = "uniform") 
         weight = (p - 0.5).abs() + 1e-6
     else:
         raise ValueError(f"weights is {weights!r}; choose 'uniform', 'sequence' or 'confidence'")
-    sums = (p * weight).groupby(predictions["patient_id"]).sum()
-    return (sums / weight.groupby(predictions["patient_id"]).sum()).rename("p_high_risk")
+    patients = pd.Index(names, name="patient_id")
+    sums, weights_ = ((p * weight).groupby(patients).sum(), weight.groupby(patients).sum())
+    return (sums / weights_).rename("p_high_risk")
 
 
 def soft_vote(*patient_probabilities: pd.Series) -> pd.Series:
@@ -108,16 +140,18 @@ def soft_vote(*patient_probabilities: pd.Series) -> pd.Series:
 
     Raises
     ------
-    ValueError
-        If there is no model, or the models do not speak of the same patients.
+    ColumnError
+        If there is no model, the models do not speak of the same patients, a patient is there
+        twice, or a probability is missing or outside 0 to 1.
     """
-    if not patient_probabilities:
-        raise ValueError("a vote needs the probabilities of at least one model")
+    at_least(patient_probabilities, 1)
+    for number, p in enumerate(patient_probabilities, 1):
+        checked(**{f"probability of model {number}": probabilities(p)})
     first, *others = patient_probabilities
     for other in others:
-        if set(other.index) != set(first.index):
-            differ = sorted(set(other.index) ^ set(first.index))
-            raise ValueError(f"the models have different patients: {', '.join(differ[:5])}")
+        differ = sorted(set(other.index) ^ set(first.index))
+        if differ:
+            raise ColumnError(f"the models have different patients: {', '.join(differ[:5])}")
     mean = sum(other.reindex(first.index) for other in others) + first
     return (mean / len(patient_probabilities)).rename("p_high_risk")
 
@@ -132,14 +166,9 @@ def tnm_risk(cohort: pd.DataFrame) -> pd.Series:
 
     Raises
     ------
-    ValueError
-        If a patient has no stage.
+    ColumnError
+        If the stage of a patient is blank or written otherwise than I, II, III, IVA, IVB, IVC.
     """
-    missing = cohort.loc[cohort["stage_8th"].isna(), "patient_id"]
-    if len(missing):
-        raise ValueError(f"patient {missing.iloc[0]} has no stage_8th; complete the registry")
-    return pd.Series(
-        cohort["stage_8th"].isin(HIGH_STAGES).to_numpy(dtype=float),
-        index=pd.Index(cohort["patient_id"], name="patient_id"),
-        name="tnm_risk",
-    )
+    high = stage_ranks(cohort, column="stage_8th") >= STAGE_ORDER.index("IVA")
+    patients = pd.Index(cohort["patient_id"], name="patient_id")
+    return pd.Series(high.to_numpy(dtype=float), patients, name="tnm_risk")

@@ -18,6 +18,15 @@ import pandas as pd
 
 from npc_helpers.cohort import split as split_patients
 from npc_helpers.statistics.concordance import c_index
+from npc_helpers.statistics.gate import (
+    ColumnError,
+    checked,
+    flags,
+    groups,
+    of_table,
+    times,
+    vectors,
+)
 from npc_helpers.statistics.roc import roc_auc
 from npc_helpers.study.parallel import in_processes
 from npc_helpers.study.progress import progress_bar
@@ -47,7 +56,8 @@ def fit_head(features, high_risk, *, seed: int):
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold
 
-    x, label = np.asarray(features, dtype=float), np.asarray(high_risk).astype(bool)
+    label, _ = checked(high_risk=flags(high_risk), features=vectors(features))
+    x = np.asarray(features, dtype=float)
     make = partial(LogisticRegression, solver="newton-cholesky", max_iter=100)
     loss = np.zeros(len(PENALTIES))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
@@ -130,6 +140,8 @@ def repeated_splits(
     UserWarning
         If the test side of a split had one class only or no comparable pair, and was left out.
     """
+    outcome = {"pfs_months": times, "progressed": flags, "high_risk": flags}
+    checked(**of_table(patients, patient_id=groups, **outcome))
     patients = patients.reset_index(drop=True)
     values = {name: _complete(name, table, patients) for name, table in features.items()}
     scores = {name: _complete(name, s, patients).ravel() for name, s in (others or {}).items()}
@@ -147,11 +159,12 @@ def repeated_splits(
 def _complete(name: str, table, patients: pd.DataFrame) -> np.ndarray:
     missing = sorted(set(patients["patient_id"]) - set(table.index))
     if missing:
-        raise ValueError(f"{name}: no values for {len(missing)} patients, {', '.join(missing[:5])}")
-    found = table.loc[patients["patient_id"]].to_numpy(dtype=float)
-    if len(found) != len(patients) or np.isnan(found).any():
-        raise ValueError(f"{name}: values are missing, or a patient has two rows")
-    return found
+        raise ColumnError(
+            f"{name}: no values for {len(missing)} patients, {', '.join(missing[:5])}"
+        )
+    columns = pd.DataFrame(table)
+    checked(**{name: vectors(columns)})
+    return columns.loc[patients["patient_id"]].to_numpy(dtype=float)
 
 
 def _one_split(patients, features, scores, n_test, seed, number: int) -> list[dict]:

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.network.models import prognosis_model
+from npc_helpers.statistics.gate import checked, flags
 from npc_helpers.study import Study
 from npc_helpers.study.artefacts import StudyError, atomic_path
 from npc_helpers.study.progress import progress_bar
@@ -184,7 +185,7 @@ def train(
 
 
 def _check_labels(high_risk, data) -> np.ndarray:
-    labels = np.asarray(high_risk).astype(bool).astype(np.int32)
+    labels = checked(high_risk=flags(high_risk))[0].astype(np.int32)
     if labels.shape != (len(data),):
         raise ValueError(f"{len(data)} images but labels of shape {labels.shape}; one each, please")
     n_high = int(labels.sum())

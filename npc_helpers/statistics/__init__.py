@@ -6,12 +6,19 @@
 from npc_helpers.statistics.agreement import bland_altman
 from npc_helpers.statistics.bootstrap import bootstrap_models
 from npc_helpers.statistics.calibration import Calibration, calibration, calibration_curve
-from npc_helpers.statistics.comparators import stage_risk, tn_covariates, tn_cox, tnm_scores
+from npc_helpers.statistics.comparators import (
+    clinical_covariates,
+    stage_risk,
+    tn_covariates,
+    tn_cox,
+    tnm_scores,
+)
 from npc_helpers.statistics.comparison import compare_models
 from npc_helpers.statistics.concordance import c_index, compare_c_index, uno_c_index
 from npc_helpers.statistics.confusion import ConfusionTable, confusion, wilson
 from npc_helpers.statistics.decision import net_benefit
-from npc_helpers.statistics.estimate import Estimate
+from npc_helpers.statistics.estimate import Estimate, format_p, with_printed_p
+from npc_helpers.statistics.gate import ColumnError
 from npc_helpers.statistics.labels import (
     TooFewPatients,
     compare_labels,
@@ -37,7 +44,6 @@ from npc_helpers.statistics.survival import (
     ChiSquared,
     CoxModel,
     added_value,
-    clinical_covariates,
     fit_cox,
     log_rank,
     survival_table,
@@ -58,6 +64,7 @@ __all__ = [
     "AddedValue",
     "Calibration",
     "ChiSquared",
+    "ColumnError",
     "ConfusionTable",
     "CoxModel",
     "Estimate",
@@ -81,6 +88,7 @@ __all__ = [
     "confusion",
     "cumulative_dynamic_auc",
     "fit_cox",
+    "format_p",
     "half_width",
     "horizon_label",
     "integrated_brier",
@@ -106,4 +114,5 @@ __all__ = [
     "tnm_scores",
     "uno_c_index",
     "wilson",
+    "with_printed_p",
 ]

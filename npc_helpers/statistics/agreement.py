@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
+
+from npc_helpers.statistics.gate import checked, numbers
 
 
 def bland_altman(first: pd.Series, second: pd.Series) -> dict[str, float]:
@@ -15,8 +16,14 @@ def bland_altman(first: pd.Series, second: pd.Series) -> dict[str, float]:
     -------
     dict
         Keys bias, low, high, n.
+
+    Raises
+    ------
+    ColumnError
+        If a value is missing, or the measurements are not of the same things in the same order.
     """
-    difference = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
+    first, second = checked(first=numbers(first), second=numbers(second))
+    difference = first - second
     bias = float(difference.mean())
     spread = 1.96 * float(difference.std(ddof=1)) if len(difference) > 1 else float("nan")
     return {"bias": bias, "low": bias - spread, "high": bias + spread, "n": len(difference)}

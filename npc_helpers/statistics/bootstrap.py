@@ -16,7 +16,8 @@ import pandas as pd
 from scipy.stats import norm
 
 from npc_helpers.statistics.concordance import c_index, ordered
-from npc_helpers.statistics.estimate import aligned, by_model, critical_value, two_classes
+from npc_helpers.statistics.estimate import critical_value
+from npc_helpers.statistics.gate import at_least, checked, each, flags, numbers, times, two_classes
 from npc_helpers.statistics.roc import roc_auc
 
 BLOCK = 500
@@ -76,8 +77,13 @@ def bootstrap_models(
         raise ValueError(f"method is {method!r}; choose 'bca' or 'percentile'")
     if resamples < 1:
         raise ValueError(f"resamples is {resamples}; 10,000 are usual")
-    columns = by_model(risk_scores, fewest=1)
-    labels, time, event, *scores = aligned(high_risk=high_risk, time=time, event=event, **columns)
+    at_least(risk_scores, 1)
+    labels, time, event, *scores = checked(
+        high_risk=flags(high_risk),
+        time=times(time),
+        event=flags(event),
+        **each(risk_scores, numbers),
+    )
     positive = two_classes(labels)
     if len(positive) > LARGEST:
         raise ValueError(

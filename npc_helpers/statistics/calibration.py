@@ -13,11 +13,10 @@ import pandas as pd
 
 from npc_helpers.statistics.estimate import (
     Estimate,
-    aligned,
     critical_value,
     plain_interval,
-    two_classes,
 )
+from npc_helpers.statistics.gate import checked, flags, probabilities, two_classes
 
 CLIP = 1e-6
 BINS = 5
@@ -145,9 +144,7 @@ def calibration_curve(
 
 
 def _checked(high_risk, p_high_risk) -> tuple[np.ndarray, np.ndarray]:
-    labels, p = aligned(high_risk=high_risk, p_high_risk=p_high_risk)
-    if not ((p >= 0) & (p <= 1)).all():
-        raise ValueError("p_high_risk must lie between 0 and 1; a risk score is no probability")
+    labels, p = checked(high_risk=flags(high_risk), p_high_risk=probabilities(p_high_risk))
     return two_classes(labels), p
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from npc_helpers.statistics.concordance import c_index
 from npc_helpers.statistics.confusion import confusion
+from npc_helpers.statistics.gate import checked, each, flags, numbers, of_table, times
 from npc_helpers.statistics.roc import roc_auc
 
 MEASURES = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
@@ -43,15 +44,16 @@ def compare_models(
     ValueError
         As `roc_auc`, `c_index` and `confusion`.
     """
-    high_risk = patients["high_risk"].astype(bool)
+    months, event, high_risk, *scores = checked(
+        **of_table(patients, pfs_months=times, progressed=flags, high_risk=flags),
+        **each(risk, numbers),
+    )
     rows = []
-    for model, score in risk.items():
+    for model, score in zip(risk, scores, strict=True):
         table = confusion(high_risk, score > cutoff, confidence=confidence)
         estimates = {
             "auc": roc_auc(high_risk, score, confidence=confidence),
-            "c_index": c_index(
-                patients["pfs_months"], patients["progressed"], score, confidence=confidence
-            ),
+            "c_index": c_index(months, event, score, confidence=confidence),
             **{name: getattr(table, name) for name in MEASURES},
         }
         row = {"model": model, "n": len(patients)}

@@ -16,12 +16,11 @@ import pandas as pd
 
 from npc_helpers.statistics.estimate import (
     Estimate,
-    aligned,
-    by_model,
     holm,
     interval_on_logit_scale,
     plain_interval,
 )
+from npc_helpers.statistics.gate import at_least, checked, each, flags, numbers, times
 from npc_helpers.statistics.pairs import concordant_weights
 from npc_helpers.statistics.roc import all_equal, newcombe_interval, paired_row
 
@@ -56,7 +55,8 @@ def c_index(
     ValueError
         If no pair is comparable, a value is missing, or the lengths differ.
     """
-    value, influence = concordance(time, event, risk_score)
+    time, event, score = _checked(time, event, risk_score)
+    value, influence = concordance(time, event, score)
     return _interval(value, influence, event, confidence, method)
 
 
@@ -99,8 +99,13 @@ def uno_c_index(
     """
     if not truncation > 0:
         raise ValueError(f"truncation is {truncation}; give a time after the start, such as 36")
-    value, influence = concordance(time, event, risk_score, truncation=truncation)
+    time, event, score = _checked(time, event, risk_score)
+    value, influence = concordance(time, event, score, truncation=truncation)
     return _interval(value, influence, event, confidence, method)
+
+
+def _checked(time, event, risk_score) -> list[np.ndarray]:
+    return checked(time=times(time), event=flags(event), risk_score=numbers(risk_score))
 
 
 def concordance(
@@ -131,24 +136,15 @@ def ordered(time, event, risk_score) -> tuple[np.ndarray, np.ndarray, np.ndarray
     """Key of the order of ends of observation, their times, and the scores, each of shape (n,).
 
     The key is even for a progression and odd for a censoring, which comes after it at equal times.
-
-    Raises
-    ------
-    ValueError
-        If a value is missing, a time infinite, the event not 0 or 1, or the lengths differ.
     """
-    time, event, score = aligned(time=time, event=event, risk_score=risk_score)
-    if not np.isin(event, (0, 1)).all():
-        raise ValueError("event must hold True or False (1 or 0) only")
-    if not np.isfinite(time).all():
-        raise ValueError("a time is infinite; give the time of the last review and event False")
+    time, event, score = _checked(time, event, risk_score)
     instants, position = np.unique(time, return_inverse=True)
     gaps = np.diff(instants)
     smallest = SAME_TIME * max(1.0, float(np.abs(instants).mean()))
     group = np.concatenate([[0], np.cumsum(gaps > smallest)])
     first_of_group = instants[np.unique(group, return_index=True)[1]]
     rank = group[position]
-    return 2 * rank + (event == 0), first_of_group[rank], score
+    return 2 * rank + ~event, first_of_group[rank], score
 
 
 def _under_observation(key: np.ndarray) -> np.ndarray:
@@ -164,7 +160,7 @@ def _interval(value, influence, event, confidence: float, method: str) -> Estima
         raise ValueError(f"method is {method!r}; choose 'logit' or 'plain'")
     variance = float(influence @ influence)
     if variance < 1e-15 or value in (0.0, 1.0):
-        total, events = len(influence), int(np.asarray(event, dtype=float).sum())
+        total, events = len(influence), int(event.sum())
         first = min(events, total // 2)
         return newcombe_interval(value, first, total - first, confidence)
     interval = interval_on_logit_scale if method == "logit" else plain_interval
@@ -194,7 +190,10 @@ def compare_c_index(
     ValueError
         As `c_index`, or if there are fewer than two models.
     """
-    time, event, *scores = aligned(time=time, event=event, **by_model(risk_scores))
+    at_least(risk_scores, 2)
+    time, event, *scores = checked(
+        time=times(time), event=flags(event), **each(risk_scores, numbers)
+    )
     found = {
         name: concordance(time, event, score)
         for name, score in zip(risk_scores, scores, strict=True)

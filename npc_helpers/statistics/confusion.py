@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
-from npc_helpers.statistics.estimate import Estimate, aligned, critical_value, two_classes
+from npc_helpers.statistics.estimate import Estimate, critical_value
+from npc_helpers.statistics.gate import checked, flags, two_classes
 
 
 @dataclass(frozen=True)
@@ -149,13 +148,8 @@ def confusion(high_risk, predicted_high, *, confidence: float = 0.95) -> Confusi
         If there is one true class only, a call is not True or False, a value is missing, or the
         lengths differ.
     """
-    labels, called = aligned(high_risk=high_risk, predicted_high=predicted_high)
-    if not np.isin(called, (0, 1)).all():
-        raise ValueError(
-            "predicted_high must hold True or False (1 or 0) only; compare a score with a cutoff "
-            "first, for instance `risk_score > 0.5`"
-        )
-    truth, called = two_classes(labels), called.astype(bool)
+    truth, called = checked(high_risk=flags(high_risk), predicted_high=flags(predicted_high))
+    two_classes(truth)
     return ConfusionTable(
         tp=int((truth & called).sum()),
         fp=int((~truth & called).sum()),

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from npc_helpers.statistics.estimate import aligned, critical_value, two_classes
+from npc_helpers.statistics.estimate import critical_value
+from npc_helpers.statistics.gate import checked, each, flags, probabilities, two_classes
 
 THRESHOLDS = tuple(np.round(np.arange(0.05, 0.951, 0.01), 2))
 
@@ -48,14 +49,13 @@ def net_benefit(
     ValueError
         If there is one class only, a probability or threshold is outside 0 to 1, or lengths differ.
     """
-    labels, *columns = aligned(high_risk=high_risk, **p_high_risk)
+    labels, *columns = checked(
+        high_risk=flags(high_risk), **each(p_high_risk, probabilities, "probability of {}")
+    )
     positive = two_classes(labels)
     thresholds = np.asarray(thresholds, dtype=float)
     if not ((thresholds > 0) & (thresholds < 1)).all():
         raise ValueError("thresholds must lie between 0 and 1, both excluded")
-    for name, p in zip(p_high_risk, columns, strict=True):
-        if not ((p >= 0) & (p <= 1)).all():
-            raise ValueError(f"{name} holds values outside 0 to 1; a decision needs probabilities")
     models = dict(zip(p_high_risk, columns, strict=True))
     always, never = np.full(len(labels), np.inf), np.full(len(labels), -np.inf)
     models |= {"treat all": always, "treat none": never}

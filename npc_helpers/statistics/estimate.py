@@ -1,9 +1,8 @@
-"""A number with its interval, and what every estimator checks first."""
+"""A number with its interval, and how it is printed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,8 +63,27 @@ def plain_interval(value: float, variance: float, confidence: float) -> Estimate
 
 
 def format_p(p: float) -> str:
-    """Print a P value as journals want it, never as 0.000."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    """Print a P value as journals want it.
+
+    Three decimals, never 0.000 or, short of certainty, 1.000; and more of them where three would
+    round to 0.050, so that nobody has to guess on which side of it the value lies.
+    """
+    if math.isnan(p):
+        return "not estimable"
+    if p < 0.001:
+        return "< 0.001"
+    if 0.9995 <= p < 1:
+        return "> 0.999"
+    decimals = 3
+    while decimals < 8 and p != 0.05 and float(f"{p:.{decimals}f}") == 0.05:
+        decimals += 1
+    return f"{p:.{decimals}f}"
+
+
+def with_printed_p(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose P values (columns p and p_holm) are text as `format_p` prints them."""
+    printed = {name: table[name].map(format_p) for name in ("p", "p_holm") if name in table}
+    return table.assign(**printed)
 
 
 def holm(p_values) -> np.ndarray:
@@ -76,66 +94,3 @@ def holm(p_values) -> np.ndarray:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(stepped, 1)
     return adjusted
-
-
-def aligned(**columns) -> list[np.ndarray]:
-    """Return the columns as arrays of one length without missing values.
-
-    Series are matched by position and must then have equal indices: an order mix-up of patients
-    would go unnoticed otherwise.
-
-    Raises
-    ------
-    ValueError
-        Naming the column that is missing values, of another length, or of other patients.
-    """
-    indices = {n: c.index for n, c in columns.items() if isinstance(c, pd.Series)}
-    names = list(indices)
-    for name in names[1:]:
-        if not indices[names[0]].equals(indices[name]):
-            raise ValueError(
-                f"{names[0]} and {name} have different patients or orders; "
-                "use .reindex(...) so that both follow the same index"
-            )
-    arrays = {n: np.asarray(c, dtype=float) for n, c in columns.items()}
-    lengths = {n: len(a) for n, a in arrays.items()}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"columns differ in length: {lengths}")
-    for name, values in arrays.items():
-        missing = int(np.isnan(values).sum())
-        if missing:
-            raise ValueError(f"{name} has {missing} missing values; leave those patients out")
-    return list(arrays.values())
-
-
-def by_model(scores: Mapping[str, object], *, fewest: int = 2) -> dict[str, object]:
-    """Columns for `aligned` under names that say whose scores they are.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer models than needed.
-    """
-    if len(scores) < fewest:
-        needed = {1: "give the scores of at least one model"}
-        raise ValueError(needed.get(fewest, "a comparison needs at least two models"))
-    return {f"the column of {name}": score for name, score in scores.items()}
-
-
-def two_classes(labels: np.ndarray, name: str = "high_risk") -> np.ndarray:
-    """Return labels as bool.
-
-    Raises
-    ------
-    ValueError
-        If a label is neither 0 nor 1, or only one class occurs.
-    """
-    if not np.isin(labels, (0, 1)).all():
-        raise ValueError(f"{name} must hold True or False (1 or 0) only")
-    positives = int(labels.sum())
-    if positives in (0, len(labels)):
-        raise ValueError(
-            f"{name} has one class only ({positives} of {len(labels)} are True), so there is "
-            "nothing to tell apart; check the split or the label"
-        )
-    return labels.astype(bool)

@@ -14,12 +14,23 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.statistics.concordance import c_index
-from npc_helpers.statistics.estimate import Estimate, aligned
+from npc_helpers.statistics.estimate import Estimate
+from npc_helpers.statistics.gate import (
+    checked,
+    each,
+    flags,
+    index_of,
+    numbers,
+    numbers_or_missing,
+    of_table,
+    times,
+)
 from npc_helpers.statistics.roc import roc_auc
 from npc_helpers.statistics.survival import fit_cox
 from npc_helpers.statistics.time_dependent import auc_at_horizon
 
 HORIZON = 36
+OUTCOME = {"pfs_months": times, "progressed": flags, "high_risk": flags}
 
 
 def horizon_label(pfs_months, progressed, *, horizon: float = HORIZON) -> pd.Series:
@@ -42,11 +53,10 @@ def horizon_label(pfs_months, progressed, *, horizon: float = HORIZON) -> pd.Ser
     ValueError
         If a value is missing or the lengths differ.
     """
-    index = pfs_months.index if isinstance(pfs_months, pd.Series) else None
-    months, event = aligned(pfs_months=pfs_months, progressed=progressed)
-    by_then = (event == 1) & (months <= horizon)
+    months, event = checked(pfs_months=times(pfs_months), progressed=flags(progressed))
+    by_then = event & (months <= horizon)
     known = by_then | (months >= horizon)
-    return pd.Series(pd.array(by_then, dtype="boolean"), index).where(known)
+    return pd.Series(pd.array(by_then, dtype="boolean"), index_of(pfs_months)).where(known)
 
 
 def label_audit(patients: pd.DataFrame, *, horizon: float = HORIZON) -> pd.DataFrame:
@@ -64,10 +74,11 @@ def label_audit(patients: pd.DataFrame, *, horizon: float = HORIZON) -> pd.DataF
         Rows: high risk, low risk. Columns: progressed, not progressed, unknown (censored
         earlier), each by the horizon.
     """
-    label = horizon_label(patients["pfs_months"], patients["progressed"], horizon=horizon)
+    months, event, high_risk = checked(**of_table(patients, **OUTCOME))
+    label = horizon_label(months, event, horizon=horizon)
     status = label.map({True: "progressed", False: "not progressed"}).fillna("unknown")
-    named = patients["high_risk"].astype(bool).map({True: "high risk", False: "low risk"})
-    counts = pd.crosstab(named.to_numpy(), status.to_numpy())
+    named = np.where(high_risk, "high risk", "low risk")
+    counts = pd.crosstab(named, status.to_numpy())
     return counts.reindex(
         index=pd.Index(["high risk", "low risk"], name="paper's label"),
         columns=pd.Index(
@@ -112,14 +123,13 @@ def compare_labels(
     ValueError
         As the estimators; the message says which classes or patients are too few.
     """
-    months, event = patients["pfs_months"], patients["progressed"].astype(bool)
+    columns = of_table(patients, **OUTCOME) | each(risk, numbers)
+    months, event, paper, *scores = checked(**columns)
     fixed = horizon_label(months, event, horizon=horizon)
-    known = fixed.notna()
-    paper = patients["high_risk"].astype(bool)
+    known = fixed.notna().to_numpy()
     fixed_name, everybody = f"{horizon:g} months", len(patients)
     rows = []
-    for name, score in risk.items():
-        aligned(pfs_months=months, risk_score=score)
+    for name, score in zip(risk, scores, strict=True):
         known_auc = roc_auc(fixed[known].astype(bool), score[known], confidence=confidence)
         weighted = auc_at_horizon(months, event, score, horizon=horizon, confidence=confidence)
         ranked = c_index(months, event, score, confidence=confidence)
@@ -136,10 +146,10 @@ def compare_labels(
 
 
 def _hazard_ratio(months, event, score, confidence: float) -> Estimate:
-    standard = (score - score.mean()) / score.std()
-    if not np.isfinite(standard).all():
+    if np.ptp(score) == 0:
         raise ValueError("a score is the same for every patient; it cannot be judged")
-    row = fit_cox(months, event, standard.rename("score").to_frame(), confidence=confidence).table
+    standard = pd.DataFrame({"score": (score - score.mean()) / score.std(ddof=1)})
+    row = fit_cox(months, event, standard, confidence=confidence).table
     value, low, high = row.loc["score", ["hazard_ratio", "low", "high"]]
     return Estimate(float(value), float(low), float(high), confidence)
 
@@ -170,17 +180,16 @@ def landmark(time, event, start_at) -> pd.DataFrame:
     ValueError
         If a time or event is missing, or the lengths differ.
     """
-    index = time.index if isinstance(time, pd.Series) else None
-    time, event = aligned(time=time, event=event)
-    start_at = np.asarray(start_at, dtype=float)
-    if len(start_at) != len(time):
-        raise ValueError(f"columns differ in length: {len(time)} times, {len(start_at)} landmarks")
+    index = index_of(time)
+    time, event, start_at = checked(
+        time=times(time), event=flags(event), start_at=numbers_or_missing(start_at)
+    )
     reached = time > start_at  # False where start_at is missing
     return pd.DataFrame(
         {
             "reached": reached,
             "time": np.where(reached, time - start_at, np.nan),
-            "event": reached & (event == 1),
+            "event": reached & event,
         },
         index=index,
     )
@@ -214,8 +223,8 @@ def require_patients(
     TooFewPatients
         If either number is too small.
     """
-    early = int((patients["progressed"].astype(bool) & (patients["pfs_months"] <= months)).sum())
-    late = int((patients["pfs_months"] > months).sum())
+    time, event = checked(**of_table(patients, pfs_months=times, progressed=flags))
+    early, late = int((event & (time <= months)).sum()), int((time > months).sum())
     if min(early, late) < at_least:
         raise TooFewPatients(
             f"of {len(patients)} patients, {early} progressed within {months:g} months and {late} "

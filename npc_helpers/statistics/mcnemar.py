@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import pandas as pd
 from scipy.stats import binomtest
 
-from npc_helpers.statistics.confusion import confusion
-from npc_helpers.statistics.estimate import aligned, by_model, holm
+from npc_helpers.statistics.estimate import holm
+from npc_helpers.statistics.gate import at_least, checked, each, flags, two_classes
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:
@@ -57,9 +57,9 @@ def compare_calls(high_risk, predicted_high: Mapping[str, object]) -> pd.DataFra
     ValueError
         As `confusion`, or if there are fewer than two models.
     """
-    truth, *calls = aligned(high_risk=high_risk, **by_model(predicted_high))
-    for called in calls:
-        confusion(truth, called)
+    at_least(predicted_high, 2)
+    truth, *calls = checked(high_risk=flags(high_risk), **each(predicted_high, flags, "call of {}"))
+    two_classes(truth)
     right = dict(zip(predicted_high, [called == truth for called in calls], strict=True))
     rows = []
     for a, b in itertools.combinations(right, 2):

@@ -17,14 +17,12 @@ from scipy.stats import chi2, norm
 
 from npc_helpers.statistics.estimate import (
     Estimate,
-    aligned,
-    by_model,
     critical_value,
     holm,
     interval_on_logit_scale,
     plain_interval,
-    two_classes,
 )
+from npc_helpers.statistics.gate import at_least, checked, each, flags, numbers, two_classes
 
 
 def roc_curve(high_risk, risk_score) -> pd.DataFrame:
@@ -46,7 +44,7 @@ def roc_curve(high_risk, risk_score) -> pd.DataFrame:
     ValueError
         If there is one class only, a value is missing, or the lengths differ.
     """
-    labels, score = aligned(high_risk=high_risk, risk_score=risk_score)
+    labels, score = checked(high_risk=flags(high_risk), risk_score=numbers(risk_score))
     positive = two_classes(labels)
     order = np.argsort(-score, kind="stable")
     score, positive = score[order], positive[order]
@@ -115,7 +113,7 @@ def roc_auc(high_risk, risk_score, *, confidence: float = 0.95, method: str = "l
     ValueError
         If there is one class only, a value is missing, or the lengths differ.
     """
-    labels, score = aligned(high_risk=high_risk, risk_score=risk_score)
+    labels, score = checked(high_risk=flags(high_risk), risk_score=numbers(risk_score))
     positive = two_classes(labels)
     if method not in ("logit", "plain"):
         raise ValueError(f"method is {method!r}; choose 'logit' or 'plain'")
@@ -167,7 +165,8 @@ def compare_auc(
         As `roc_auc`, or if there are fewer than two models, or fewer than two patients in a
         class, or if two areas differ without any variance (1 against 0).
     """
-    labels, *scores = aligned(high_risk=high_risk, **by_model(risk_scores))
+    at_least(risk_scores, 2)
+    labels, *scores = checked(high_risk=flags(high_risk), **each(risk_scores, numbers))
     areas, covariance = delong(two_classes(labels), scores)
     rows = [
         paired_row(names, areas[[i, j]], covariance[np.ix_([i, j], [i, j])], confidence)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.statistics.estimate import Estimate, critical_value
+from npc_helpers.statistics.gate import ColumnError, checked, groups, numbers, of_table
 
 
 def summarise_splits(splits: pd.DataFrame, *, measure: str = "auc") -> pd.DataFrame:
@@ -26,6 +27,7 @@ def summarise_splits(splits: pd.DataFrame, *, measure: str = "auc") -> pd.DataFr
         range says what one split might have shown. It is no confidence interval: the same
         patients come back in every split.
     """
+    splits = _checked(splits, measure)
     grouped = splits.groupby("model", sort=False)[measure]
     low, high = (grouped.quantile(q) for q in (0.025, 0.975))
     return pd.DataFrame(
@@ -64,6 +66,7 @@ def split_differences(
     ValueError
         If there are fewer than two models or splits.
     """
+    splits = _checked(splits, measure)
     wide = splits.pivot(index="split", columns="model", values=measure)
     wide = wide[list(dict.fromkeys(splits["model"]))]
     if min(wide.shape) < 2:
@@ -78,3 +81,21 @@ def split_differences(
         ahead = float((difference > 0).mean() + 0.5 * (difference == 0).mean())
         rows.append([a, b, found.value, found.low, found.high, ahead])
     return pd.DataFrame(rows, columns=["a", "b", "difference", "low", "high", "a_ahead"])
+
+
+def _checked(splits: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """The table, once every split has one finite value of each model."""
+    kinds = {"split": groups, "model": groups, measure: numbers}
+    kinds |= {"n_train": numbers, "n_test": numbers}
+    named = splits.reset_index(drop=True)
+    if {"split", "model"} <= set(named.columns):
+        named = named.set_index("split " + named["split"].astype(str) + ", " + named["model"])
+    checked(**of_table(named, **kinds))
+    counts = splits.groupby("model", sort=False)["split"].nunique()
+    if counts.nunique() > 1:
+        fewest = counts.idxmin()
+        raise ColumnError(
+            f"split: model {fewest} has {counts.min()} splits, others {counts.max()}; "
+            "compare models on the same splits"
+        )
+    return splits

@@ -14,7 +14,8 @@ import pandas as pd
 from scipy.stats import chi2
 
 from npc_helpers.statistics.concordance import c_index, compare_c_index
-from npc_helpers.statistics.estimate import Estimate, aligned, format_p
+from npc_helpers.statistics.estimate import Estimate, format_p
+from npc_helpers.statistics.gate import checked, each, flags, groups, numbers, of_table, times
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,14 @@ def log_rank(time, event, group) -> ChiSquared:
     """
     from lifelines.statistics import multivariate_logrank_test  # slow to import
 
-    time, event = aligned(time=time, event=event)
-    group = np.asarray(group)
-    groups = len(pd.unique(group))
-    if groups < 2:
+    time, event, group = checked(time=times(time), event=flags(event), group=groups(group))
+    levels = len(pd.unique(group))
+    if levels < 2:
         raise ValueError("everybody is in one group, so there is nothing to compare")
     if not event.any():
         raise ValueError("nobody progressed: survival does not differ, and cannot be tested")
     found = multivariate_logrank_test(time, group, event)
-    return ChiSquared(float(found.test_statistic), groups - 1, float(found.p_value))
+    return ChiSquared(float(found.test_statistic), levels - 1, float(found.p_value))
 
 
 def survival_table(
@@ -82,8 +82,7 @@ def survival_table(
     """
     from lifelines import KaplanMeierFitter
 
-    time, event = aligned(time=time, event=event)
-    group = np.asarray(group)
+    time, event, group = checked(time=times(time), event=flags(event), group=groups(group))
     rows = []
     for name in pd.unique(group):
         mine = group == name
@@ -95,33 +94,6 @@ def survival_table(
             found = [float(curve.predict(month)), *bounds.loc[last]] if at_risk else [np.nan] * 3
             rows.append([name, month, at_risk, *found])
     return pd.DataFrame(rows, columns=["group", "months", "at_risk", "survival", "low", "high"])
-
-
-def clinical_covariates(patients: pd.DataFrame) -> pd.DataFrame:
-    """Code what is known without a network, one degree of freedom each.
-
-    Parameters
-    ----------
-    patients : DataFrame
-        t_stage, n_stage, age_years, sex, treatment.
-
-    Returns
-    -------
-    DataFrame
-        ``T`` and ``N`` (as numbers), ``age_decades``, ``male``, ``induction`` and ``concurrent``
-        chemotherapy (0 or 1), in the index of `patients`.
-    """
-    treatment = patients["treatment"]
-    return pd.DataFrame(
-        {
-            "T": patients["t_stage"].str[1].astype(float),
-            "N": patients["n_stage"].str[1].astype(float),
-            "age_decades": patients["age_years"].astype(float) / 10,
-            "male": (patients["sex"] == "M").astype(float),
-            "induction": treatment.str.startswith("IC").astype(float),
-            "concurrent": treatment.str.contains("CCRT").astype(float),
-        }
-    )
 
 
 @dataclass(frozen=True)
@@ -149,6 +121,12 @@ class CoxModel:
         covariates = self._data[list(self.table.index)].to_numpy()
         return self._data["_time"].to_numpy(), self._data["_event"].to_numpy() == 1, covariates
 
+    def _columns(self, covariates: pd.DataFrame) -> pd.DataFrame:
+        """The covariates of the fit, checked, in its order (n, k)."""
+        kinds = dict.fromkeys(self.table.index, numbers)
+        values = checked(**of_table(covariates, **kinds))
+        return pd.DataFrame(dict(zip(kinds, values, strict=True)), covariates.index)
+
     @property
     def events_per_coefficient(self) -> float:
         """Below about 10 a model describes its own patients better than others."""
@@ -156,13 +134,13 @@ class CoxModel:
 
     def risk_score(self, covariates: pd.DataFrame) -> pd.Series:
         """Linear predictor, centred at the patients of the fit; higher is worse."""
-        columns = covariates[list(self.table.index)]
+        columns = self._columns(covariates)
         score = (columns - self._data[columns.columns].mean()) @ self.table["coefficient"]
         return score.rename("risk_score")
 
     def p_event(self, covariates: pd.DataFrame, *, at: Sequence[float]) -> pd.DataFrame:
         """Probability of progression by the months `at`: (patients, months)."""
-        columns = covariates[list(self.table.index)]
+        columns = self._columns(covariates)
         survival = self._fitter.predict_survival_function(columns, times=list(at))
         found = 1 - survival.T
         return found.set_axis(covariates.index).set_axis(list(at), axis=1).clip(0, 1)
@@ -193,9 +171,10 @@ def fit_cox(time, event, covariates: pd.DataFrame, *, confidence: float = 0.95) 
         If nobody progressed, a value is missing, or the fit does not converge (a covariate that
         separates who progressed from who did not, or repeats another).
     """
-    columns = {str(name): values for name, values in covariates.items()}
-    time, event, *values = aligned(time=time, event=event, **columns)
-    data = pd.DataFrame(dict(zip(columns, values, strict=True)))
+    time, event, *values = checked(
+        time=times(time), event=flags(event), **each(covariates, numbers, "covariate {}")
+    )
+    data = pd.DataFrame(dict(zip(map(str, covariates), values, strict=True)))
     constant = [name for name in data if data[name].nunique() < 2]
     if len(constant) == len(data.columns):
         raise ValueError("no covariate varies between these patients")
@@ -281,10 +260,15 @@ def added_value(
     ValueError
         As `fit_cox`, or if the score does not vary.
     """
-    spread = float(score.std())
-    if not spread > 0:
+    *_, values = checked(
+        time=times(time),
+        event=flags(event),
+        **each(covariates, numbers, "covariate {}"),
+        score=numbers(score),
+    )
+    if np.ptp(values) == 0:
         raise ValueError("the score is the same for every patient; it cannot add anything")
-    more = covariates.assign(score=(score - score.mean()) / spread)
+    more = covariates.assign(score=(values - values.mean()) / values.std(ddof=1))
     without = fit_cox(time, event, covariates, confidence=confidence)
     full = fit_cox(time, event, more, confidence=confidence)
     gain = max(0.0, 2 * (full.log_likelihood - without.log_likelihood))

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from npc_helpers.statistics.estimate import format_p
+from npc_helpers.statistics.gate import ColumnError, checked, groups, numbers_or_missing, of_table
 
 CATEGORIES = {
     "sex": "Sex",
@@ -19,13 +20,17 @@ CATEGORIES = {
 }
 
 
+NOT_ESTIMABLE = "–"
+
+
 def table_one(cohort: pd.DataFrame, *, by: str = "split") -> pd.DataFrame:
     """Describe two groups of patients.
 
     Parameters
     ----------
     cohort : DataFrame
-        One row per patient with age_years and the categories of Table 1.
+        One row per patient with age_years and the categories of Table 1. A blank is no level:
+        it is counted in a row ``missing`` and left out of shares and tests.
     by : str
         Column that holds the two groups.
 
@@ -34,55 +39,98 @@ def table_one(cohort: pd.DataFrame, *, by: str = "split") -> pd.DataFrame:
     DataFrame
         Rows (characteristic, level); columns: one per group, ``P`` (Welch's t test for age,
         Pearson's chi-squared without correction for categories) and ``SMD`` (standardised mean
-        difference; Yang and Dalton 2012 for categories).
+        difference, see `categorical_smd`); a dash where there is nothing to compare.
 
     Raises
     ------
-    ValueError
-        If `by` does not hold exactly two groups of at least two patients.
+    ColumnError
+        If `by` does not hold exactly two groups of at least two patients, or an age is no number.
     """
-    groups = sorted(cohort[by].dropna().unique(), reverse=True)
-    if len(groups) != 2:
-        raise ValueError(f"column {by} holds {len(groups)} groups ({groups}); Table 1 needs two")
-    parts = [cohort[cohort[by] == group] for group in groups]
-    for group, part in zip(groups, parts, strict=True):
+    checked(**of_table(cohort, **{by: groups}))
+    names = sorted(cohort[by].unique(), reverse=True)
+    if len(names) != 2:
+        raise ColumnError(f"column {by} holds {len(names)} groups ({names}); Table 1 needs two")
+    parts = [cohort[cohort[by] == name] for name in names]
+    for name, part in zip(names, parts, strict=True):
         if len(part) < 2:
-            raise ValueError(f"{group} has 1 patient; a standard deviation needs at least two")
-    rows = [_age_row(parts)]
+            raise ColumnError(f"{name} has 1 patient; a standard deviation needs at least two")
+    rows = _age_rows(parts)
     for column, title in CATEGORIES.items():
         rows += _category_rows(column, title, parts)
-    names = [f"{group} (n = {len(part)})" for group, part in zip(groups, parts, strict=True)]
-    columns = ["characteristic", "level", *names, "P", "SMD"]
+    titles = [f"{name} (n = {len(part)})" for name, part in zip(names, parts, strict=True)]
+    columns = ["characteristic", "level", *titles, "P", "SMD"]
     return pd.DataFrame(rows, columns=columns).set_index(["characteristic", "level"])
 
 
-def _age_row(parts) -> list:
-    ages = [part["age_years"].astype(float) for part in parts]
-    p = stats.ttest_ind(*ages, equal_var=False).pvalue
-    pooled = math.sqrt(sum(age.var() for age in ages) / 2)
-    difference = abs(ages[0].mean() - ages[1].mean()) / pooled
-    cells = [f"{age.mean():.1f} ± {age.std():.1f}" for age in ages]
-    return ["Age, years", "mean ± SD", *cells, format_p(p), f"{difference:.2f}"]
+def _age_rows(parts) -> list[list]:
+    ages = [checked(**of_table(part, age_years=numbers_or_missing))[0] for part in parts]
+    present = [age[~np.isnan(age)] for age in ages]
+    cells, p, smd = [NOT_ESTIMABLE] * 2, NOT_ESTIMABLE, NOT_ESTIMABLE
+    if min(map(len, present)) > 1:
+        cells = [f"{age.mean():.1f} ± {age.std(ddof=1):.1f}" for age in present]
+        spread = math.sqrt(sum(age.var(ddof=1) for age in present) / 2)
+        smd = _printed(_ratio(abs(present[0].mean() - present[1].mean()), spread))
+        if spread > 0:
+            p = format_p(stats.ttest_ind(*present, equal_var=False).pvalue)
+    rows = [["Age, years", "mean ± SD", *cells, p, smd]]
+    return rows + _missing_row("Age, years", ages, present)
 
 
 def _category_rows(column: str, title: str, parts) -> list[list]:
-    counts = pd.DataFrame([part[column].value_counts() for part in parts]).fillna(0).T.sort_index()
-    observed = counts.to_numpy(dtype=float)
-    observed = observed[observed.sum(axis=1) > 0]
-    p = stats.chi2_contingency(observed, correction=False).pvalue if len(observed) > 1 else 1.0
-    smd = categorical_smd(observed[:, 0], observed[:, 1])
+    values = [part[column] for part in parts]
+    present = [v[v.notna() & (v.astype(str).str.strip() != "")] for v in values]
+    counts = pd.DataFrame([v.value_counts() for v in present]).fillna(0).T.sort_index()
+    observed = counts.to_numpy(dtype=float)  # (levels, 2)
+    p, smd = NOT_ESTIMABLE, NOT_ESTIMABLE
+    if all(map(len, present)):
+        smd = _printed(categorical_smd(observed[:, 0], observed[:, 1]))
+        if len(observed) > 1:
+            p = format_p(stats.chi2_contingency(observed, correction=False).pvalue)
     rows = []
     for position, (level, pair) in enumerate(counts.iterrows()):
-        cells = [f"{int(n)} ({n / len(part):.0%})" for n, part in zip(pair, parts, strict=True)]
-        tests = [format_p(p), f"{smd:.2f}"] if position == 0 else ["", ""]
-        rows.append([title, level, *cells, *tests])
-    return rows
+        cells = [f"{int(n)} ({n / max(len(v), 1):.0%})" for n, v in zip(pair, present, strict=True)]
+        rows.append([title, level, *cells, *([p, smd] if position == 0 else ["", ""])])
+    return rows + _missing_row(title, values, present)
+
+
+def _missing_row(title: str, values, present) -> list[list]:
+    absent = [len(all_) - len(some) for all_, some in zip(values, present, strict=True)]
+    return [[title, "missing", *map(str, absent), "", ""]] if any(absent) else []
 
 
 def categorical_smd(first: np.ndarray, second: np.ndarray) -> float:
-    """Standardised difference of two distributions over the same levels (counts)."""
-    a, b = first / first.sum(), second / second.sum()
-    a, b = a[1:], b[1:]
-    spread = (np.diag(a) - np.outer(a, a) + np.diag(b) - np.outer(b, b)) / 2
+    """Standardised difference of two distributions over the same levels.
+
+    The Mahalanobis distance √(d' S⁻ d) of the shares of all levels: d is their difference, S the
+    mean of the two multinomial covariance matrices, S⁻ its pseudo-inverse, so that no level has
+    to be left out and their order does not matter (Yang and Dalton, SAS Global Forum 2012, 335).
+
+    Parameters
+    ----------
+    first, second : array-like, shape (levels,)
+        Numbers of patients of either group.
+
+    Returns
+    -------
+    float
+        Infinite if a set of levels holds all of one group and nobody of the other.
+    """
+    a, b = (np.asarray(counts, dtype=float) for counts in (first, second))
+    a, b = a / a.sum(), b / b.sum()  # (levels,)
+    spread = (np.diag(a) - np.outer(a, a) + np.diag(b) - np.outer(b, b)) / 2  # (levels, levels)
     difference = a - b
-    return float(math.sqrt(max(difference @ np.linalg.pinv(spread) @ difference, 0)))
+    inverse = np.linalg.pinv(spread, rcond=1e-10, hermitian=True)
+    outside = difference - spread @ inverse @ difference  # what no spread within groups explains
+    if np.abs(outside).max(initial=0) > 1e-8:
+        return math.inf
+    return float(math.sqrt(max(difference @ inverse @ difference, 0)))
+
+
+def _ratio(difference: float, spread: float) -> float:
+    if spread > 0:
+        return difference / spread
+    return math.inf if difference > 0 else 0.0
+
+
+def _printed(smd: float) -> str:
+    return "∞" if math.isinf(smd) else f"{smd:.2f}"

@@ -22,9 +22,17 @@ import pandas as pd
 
 from npc_helpers.statistics.estimate import (
     Estimate,
-    aligned,
     interval_on_logit_scale,
     plain_interval,
+)
+from npc_helpers.statistics.gate import (
+    checked,
+    each,
+    flags,
+    index_of,
+    numbers,
+    probabilities,
+    times,
 )
 from npc_helpers.statistics.roc import roc_auc
 
@@ -55,8 +63,8 @@ def ipcw_weights(time, event, *, horizon: float) -> pd.DataFrame:
     ValueError
         If a value is missing, the lengths differ, or nobody was observed beyond the horizon.
     """
-    index = time.index if isinstance(time, pd.Series) else None
-    time, event = _checked(time, event)
+    index = index_of(time)
+    time, event = checked(time=times(time), event=flags(event))
     case, control = _weights(time, event, horizon, np.ones((1, len(time))))
     return pd.DataFrame({"case": case[0], "control": control[0]}, index=index)
 
@@ -87,11 +95,10 @@ def auc_at_horizon(
     ValueError
         If there are fewer than two cases or two patients observed beyond the horizon.
     """
-    time, event = _checked(time, event)
-    (score,) = aligned(risk_score=risk_score)
+    time, event, score = checked(
+        time=times(time), event=flags(event), risk_score=numbers(risk_score)
+    )
     case, control = _at(time, event, horizon)
-    if len(score) != len(time):
-        raise ValueError(f"columns differ in length: {len(score)} scores, {len(time)} times")
     values = _auc(time, event, score, horizon, _leave_one_out(len(time)))
     value, variance = _jackknife(values)
     if variance < 1e-15 or value in (0.0, 1.0):
@@ -138,11 +145,13 @@ def cumulative_dynamic_auc(
     ValueError
         As `auc_at_horizon`, or if no horizon can be estimated.
     """
-    checked_time, checked_event = _checked(time, event)
+    time, event, score = checked(
+        time=times(time), event=flags(event), risk_score=numbers(risk_score)
+    )
     rows = []
-    for horizon in _possible(checked_time, checked_event, at, fewest):
-        case, control = _at(checked_time, checked_event, horizon)
-        found = auc_at_horizon(time, event, risk_score, horizon=horizon, confidence=confidence)
+    for horizon in _possible(time, event, at, fewest):
+        case, control = _at(time, event, horizon)
+        found = auc_at_horizon(time, event, score, horizon=horizon, confidence=confidence)
         rows.append([horizon, int(case.sum()), int(control.sum()), *_bounds(found)])
     return pd.DataFrame(rows, columns=["months", "cases", "controls", "auc", "low", "high"])
 
@@ -173,12 +182,11 @@ def brier_curve(time, event, p_event: pd.DataFrame, *, confidence: float = 0.95)
     ----------
     Graf et al., Stat Med 1999;18:2529. Kattan and Gerds, Diagn Progn Res 2018;2:7.
     """
-    time, event = _checked(time, event)
-    p_event = _probabilities(p_event, len(time))
+    time, event, p_event = _with_probabilities(time, event, p_event)
     counts = _leave_one_out(len(time))
     rows = []
-    for horizon in _possible(time, event, p_event.columns):
-        score, reference = _brier(time, event, p_event[horizon].to_numpy(), horizon, counts)
+    for horizon in _possible(time, event, p_event):
+        score, reference = _brier(time, event, p_event[horizon], horizon, counts)
         brier = plain_interval(*_jackknife(score), confidence)
         scaled = plain_interval(*_jackknife(1 - score / reference), confidence)
         rows.append([horizon, *_bounds(brier), reference[0], *_bounds(scaled)])
@@ -225,13 +233,12 @@ def integrated_brier(
     ValueError
         As `brier_curve`, or if fewer than two horizons can be estimated.
     """
-    time, event = _checked(time, event)
-    p_event = _probabilities(p_event, len(time))
-    horizons = _possible(time, event, sorted(p_event.columns))
+    time, event, p_event = _with_probabilities(time, event, p_event)
+    horizons = _possible(time, event, sorted(p_event))
     if len(horizons) < 2:
         raise ValueError(f"an average over time needs two horizons; only {horizons} can be used")
     counts = _leave_one_out(len(time))
-    pairs = [_brier(time, event, p_event[h].to_numpy(), h, counts) for h in horizons]
+    pairs = [_brier(time, event, p_event[h], h, counts) for h in horizons]
     span = horizons[-1] - horizons[0]
     score, reference = (
         np.trapezoid(np.array(part), x=horizons, axis=0) / span for part in zip(*pairs, strict=True)
@@ -297,13 +304,11 @@ def _jackknife(values: np.ndarray) -> tuple[float, float]:
 # --- checks ------------------------------------------------------------------------------------
 
 
-def _checked(time, event) -> tuple[np.ndarray, np.ndarray]:
-    time, event = aligned(time=time, event=event)
-    if not np.isin(event, (0, 1)).all():
-        raise ValueError("event must hold True or False (1 or 0) only")
-    if (time < 0).any():
-        raise ValueError("a time is negative; look for dates in the wrong order")
-    return time, event.astype(bool)
+def _with_probabilities(time, event, p_event: pd.DataFrame):
+    """Time (n,), event (n,), and the probabilities (n,) of each horizon."""
+    columns = each(p_event, probabilities, "p_event by {}")
+    time, event, *values = checked(time=times(time), event=flags(event), **columns)
+    return time, event, dict(zip(p_event, values, strict=True))
 
 
 def _at(time, event, horizon) -> tuple[np.ndarray, np.ndarray]:
@@ -334,16 +339,6 @@ def _possible(time, event, horizons, fewest: int = FEWEST) -> list[float]:
             stacklevel=3,
         )
     return possible
-
-
-def _probabilities(p_event, n: int) -> pd.DataFrame:
-    table = pd.DataFrame(p_event)
-    values = table.to_numpy(dtype=float)
-    if len(table) != n:
-        raise ValueError(f"p_event has {len(table)} rows for {n} patients")
-    if not ((values >= 0) & (values <= 1)).all():
-        raise ValueError("p_event must lie between 0 and 1: probabilities of progression")
-    return table
 
 
 def _bounds(estimate: Estimate) -> tuple[float, float, float]:

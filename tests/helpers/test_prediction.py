@@ -83,9 +83,9 @@ def test_unknown_weights_are_refused():
 @pytest.mark.parametrize(
     ("p", "message"),
     [
-        ([0.5] * 5, "5 probabilities for 6 images"),
+        ([0.5] * 5, "patient_id 6, p_high_risk 5"),
         ([0.5] * 5 + [1.2], "between 0 and 1"),
-        ([0.5] * 5 + [np.nan], "between 0 and 1"),
+        ([0.5] * 5 + [np.nan], "patient B, pre t2w, slice 1 has no value"),
     ],
 )
 def test_bad_probabilities_are_refused(p, message):
@@ -128,7 +128,7 @@ def test_stage_iva_and_above_is_the_high_risk():
 
 def test_a_missing_stage_is_not_low_risk():
     stages = pd.DataFrame({"patient_id": ["V", "W"], "stage_8th": ["III", None]})
-    with pytest.raises(ValueError, match="W has no stage_8th"):
+    with pytest.raises(ValueError, match="stage_8th: patient W has no value"):
         prediction.tnm_risk(stages)
 
 

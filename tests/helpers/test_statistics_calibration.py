@@ -79,7 +79,7 @@ def test_curve_follows_the_planted_bend():
         ([1, 0], [1.2, 0.3], "between 0 and 1"),
         ([1, 0, 1], [0.5, 0.5, 0.5], "all probabilities are equal"),
         ([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9], "separate the classes"),
-        ([0, 1], [0.1, np.nan], "1 missing"),
+        ([0, 1], [0.1, np.nan], "p_high_risk: row 1 .* has no value"),
     ],
 )
 def test_refusals_say_why(label, p, message):

@@ -238,9 +238,9 @@ def test_direction_is_higher_is_worse():
     ("time", "event", "message"),
     [
         ([1, 2, 3], [1, 0], "differ in length"),
-        ([1, np.nan, 3], [1, 0, 1], "time has 1 missing"),
+        ([1, np.nan, 3], [1, 0, 1], "time: row 1 .* has no value"),
         ([1, 2, 3], [1, 2, 0], "True or False"),
-        ([1, 2, np.inf], [1, 1, 0], "a time is infinite"),
+        ([1, 2, np.inf], [1, 1, 0], "time: row 2 .* has infinity"),
     ],
 )
 def test_bad_input_is_named(time, event, message):
@@ -263,5 +263,5 @@ def test_options_are_checked():
 
 def test_a_comparison_names_the_model_at_fault():
     scores = {"time": [3, 2, 1], 2: [1, np.nan, 3]}
-    with pytest.raises(ValueError, match="the column of 2 has 1 missing"):
+    with pytest.raises(ValueError, match="score of 2: row 1 .* has no value"):
         statistics.compare_c_index([1, 2, 3], [1, 1, 0], scores)

@@ -64,7 +64,7 @@ def test_interval_holds_its_level():
 @pytest.mark.parametrize(
     ("label", "p", "threshold", "message"),
     [
-        (LABEL, P * 2, 0.5, "model holds values outside 0 to 1"),
+        (LABEL, P * 2, 0.5, "probability of model: .* lies between 0 and 1"),
         (LABEL, P, 1.0, "thresholds must lie between"),
         (LABEL * 0, P, 0.5, "one class only"),
         (LABEL[:4], P, 0.5, "differ in length"),

@@ -117,7 +117,7 @@ def test_refusals_and_splits_that_cannot_be_judged():
     patients, features, risk = study(n=60, width=3)
     with pytest.raises(ValueError, match="noise: no values for 1 patients, P005"):
         repeated.repeated_splits(patients, {"noise": features["noise"].drop("P005")}, n_splits=1)
-    with pytest.raises(ValueError, match="values are missing"):
+    with pytest.raises(ValueError, match="x: patient P001 has no value"):
         repeated.repeated_splits(
             patients, features, others={"x": risk.mask(risk.index == "P001")}, n_splits=1
         )

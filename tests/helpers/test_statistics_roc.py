@@ -214,7 +214,7 @@ def test_patients_in_another_order_are_noticed():
     ("label", "score", "message"),
     [
         ([1, 0, 1], [1, 2], "differ in length"),
-        ([1, 0, 1], [1, np.nan, 2], "risk_score has 1 missing"),
+        ([1, 0, 1], [1, np.nan, 2], "risk_score: row 1 .* has no value"),
         ([1, 0, 2], [1, 2, 3], "True or False"),
     ],
 )
@@ -245,6 +245,13 @@ def test_estimate_is_manuscript_text():
 def test_p_values_are_never_printed_as_zero():
     assert format_p(1e-9) == "< 0.001"
     assert format_p(0.0421) == "0.042"
+    assert format_p(0.0499) == "0.0499" and format_p(0.05001) == "0.05001"  # on which side of 0.05
+    assert format_p(0.05) == "0.050"
+    assert format_p(0.9996) == "> 0.999" and format_p(1.0) == "1.000"
+    assert format_p(math.nan) == "not estimable"
+    table = pd.DataFrame({"a": ["x"], "difference": [0.12345], "p": [1e-12], "p_holm": [0.0499]})
+    printed = statistics.with_printed_p(table)
+    assert printed.to_csv(index=False).splitlines()[1] == "x,0.12345,< 0.001,0.0499"
 
 
 def test_area_is_the_mann_whitney_statistic():
@@ -256,5 +263,5 @@ def test_area_is_the_mann_whitney_statistic():
 
 def test_a_comparison_names_the_model_at_fault():
     scores = {"high_risk": [3, 2, 1, 0], 2: [1, np.nan, 3, 4]}
-    with pytest.raises(ValueError, match="the column of 2 has 1 missing"):
+    with pytest.raises(ValueError, match="score of 2: row 1 .* has no value"):
         statistics.compare_auc([1, 0, 1, 0], scores)

@@ -1,0 +1,365 @@
+"""The one gate for outcomes and scores: every column of a call is checked here, and only here.
+
+A function says what each of its columns is, and gets plain arrays back::
+
+    time, event, score = checked(time=times(time), event=flags(event), score=numbers(score))
+
+All columns must belong to the same patients in the same order, one row each. What cannot be used
+is refused with the name of the column, the first patient concerned, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+PATIENT = "patient_id"
+
+
+class ColumnError(ValueError):
+    """A column cannot be used; the message names column and patient and says what to do."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as it was handed over, and what it has to be.
+
+    Attributes
+    ----------
+    values : array-like, shape (n,)
+    read : callable
+        Turns the values into a plain array; refuses through its second argument (column, rows).
+    names : sequence, optional
+        What the rows are called in messages; by default the index of a Series.
+    may_be_missing : bool
+    """
+
+    values: object
+    read: Callable[[np.ndarray, _Refusal], np.ndarray]
+    names: Sequence | None = None
+    may_be_missing: bool = False
+
+
+# --- what a column can be ------------------------------------------------------------------------
+
+
+def times(values) -> Column:
+    """Time to an event or to the last review: finite, not negative."""
+    return Column(values, _read_times)
+
+
+def flags(values) -> Column:
+    """Yes or no, as True and False or 1 and 0: events, labels, calls."""
+    return Column(values, _read_flags)
+
+
+def numbers(values) -> Column:
+    """Finite numbers: scores, covariates, sizes."""
+    return Column(values, _read_numbers)
+
+
+def numbers_or_missing(values) -> Column:
+    """Finite numbers, or nothing, which becomes NaN."""
+    return Column(values, _read_numbers, may_be_missing=True)
+
+
+def probabilities(values) -> Column:
+    """Numbers from 0 to 1."""
+    return Column(values, _read_probabilities)
+
+
+def groups(values) -> Column:
+    """Names of groups, not blank."""
+    return Column(values, lambda plain, _: plain)
+
+
+def vectors(values) -> Column:
+    """Rows of finite numbers, shape (n, k), such as the features of each patient."""
+    matrix = np.asarray(values, dtype=float)
+    if matrix.ndim != 2:
+        raise ColumnError(f"features of shape {matrix.shape}; one row for each patient is needed")
+    whole = np.where(np.isfinite(matrix).all(axis=1), 0.0, np.nan)
+    return numbers(pd.Series(whole, index_of(values)) if index_of(values) is not None else whole)
+
+
+def one_of(*allowed: str) -> Callable[[object], Column]:
+    """Return the kind of column that holds nothing but the `allowed` words."""
+
+    def read(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
+        unknown = np.array([value not in allowed for value in plain.tolist()], dtype=bool)
+        refuse(unknown, f"has {{value!r}}; allowed are {', '.join(allowed)}. Correct it.")
+        return plain
+
+    return lambda values: Column(values, read)
+
+
+def each(columns: Mapping[str, object], kind, name: str = "score of {}") -> dict[str, Column]:
+    """Return the columns of a mapping or table, all of one kind, under names for `checked`."""
+    if not isinstance(columns, Mapping | pd.DataFrame):
+        raise ColumnError(
+            f"a mapping of names to columns is needed, for instance {{'Ensemble': score}}; "
+            f"found {type(columns).__name__}"
+        )
+    if len(set(map(str, columns.keys()))) < len(columns.keys()):
+        twice = pd.Series(list(map(str, columns.keys())))
+        raise ColumnError(
+            f"column {twice[twice.duplicated()].iloc[0]} is there twice; rename or drop one"
+        )
+    return {name.format(label): kind(values) for label, values in columns.items()}
+
+
+def of_table(
+    table: pd.DataFrame, rows: Sequence | None = None, **kinds: Callable[[object], Column]
+) -> dict[str, Column]:
+    """Return named columns of a table with one row per patient, for `checked`.
+
+    Messages call the rows by `rows`, by default the column patient_id where there is one, and
+    otherwise the index.
+
+    Raises
+    ------
+    ColumnError
+        If a column is not there.
+    """
+    absent = [name for name in kinds if name not in table.columns]
+    if absent:
+        raise ColumnError(
+            f"the table has no column {', '.join(absent)}; it needs {', '.join(kinds)}"
+        )
+    if rows is None and PATIENT in table.columns:
+        rows = table[PATIENT]
+    return {name: replace(kind(table[name]), names=rows) for name, kind in kinds.items()}
+
+
+def at_least(scores: Mapping[str, object], fewest: int) -> None:
+    """Refuse a comparison of too few models."""
+    if len(scores) < fewest:
+        needed = {1: "give the scores of at least one model"}
+        raise ColumnError(needed.get(fewest, "a comparison needs at least two models"))
+
+
+def two_classes(labels: np.ndarray, name: str = "high_risk") -> np.ndarray:
+    """Return `labels` (bool) if both classes occur, and refuse them otherwise."""
+    positives = int(labels.sum())
+    if positives in (0, len(labels)):
+        raise ColumnError(
+            f"{name} has one class only ({positives} of {len(labels)} are True), so there is "
+            "nothing to tell apart; check the split or the label"
+        )
+    return labels
+
+
+def index_of(values) -> pd.Index | None:
+    """Return the index of a Series or table, so that a result can carry it on."""
+    return values.index if isinstance(values, pd.Series | pd.DataFrame) else None
+
+
+# --- the gate ------------------------------------------------------------------------------------
+
+
+def checked(**columns: Column) -> list[np.ndarray]:
+    """Return the columns as plain arrays (n,) of the same patients in the same order.
+
+    Series are matched by position and must then have equal indices: that patients had come in
+    another order would go unnoticed otherwise.
+
+    Returns
+    -------
+    list of ndarray
+        In the order given: float for times, numbers and probabilities, bool for flags, as they
+        are for groups.
+
+    Raises
+    ------
+    ColumnError
+        If a value is missing, infinite, negative, out of range or coded otherwise, a patient is
+        there twice, or the columns differ in length, patients or order.
+    """
+    plain = {name: _plain(name, column.values) for name, column in columns.items()}
+    _same_patients({name: index_of(column.values) for name, column in columns.items()})
+    _same_length(plain)
+    rows = _Rows.of(columns, len(next(iter(plain.values()))))
+    rows.check_unique()
+    arrays = []
+    for name, column in columns.items():
+        missing = _missing(plain[name])
+        refuse = _Refusal(name, rows, plain[name])
+        if not column.may_be_missing:
+            refuse(missing, "has no value. Fill it in, or leave such patients out.")
+        arrays.append(column.read(_without_missing(plain[name], missing), refuse))
+    return arrays
+
+
+def _plain(name: str, values) -> np.ndarray:
+    """One-dimensional array; a masked or nullable value becomes None or NaN."""
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.where(np.ma.getmaskarray(values), None, values.data)
+    plain = np.asarray(values)
+    if plain.ndim != 1:
+        shape = " x ".join(map(str, plain.shape)) or "a single value"
+        raise ColumnError(f"{name} is no column ({shape}); give one value for each patient")
+    if not len(plain):
+        raise ColumnError(f"{name} is empty; there is no patient to estimate anything from")
+    return plain
+
+
+def _same_length(plain: Mapping[str, np.ndarray]) -> None:
+    lengths = {name: len(values) for name, values in plain.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} {n}" for name, n in lengths.items())
+        raise ColumnError(f"columns differ in length ({listed}); give one value for each patient")
+
+
+def _same_patients(indices: Mapping[str, pd.Index | None]) -> None:
+    indices = {name: index for name, index in indices.items() if index is not None}
+    if not indices:
+        return
+    first, *others = indices
+    for other in others:
+        a, b = indices[first], indices[other]
+        if a.equals(b):
+            continue
+        strangers = [*a.difference(b, sort=False), *b.difference(a, sort=False)]
+        if strangers:
+            kept = first if strangers[0] in a else other
+            what = f"patient {strangers[0]} is in {kept} only"
+        else:
+            row = int(np.flatnonzero(a != b)[0])
+            what = f"row {row} is patient {a[row]} in {first}, patient {b[row]} in {other}"
+        raise ColumnError(
+            f"{first} and {other} have different patients or orders: {what}. "
+            f"Use .reindex(...) so that both follow the same index."
+        )
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What the rows are called: patients by their names, otherwise rows by their numbers."""
+
+    names: Sequence | None
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Column], n: int) -> _Rows:
+        given = [column.names for column in columns.values()]
+        given += [index_of(column.values) for column in columns.values()]
+        for names in given:
+            if names is not None and len(names) == n and not isinstance(names, pd.RangeIndex):
+                return cls(list(names))
+        return cls(None)
+
+    def __getitem__(self, row: int) -> str:
+        return f"row {row} (counted from 0)" if self.names is None else f"patient {self.names[row]}"
+
+    def check_unique(self) -> None:
+        if self.names is None:
+            return
+        names = pd.Series(self.names, dtype=object)
+        blank = np.flatnonzero(_missing(names.to_numpy()))
+        if len(blank):
+            raise ColumnError(f"row {blank[0]} (counted from 0) has no {PATIENT}. Fill it in.")
+        if names.duplicated().any():
+            twice = names[names.duplicated()].iloc[0]
+            raise ColumnError(
+                f"{PATIENT}: patient {twice} has {int((names == twice).sum())} rows. Keep one."
+            )
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """Raises if a row of a column is wrong; `what` may mention the ``{value}`` found there."""
+
+    name: str
+    rows: _Rows
+    plain: np.ndarray
+
+    def __call__(self, wrong: np.ndarray, what: str) -> None:
+        positions = np.flatnonzero(wrong)
+        if not len(positions):
+            return
+        value = self.plain[positions[0]]
+        value = value.item() if isinstance(value, np.generic) else value
+        more = f" (and {len(positions) - 1} more)" if len(positions) > 1 else ""
+        raise ColumnError(
+            f"{self.name}: {self.rows[positions[0]]}{more} {what.format(value=value)}"
+        )
+
+    def all_are(self, *values: float) -> bool:
+        """Whether the column holds nothing but these numbers."""
+        return set(pd.unique(self.plain).tolist()) <= set(values)
+
+
+def _missing(plain: np.ndarray) -> np.ndarray:
+    if plain.dtype.kind in "biu":
+        return np.zeros(len(plain), dtype=bool)
+    missing = pd.isna(plain)
+    if plain.dtype.kind in "OUS":
+        missing |= [isinstance(value, str) and not value.strip() for value in plain.tolist()]
+    return missing
+
+
+def _without_missing(plain: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    if not missing.any():
+        return plain
+    filled = plain.astype(object)
+    filled[missing] = np.nan
+    return filled
+
+
+def _read_numbers(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
+    if plain.dtype.kind in "Mm":
+        refuse(~np.isnat(plain), "has a date or a duration. Give a number, for instance months.")
+    if plain.dtype.kind not in "biuf":
+        refuse(
+            ~_instances(plain, bool, int, float, np.number, np.bool_),
+            "has {value!r}, which is no number. Convert the column.",
+        )
+    values = plain.astype(float)
+    refuse(np.isinf(values), "has infinity. Give a finite number.")
+    return values
+
+
+def _read_times(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
+    if plain.dtype.kind in "bO":
+        yes_or_no = _instances(plain, bool, np.bool_)
+        refuse(yes_or_no, "has {value}, which is no time. Were time and event exchanged?")
+    values = _read_numbers(plain, refuse)
+    refuse(values < 0, "has {value}; a time is not negative. Look for dates in the wrong order.")
+    return values
+
+
+def _read_probabilities(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
+    values = _read_numbers(plain, refuse)
+    outside = ~((values >= 0) & (values <= 1))
+    refuse(outside, "has {value}; a probability lies between 0 and 1. Divide a percentage by 100.")
+    return values
+
+
+def _read_flags(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
+    if plain.dtype.kind not in "biuf":
+        refuse(
+            _instances(plain, str, bytes),
+            "has {value!r}, which is text. True or False is needed: compare the column with the "
+            "word that means yes, for instance `column == 'yes'`.",
+        )
+    values = _read_numbers(plain, refuse)
+    wrong = ~np.isin(values, (0, 1))
+    if refuse.all_are(1, 2):
+        refuse(
+            wrong,
+            "has 2: the column is coded 1 and 2, as R and SPSS may do. True or False (1 or 0) is "
+            "needed: give `column == 2`.",
+        )
+    refuse(
+        wrong,
+        "has {value}. True or False (1 or 0) is needed. If these are months, two columns were "
+        "exchanged; compare a score with a cutoff first, for instance `risk_score > 0.5`.",
+    )
+    return values == 1
+
+
+def _instances(plain: np.ndarray, *kinds: type) -> np.ndarray:
+    """Which values are of one of these types."""
+    return np.fromiter((isinstance(value, kinds) for value in plain.tolist()), bool, len(plain))
