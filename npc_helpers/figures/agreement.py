@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from npc_helpers.figures.style import SERIES, colour, in_house_style, new_figure
 from npc_helpers.statistics import bland_altman
+from npc_helpers.statistics.gate import checked, images, numbers, of_table
 
 
 @in_house_style
@@ -27,10 +28,12 @@ def agreement_figure(agreement: pd.DataFrame, *, pixel_mm: float) -> Figure:
         Left, the number of images by overlap; right, the difference of areas (first minus second
         reader) against their mean in cm², with bias and 95% limits of agreement.
     """
+    columns = of_table(agreement, images(agreement), iou=numbers, area_a=numbers, area_b=numbers)
+    iou, *areas = checked(**columns)
     figure = new_figure(9, 3.6)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.3))
-    left.hist(agreement["iou"], bins=np.linspace(0, 1, 21), color=SERIES[0], alpha=0.85)
-    median = float(agreement["iou"].median())
+    left.hist(iou, bins=np.linspace(0, 1, 21), color=SERIES[0], alpha=0.85)
+    median = float(np.median(iou))
     left.axvline(median, color=colour("ink"), linestyle="--", linewidth=1.2)
     left.annotate(
         f"median {median:.2f}", (median, 1), xycoords=("data", "axes fraction"),
@@ -38,7 +41,7 @@ def agreement_figure(agreement: pd.DataFrame, *, pixel_mm: float) -> Figure:
     )  # fmt: skip
     left.set(title="Overlap", xlabel="intersection over union", ylabel="images", xlim=(0, 1))
 
-    first, second = (agreement[name] * pixel_mm**2 / 100 for name in ("area_a", "area_b"))
+    first, second = (area * pixel_mm**2 / 100 for area in areas)
     limits = bland_altman(first, second)
     right.plot((first + second) / 2, first - second, "o", color=SERIES[0], ms=3, alpha=0.35)
     for name, style in (("bias", "-"), ("low", "--"), ("high", "--")):

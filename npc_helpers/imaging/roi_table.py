@@ -195,8 +195,17 @@ def _misfits(table: pd.DataFrame, stacks: Mapping) -> Iterator[str]:
 
 
 def rectangle_of(row) -> Rectangle:
-    """Return the rectangle of one row of an ROI table."""
-    return Rectangle(row.x0, row.y0, row.x1, row.y1)
+    """Return the rectangle of one row of an ROI table.
+
+    Raises
+    ------
+    ROIError
+        Naming the image, if an edge is no whole number.
+    """
+    try:
+        return Rectangle(row.x0, row.y0, row.x1, row.y1)
+    except ROIError as error:
+        raise ROIError(f"{_where(row)}: {error}") from error
 
 
 # --- where rectangles come from -----------------------------------------------------------------
@@ -450,21 +459,22 @@ def compare_readers(rois_a: pd.DataFrame, rois_b: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     ROIError
-        If the tables have no image in common, or one has an image twice.
+        If the tables have no image in common, or one has an image twice, or an edge is no whole
+        number.
     """
+    readings = []
     for name, table in (("first", rois_a), ("second", rois_b)):
         if table.duplicated(IMAGE).any():
             row = next(table[table.duplicated(IMAGE)].itertuples())
             raise ROIError(f"{_where(row)}: more than one rectangle in the {name} table.")
-    both = rois_a[INDEX].merge(rois_b[INDEX], on=IMAGE, suffixes=("_a", "_b"))
+        rectangles = [rectangle_of(row) for row in table.itertuples()]
+        readings.append(table[IMAGE].assign(rectangle=pd.Series(rectangles, table.index, object)))
+    both = readings[0].merge(readings[1], on=IMAGE, suffixes=("_a", "_b"))
     if both.empty:
         raise ROIError("the two ROI tables have no image in common.")
-    a, b = (
-        [Rectangle(*box) for box in both[[f"{edge}_{s}" for edge in BOX]].itertuples(index=False)]
-        for s in "ab"
-    )
+    a, b = both["rectangle_a"], both["rectangle_b"]
     return both[IMAGE].assign(
-        iou=[overlap(one, other) for one, other in zip(a, b, strict=True)],
-        area_a=[one.width * one.height for one in a],
-        area_b=[one.width * one.height for one in b],
+        iou=[overlap(first, second) for first, second in zip(a, b, strict=True)],
+        area_a=[rectangle.width * rectangle.height for rectangle in a],
+        area_b=[rectangle.width * rectangle.height for rectangle in b],
     )

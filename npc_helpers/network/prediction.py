@@ -7,17 +7,17 @@ import pandas as pd
 
 from npc_helpers.statistics.comparators import STAGE_ORDER, stage_ranks
 from npc_helpers.statistics.gate import (
+    IMAGE,
     ColumnError,
     at_least,
     checked,
     flags,
     groups,
+    images,
     of_table,
     probabilities,
     vectors,
 )
-
-IMAGE_COLUMNS = ["patient_id", "timepoint", "sequence", "slice_index"]
 
 
 def image_predictions(index: pd.DataFrame, p_high_risk, cohort: pd.DataFrame) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def image_predictions(index: pd.DataFrame, p_high_risk, cohort: pd.DataFrame) ->
         1, a patient of an image is not in `cohort`, or has no split or label there.
     """
     names, p = checked(
-        **of_table(index, _images(index), patient_id=groups), p_high_risk=probabilities(p_high_risk)
+        **of_table(index, images(index), patient_id=groups), p_high_risk=probabilities(p_high_risk)
     )
     strangers = sorted(set(names) - set(cohort["patient_id"]))
     if strangers:
@@ -52,17 +52,8 @@ def image_predictions(index: pd.DataFrame, p_high_risk, cohort: pd.DataFrame) ->
     with_images = cohort[cohort["patient_id"].isin(set(names))]
     side, label = checked(**of_table(with_images, split=groups, high_risk=flags))
     patients = pd.DataFrame({"split": side, "high_risk": label}, with_images["patient_id"])
-    table = index[IMAGE_COLUMNS].reset_index(drop=True)
+    table = index[IMAGE].reset_index(drop=True)
     return table.join(patients, on="patient_id").assign(p_high_risk=p)
-
-
-def _images(table: pd.DataFrame) -> list[str]:
-    """What messages call the images: patient, time point, sequence and slice."""
-    absent = [name for name in IMAGE_COLUMNS if name not in table]
-    if absent:
-        raise ColumnError(f"the table of images has no column {', '.join(absent)}")
-    rows = table[IMAGE_COLUMNS].itertuples(index=False)
-    return [f"{row[0]}, {row[1]} {row[2]}, slice {row[3]}" for row in rows]
 
 
 def patient_features(index: pd.DataFrame, features: np.ndarray) -> pd.DataFrame:
@@ -85,7 +76,7 @@ def patient_features(index: pd.DataFrame, features: np.ndarray) -> pd.DataFrame:
     ColumnError
         If there is not one row of finite features for each image, or an image is there twice.
     """
-    columns = of_table(index, _images(index), patient_id=groups)
+    columns = of_table(index, images(index), patient_id=groups)
     patients, _ = checked(**columns, features=vectors(features))
     features = np.asarray(features, dtype=float)
     names = [f"f{number:03d}" for number in range(features.shape[1])]
@@ -116,7 +107,7 @@ def patient_probability(predictions: pd.DataFrame, *, weights: str = "uniform") 
         image is none of probability 0), or an image is there twice.
     """
     columns = of_table(
-        predictions, _images(predictions), patient_id=groups, p_high_risk=probabilities
+        predictions, images(predictions), patient_id=groups, p_high_risk=probabilities
     )
     names, values = checked(**columns)
     p = pd.Series(values, predictions.index)

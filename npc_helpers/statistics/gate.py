@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 PATIENT = "patient_id"
+IMAGE = [PATIENT, "timepoint", "sequence", "slice_index"]
 
 
 class ColumnError(ValueError):
@@ -78,9 +79,11 @@ def groups(values) -> Column:
 
 def vectors(values) -> Column:
     """Rows of finite numbers, shape (n, k), such as the features of each patient."""
-    matrix = np.asarray(values, dtype=float)
+    matrix = np.asarray(values)
     if matrix.ndim != 2:
         raise ColumnError(f"features of shape {matrix.shape}; one row for each patient is needed")
+    if matrix.dtype.kind not in "biuf":
+        matrix = pd.DataFrame(matrix).apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
     whole = np.where(np.isfinite(matrix).all(axis=1), 0.0, np.nan)
     return numbers(pd.Series(whole, index_of(values)) if index_of(values) is not None else whole)
 
@@ -134,6 +137,14 @@ def of_table(
     return {name: replace(kind(table[name]), names=rows) for name, kind in kinds.items()}
 
 
+def images(table: pd.DataFrame) -> list[str]:
+    """What messages call the rows of a table with one row per image."""
+    absent = [name for name in IMAGE if name not in table]
+    if absent:
+        raise ColumnError(f"the table of images has no column {', '.join(absent)}")
+    return [f"{p}, {t} {s}, slice {i}" for p, t, s, i in table[IMAGE].itertuples(index=False)]
+
+
 def at_least(scores: Mapping[str, object], fewest: int) -> None:
     """Refuse a comparison of too few models."""
     if len(scores) < fewest:
@@ -182,7 +193,7 @@ def checked(**columns: Column) -> list[np.ndarray]:
     _same_patients({name: index_of(column.values) for name, column in columns.items()})
     _same_length(plain)
     rows = _Rows.of(columns, len(next(iter(plain.values()))))
-    rows.check_unique()
+    rows.check_unique(list(columns))
     arrays = []
     for name, column in columns.items():
         missing = _missing(plain[name])
@@ -253,7 +264,7 @@ class _Rows:
     def __getitem__(self, row: int) -> str:
         return f"row {row} (counted from 0)" if self.names is None else f"patient {self.names[row]}"
 
-    def check_unique(self) -> None:
+    def check_unique(self, columns: list[str]) -> None:
         if self.names is None:
             return
         names = pd.Series(self.names, dtype=object)
@@ -263,7 +274,8 @@ class _Rows:
         if names.duplicated().any():
             twice = names[names.duplicated()].iloc[0]
             raise ColumnError(
-                f"{PATIENT}: patient {twice} has {int((names == twice).sum())} rows. Keep one."
+                f"patient {twice} has {int((names == twice).sum())} rows in {', '.join(columns)}. "
+                "Keep one."
             )
 
 

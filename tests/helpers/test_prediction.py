@@ -16,7 +16,7 @@ def image_index(images_of):
         for (patient, sequence), images in images_of.items()
         for number in range(images)
     ]
-    return pd.DataFrame(rows, columns=prediction.IMAGE_COLUMNS)
+    return pd.DataFrame(rows, columns=prediction.IMAGE)
 
 
 COHORT = pd.DataFrame(
