@@ -43,9 +43,8 @@ def image_predictions(index: pd.DataFrame, p_high_risk, cohort: pd.DataFrame) ->
         If the lengths differ, an image is there twice, a probability is missing or outside 0 to
         1, a patient of an image is not in `cohort`, or has no split or label there.
     """
-    names, p = checked(
-        **of_table(index, images(index), patient_id=groups), p_high_risk=probabilities(p_high_risk)
-    )
+    columns = of_table(index, images(index), **dict.fromkeys(IMAGE, groups))
+    names, *_, p = checked(**columns, p_high_risk=probabilities(p_high_risk))
     strangers = sorted(set(names) - set(cohort["patient_id"]))
     if strangers:
         raise ColumnError(f"patients {', '.join(strangers[:5])} have images but no row in cohort")
@@ -76,8 +75,8 @@ def patient_features(index: pd.DataFrame, features: np.ndarray) -> pd.DataFrame:
     ColumnError
         If there is not one row of finite features for each image, or an image is there twice.
     """
-    columns = of_table(index, images(index), patient_id=groups)
-    patients, _ = checked(**columns, features=vectors(features))
+    columns = of_table(index, images(index), **dict.fromkeys(IMAGE, groups))
+    patients, *_ = checked(**columns, features=vectors(features))
     features = np.asarray(features, dtype=float)
     names = [f"f{number:03d}" for number in range(features.shape[1])]
     mean = pd.DataFrame(features, columns=names).groupby(patients).mean().round(5)
@@ -106,10 +105,8 @@ def patient_probability(predictions: pd.DataFrame, *, weights: str = "uniform") 
         If the weights have another name, a probability is missing or outside 0 to 1 (a missing
         image is none of probability 0), or an image is there twice.
     """
-    columns = of_table(
-        predictions, images(predictions), patient_id=groups, p_high_risk=probabilities
-    )
-    names, values = checked(**columns)
+    kinds = dict.fromkeys(IMAGE, groups) | {"p_high_risk": probabilities}
+    names, *_, values = checked(**of_table(predictions, images(predictions), **kinds))
     p = pd.Series(values, predictions.index)
     if weights == "uniform":
         weight = pd.Series(1.0, index=p.index)

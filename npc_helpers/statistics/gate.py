@@ -137,11 +137,10 @@ def of_table(
     return {name: replace(kind(table[name]), names=rows) for name, kind in kinds.items()}
 
 
-def images(table: pd.DataFrame) -> list[str]:
-    """What messages call the rows of a table with one row per image."""
-    absent = [name for name in IMAGE if name not in table]
-    if absent:
-        raise ColumnError(f"the table of images has no column {', '.join(absent)}")
+def images(table: pd.DataFrame) -> list[str] | None:
+    """What messages call the rows of a table with one row per image; None if it does not say."""
+    if not set(IMAGE) <= set(table.columns):
+        return None
     return [f"{p}, {t} {s}, slice {i}" for p, t, s, i in table[IMAGE].itertuples(index=False)]
 
 
