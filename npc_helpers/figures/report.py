@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from npc_helpers.statistics import with_printed_p
 from npc_helpers.study import atomic_path, mark
 
 NAME = re.compile(r"[a-z0-9_]+")
@@ -92,15 +93,24 @@ class Report:
         self._add(f'<figure><img src="{source}" alt="{text}">', caption, "</figure>", "figcaption")
 
     def add_table(self, name: str, table: pd.DataFrame, caption: str, *, decimals: int = 3) -> None:
-        """Write ``tables/name.csv`` (all digits) and ``.tex``, and put the table on the page."""
+        """Write ``tables/name.csv`` (all digits) and ``.tex``, and put the table on the page.
+
+        P values are printed as journals want them (`statistics.format_p`) in all three.
+        """
+        table = with_printed_p(table)
         with atomic_path(self._place("tables", name, "csv")) as temporary:
             mark.on_table(table).to_csv(temporary, index=False, lineterminator="\n")
         shown = table.round(decimals)
+        number = f"{{:.{decimals}f}}".format
         words = _latex(mark.on_caption(caption))
-        latex = shown.to_latex(index=False, escape=True, caption=words, label=f"tab:{name}")
+        latex = shown.to_latex(
+            index=False, escape=True, caption=words, label=f"tab:{name}", float_format=number
+        )
+        latex = re.sub(r"([<>]) (0\.)", r"$\1$ \2", latex)  # a bare < prints as another sign
         with atomic_path(self._place("tables", name, "tex")) as temporary:
             temporary.write_text(f"% {mark.text()}\n{latex}", encoding="utf-8")
-        self._add(f"<section>{shown.to_html(index=False, border=0)}", caption, "</section>", "p")
+        page = shown.to_html(index=False, border=0, float_format=number)
+        self._add(f"<section>{page}", caption, "</section>", "p")
 
     def write(self) -> Path:
         """Write ``report.html``; return its path."""

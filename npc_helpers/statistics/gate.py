@@ -217,10 +217,13 @@ def _plain(name: str, values) -> np.ndarray:
 
 
 def _same_length(plain: Mapping[str, np.ndarray]) -> None:
-    lengths = {name: len(values) for name, values in plain.items()}
-    if len(set(lengths.values())) > 1:
-        listed = ", ".join(f"{name} {n}" for name, n in lengths.items())
-        raise ColumnError(f"columns differ in length ({listed}); give one value for each patient")
+    (first, values), *others = plain.items()
+    for other, more in others:
+        if len(more) != len(values):
+            raise ColumnError(
+                f"columns differ in length ({first} {len(values)}, {other} {len(more)}); "
+                "give one value for each patient"
+            )
 
 
 def _same_patients(indices: Mapping[str, pd.Index | None]) -> None:

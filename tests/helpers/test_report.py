@@ -41,6 +41,18 @@ def test_tables_keep_their_digits(written):
     assert r"Pre \& Post" in latex and "0.812" in latex and r"\caption{All models, 95\% CI" in latex
 
 
+def test_p_values_are_printed_as_journals_want_them(tmp_path):
+    """Never 0.000000, and never .050 for what lies on one side of it."""
+    report = Report(tmp_path, title="")
+    pairs = pd.DataFrame({"a": ["x", "y"], "difference": [0.1, 0.05], "p": [1e-12, 0.0499]})
+    report.add_table("pairs", pairs.assign(p_holm=[0.2, 1.0]), "")
+    page = report.write().read_text(encoding="utf-8")
+    for suffix, small in (("csv", "< 0.001"), ("tex", "$<$ 0.001")):
+        text = (tmp_path / "tables" / f"pairs.{suffix}").read_text(encoding="utf-8")
+        assert small in text and "0.0499" in text and "1.000" in text and "0.0000" not in text
+    assert "&lt; 0.001" in page and "0.0499" in page
+
+
 def test_the_page_holds_everything_and_fetches_nothing(written):
     page = written.read_text(encoding="utf-8")
     assert (

@@ -85,7 +85,7 @@ def test_landmark_restarts_the_clock():
     assert found.reached.tolist() == [True, False, True, False]
     assert found.event.tolist() == [True, False, False, False]
     np.testing.assert_array_equal(found.time, [5, np.nan, 24, np.nan])
-    with pytest.raises(ValueError, match="event 2, start_at 1"):
+    with pytest.raises(ValueError, match="time 2, start_at 1"):
         statistics.landmark([1, 2], [0, 1], [1])
 
 
