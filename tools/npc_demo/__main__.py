@@ -1,4 +1,4 @@
-"""Build the demonstration study: ``python -m npc_demo [FOLDER]``."""
+"""Build the demonstration study, ``python -m npc_demo [FOLDER]``, or ``rehearsal FOLDER``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from datetime import date
 from pathlib import Path
 
+from npc_demo import rehearsal
 from npc_demo.centres import second_centre, select
 from npc_demo.protocols import DEFAULT
 from npc_demo.registry import Cohort, make_cohort
@@ -20,6 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main(arguments: list[str] | None = None) -> int:
     """Build a study as the command line says; return the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["rehearsal"]:
+        return _rehearse(arguments[1:])
     options = _options(arguments)
     start = time.perf_counter()
     try:
@@ -45,6 +49,25 @@ def main(arguments: list[str] | None = None) -> int:
         f"{built.n_images} images. {built.made} examinations drawn, {built.kept} found finished, "
         f"in {seconds:.0f} s."
     )
+    return 0
+
+
+def _rehearse(arguments: list[str]) -> int:
+    """Build the rehearsal study."""
+    parser = argparse.ArgumentParser(
+        prog="python -m npc_demo rehearsal",
+        description="Build a small synthetic study that is as untidy as a real one.",
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="new; images go beside it")
+    parser.add_argument("--workers", type=int, help="processes; default: one per processor core")
+    options = parser.parse_args(arguments)
+    start = time.perf_counter()
+    try:
+        n_images = rehearsal.build(options.folder, workers=options.workers)
+    except StudyError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{options.folder}: {n_images} images in {time.perf_counter() - start:.0f} s.")
     return 0
 
 
