@@ -65,8 +65,9 @@ def contact_sheet(
 ) -> Figure:
     """Draw one picture of every series found in a folder, with what it was taken for and why.
 
-    A series that is proposed has a solid frame. One that is refused has a broken frame, and its
-    heading says so: it waits for a decision.
+    A series that is proposed or decided has a solid frame. One that is left out has a broken frame,
+    and its heading says whether a person is to decide (``decide``), it is of no use (``ignored``)
+    or something is wrong with it (``refused``).
 
     Parameters
     ----------
@@ -90,7 +91,8 @@ def contact_sheet(
         else:
             _show(axes, picture, **grey_range(picture))
         state = "decided" if row.decided else row.status
-        tint, line = ("Post-model", (0, (3, 2))) if state == "refused" else ("Ensemble", "-")
+        used = state in ("proposed", "decided") and row.decided != "skip"
+        tint, line = ("Ensemble", "-") if used else ("Post-model", (0, (3, 2)))
         axes.spines[:].set(visible=True, color=colour(tint), linestyle=line, linewidth=2.5)
         place = row.decided or f"{row.timepoint} {row.kind}".strip()
         axes.set_title(f"{row.Index}  {state}: {place}")

@@ -19,6 +19,7 @@ SERIES_DESCRIPTIONS = {  # kind of a series -> its description once de-identifie
     "fat": "FAT: TSE",
     "in_phase": "In-phase TSE",
     "opposed_phase": "Opposed-phase TSE",
+    "phase": "Phase image",
     "localiser": "Localiser",
     "not_axial": "TSE",
     "derived": "Derived image",

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from limits import limits
 from npc_intake.deidentify import Key, deidentify_file
-from npc_intake.dicom_headers import read_header
+from npc_intake.dicom_headers import read_images
 from npc_intake.find_series import find_series
 from pydicom.encaps import encapsulate
 from pydicom.uid import ImplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
@@ -499,7 +499,7 @@ def test_damaged_files_meet_our_own_errors_only(tmp_path, samples, number, flips
     path = tmp_path / "x.dcm"
     path.write_bytes(damaged[: int(keep * len(damaged))] if data and keep < 0.5 else damaged)
     for read in (
-        read_header,
+        read_images,
         lambda one: deidentify_file(one, KEY),
         lambda one: read_series(tmp_path),
         lambda one: find_series(tmp_path, progress=False),

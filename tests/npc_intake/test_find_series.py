@@ -13,9 +13,10 @@ from npc_demo.centres import select
 from npc_demo.registry import make_cohort
 from npc_demo.writer import write_study
 from npc_intake.__main__ import main
-from npc_intake.dicom_headers import KEYWORDS, read_header
-from npc_intake.find_series import find_series, iso_date
+from npc_intake.dicom_headers import KEYWORDS, read_images
+from npc_intake.find_series import find_series
 from npc_intake.series_kind import classify, plane
+from npc_intake.volumes import iso_date
 from pydicom.uid import ImplicitVRLittleEndian
 
 from npc_helpers.imaging.dicom import read_series
@@ -34,7 +35,7 @@ YES_NO = {column.name for column in REGISTRY.columns if column.kind == "yes_no"}
 
 def judge(description="", **tags):
     base = {"Modality": "MR", "ImageOrientationPatient": AXIAL, "SeriesDescription": description}
-    return classify(base | tags)
+    return classify([base | tags])
 
 
 @pytest.mark.parametrize(
@@ -97,8 +98,8 @@ def test_kinds(kind, description, tags):
         ("description says T1", "Ax T1", T2),
         ("description says T2", "Ax T2", T1),
         ("description says fat", "FAT: Ax T2", T2 | WATER),
-        ("none", "T1 non-contrast", T1 | AGENT),
-        ("names contrast", "T1 +C", T1 | {"ContrastBolusAgent": "NO"}),
+        ("Gadobutrol'; the description says 'non-contrast'", "T1 non-contrast", T1 | AGENT),
+        ("'NO'; the description says 'c'", "T1 +C", T1 | {"ContrastBolusAgent": "NO"}),
         ("no orientation", "T2", T2 | {"ImageOrientationPatient": "1\\0\\0"}),
         ("several Dixon", "T2", T2 | {"ImageType": "WATER\\FAT"}),
     ],
@@ -113,7 +114,7 @@ def test_contradictions_and_gaps_are_left_to_the_user(says, description, tags):
     ("says", "tags"),
     [
         ("TR 4000 ms, TE 90 ms; no Dixon part is named, by that t2w", T2),
-        ("TR 600 ms, TE 10 ms; ImageType says water; contrast agent X", T1 | WATER | AGENT),
+        ("TR 600 ms, TE 10 ms; ImageType says water; contrast agent 'X'", T1 | WATER | AGENT),
         ("neither T1- nor T2-weighted", {"RepetitionTime": "1500", "EchoTime": "40"}),
         ("no RepetitionTime is given", {}),
         ("slices are coronal", T2 | {"ImageOrientationPatient": "1\\0\\0\\0\\0\\-1"}),
@@ -144,7 +145,7 @@ def test_dates(text):
 
 def test_the_quick_header_agrees_with_pydicom(built):
     for path in sorted(built.rglob("*.dcm"))[::5]:
-        found, dataset = read_header(path), pydicom.dcmread(path)
+        (found,), dataset = read_images(path), pydicom.dcmread(path)
         for keyword in set(KEYWORDS) - {"SpecificCharacterSet"}:
             value = dataset.get(keyword)
             value = "" if value is None else value
@@ -159,7 +160,7 @@ def test_names_in_other_alphabets(tmp_path, charset):
     dataset = make_slice(noise(1)[0], 0)
     dataset.SpecificCharacterSet, dataset.SeriesDescription = charset, name
     save(dataset, tmp_path / "a.dcm")
-    assert read_header(tmp_path / "a.dcm")["SeriesDescription"] == name
+    assert read_images(tmp_path / "a.dcm")[0]["SeriesDescription"] == name
 
 
 def test_undefined_lengths_and_implicit_encoding_are_walked_or_handed_on(tmp_path):
@@ -173,13 +174,13 @@ def test_undefined_lengths_and_implicit_encoding_are_walked_or_handed_on(tmp_pat
     outer["PurposeOfReferenceCodeSequence"].is_undefined_length = True
     dataset["ReferencedImageSequence"].is_undefined_length = True
     save(dataset, tmp_path / "explicit.dcm")
-    explicit = read_header(tmp_path / "explicit.dcm")
+    (explicit,) = read_images(tmp_path / "explicit.dcm")
     dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     dataset = pydicom.dcmread(tmp_path / "explicit.dcm")
     dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     dataset.save_as(tmp_path / "implicit.dcm", implicit_vr=True, little_endian=True)
     assert explicit["SeriesDescription"] == "nested"
-    assert read_header(tmp_path / "implicit.dcm") == explicit
+    assert read_images(tmp_path / "implicit.dcm") == [explicit]
 
 
 def test_an_enhanced_object_is_judged_by_its_functional_groups(tmp_path):
@@ -294,7 +295,7 @@ def test_without_the_end_several_later_examinations_are_not_guessed_at(tmp_path)
     assert timepoints(tmp_path, treatment_start=START)["status"].tolist() == ["proposed"]
     one(tmp_path / "b", series=2, day="20200701")
     places = timepoints(tmp_path, treatment_start=START)
-    assert places["status"].tolist() == ["refused"] * 2
+    assert places["status"].tolist() == ["decide"] * 2
     assert places["reason"].str.contains("the end is not known").all()
     assert timepoints(tmp_path)["reason"].str.contains("start of treatment is not known").all()
 
@@ -303,7 +304,7 @@ def test_rivals_are_refused_until_the_user_decides(tmp_path):
     one(tmp_path / "a", series=1)
     one(tmp_path / "b", series=2, SeriesDescription="Ax T2 repeated")
     found = find_series(tmp_path, treatment_start=START)
-    assert found.table["status"].tolist() == ["refused"] * 2
+    assert found.table["status"].tolist() == ["decide"] * 2
     assert found.manifest().empty
     found.table.loc[1, "decided"] = "pre t2w"
     assert found.manifest()["path"].tolist() == ["b"]

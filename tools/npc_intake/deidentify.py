@@ -32,7 +32,7 @@ from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import SERIES_DESCRIPTIONS, WATER
 from npc_intake import keep_list
 from npc_intake.deidentified_pixels import add_pixels
-from npc_intake.dicom_headers import header_of
+from npc_intake.dicom_headers import images_of
 from npc_intake.find_series import list_dicom
 from npc_intake.pseudonyms import Key
 from npc_intake.series_kind import classify
@@ -284,7 +284,7 @@ def _describe(result: Dataset, tags: Tags, key: Key, patient: str) -> None:
     for keyword in keep_list.BLANK:
         setattr(result, keyword, "")
     result.PatientID = result.PatientName = key.pseudonym(patient)
-    kind = classify(header_of(tags))
+    kind = classify(images_of(tags))
     text = SERIES_DESCRIPTIONS.get(kind.kind)
     if text:
         result.SeriesDescription = WATER + text if kind.is_water else text

@@ -1,59 +1,91 @@
-"""The few tags that tell one series from another, read without parsing the rest of the file.
+"""What the header of a DICOM file says of its images, read without parsing the rest of the file.
 
-pydicom builds an object for every element of a header. To sort thousands of files it is enough to
-walk over the first kilobytes and keep a dozen values; a file this cannot walk (implicit,
-big-endian or deflated encoding, no preamble, very long header) is read by pydicom instead.
+pydicom builds an object for every element, and one for every element of every frame. To sort
+thousands of files it is enough to walk over the header and keep some thirty values; a file this
+cannot walk (big-endian or deflated, no preamble, damaged) is read by pydicom instead, and the
+answer is the same.
 """
 
 from __future__ import annotations
 
+import mmap
 import struct
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pydicom
 from pydicom.charset import convert_encodings, decode_bytes
-from pydicom.datadict import tag_for_keyword
-from pydicom.uid import EnhancedMRImageStorage
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataset import Dataset
 
 from npc_helpers.imaging.files import open_file
 from npc_helpers.imaging.tags import Tags
 from npc_helpers.study.dicom_file import DicomError
 
+Image = dict[str, str]
+
 KEYWORDS = (
-    "SpecificCharacterSet",
-    "ImageType",
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "StudyDate",
-    "Modality",
-    "Manufacturer",
-    "SeriesDescription",
-    "PatientID",
-    "ContrastBolusAgent",
-    "ScanningSequence",
-    "RepetitionTime",
-    "EchoTime",
-    "InversionTime",
-    "ProtocolName",
-    "DiffusionBValue",
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "ImageOrientationPatient",
-    "Rows",
-    "Columns",
-    "BurnedInAnnotation",
+    *("SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "StudyDate"),
+    *("SeriesDate", "AcquisitionDate", "StudyTime", "SeriesTime", "AcquisitionTime", "Modality"),
+    *("Manufacturer", "SeriesDescription", "ComplexImageComponent", "AcquisitionContrast"),
+    *("PatientID", "ContrastBolusAgent", "ScanningSequence", "SequenceName", "RepetitionTime"),
+    *("EchoTime", "InversionTime", "ProtocolName", "ContrastBolusVolume", "FlipAngle"),
+    *("PulseSequenceName", "EchoPlanarPulseSequence", "DiffusionBValue", "StudyInstanceUID"),
+    *("SeriesInstanceUID", "SeriesNumber", "AcquisitionNumber", "ImagePositionPatient"),
+    *("ImageOrientationPatient", "TemporalPositionIdentifier", "Rows", "Columns"),
+    *("NumberOfFrames", "BurnedInAnnotation"),
 )
+# Functional groups of an enhanced object that tell frames apart, and what is read in them.
+GROUPS = (
+    *("PlanePositionSequence", "PlaneOrientationSequence", "MRImageFrameTypeSequence"),
+    *("MRTimingAndRelatedParametersSequence", "MREchoSequence", "MRDiffusionSequence"),
+    *("MRModifierSequence", "ContrastBolusUsageSequence", "ContrastBolusAgentSequence"),
+)
+IN_GROUPS = {
+    "ImagePositionPatient": "ImagePositionPatient",
+    "ImageOrientationPatient": "ImageOrientationPatient",
+    "FrameType": "FrameType",
+    "ComplexImageComponent": "ComplexImageComponent",
+    "AcquisitionContrast": "AcquisitionContrast",
+    "RepetitionTime": "RepetitionTime",
+    "FlipAngle": "FlipAngle",
+    "EffectiveEchoTime": "EchoTime",
+    "DiffusionBValue": "DiffusionBValue",
+    "InversionRecovery": "InversionRecovery",
+    "InversionTimes": "InversionTime",
+    "ContrastBolusAgentAdministered": "ContrastBolusAgentAdministered",
+    "CodeMeaning": "ContrastBolusAgent",
+}
+# Private elements: (group, creator, last byte of the element) -> name here, VR.
+PRIVATE = {
+    (0x0019, "SIEMENS MR HEADER", 0x0A): ("ImagesInMosaic", "US"),
+    (0x0019, "SIEMENS MR HEADER", 0x0C): ("PrivateBValue", "IS"),
+    (0x0043, "GEMS_PARM_01", 0x2F): ("RawDataType", "SS"),
+    (0x0043, "GEMS_PARM_01", 0x39): ("PrivateBValue", "IS"),
+    (0x2001, "Philips Imaging DD 001", 0x03): ("PrivateBValue", "FL"),
+    (0x0065, "Image Private Header", 0x09): ("PrivateBValue", "FD"),
+    (0x0065, "Image Private Header", 0x50): ("ImagesInMosaic", "DS"),
+}
+GE_COMPONENTS = {"1": "PHASE", "2": "REAL", "3": "IMAGINARY"}  # of RawDataType
+GE_ADDS = 100_000  # a GE b-value may be written as 1,000,000,000 + b
 START = 16384  # bytes read of each file; headers of classic MR images are shorter
-EXPLICIT_LITTLE = b"1.2.840.10008.1.2.1"
-JPEG_OR_RLE = b"1.2.840.10008.1.2.4."  # with 1.2.840.10008.1.2.5: explicit and little-endian too
-RLE = b"1.2.840.10008.1.2.5"
+EXPLICIT_LITTLE, IMPLICIT_LITTLE = b"1.2.840.10008.1.2.1", b"1.2.840.10008.1.2"
+JPEG_OR_RLE = (b"1.2.840.10008.1.2.4.", b"1.2.840.10008.1.2.5")  # explicit, little-endian too
 
 _LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
-_WANTED = {tag_for_keyword(keyword): keyword for keyword in KEYWORDS}
-_TRANSFER_SYNTAX = 0x00020010
-_LAST = max(_WANTED)
+_TAGS = {tag_for_keyword(keyword): (keyword, dictionary_VR(keyword)) for keyword in KEYWORDS}
+_GROUP_TAGS = {tag_for_keyword(keyword) for keyword in GROUPS}
+_GROUP_VALUES = {
+    tag_for_keyword(keyword): (name, dictionary_VR(keyword)) for keyword, name in IN_GROUPS.items()
+}
+_SHARED = tag_for_keyword("SharedFunctionalGroupsSequence")
+_FRAMES = tag_for_keyword("PerFrameFunctionalGroupsSequence")
+_AGENTS = tag_for_keyword("ContrastBolusAgentSequence")
+_PRIVATE_GROUPS = {group for group, _, _ in PRIVATE}
+_TRANSFER_SYNTAX, _PIXELS = 0x00020010, 0x7FE00008
+_LAST = max(_TAGS)
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
+_BINARY = {"US": "<H", "SS": "<h", "UL": "<L", "SL": "<l", "FL": "<f", "FD": "<d"}
 _short = struct.Struct("<HH2sH").unpack_from
 _long = struct.Struct("<I").unpack_from
 _item = struct.Struct("<HHI").unpack_from
@@ -63,8 +95,8 @@ class _CannotWalk(Exception):
     """The header is not of the plain kind; pydicom has to read it."""
 
 
-def read_header(path: Path) -> dict[str, str] | None:
-    """Read the tags named in `KEYWORDS`.
+def read_images(path: Path) -> list[Image] | None:
+    """Read what one file says of its images.
 
     Parameters
     ----------
@@ -72,10 +104,14 @@ def read_header(path: Path) -> dict[str, str] | None:
 
     Returns
     -------
-    dict of str to str, or None
-        By keyword, without surrounding blanks; several values are joined by a backslash, as in
-        the file; absent tags are left out. Of an enhanced MR object also the values that stand
-        in its functional groups. None for a file that is no DICOM.
+    list of dict of str to str, or None
+        One dict for a classic file; for an enhanced object one for every combination of values
+        that its functional groups give to frames. By keyword, without surrounding blanks;
+        several values are joined by a backslash, as in the file; absent tags are left out.
+        Beside `KEYWORDS` there are FrameType, InversionRecovery,
+        ContrastBolusAgentAdministered, ImagesInMosaic (Siemens, UIH) and ``DiffusionBValue``
+        from the makers' private elements. ImagePositionPatient holds the positions of all
+        frames that are alike, three numbers each. None for a file that is no DICOM.
 
     Raises
     ------
@@ -84,100 +120,181 @@ def read_header(path: Path) -> dict[str, str] | None:
     """
     try:
         with path.open("rb", buffering=0) as file:
-            start = file.read(START)
-        found = _walk(start)
-    except (OSError, _CannotWalk, struct.error, RecursionError):
-        return _by_pydicom(path)
-    if found.get("SOPClassUID") == EnhancedMRImageStorage:
-        return _by_pydicom(path)
-    return found
+            try:
+                return _Walk(file.read(START)).images()
+            except (_CannotWalk, struct.error):  # perhaps a longer header
+                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+                    return _Walk(whole).images()
+    except (OSError, ValueError, _CannotWalk, struct.error, RecursionError):
+        tags, _ = open_file(path, pixels=False)
+        return None if tags is None else images_of(tags)
 
 
 # --- plain headers --------------------------------------------------------------------------------
 
 
-def _walk(start: bytes) -> dict[str, str]:
-    if start[128:132] != b"DICM":
-        raise _CannotWalk
-    raw: dict[str, bytes] = {}
-    at, end = 132, len(start)
-    while True:
-        tag, value, at = _element(start, at, end)
-        if tag == _TRANSFER_SYNTAX:
-            _check_syntax(start[value:at])
-        elif tag in _WANTED:
-            raw[_WANTED[tag]] = start[value:at]
-        if tag >= _LAST:
-            break
-    return _as_text(raw)
+class _Walk:
+    """One pass over the bytes of a header.
 
+    Parameters
+    ----------
+    data : bytes or mmap
+        The file from its first byte; it may end anywhere after the header.
+    """
 
-def _element(data: bytes, at: int, end: int) -> tuple[int, int, int]:
-    """Return the tag of one explicit element, where its value begins, and where it ends."""
-    group, element, vr, length = _short(data, at)
-    if vr in _LONG:
-        (length,) = _long(data, at + 8)
-        value = at + 12
-    elif vr.isalpha() and vr.isupper():
-        value = at + 8
-    else:
-        raise _CannotWalk
-    if length == _UNDEFINED:
-        return group << 16 | element, value, _after_sequence(data, value, end)
-    if value + length > end:
-        raise _CannotWalk
-    return group << 16 | element, value, value + length
+    def __init__(self, data: bytes | mmap.mmap) -> None:
+        self.data, self.end = data, len(data)
+        self.implicit = False
+        self.charset = ""
 
-
-def _after_sequence(data: bytes, at: int, end: int) -> int:
-    """Return where a sequence of undefined length ends."""
-    while True:
-        tag, length, at = _item_header(data, at)
-        if tag == _SEQUENCE_END:
-            return at
-        if tag != _ITEM:
+    def images(self) -> list[Image]:
+        """Return what `read_images` returns."""
+        if self.data[128:132] != b"DICM":
             raise _CannotWalk
-        at = _after_item(data, at, end) if length == _UNDEFINED else at + length
+        at, values, creators = 132, {}, {}
+        shared, frames, last = {}, [], _LAST
+        while at < self.end:
+            tag, vr, begin, after = self.element(at)
+            if tag > last:
+                break
+            if tag in _TAGS:
+                keyword, usual = _TAGS[tag]
+                values[keyword] = self.text(begin, after, vr, usual)
+                if keyword == "SpecificCharacterSet":
+                    self.charset = values[keyword]
+                elif keyword in ("SOPClassUID", "Manufacturer"):
+                    last = max(last, _last_of(values))
+            elif tag >> 16 in _PRIVATE_GROUPS:
+                self.private(tag, vr, begin, after, creators, values)
+            elif tag == _SHARED:
+                shared = next(self.frames(begin, after), {})
+            elif tag == _FRAMES:
+                frames = list(self.frames(begin, after))
+            elif tag == _AGENTS:
+                values |= next(self.frames(begin, after, inside=True), {})
+            elif tag == _TRANSFER_SYNTAX:
+                at = self.start_dataset(begin, after)
+                continue
+            at = after
+        else:
+            if not isinstance(self.data, mmap.mmap) or "Rows" not in values:
+                raise _CannotWalk  # more is to come, or the file may be cut off
+        return _images(values, shared, frames)
 
+    def start_dataset(self, begin: int, after: int) -> int:
+        """Note the encoding that the transfer syntax names; return where the walk goes on."""
+        uid = self.data[begin:after].rstrip(b"\0 ")
+        if uid != EXPLICIT_LITTLE and uid != IMPLICIT_LITTLE and not uid.startswith(JPEG_OR_RLE):
+            raise _CannotWalk
+        while self.data[after : after + 2] == b"\2\0":  # the rest of the file meta is explicit
+            *_, after = self.element(after)
+        self.implicit = uid == IMPLICIT_LITTLE
+        return after
 
-def _after_item(data: bytes, at: int, end: int) -> int:
-    while True:
-        tag, _, after = _item_header(data, at)
-        if tag == _ITEM_END:
-            return after
-        _, _, at = _element(data, at, end)
+    def element(self, at: int) -> tuple[int, bytes, int, int]:
+        """Return tag, VR, begin and end of the value of one element."""
+        group, element, vr, length = _short(self.data, at)
+        tag = group << 16 | element
+        if self.implicit or group == 0xFFFE:
+            (length,), begin, vr = _long(self.data, at + 4), at + 8, b""
+        elif vr in _LONG:
+            (length,), begin = _long(self.data, at + 8), at + 12
+        elif vr.isalpha() and vr.isupper():
+            begin = at + 8
+        else:
+            raise _CannotWalk
+        if length == _UNDEFINED:
+            if tag > _PIXELS:
+                return tag, vr, begin, self.end
+            return tag, vr, begin, self.after_sequence(begin)
+        if begin + length > self.end and tag < _PIXELS:
+            raise _CannotWalk
+        return tag, vr, begin, begin + length
 
+    def after_sequence(self, at: int) -> int:
+        """Return where a sequence of undefined length ends."""
+        for _, after in self.items(at, self.end):
+            at = after
+        return at + 8  # the delimiter
 
-def _item_header(data: bytes, at: int) -> tuple[int, int, int]:
-    group, element, length = _item(data, at)
-    return group << 16 | element, length, at + 8
+    def items(self, at: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield begin and end of each item of a sequence (the end includes its delimiter)."""
+        while at + 8 <= end:
+            group, element, length = _item(self.data, at)
+            tag = group << 16 | element
+            if tag == _SEQUENCE_END:
+                return
+            if tag != _ITEM:
+                raise _CannotWalk
+            begin = at + 8
+            at = self.after_item(begin) if length == _UNDEFINED else begin + length
+            yield begin, at
 
+    def after_item(self, at: int) -> int:
+        while True:
+            tag, _, begin, after = self.element(at)
+            if tag == _ITEM_END:
+                return begin
+            at = after
 
-def _check_syntax(value: bytes) -> None:
-    uid = value.rstrip(b"\0 ")
-    if uid not in (EXPLICIT_LITTLE, RLE) and not uid.startswith(JPEG_OR_RLE):
-        raise _CannotWalk
+    def frames(self, at: int, end: int, *, inside: bool = False) -> Iterator[Image]:
+        """Yield what each item of the functional groups says (`inside`: its values directly)."""
+        for begin, after in self.items(at, end):
+            values: Image = {}
+            self.group(begin, after, values, inside)
+            yield values
 
+    def group(self, at: int, end: int, values: Image, inside: bool) -> None:
+        while at < end:
+            tag, vr, begin, at = self.element(at)
+            if tag == _ITEM_END:
+                return
+            if inside and tag in _GROUP_VALUES:
+                keyword, usual = _GROUP_VALUES[tag]
+                values[keyword] = self.text(begin, at, vr, usual)
+            elif not inside and tag in _GROUP_TAGS:
+                for first, last in self.items(begin, at):
+                    self.group(first, last, values, inside=True)
 
-def _as_text(raw: dict[str, bytes]) -> dict[str, str]:
-    result = {}
-    for keyword in ("Rows", "Columns"):
-        value = raw.pop(keyword, b"")
-        if len(value) == 2:
-            result[keyword] = str(int.from_bytes(value, "little"))
-    bvalue = raw.pop("DiffusionBValue", b"")
-    if len(bvalue) == 8:
-        result["DiffusionBValue"] = repr(struct.unpack("<d", bvalue)[0])
-    charset = raw.pop("SpecificCharacterSet", b"").decode("ascii", "replace").strip(" \0")
-    for keyword, value in raw.items():
+    def private(
+        self, tag: int, vr: bytes, begin: int, after: int, creators: dict[int, str], values: Image
+    ) -> None:
+        """Note the owner of a private block, or the value of an element that is wanted."""
+        group, element = tag >> 16, tag & 0xFFFF
+        if 0x10 <= element <= 0xFF:
+            creators[tag] = self.text(begin, after, b"LO", "LO")
+            return
+        creator = creators.get(group << 16 | element >> 8, "")
+        name, usual = PRIVATE.get((group, creator, element & 0xFF), ("", ""))
+        if name:
+            values[name] = self.text(begin, after, vr, usual)
+
+    def text(self, begin: int, after: int, vr: bytes, usual: str) -> str:
+        value = self.data[begin:after]
+        kind = usual if vr in (b"", b"UN") else vr.decode()
+        if kind in _BINARY:
+            return _numbers(value, _BINARY[kind])
         try:
             text = value.decode("ascii")
         except UnicodeDecodeError:
-            text = _decode(value, charset)
-        text = text.strip(" \0")
-        if text:
-            result[keyword] = text
-    return result
+            text = _decode(value, self.charset)
+        return text.strip(" \0")
+
+
+def _last_of(values: Image) -> int:
+    """Return the last tag to look for: makers keep what we want in groups of their own."""
+    if values.get("SOPClassUID", "").startswith("1.2.840.10008.5.1.4.1.1.4."):
+        return _FRAMES
+    maker = values.get("Manufacturer", "").upper()
+    ends = {"GE": 0x004310FF, "PHILIPS": 0x200110FF, "UIH": 0x006510FF}
+    return next((last for name, last in ends.items() if maker.startswith(name)), 0)
+
+
+def _numbers(value: bytes, layout: str) -> str:
+    size = struct.calcsize(layout)
+    if len(value) % size:
+        return ""
+    return "\\".join(f"{number:.12g}" for (number,) in struct.iter_unpack(layout, value))
 
 
 def _decode(value: bytes, charset: str) -> str:
@@ -191,51 +308,87 @@ def _decode(value: bytes, charset: str) -> str:
 # --- all others -----------------------------------------------------------------------------------
 
 
-def _by_pydicom(path: Path) -> dict[str, str] | None:
-    tags, _ = open_file(path, pixels=False)
-    return None if tags is None else header_of(tags)
+def images_of(tags: Tags) -> list[Image]:
+    """Return what `read_images` returns, of a dataset in memory."""
+    values = {keyword: _text(tags, tags.dataset, keyword) for keyword in KEYWORDS}
+    for (group, creator, element), (name, _) in PRIVATE.items():
+        values[name] = _private(tags.dataset, group, creator, element) or values.get(name, "")
+    for item in tags.items("ContrastBolusAgentSequence")[:1]:
+        agent = _text(tags, item.dataset, "CodeMeaning")
+        values["ContrastBolusAgent"] = agent or values["ContrastBolusAgent"]
+    shared = [_group(item) for item in tags.items("SharedFunctionalGroupsSequence")[:1]]
+    frames = [_group(item) for item in tags.items("PerFrameFunctionalGroupsSequence")]
+    return _images(values, shared[0] if shared else {}, frames)
 
 
-def header_of(tags: Tags) -> dict[str, str]:
-    """Return what `read_header` returns, of a dataset in memory."""
-    sources = [tags]
-    shared = tags.items("SharedFunctionalGroupsSequence")
-    frames = tags.items("PerFrameFunctionalGroupsSequence")
-    for group in [*shared, *frames[:1]]:
-        for name in ("MRImageFrameTypeSequence", "PlaneOrientationSequence"):
-            sources += group.items(name)
-        for name in ("MRTimingAndRelatedParametersSequence", "MREchoSequence"):
-            sources += group.items(name)
-    sources += tags.items("ContrastBolusAgentSequence")
-    other_names = {
-        "EchoTime": "EffectiveEchoTime",
-        "ContrastBolusAgent": "CodeMeaning",
-    }
-    result = {}
-    for keyword in KEYWORDS:
-        for source in sources:
-            value = _text(source, keyword) or (
-                _text(source, other_names[keyword])
-                if keyword in other_names and source is not tags
-                else ""
-            )
-            if value:
-                result[keyword] = value
-                break
-    result.pop("SpecificCharacterSet", None)
-    return result
+def _group(item: Tags) -> Image:
+    """Return what one item of the functional groups says."""
+    values = {}
+    for sequence in GROUPS:
+        for inner in item.items(sequence):
+            for keyword, name in IN_GROUPS.items():
+                if keyword in inner.dataset:
+                    values[name] = _text(inner, inner.dataset, keyword)
+    return values
 
 
-def _text(tags: Tags, keyword: str) -> str:
+def _private(dataset: Dataset, group: int, creator: str, element: int) -> str:
     try:
-        value = tags.dataset.get(keyword)
+        value = dataset.private_block(group, creator)[element].value
+    except Exception:  # absent, or damaged: pydicom raises many kinds
+        return ""
+    vr = PRIVATE[group, creator, element][1]
+    if isinstance(value, bytes):
+        return _numbers(value, _BINARY[vr]) if vr in _BINARY else value.decode("latin-1").strip()
+    return _joined(value)
+
+
+def _text(tags: Tags, dataset: Dataset, keyword: str) -> str:
+    try:
+        value = dataset.get(keyword)
     except Exception as error:  # pydicom converts on access, and raises many kinds
         raise DicomError(
             f"{tags.path}: {keyword} cannot be read ({error}). Copy or export the file again.",
             "bad-tag",
         ) from error
-    if value is None:
-        return ""
-    if isinstance(value, pydicom.multival.MultiValue | list | tuple):
-        return "\\".join(str(item) for item in value).strip(" \0")
-    return str(value).strip(" \0")
+    return "" if value is None else _joined(value)
+
+
+def _joined(value: object) -> str:
+    many = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    parts = value if many else [value]
+    texts = [f"{part:.12g}" if type(part) in (int, float) else str(part) for part in parts]
+    return "\\".join(texts).strip(" \0")
+
+
+# --- both -----------------------------------------------------------------------------------------
+
+
+def _images(values: Image, shared: Image, frames: list[Image]) -> list[Image]:
+    """Join what file, shared groups and frames say; frames that are alike make one image."""
+    values.pop("SpecificCharacterSet", None)
+    alike: dict[tuple, list[str]] = {}
+    for frame in frames or [{}]:
+        position = frame.pop("ImagePositionPatient", "")
+        alike.setdefault(tuple(sorted(frame.items())), []).append(position)
+    images = []
+    for frame, positions in alike.items():
+        image = {**values, **shared, **dict(frame)}
+        if any(positions):
+            image["ImagePositionPatient"] = "\\".join(positions)
+        image = _with_makers_values(image)
+        images.append({name: value for name, value in image.items() if value})
+    return images
+
+
+def _with_makers_values(image: Image) -> Image:
+    """Give the makers' private values their standard names where these are blank."""
+    b_value = image.pop("PrivateBValue", "").split("\\")[0]
+    if b_value and not image.get("DiffusionBValue"):
+        if b_value.isdigit() and image.get("Manufacturer", "").upper().startswith("GE"):
+            b_value = str(int(b_value) % GE_ADDS)
+        image["DiffusionBValue"] = b_value
+    component = GE_COMPONENTS.get(image.pop("RawDataType", ""), "")
+    if component and not image.get("ComplexImageComponent"):
+        image["ComplexImageComponent"] = component
+    return image

@@ -27,25 +27,35 @@ from npc_helpers.study.dicom_file import DicomError
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import MANIFEST
 from npc_intake.batches import FOLDER, batch_name, read_table
-from npc_intake.dicom_headers import read_header
-from npc_intake.series_kind import classify, part_of
+from npc_intake.dicom_headers import read_images
+from npc_intake.series_kind import Kind, classify
 from npc_intake.timepoints import assign_timepoints
+from npc_intake.volumes import File, Volume, content, volumes_of, without_images
 
 SEQUENCES, TIMEPOINTS = ("t2w", "t1c"), ("pre", "post")
+CANDIDATES = (*SEQUENCES, "t1w", "unclear")  # all other kinds are certainly not wanted
 COLUMNS = (
     "patient_id",
     "study_date",
-    "series_uid",
+    "time",
+    "series_number",
     "description",
-    "path",
-    "n_images",
-    "matrix",
+    "n_slices",
+    "tr_ms",
+    "te_ms",
+    "flip_deg",
     "kind",
-    "water",
+    "contrast",
     "timepoint",
     "status",
-    "reason",
     "decided",
+    "reason",
+    "water",
+    "matrix",
+    "n_images",
+    "path",
+    "series_uid",
+    "id",
 )
 SKIP = "skip"
 DECISION_KEY = ("series_uid", "path", "kind", "n_images")  # tells the series of a table apart
@@ -142,7 +152,7 @@ class FoundSeries:
         rows = []
         for row, (patient, timepoint, sequence) in self._chosen().items():
             home = self.folder / self.table.at[row, "path"]
-            if list(self.files[row]) != dicom_files(home):
+            if sorted(self.files[row]) != dicom_files(home):
                 raise StudyError(
                     f"{self.table.at[row, 'path']}: the {timepoint} {sequence} series of patient "
                     f"{patient} shares this folder with other files, or its files do not end in "
@@ -270,27 +280,37 @@ def find_series(
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise StudyError(f"{folder}: no such folder. Name the folder that holds the DICOM files.")
-    paths, ignored = list_dicom(folder)
     findings: list[Finding] = []
-    headers: list[tuple[Path, dict[str, str]]] = []
+    paths, ignored = list_dicom(folder)
+    files = _read(folder, paths, findings, ignored, progress)
+    volumes = volumes_of(folder, files, findings)
+    records = [_record(folder, volume) for volume in volumes]
+    table = pd.DataFrame(records, columns=list(COLUMNS))
+    order = table.sort_values(["patient_id", "study_date", "time", "description", "path"]).index
+    table = table.loc[order].reset_index(drop=True)
+    table = assign_timepoints(table, treatment_start, treatment_end)
+    in_order = tuple(volumes[row].files for row in order)
+    return FoundSeries(folder, table, in_order, tuple(findings), dict(ignored))
+
+
+def _read(
+    folder: Path, paths: list[Path], findings: list[Finding], ignored: Counter, progress: bool
+) -> list[File]:
+    """Read every header; count what holds no image, note what is damaged."""
+    files = []
     for path in progress_bar(paths, shown=progress, desc="reading headers", unit="file"):
         try:
-            header = read_header(path)
+            images = read_images(path)
         except (DicomError, OSError) as error:
             name = path.relative_to(folder).as_posix()
             findings.append(Finding("error", getattr(error, "code", ""), name, str(error)))
             continue
-        if header is None:
-            ignored["no DICOM"] += 1
+        what = "no DICOM" if images is None else without_images(images[0])
+        if what:
+            ignored[what] += 1
         else:
-            headers.append((path, header))
-    records, files = _series(folder, headers, findings)
-    table = pd.DataFrame(records, columns=list(COLUMNS))
-    order = table.sort_values(["patient_id", "study_date", "description", "path"]).index
-    table = table.loc[order].reset_index(drop=True)
-    files = tuple(files[row] for row in order)
-    table = assign_timepoints(table, treatment_start, treatment_end)
-    return FoundSeries(folder, table, files, tuple(findings), dict(ignored))
+            files.append(File(path, images))
+    return files
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -328,99 +348,72 @@ def list_dicom(folder: Path) -> tuple[list[Path], Counter]:
     return files, ignored
 
 
-def _series(
-    folder: Path, headers: list[tuple[Path, dict[str, str]]], findings: list[Finding]
-) -> tuple[list[list], list[tuple[Path, ...]]]:
-    """Group the files into series and judge each."""
-    groups: dict[tuple, list[tuple[Path, dict[str, str]]]] = {}
-    for path, header in headers:
-        keywords = ("PatientID", "StudyDate", "SeriesInstanceUID", "EchoTime", "Rows", "Columns")
-        key = (*(header.get(keyword, "") for keyword in keywords), part_of(header))
-        if header.get("Modality") != "MR":  # a report or segmentation: each object for itself
-            key = (*key, path)
-        groups.setdefault(key, []).append((path, header))
-    planes: dict[str, set[str]] = {}
-    for _, header in headers:
-        uid = header.get("SeriesInstanceUID", "")
-        planes.setdefault(uid, set()).add(header.get("ImageOrientationPatient", ""))
-    records, files = [], []
-    for members in groups.values():
-        members, conflict = _without_copies(folder, members, findings)
-        orientations = planes[members[0][1].get("SeriesInstanceUID", "")]
-        records.append(_record(folder, members, sorted(orientations), conflict))
-        files.append(tuple(path for path, _ in members))
-    return records, files
-
-
-def _record(
-    folder: Path,
-    members: list[tuple[Path, dict[str, str]]],
-    orientations: list[str],
-    conflict: str,
-) -> list:
-    first = members[0][1]
-    kind = classify(first, orientations=orientations)
-    patient, day = first.get("PatientID", ""), iso_date(first.get("StudyDate", ""))
-    refusal = conflict
-    if not patient:
-        refusal = "no PatientID"
-    elif "\\" in patient:
-        refusal = "PatientID has several values (a backslash parts them)"
+def _record(folder: Path, volume: Volume) -> dict[str, object]:
+    """Return the row of one volume; time points come later."""
+    kind = classify(volume.images, all_planes=volume.planes)
+    if kind.kind in CANDIDATES and volume.repeats > 2:
+        kind = Kind("other", f"a dynamic study: {volume.repeats} images in each place")
+    status, reason = "proposed", kind.reason
+    if kind.kind not in CANDIDATES:
+        status = "ignored"
+    elif volume.broken:
+        status, reason = "refused", volume.broken
+    elif kind.kind == "t1w" and kind.contrast == "no":
+        status = "ignored"
     elif kind.kind not in SEQUENCES:
-        refusal = kind.reason
-        if kind.kind == "t1w" and kind.reason.endswith("of contrast"):
-            refusal += "; write t1c into the column decided if an agent was given"
-    home = Path(os.path.commonpath([path.parent for path, _ in members]))
-    return [
-        patient,
-        day,
-        first.get("SeriesInstanceUID", ""),
-        first.get("SeriesDescription", ""),
-        home.relative_to(folder).as_posix(),
-        len(members),
-        f"{first.get('Rows', '?')} x {first.get('Columns', '?')}",
-        kind.kind,
-        kind.is_water,
-        "",
-        "refused" if refusal else "proposed",
-        refusal or kind.reason,
-        "",
-    ]
+        status = "decide"
+    elif volume.doubt:
+        status, reason = "decide", f"{kind.reason}; {volume.doubt}"
+    first = volume.images[0]
+    home = Path(os.path.commonpath([path.parent for path in volume.files]))
+    return {
+        "patient_id": volume.patient,
+        "study_date": volume.day,
+        "time": _time(volume),
+        "series_number": _first(volume, "SeriesNumber"),
+        "series_uid": first.get("SeriesInstanceUID", ""),
+        "description": _first(volume, "SeriesDescription"),
+        "path": home.relative_to(folder).as_posix(),
+        "n_images": len(volume.files),
+        "n_slices": volume.n_slices,
+        "matrix": f"{first.get('Rows', '?')} x {first.get('Columns', '?')}",
+        "tr_ms": _span(volume, "RepetitionTime"),
+        "te_ms": _span(volume, "EchoTime"),
+        "flip_deg": _span(volume, "FlipAngle"),
+        "kind": kind.kind,
+        "water": kind.is_water,
+        "contrast": kind.contrast,
+        "timepoint": "",
+        "status": status,
+        "reason": reason,
+        "decided": "",
+        "id": volume.identifier,
+    }
 
 
-def _without_copies(
-    folder: Path, members: list[tuple[Path, dict[str, str]]], findings: list[Finding]
-) -> tuple[list[tuple[Path, dict[str, str]]], str]:
-    """Drop copies of an image; refuse a series whose images share an identifier and differ."""
-    kept: dict[str, tuple[Path, dict[str, str]]] = {}
-    conflict = ""
-    for path, header in members:
-        uid = header.get("SOPInstanceUID") or str(path)
-        if uid not in kept:
-            kept[uid] = (path, header)
-            continue
-        original, name = kept[uid][0], path.relative_to(folder).as_posix()
-        if _content(original) == _content(path):
-            message = f"a copy of {original.relative_to(folder).as_posix()}; left out"
-            findings.append(Finding("info", "copy", name, message))
-        else:
-            conflict = f"{original.name} and {path.name} share one identifier and differ"
-            message = f"{conflict} (SOPInstanceUID {uid}). Export the series again."
-            findings.append(Finding("error", "same-uid", name, message))
-    return list(kept.values()), conflict
+def _first(volume: Volume, keyword: str) -> str:
+    return next((image[keyword] for image in volume.images if keyword in image), "")
 
 
-def _content(path: Path) -> bytes:
-    return hashlib.sha256(path.read_bytes()).digest()
+def _time(volume: Volume) -> str:
+    """Return when the series began, as HH:MM."""
+    for keyword in ("AcquisitionTime", "SeriesTime", "StudyTime"):
+        times = sorted(image[keyword] for image in volume.images if keyword in image)
+        digits = times[0].replace(":", "")[:4] if times else ""
+        if len(digits) == 4 and digits.isdigit():
+            return f"{digits[:2]}:{digits[2:]}"
+    return ""
 
 
-def iso_date(text: str) -> str:
-    """Return a DICOM date (``20180105``, or the old ``2018.01.05``) as ISO, else blank."""
-    digits = text.replace(".", "")
+def _span(volume: Volume, keyword: str) -> str:
+    """Return the number that a series gives, or the smallest and the largest; text as it is."""
+    texts = {image.get(keyword, "") for image in volume.images} - {""}
     try:
-        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8])).isoformat()
+        numbers = sorted(float(text) for text in texts)
     except ValueError:
-        return ""
+        return ", ".join(sorted(texts))
+    shown = dict.fromkeys(f"{number:.6g}" for number in (*numbers[:1], *numbers[-1:]))
+    return " to ".join(shown)
 
 
 # --- into the study -------------------------------------------------------------------------------
@@ -443,7 +436,7 @@ def _same_files(target: Path, files: tuple[Path, ...]) -> bool:
     present = dicom_files(target)
     if not target.exists():
         return False
-    if sorted(map(_content, present)) == sorted(map(_content, files)):
+    if sorted(map(content, present)) == sorted(map(content, files)):
         return True
     raise StudyError(
         f"{target} holds another series already. Remove it if the new one is to replace it, or "

@@ -1,4 +1,4 @@
-"""What kind of images a series holds, judged from its header alone.
+"""What kind of images a series holds, judged from the headers of all its images.
 
 The rules are those of clinical practice with Dixon protocols; none of them looks at a folder's
 name. Where two signs contradict each other, or the decisive one is missing, the answer is
@@ -16,50 +16,63 @@ import numpy as np
 
 from npc_helpers.imaging.files import SECONDARY_CAPTURE
 from npc_helpers.study.schema import SERIES_DESCRIPTIONS
+from npc_intake.contrast import contrast_of
+from npc_intake.image_types import MEANINGS, PARTS, part_of, words_of
 
 T2_TR_MS, T2_TE_MS = 2000, 60  # T2-weighted: both longer
 T1_TR_MS, T1_TE_MS = 1000, 25  # T1-weighted: both shorter
+GRADIENT_ECHO_TE_MS = 10  # a gradient echo of longer TE is T2*-weighted
 AXIAL = 0.8  # |cosine| between slice normal and body axis: tilted by up to 37 degrees
 
-PARTS = {  # Dixon images: the token in ImageType, and the ending vendors give the series' name
-    "water": ({"WATER", "W"}, r"\bwater\b| w$"),
-    "fat": ({"FAT", "F"}, r"^fat:| f(at)?$|\bfat (image|only)\b"),
-    "in_phase": ({"IN_PHASE", "INPHASE", "IP"}, r"^in[- ]?phase\b| in(phase)?$"),
-    "opposed_phase": (
-        {"OUT_PHASE", "OPP_PHASE", "OPPOSED_PHASE", "OP"},
-        r"^(out|opposed)[- ]?phase\b| opp(osed)?$",
+PART_NAMES = {  # the ending that makers give the series' name
+    "water": r"\bwater\b| w$",
+    "fat": r"^fat:| f(at)?$|\bfat (image|only)\b",
+    "in_phase": r"^in[- ]?phase\b| in(phase)?$",
+    "opposed_phase": r"^(out|opposed)[- ]?phase\b| opp(osed)?$",
+}
+NAMES = {  # pattern in the description -> kind, what it is; in this order
+    r"\b(loc|locali[sz]er|\w*scout|survey|(3|three|tri)[- ]?pl(ane)?|topogram|smartbrain)\b"
+    r"|定位|位置決め|локал": ("localiser", "a localiser"),
+    r"\b(mpr|reformat\w*|mip|minip|subtraktion|sub(traction)?|screen ?save|fused|fusion)\b"
+    r"|^derived image$": ("derived", "a reformatted or subtracted image"),
+    r"\b(t1|t2|t2\*|r2|r2\*)[ -]?map\w*|\b(relaxometry|fingerprint\w*|mrf|mp2rage|molli)\b": (
+        "derived",
+        "a map of relaxation times",
     ),
+    r"\b(fieldmap\w*|field[ -]?map\w*|fmap|(3d)*b0[ -]?map\w*|gre[ -]f(ield|m)|b1[ -]?map\w*)\b": (
+        "phase",
+        "a map of the magnetic field",
+    ),
+    r"\bphase[ -]?(map|image|contrast)|\bpha(se)? images?\b|^phase image$|phasenkontrast": (
+        "phase",
+        "a phase image",
+    ),
+    r"\b(cal|calib\w*|asset[ -]?cal\w*|ref(erence)? ?scan|senseref\w*|prescan|coilsurvey|shim)\b": (
+        "other",
+        "a calibration",
+    ),
+    r"\b(dwi?|diff(usion|usione)?|adc|trace\w?|resolve|ivim|dti|difusi?on?|edwi|zoomit)\b|\bep2d"
+    r"|弥散|扩散|擴散|拡散|диффуз": ("other", "diffusion"),
+    r"\b(stir|tirm|t1[ -]?ir|ir[ -]?tse)\b": ("other", "short-tau inversion recovery"),
+    r"flair|dark[- ]fluid": ("other", "fluid-attenuated inversion recovery"),
+    r"\b(tof|angio\w*|mra|mrv|ce-?mra|pcmra|tricks)\b|血管": ("other", "angiography"),
+    r"\b(dce|dynamic|dyn|perf(usion)?|twist|disco|grasp|k[ -]?trans|dsc)\b|灌注": (
+        "other",
+        "a dynamic study",
+    ),
+    r"\b([pc]*asl|cbf)\b": ("other", "perfusion"),
+    r"\b(bold|fmri|fcmri|epi|rest(ing)?[ -]state|rsfmri)\b": ("other", "functional imaging"),
+    r"\b(swi|swan|swip|qsm|venobold)\b|t2 ?(\*|star)|\bt2\*?[ -]?(gre|ffe)\b": (
+        "other",
+        "susceptibility-weighted",
+    ),
+    r"\b(mrs|spectro\w*|svs|csi|press)\b|波谱": ("other", "spectroscopy"),
+    r"\b(mtc|mt[ -]?on|apt|apt[ -]?w|cest)\b": ("other", "magnetisation transfer"),
+    r"\b(ciss|fiesta\w*|trufi|true?[ -]?fisp|b-?tfe|psif)\b": ("other", "a balanced sequence"),
+    r"^other sequence$": ("other", "another sequence"),
 }
-LOCALISER_NAME = r"\b(loc|locali[sz]er|scout|survey|(3|three|tri)[- ]?pl(ane)?)\b"
-DERIVED_TOKENS = {
-    "MPR": "a reformatted image",
-    "REFORMATTED": "a reformatted image",
-    "MIP": "a projection",
-    "PROJECTION IMAGE": "a projection",
-    "MAX_IP": "a projection",
-    "SUBTRACT": "a subtraction",
-    "SUBTRACTION": "a subtraction",
-    "ADC": "a diffusion map",
-    "SCREEN SAVE": "a screenshot",
-    "COMPOSED": "a composed image",
-}
-OTHER_SEQUENCES = {
-    r"\b(dwi|diff(usion)?|adc|trace|resolve|ivim|dti)\b|\bep2d": "diffusion",
-    r"\b(stir|tirm)\b": "short-tau inversion recovery",
-    r"flair": "fluid-attenuated inversion recovery",
-    r"\b(tof|angio|mra|mrv)\b": "angiography",
-    r"\b(dce|dynamic|dyn|perf(usion)?|twist|disco)\b": "a dynamic study",
-    r"\b(swi|swan)\b|t2 ?(\*|star)": "susceptibility-weighted",
-    r"^other sequence$": "another sequence",
-}
-CONTRAST_NAME = (
-    r"\+ ?c\b|\+ ?gd|\bgd\b|\bgad|\bce\b|\bkm\b|contrast|enhanced"
-    r"|\bpost(?![ -]?(rt|treat|chemo|op|imrt))"
-)
-NO_CONTRAST_NAME = (
-    r"non[- ]?(contrast|enhanced)|unenhanced|without|\bw/?o\b|- ?c\b|\bnativ|\bplain\b"
-    r"|\bpre(?![ -]?(rt|treat|chemo|op|imrt))[- ]?(gd|c|contrast|km)?\b"
-)
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(E[+-]?\d+)?")
 
 
 class Kind(NamedTuple):
@@ -68,62 +81,51 @@ class Kind(NamedTuple):
     Attributes
     ----------
     kind : str
-        ``t2w`` or ``t1c``; else ``t1w``, ``fat``, ``in_phase``, ``opposed_phase``,
-        ``localiser``, ``derived``, ``other``, ``not_axial``, ``not_mr`` or ``unclear``.
+        ``t2w`` or ``t1c``; else ``t1w``, ``fat``, ``in_phase``, ``opposed_phase``, ``phase`` (a
+        phase image, a map of the field or of flow), ``localiser``, ``derived``, ``other``,
+        ``not_axial``, ``not_mr`` or ``unclear``.
     reason : str
         For the user, one clause.
     is_water : bool
         A Dixon water image; the paper's images are.
+    contrast : str
+        Of a T1-weighted series: ``yes``, ``no`` or ``unclear``; else blank.
     """
 
     kind: str
     reason: str
     is_water: bool = False
+    contrast: str = ""
 
 
-def classify(tags: Mapping[str, str], *, orientations: Sequence[str] = ()) -> Kind:
-    """Judge one series.
+def classify(
+    images: Sequence[Mapping[str, str]], *, all_planes: Sequence[str] | None = None
+) -> Kind:
+    """Judge one series by everything that any of its images says.
 
     Parameters
     ----------
-    tags : mapping of str to str
-        As `dicom_headers.read_header` returns them.
-    orientations : sequence of str
-        ImageOrientationPatient of every image; those of `tags` by default.
+    images : sequence of mapping of str to str
+        Of every file of the series, as `dicom_headers.read_images` returns them.
+    all_planes : sequence of str, optional
+        ImageOrientationPatient of every image that shares the series' identifier, where that are
+        more than those of `images`.
 
     Returns
     -------
     Kind
     """
-    name = _name(tags)
-    for check in (_not_mr, _localiser, _derived, _other_sequence):
-        found = check(tags, name)
+    name = _name(images)
+    for check in (_not_mr, _by_type, _by_name, _by_sequence):
+        found = check(images, name)
         if found:
             return found
-    orientations = orientations or [tags.get("ImageOrientationPatient", "")]
+    planes = all_planes or [image.get("ImageOrientationPatient", "") for image in images]
     if name == SERIES_DESCRIPTIONS["unclear"].lower():
-        left = _by_image(tags, "", orientations)
+        left = _by_image(images, "", planes)
         by_that = "" if left.kind == "unclear" else f", by that {left.kind}"
         return Kind("unclear", f"{left.reason}{by_that}; unclear before it was de-identified")
-    return _by_image(tags, name, orientations)
-
-
-def _by_image(tags: Mapping[str, str], name: str, orientations: Sequence[str]) -> Kind:
-    """Judge a series by planes, Dixon part, timing and contrast."""
-    planes = {plane(text) for text in set(orientations)}
-    if len(planes) > 1:
-        return Kind("localiser", f"images in several planes ({', '.join(sorted(planes))})")
-    part, why = _dixon_part(tags, name)
-    if part is None:
-        return Kind("unclear", why)
-    if part in ("fat", "in_phase", "opposed_phase"):
-        return Kind(part, why)
-    here = planes.pop()
-    if here == "unknown":
-        return Kind("unclear", "no orientation is given")
-    if here != "axial":
-        return Kind("not_axial", f"slices are {here}")
-    return _weighting(tags, name, part == "water", why)
+    return _by_image(images, name, planes)
 
 
 def plane(orientation: str) -> str:
@@ -140,67 +142,123 @@ def plane(orientation: str) -> str:
     return ("sagittal", "coronal", "axial")[int(normal.argmax())]
 
 
-def part_of(tags: Mapping[str, str]) -> str:
-    """Return the Dixon part that ImageType names, or blank: what one series may mix."""
-    tokens = _tokens(tags)
-    return "+".join(part for part, (marks, _) in PARTS.items() if tokens & marks)
+# --- what a series is not -------------------------------------------------------------------------
 
 
-def _name(tags: Mapping[str, str]) -> str:
-    return tags.get("SeriesDescription", "").lower().replace("_", " ").strip()
+def _name(images: Sequence[Mapping[str, str]]) -> str:
+    """Return what the images are called: their descriptions, the protocol where there is none."""
+    for keyword in ("SeriesDescription", "ProtocolName"):
+        names = dict.fromkeys(image.get(keyword, "") for image in images)
+        names = [name.lower().replace("_", " ").strip() for name in names if name]
+        if names:
+            return " | ".join(names)
+    return ""
 
 
-def _tokens(tags: Mapping[str, str]) -> set[str]:
-    return {token.strip().upper() for token in tags.get("ImageType", "").split("\\")}
+def _values(images: Sequence[Mapping[str, str]], keyword: str) -> set[str]:
+    """Return every single value that any image gives, in capitals, without blanks."""
+    texts = {image.get(keyword, "") for image in images}
+    return {part.strip().upper() for text in texts for part in text.split("\\")} - {""}
 
 
-def _not_mr(tags: Mapping[str, str], name: str) -> Kind | None:
-    modality = tags.get("Modality", "")
-    if modality != "MR":
-        return Kind("not_mr", f"modality {modality or 'missing'}, not MR")
-    if tags.get("SOPClassUID", "").startswith(SECONDARY_CAPTURE):
+def _numbers(images: Sequence[Mapping[str, str]], keyword: str) -> list[float]:
+    """Return every finite number that any image gives, sorted."""
+    numbers = set()
+    for text in _values(images, keyword):
+        try:
+            numbers.add(float(text))
+        except ValueError:
+            continue
+    return sorted(number for number in numbers if math.isfinite(number))
+
+
+def _not_mr(images: Sequence[Mapping[str, str]], name: str) -> Kind | None:
+    others = {image.get("Modality", "") or "missing" for image in images} - {"MR"}
+    if others:
+        return Kind("not_mr", f"modality {', '.join(sorted(others))}, not MR")
+    if any(image.get("SOPClassUID", "").startswith(SECONDARY_CAPTURE) for image in images):
         return Kind("derived", "a screenshot (secondary capture)")
     return None
 
 
-def _localiser(tags: Mapping[str, str], name: str) -> Kind | None:
-    if {"LOCALIZER", "LOCALISER"} & _tokens(tags):
-        return Kind("localiser", "ImageType says LOCALIZER")
-    if re.search(LOCALISER_NAME, name):
-        return Kind("localiser", "its description names a localiser")
-    return None
-
-
-def _derived(tags: Mapping[str, str], name: str) -> Kind | None:
-    tokens = _tokens(tags)
-    for token, what in DERIVED_TOKENS.items():
-        if token in tokens:
-            return Kind("derived", f"ImageType says {token}: {what}")
-    if re.search(r"\b(mpr|mip|sub(traction)?|screen ?save)\b|^derived image$", name):
-        return Kind("derived", "its description names a reformatted or subtracted image")
-    if {"DERIVED", "SECONDARY"} <= tokens and not part_of(tags):
+def _by_type(images: Sequence[Mapping[str, str]], name: str) -> Kind | None:
+    """Judge by the words of ImageType; a localiser and what is derived before the rest."""
+    words = set().union(*(words_of(image) for image in images))
+    told = sorted((MEANINGS[word], word) for word in words if word in MEANINGS)
+    for kind in ("localiser", "derived", "phase", "other"):
+        for (of_kind, what), word in told:
+            if of_kind == kind:
+                return Kind(kind, f"ImageType says {word}: {what}{_mosaic(images, what)}")
+    if {"DERIVED", "SECONDARY"} <= words and not any(map(part_of, images)):
         return Kind("derived", "ImageType says DERIVED and SECONDARY, and names no Dixon part")
+    n_slices = _numbers(images, "ImagesInMosaic")
+    if n_slices and n_slices[-1] > 1:
+        return Kind("other", f"a mosaic: {n_slices[-1]:g} slices tiled in one picture")
     return None
 
 
-def _other_sequence(tags: Mapping[str, str], name: str) -> Kind | None:
-    for pattern, what in OTHER_SEQUENCES.items():
+def _mosaic(images: Sequence[Mapping[str, str]], what: str) -> str:
+    n_slices = _numbers(images, "ImagesInMosaic")
+    return f" ({n_slices[-1]:g} in each file)" if n_slices and "many slices" in what else ""
+
+
+def _by_name(images: Sequence[Mapping[str, str]], name: str) -> Kind | None:
+    for pattern, (kind, what) in NAMES.items():
         if re.search(pattern, name):
-            return Kind("other", f"its description names {what}")
-    scanning = set(tags.get("ScanningSequence", "").upper().split("\\"))
-    if "EP" in scanning or (_number(tags, "DiffusionBValue") or 0) > 0:
-        return Kind("other", "an echo-planar or diffusion sequence")
-    if "IR" in scanning or _number(tags, "InversionTime"):
+            return Kind(kind, f"its description names {what}")
+    return None
+
+
+def _by_sequence(images: Sequence[Mapping[str, str]], name: str) -> Kind | None:
+    """Judge by b-values, echo-planar read-out, field maps by name of the sequence, inversion."""
+    b_values = [b for b in _numbers(images, "DiffusionBValue") if b > 0]
+    if b_values:
+        shown = ", ".join(f"{b:g}" for b in b_values[:3]) + (" …" if len(b_values) > 3 else "")
+        with_b = sum(bool(_numbers([image], "DiffusionBValue")[-1:] > [0]) for image in images)
+        return Kind("other", f"diffusion: b = {shown} on {with_b} of {len(images)} images")
+    scanning = _values(images, "ScanningSequence")
+    sequence = " ".join(_values(images, "SequenceName") | _values(images, "PulseSequenceName"))
+    planar = "EP" in scanning or "YES" in _values(images, "EchoPlanarPulseSequence")
+    if planar or re.search(r"(^|[*\s])ep|EPI", sequence, re.IGNORECASE):
+        return Kind("other", "an echo-planar sequence")
+    if re.search(r"\bfm[23]d", sequence, re.IGNORECASE):
+        return Kind("phase", "a sequence that maps the magnetic field")
+    if "IR" in scanning or "YES" in _values(images, "InversionRecovery"):
         return Kind("other", "an inversion-recovery sequence")
     return None
 
 
-def _dixon_part(tags: Mapping[str, str], name: str) -> tuple[str | None, str]:
+# --- what it is -----------------------------------------------------------------------------------
+
+
+def _by_image(images: Sequence[Mapping[str, str]], name: str, planes: Sequence[str]) -> Kind:
+    """Judge a series by planes, Dixon part, timing and contrast."""
+    named = {plane(text) for text in set(planes)}
+    if len(named - {"unknown"}) > 1:
+        return Kind("localiser", f"images in several planes ({', '.join(sorted(named))})")
+    part, why = _dixon_part(images, name)
+    if part is None:
+        return Kind("unclear", why)
+    if part in ("fat", "in_phase", "opposed_phase"):
+        return Kind(part, why)
+    if "unknown" in named:
+        whose = "no orientation is given" if named == {"unknown"} else "orientation is not given"
+        return Kind("unclear", whose + (" on all images" if len(named) > 1 else ""))
+    (the_plane,) = named
+    if the_plane != "axial":
+        return Kind("not_axial", f"slices are {the_plane}")
+    return _weighting(images, name, part == "water", why)
+
+
+def _dixon_part(images: Sequence[Mapping[str, str]], name: str) -> tuple[str | None, str]:
     """Return the Dixon part (blank: not Dixon; None: contradictory) and how it is known."""
-    by_type = part_of(tags)
-    named = [part for part, (_, pattern) in PARTS.items() if re.search(pattern, name)]
+    parts = {part_of(image) for image in images}
+    by_type = "+".join(part for part in PARTS if part in "+".join(parts).split("+"))
+    named = [part for part, pattern in PART_NAMES.items() if re.search(pattern, name)]
     if "+" in by_type:
         return None, f"ImageType names several Dixon parts ({by_type})"
+    if by_type and "" in parts:
+        return None, f"ImageType says {by_type} on some of the images only"
     if by_type and named and by_type not in named:
         return None, f"ImageType says {by_type}, the description says {named[0]}"
     if by_type:
@@ -212,47 +270,56 @@ def _dixon_part(tags: Mapping[str, str], name: str) -> tuple[str | None, str]:
     return "", "no Dixon part is named"
 
 
-def _number(tags: Mapping[str, str], keyword: str) -> float | None:
-    try:
-        value = float(tags.get(keyword, ""))
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def _weighting(tags: Mapping[str, str], name: str, is_water: bool, why: str) -> Kind:
-    tr, te = _number(tags, "RepetitionTime"), _number(tags, "EchoTime")
-    if tr is None or te is None:
-        missing = "RepetitionTime" if tr is None else "EchoTime"
-        value = tags.get(missing)
-        return Kind("unclear", f"{missing} is '{value}'" if value else f"no {missing} is given")
-    timing = f"TR {tr:g} ms, TE {te:g} ms"
-    by_time = "T2" if tr > T2_TR_MS and te > T2_TE_MS else ""
-    by_time = "T1" if tr < T1_TR_MS and te < T1_TE_MS else by_time
+def _weighting(images: Sequence[Mapping[str, str]], name: str, is_water: bool, why: str) -> Kind:
+    for keyword in ("RepetitionTime", "EchoTime"):
+        problem = _problem(images, keyword)
+        if problem:
+            return Kind("unclear", problem)
+    tr, te = _numbers(images, "RepetitionTime"), _numbers(images, "EchoTime")
+    timing = f"TR {_range(tr)} ms, TE {_range(te)} ms"
+    by_time = "T2" if tr[0] > T2_TR_MS and te[0] > T2_TE_MS else ""
+    by_time = "T1" if tr[-1] < T1_TR_MS and te[-1] < T1_TE_MS else by_time
     named = {match.upper() for match in re.findall(r"(?<![a-z0-9])(t[12])(?![0-9])", name)}
     if not by_time:
         return Kind("unclear", f"{timing}: neither T1- nor T2-weighted by timing")
     if named and by_time not in named:
         other = ", ".join(sorted(named))
         return Kind("unclear", f"{timing} is {by_time}-weighted, the description says {other}")
+    inversion = [time for time in _numbers(images, "InversionTime") if time > 0]
+    if inversion:
+        doubt = "inversion recovery, or fat suppression by it"
+        return Kind("unclear", f"{timing}, inversion time {_range(inversion)} ms: {doubt}")
     if by_time == "T2":
         return Kind("t2w", f"{timing}; {why}", is_water)
-    return _contrast(tags, name, is_water, f"{timing}; {why}")
+    if _values(images, "ScanningSequence") == {"GR"} and te[-1] > GRADIENT_ECHO_TE_MS:
+        return Kind("unclear", f"{timing}: a gradient echo of this TE is T2*-weighted")
+    return _contrast(images, is_water, f"{timing}; {why}")
 
 
-def _contrast(tags: Mapping[str, str], name: str, is_water: bool, why: str) -> Kind:
-    agent = tags.get("ContrastBolusAgent", "")
-    given = agent.upper() not in ("", "NO", "NONE", "N/A", "0")
-    says_without = bool(re.search(NO_CONTRAST_NAME, name))
-    says_with = bool(re.search(CONTRAST_NAME, name)) and not says_without
-    if given and says_without:
-        return Kind("unclear", "a contrast agent is named, the description says there was none")
-    if given:
-        return Kind("t1c", f"{why}; contrast agent {agent}", is_water)
-    if says_with and not agent:
-        return Kind("t1c", f"{why}; the description names contrast", is_water)
-    if says_with:
-        return Kind("unclear", f"contrast agent is '{agent}', the description names contrast")
-    if says_without or agent:
-        return Kind("t1w", f"{why}; without contrast", is_water)
-    return Kind("t1w", f"{why}; neither a tag nor the description tells of contrast", is_water)
+def _problem(images: Sequence[Mapping[str, str]], keyword: str) -> str:
+    """Return why a time that decides the weighting cannot be used; blank if it can."""
+    texts, numbers = sorted(_values(images, keyword)), _numbers(images, keyword)
+    if not texts:
+        return f"no {keyword} is given"
+    wrong = [text for text in texts if not _NUMBER.fullmatch(text)]
+    if wrong or not numbers:
+        return f"{keyword} is '{(wrong or texts)[0].lower()}'"
+    return "" if numbers[0] > 0 else f"{keyword} is {numbers[0]:g}"
+
+
+def _range(numbers: Sequence[float]) -> str:
+    low, high = f"{numbers[0]:.6g}", f"{numbers[-1]:.6g}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _contrast(images: Sequence[Mapping[str, str]], is_water: bool, why: str) -> Kind:
+    answer, evidence = contrast_of(images)
+    told = "; ".join(evidence)
+    if answer == "yes":
+        return Kind("t1c", f"{why}; {told}", is_water, "yes")
+    if answer == "no":
+        return Kind("t1w", f"{why}; without contrast: {told}", is_water, "no")
+    if answer == "unclear":
+        return Kind("unclear", f"{why}; with contrast or without? {told}", is_water, "unclear")
+    silent = "neither a tag nor the description tells of contrast"
+    return Kind("t1w", f"{why}; {silent}", is_water, "unclear")

@@ -1,0 +1,316 @@
+"""Was a contrast agent given? What tags and descriptions say, in the languages of hospitals.
+
+The answer is ``yes``, ``no`` or ``unclear``; blank where nothing says anything. A word for
+"without" or "before" turns the agent it stands at, "post-ictal" is no agent, and what is said
+twice and differently is unclear. The words are in `contrast_words`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from npc_intake import contrast_words as words
+
+
+class Contrast(NamedTuple):
+    """Whether an agent was given.
+
+    Attributes
+    ----------
+    answer : str
+        ``yes``, ``no``, ``unclear``, or blank where nothing says anything.
+    evidence : tuple of str
+        What says so, each a clause.
+    """
+
+    answer: str
+    evidence: tuple[str, ...] = ()
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def contrast_in_words(text: str) -> Contrast:
+    """Judge a description, the name of a protocol or of an agent.
+
+    Parameters
+    ----------
+    text : str
+        In any of the languages of `contrast_words`, mixed as they come.
+
+    Returns
+    -------
+    Contrast
+        The evidence quotes the words that decide.
+
+    Examples
+    --------
+    >>> contrast_in_words("t1_tse_tra_KM")
+    Contrast(answer='yes', evidence=("'km'",))
+    >>> contrast_in_words("T1 ohne KM").answer, contrast_in_words("T1 post-ictal").answer
+    ('no', '')
+    """
+    tokens = _tokens(text)
+    said = [found for at in range(len(tokens)) if (found := _judged(tokens, at))]
+    answers = {answer for answer, _ in said}
+    evidence = tuple(dict.fromkeys(f"'{quoted}'" for _, quoted in said))
+    if not answers:
+        return Contrast("")
+    return Contrast(answers.pop() if len(answers) == 1 else "unclear", evidence)
+
+
+class _Token(NamedTuple):
+    text: str
+    role: str
+    before: bool  # a blank (or nothing) stands before it
+    after: bool
+
+
+def _all(table: Mapping[str, str] | str) -> list[str]:
+    texts = table.values() if isinstance(table, Mapping) else [table]
+    return [word for text in texts for word in text.split()]
+
+
+def _lookup() -> dict[str, str]:
+    """Return word -> role; the first of several roles counts."""
+    roles = {}
+    for role in ("AGENT", "PLAIN", "BEFORE", "AFTER", "WITHOUT", "BOTH", "BEFORE_IT", "WITH"):
+        for word in _all(getattr(words, role)):
+            roles.setdefault(word, role)
+    for role in ("BETWEEN", "TECHNIQUE"):
+        for word in _all(getattr(words, role)):
+            roles.setdefault(word, role)
+    return roles
+
+
+_ROLES = _lookup()
+_STEMS = sorted((word[:-1] for word in _ROLES if word.endswith("*")), key=len, reverse=True)
+_ASIAN = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_ASIAN_WORDS = sorted(
+    {
+        word
+        for word in [*_ROLES, *_all(words.NOT_GIVEN), *_all(words.AND)]
+        if re.match(f"[{_ASIAN}]", word)
+    },
+    key=len,
+    reverse=True,
+)
+_PIECE = re.compile("|".join([*_ASIAN_WORDS, f"[^\\W{_ASIAN}]+", r"[^\s]"]))
+_AGENTS = "|".join(
+    re.escape(word[:-1]) + r"\w*" if word.endswith("*") else re.escape(word)
+    for word in _all(words.AGENT)
+)
+_COMPOUND = re.compile(rf"\b(post?|pre|non?|un|wo|nach|vor|mit|ohne|sans|without)(?={_AGENTS}\b)")
+_NOT_GIVEN, _AND = set(_all(words.NOT_GIVEN)), set(_all(words.AND))
+_ALONE = set(_all(words.ALONE))
+
+
+def _plain(text: str) -> str:
+    """Return lower-case text without accents on Latin letters, abbreviations written out."""
+    text = unicodedata.normalize("NFKC", text).replace("_", " ")
+    text = re.sub("[‐‑–—−]", "-", text).replace("’", "'")
+    text = re.sub(r"(?<=[a-zà-ÿ])(?=[A-ZÀ-Þ])", " ", text)  # PostGad
+    letters: list[str] = []
+    for letter in unicodedata.normalize("NFD", text.casefold()):
+        if not (unicodedata.combining(letter) and letters and "a" <= letters[-1] <= "z"):
+            letters.append(letter)
+    text = unicodedata.normalize("NFC", "".join(letters))
+    text = re.sub(rf"(?<=\bt[12])(?=w?(?:c|post|pre|{_AGENTS})\b)", " ", text)  # t1ce
+    text = re.sub(rf"(?<=\bt[12] w)(?=(?:c|post|pre|{_AGENTS})\b)", " ", text)
+    return _COMPOUND.sub(r"\1 ", text)
+
+
+def _tokens(text: str) -> list[_Token]:
+    text = re.sub(words.ELSEWHERE, " ~ ", _plain(text))
+    for spelling, meaning in words.SPELLINGS:
+        text = re.sub(spelling, meaning, text)
+    tokens = []
+    for match in _PIECE.finditer(text):
+        blank_before = match.start() == 0 or text[match.start() - 1].isspace()
+        blank_after = match.end() == len(text) or text[match.end()].isspace()
+        tokens.append(_Token(match.group(), _role(match.group()), blank_before, blank_after))
+    return tokens
+
+
+def _role(word: str) -> str:
+    stem = next((stem for stem in _STEMS if word.startswith(stem)), None)
+    return _ROLES.get(word) or (_ROLES[f"{stem}*"] if stem else "")
+
+
+def _judged(tokens: list[_Token], at: int) -> tuple[str, str] | None:
+    """Return what the token at one place says, and the words that say it."""
+    token = tokens[at]
+    if token.role == "PLAIN":
+        return "no", token.text
+    if token.role == "BOTH":
+        return "unclear", token.text
+    if token.role == "AGENT" or _is_c(tokens, at):
+        return _judged_agent(tokens, at)
+    if token.text == "c":
+        return _sign(tokens, at)
+    if token.role in ("BEFORE", "AFTER") and token.text.startswith(("pre", "pos")):
+        if _text(tokens, at + 1) in _AND and _role_at(tokens, at + 2) in ("BEFORE", "AFTER"):
+            return "unclear", _quote(tokens, at, at + 2)
+        rest = at + 1 + (_text(tokens, at + 1) in ("-", "/", ",", ";", ":", "(", ")"))
+        if rest >= len(tokens) or tokens[rest].role == "TECHNIQUE" or _is_minutes(tokens[rest]):
+            return ("no" if token.role == "BEFORE" else "yes"), token.text
+    if token.text in _ALONE and at == len(tokens) - 1:
+        both = _text(tokens, at - 1) in _AND and _role_at(tokens, at - 2) == "WITH"
+        return ("unclear" if both else "no"), _quote(tokens, at - 2 * both, at)
+    return None
+
+
+def _is_c(tokens: list[_Token], at: int) -> bool:
+    """Tell whether a single letter c means contrast: +c, c+, t1c."""
+    neighbours = {_text(tokens, at - 1), _text(tokens, at + 1)}
+    weighting = _text(tokens, at - 1) in ("t1", "t1w", "w")
+    return tokens[at].text == "c" and (bool(neighbours & {"+", "±"}) or weighting)
+
+
+def _judged_agent(tokens: list[_Token], at: int) -> tuple[str, str]:
+    sign = _sign(tokens, at)
+    if sign:
+        return sign
+    first, before = at - 1, []
+    while first >= 0 and (tokens[first].role == "BETWEEN" or tokens[first].text in "-./:,('"):
+        first -= 1
+    if first >= 0 and tokens[first].role in ("WITHOUT", "BEFORE"):
+        opposite = {"WITHOUT": ("WITH",), "BEFORE": ("AFTER",)}[tokens[first].role]
+        before = [_text(tokens, first - 1), _role_at(tokens, first - 2)]
+        both = before[0] in _AND and before[1] in opposite
+        return ("unclear" if both else "no"), _quote(tokens, first - 2 * both, at)
+    if first >= 0 and tokens[first].role in ("WITH", "AFTER"):
+        opposite = {"WITH": "WITHOUT", "AFTER": "BEFORE"}[tokens[first].role]
+        if _text(tokens, first - 1) in _AND and _role_at(tokens, first - 2) == opposite:
+            return "unclear", _quote(tokens, first - 2, at)
+    after = at + 1 + (_text(tokens, at + 1) in (":", "="))
+    if _role_at(tokens, at + 1) == "BEFORE_IT" or _is_not_given(tokens, after):
+        return "no", _quote(tokens, at, min(after, len(tokens) - 1))
+    if _text(tokens, at + 1) == "?":
+        return "unclear", _quote(tokens, at, at + 1)
+    return "yes", tokens[at].text
+
+
+def _sign(tokens: list[_Token], at: int) -> tuple[str, str] | None:
+    """Return what a minus at the agent says: km-, -km; a hyphen between words says nothing."""
+    token = tokens[at]
+    if _text(tokens, at + 1) == "-":
+        minus = tokens[at + 1]
+        if (not token.after and minus.after) or at + 2 == len(tokens):
+            return "no", f"{token.text}-"
+    if at and tokens[at - 1].text == "-" and not token.before:
+        if tokens[at - 1].before:
+            return "no", f"-{token.text}"
+        if token.text == "c" and _text(tokens, at + 1) != "+":
+            return "unclear", f"-{token.text}"
+    if "±" in (_text(tokens, at - 1), _text(tokens, at + 1)):
+        return "unclear", f"±{token.text}"
+    return None
+
+
+def _is_not_given(tokens: list[_Token], at: int) -> bool:
+    """Tell whether the words after the agent say that it was not given."""
+    if at >= len(tokens):
+        return False
+    is_last = at == len(tokens) - 1
+    asian = bool(re.match(f"[{_ASIAN}]", tokens[at].text))
+    number_zero = tokens[at].text == "0" and tokens[at - 1].text in (":", "=")
+    return tokens[at].text in _NOT_GIVEN and (is_last or asian) or number_zero
+
+
+def _is_minutes(token: _Token) -> bool:
+    return bool(re.fullmatch(r"\d+(min|m|s|sec)?", token.text))
+
+
+def _text(tokens: list[_Token], at: int) -> str:
+    return tokens[at].text if 0 <= at < len(tokens) else ""
+
+
+def _role_at(tokens: list[_Token], at: int) -> str:
+    return tokens[at].role if 0 <= at < len(tokens) else ""
+
+
+def _quote(tokens: list[_Token], first: int, last: int) -> str:
+    quoted = tokens[max(first, 0) : last + 1]
+    return "".join(token.text + " " * token.after for token in quoted).strip()
+
+
+# --- a series -------------------------------------------------------------------------------------
+
+
+def contrast_of(images: Sequence[Mapping[str, str]]) -> Contrast:
+    """Judge a series by all its images.
+
+    The description and the tags of the agent must not contradict each other. The name of the
+    protocol is often copied from another examination: it can raise a doubt, but not decide.
+
+    Parameters
+    ----------
+    images : sequence of mapping of str to str
+        As `dicom_headers.read_images` returns them.
+
+    Returns
+    -------
+    Contrast
+    """
+    tags = _together([_by_tags(image) for image in images])
+    described = _by_text(images, "SeriesDescription", "the description says")
+    protocol = _by_text(images, "ProtocolName", "the protocol is called")
+    answers = {tags.answer, described.answer} - {""}
+    evidence = tags.evidence + described.evidence
+    opposite = {"yes": "no", "no": "yes"}.get(protocol.answer, "")
+    if protocol.answer and (not answers or opposite in answers):
+        evidence += protocol.evidence
+        answers = {"unclear"}
+    if not answers:
+        return Contrast("", evidence)
+    return Contrast(answers.pop() if len(answers) == 1 else "unclear", evidence)
+
+
+def _by_text(images: Sequence[Mapping[str, str]], keyword: str, says: str) -> Contrast:
+    found = [contrast_in_words(text) for text in sorted({i.get(keyword, "") for i in images})]
+    joined = _together(found)
+    return Contrast(joined.answer, tuple(f"{says} {quoted}" for quoted in joined.evidence))
+
+
+def _together(found: list[Contrast]) -> Contrast:
+    """Join what the images say; where they differ it is unclear."""
+    answers = {item.answer for item in found}
+    evidence = tuple(dict.fromkeys(clause for item in found for clause in item.evidence))
+    if len(answers) == 1:
+        return Contrast(answers.pop(), evidence)
+    return Contrast("unclear", (*evidence, "not the same on all images"))
+
+
+def _by_tags(image: Mapping[str, str]) -> Contrast:
+    """Judge agent and volume of one image, and what an enhanced object says of its frames."""
+    answers, evidence = set(), []
+    agent = image.get("ContrastBolusAgent", "")
+    if agent and agent.casefold() not in _all(words.NO_ANSWER):
+        answers.add(_by_agent(agent))
+        evidence.append(f"contrast agent '{agent}'")
+    administered = image.get("ContrastBolusAgentAdministered", "").upper()
+    if administered in ("YES", "NO"):
+        answers.add(administered.lower())
+        evidence.append(f"agent administered: {administered}")
+    try:
+        volume = float(image.get("ContrastBolusVolume", ""))
+    except ValueError:
+        volume = -1.0
+    if volume > 0 or (volume == 0 and answers):
+        answers.add("yes" if volume else "no")
+        evidence.append(f"{volume:g} ml of an agent")
+    answer = "" if not answers else answers.pop() if len(answers) == 1 else "unclear"
+    return Contrast(answer, tuple(evidence))
+
+
+def _by_agent(agent: str) -> str:
+    """Judge the name that the tag gives the agent: it may say that there was none."""
+    if _plain(agent).strip() in _all(words.NO_AGENT):
+        return "no"
+    if re.fullmatch(r"[0.,]*0[0.,]*( ?(ml|cc|mmol))?", agent.casefold().strip()):
+        return "no"
+    return contrast_in_words(agent).answer or "yes"

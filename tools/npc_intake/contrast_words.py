@@ -1,0 +1,128 @@
+"""Words for contrast agents, and for with and without them, as hospitals write them.
+
+Lower case, no accents on Latin letters. A star stands for any ending. The words of all languages
+are used at once: descriptions mix them.
+"""
+
+from __future__ import annotations
+
+AGENT = {
+    "names": "gd gad gado* dotarem magnevist prohance multihance omniscan primovist eovist "
+    "clariscan vueway elucirem artirem gbca dtpa dota bopta",
+    "en": "contrast* ce ce1 ce2 ce3 ce4 ce5 enh enhanc* injection injected",
+    "de": "km kontrast* kontrastmittel*",
+    "fr": "pdc inj injecte* injection",
+    "es, pt": "contraste* contrastad* civ realce inyeccion injecao injetad*",
+    "it": "mdc contrasto iniezione",
+    "nl": "contrast*",
+    "pl, cs, tr, sv": "kontrast* srodek",
+    "ru": "контраст* ку усилени* гадо* гади* магневист* введени* кв",
+    "zh": "增强 增強 造影 造影剂 造影劑 对比剂 對比劑 强化 強化 打药 注药 注射 给药",
+    "ja": "造影剤 ガドリニウム 投与 エンハンス",
+    "ko": "조영 조영제 조영증강",
+}
+WITHOUT = {  # before the agent; those that also end a description stand in ALONE
+    "en": "no non not none without wo minus un less",
+    "de": "ohne kein keine keinem keinen nicht",
+    "fr": "sans pas aucun non",
+    "es": "sin no",
+    "it": "senza no non",
+    "nl": "zonder geen",
+    "pt": "sem nao",
+    "pl, cs, sv, da, nb": "bez utan uden uten ingen",
+    "ru": "без не нет",
+    "zh": "未 无 無 非 不 没 没有 未做 未行",
+    "ja": "未 非 無 ノン",
+    "ko": "비 무",
+}
+NOT_GIVEN = (  # after the agent
+    "no none nein non nee not given free omitted declined нет "
+    "なし 無し ナシ 無 未 せず 없음 없이 안 미"
+)
+ALONE = "without wo ohne sans sin senza zonder sem bez без"  # at the end of a description
+BEFORE = {
+    "en": "pre before prior",
+    "de": "vor prae",
+    "fr": "avant av",
+    "es, pt": "antes",
+    "it": "prima",
+    "nl": "voor",
+    "pl, sv, da": "przed fore før",
+    "ru": "до перед",
+}
+AFTER = {
+    "en": "post after",
+    "de": "nach",
+    "fr": "apres",
+    "es, pt": "pos tras despues apos",
+    "it": "dopo",
+    "nl": "na",
+    "pl, sv, da": "po efter",
+    "ru": "после",
+}
+WITH = "with w mit avec con com met z med с"
+BEFORE_IT = "前 以前 之前 전"  # after the agent
+AND = "and und et y e en i и or oder & + / , 和 及 加"
+BETWEEN = (
+    "iv intraven* the any of de d del da do di la le les el il l der den dem 静脉 靜脈 静注 使用"
+)
+PLAIN = {  # means "without" by itself
+    "en": "plain noncon unenhanced contrastless",
+    "de": "nativ* kontrastlos*",
+    "fr": "natif native",
+    "es": "simple",
+    "it": "basale smdc",
+    "nl": "blanco blank",
+    "tr, sv": "kontrastsiz kontrastfri",
+    "ru": "натив* доконтраст* бесконтраст* преконтраст*",
+    "zh": "平扫 平掃 普扫 普通扫描",
+    "ja": "単純 プレーン ノンコン",
+    "zh (plain)": "单纯 單純",
+}
+BOTH = "± 前后 前後 전후"  # with and without: the description of an examination, not a series
+# What may follow "pre" and "post" where they speak of the agent: technique, plane, region.
+TECHNIQUE = (
+    "t1 t1w t2 t2w ax axial tra trans* transv* cor coronal sag sagittal obl* fs fatsat fat dixon "
+    "mdixon ideal flex tse fse se gre ffe vibe lava thrive 3d 2d spc space cube vista mprage bravo "
+    "w water neck head brain np nasopharynx npx skull base iso propeller blade dyn* delay* sat "
+    "spair spir ir min"
+)
+SPELLINGS = (  # (regular expression, what is read instead), in this order
+    (r"\+ ?/ ?-|- ?/ ?\+", "±"),
+    (r"\bw ?/ ?wo\b|\bwwo\b|\bw ?& ?wo\b|\bw/ ?w/o\b|\bw ?/ ?w/o\b", " with and without "),
+    (r"\bc ?/ ?s\b|\bs ?/ ?c ?y ?c ?/ ?c\b", " con y sin "),
+    (r"\bw/ ?o\b|\bw\.o\.", " without "),
+    (r"\bw/(?= ?[a-z])", " with "),
+    (r"\bs/ ?c\b(?! ?ontr)", " sin contraste "),
+    (r"\bc/ ?c\b(?! ?ontr)", " con contraste "),
+    (r"\bs/ ?(?=[a-z])|\bss (?=inj)", " sin "),
+    (r"\bc/ ?(?=[a-z])", " con "),
+    (r"\bm\. ?d\. ?c\b\.?", " mdc "),
+    (r"\bc\.e\.", " ce "),
+    (r"\bi\. ?v\b\.?|\bв/в\b", " iv "),
+    (r"\bo\.? ?km\b", " ohne km "),
+    (r"\bv\.? ?km\b", " vor km "),
+    (r"\b[mn]\.? ?km\b", " mit km "),
+    (r"\bs\.?mdc\b", " senza mdc "),
+    (r"\bz\.? ?contrast\b", " zonder contrast "),
+    (r"\bav\.", " avant "),
+    (r"\b(with|mit|after|nach|ohne|without|no|vor|pre|post)[ -]cm\b", r" \1 km "),
+    (r"\+ ?cm\b|\bcm ?\+", " km "),
+)
+# Words that hold one of the above and speak of something else.
+ELSEWHERE = (
+    r"\bphase[- ]?contrast\w*|phasenkontrast\w*|\bcontrast\w* (?:de|di) (?:phase|fase)\b"
+    r"|\b(?:multi|dual|high|low|soft tissue|tissue|bold|image|blood|susceptibility|transfer)"
+    r"[- ]contrasts?\b"
+    r"|\b(?:edge|vessel|detail|signal|resolution|image|flow|inflow|fluid)[- ]?enhanc\w*"
+    r"|\benhanced[- ](?:mr|dicom|multi\w*)\b|\bmulti-?contrast\b"
+    r"|\bc ?\+ ?(?:t|l|th|ls)(?:[- ]?(?:spine|sp|ws))?(?!\w)|\+ ?c[- ]?(?:spine|sp)\b"
+    r"|\bpost[- ]?injection site\b"
+)
+# What the tag of the agent says where there was none; where nobody knows.
+NO_AGENT = (
+    "no none n nil n/a na - -- false nein non nee geen kein keine keiner keines ohne sans sin sem "
+    "senza zonder without not нет без 无 無 没有 なし 無し 없음 nao ninguno nessuno nenhum aucun "
+    "brak nicht absent nativ native plain"
+)
+NO_ANSWER = "unknown ? ?? unspecified other unbekannt inconnu"
