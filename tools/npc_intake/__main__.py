@@ -20,7 +20,7 @@ from npc_intake.deidentify import Key, deidentify_folder
 from npc_intake.find_series import find_series
 
 try:
-    from npc_intake import pacs, public_sets
+    from npc_intake import contours, pacs, public_sets
     from npc_intake.pacs.retrieval import AT_ONCE
 except ModuleNotFoundError as error:  # a student's installation has no archive to ask
     raise SystemExit(
@@ -202,8 +202,10 @@ def main(arguments: list[str] | None = None) -> int:
         description="From a hospital's images to a study folder.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_add_retrieve, _add_deidentify, _add_tables, _add_find, public_sets.add_commands):
+    for add in (_add_retrieve, _add_deidentify, _add_tables, _add_find):
         add(commands)
+    contours.add_command(commands)
+    public_sets.add_commands(commands)
     options = parser.parse_args(arguments)
     try:
         return options.run(options)

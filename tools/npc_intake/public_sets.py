@@ -24,8 +24,10 @@ from npc_helpers.study.places import is_repository
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import MANIFEST, REGISTRY, ROI_COLUMNS, SUGGESTED_ROIS, Table
 from npc_helpers.study.tables import read_text, write_text
-from npc_intake.mask_boxes import grid_of, mask_boxes
+from npc_intake.contour_boxes import boxes_around, extents_of
+from npc_intake.image_planes import image_planes
 from npc_intake.nifti import read_nifti, write_series
+from npc_intake.outlines import read_structures
 
 SERIES_KEY = ["patient_id", "timepoint", "sequence"]
 NPC277_SERIES = (  # folder, sequence, mask
@@ -254,19 +256,25 @@ def _take(one: _Series, folder: Path) -> tuple[list, pd.DataFrame, str]:
     path = "/".join(("data", "images", *one.key))
     target = folder / path
     _place(target, lambda place: _write(one, place))
-    series = read_series(target)  # refuses what no notebook could use
+    read_series(target)  # refuses what no notebook could use
     row = [*one.key, path, len(dicom_files(target)), "public", series_checksum(target)]
     boxes, note = [], ""
     if one.mask is None:
         note = f"{' '.join(one.key)}: no mask, so no rectangle is suggested."
     else:
         try:
-            mask = read_nifti(one.mask)
-            boxes = mask_boxes(mask, grid_of(target), series.array.shape)
+            boxes = _boxes(one.mask, target)
         except StudyError as error:
             note = f"{' '.join(one.key)}: no rectangle is suggested. {error}"
-    lines = [(*one.key, index, *box, "suggested", "") for index, box in enumerate(boxes)]
+    lines = [(*one.key, index, *box, "contours", "") for index, box in enumerate(boxes)]
     return row, pd.DataFrame(lines, columns=[column.name for column in ROI_COLUMNS]), note
+
+
+def _boxes(mask: Path, folder: Path) -> list[tuple[int, int, int, int]]:
+    """Return a rectangle for every image, around everything in a mask; none if it is empty."""
+    structures, images = read_structures(mask), image_planes(folder)
+    extents = [extents_of(structures, name, images, str(mask)) for name in structures.outlines]
+    return boxes_around(extents, images) if extents else []
 
 
 def _write(one: _Series, place: Path) -> None:
