@@ -32,7 +32,7 @@ from npc_helpers import figures
 from npc_helpers.cohort import included_patients
 from npc_helpers.figures.display import footer, show
 from npc_helpers.imaging import roi
-from npc_helpers.imaging.stacks import load_stacks
+from npc_helpers.imaging.stacks import coverage, load_stacks
 from npc_helpers.network import models, prediction, training
 from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
@@ -51,7 +51,8 @@ SEED = 1
 # those without any tumour in them too.
 
 # %%
-stacks = load_stacks(study, timepoint="pre")
+print(coverage(study, cohort.patient_id, "pre"))
+stacks = load_stacks(study, patients=cohort.patient_id, timepoint="pre")
 images, index = roi.network_inputs(stacks, rois[rois.timepoint == "pre"], setting=setting)
 labels = cohort.set_index("patient_id").loc[index.patient_id]
 train = (labels.split == "train").to_numpy()

@@ -29,7 +29,7 @@ from npc_helpers import figures
 from npc_helpers.cohort import included_patients
 from npc_helpers.figures.display import footer, show
 from npc_helpers.imaging import roi
-from npc_helpers.imaging.stacks import load_stacks
+from npc_helpers.imaging.stacks import coverage, load_stacks
 from npc_helpers.network import models, prediction, training
 from npc_helpers.statistics import c_index, roc_auc
 from npc_helpers.study import Study
@@ -48,7 +48,8 @@ SEED = 1
 # a rim, and swollen lining makes several look worse than they are.
 
 # %%
-stacks = load_stacks(study, timepoint="post")
+print(coverage(study, cohort.patient_id, "post"))
+stacks = load_stacks(study, patients=cohort.patient_id, timepoint="post")
 images, index = roi.network_inputs(stacks, rois[rois.timepoint == "post"], setting=setting)
 labels = cohort.set_index("patient_id").loc[index.patient_id]
 train = (labels.split == "train").to_numpy()

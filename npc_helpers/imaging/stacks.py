@@ -19,11 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from npc_helpers.imaging.dicom import DicomError, Finding, read_series
 from npc_helpers.imaging.mr_series import Grid, MRSeries
 from npc_helpers.imaging.resample import to_reference
-from npc_helpers.study.artefacts import StudyError, atomic_path, series_checksum
+from npc_helpers.study.artefacts import (
+    NotInThisStudy,
+    StudyError,
+    atomic_path,
+    series_checksum,
+)
 from npc_helpers.study.parallel import in_processes
 from npc_helpers.study.progress import progress_bar
 
@@ -36,6 +42,7 @@ FORMAT = 3  # raised when the reading changes, so that older caches are read aga
 SERIES_PER_WORKER = 24  # what a process reads in the second it takes to start
 ABANDONED_S = 3600  # a half-written file this old belongs to nobody
 SHOWN_AT_ONCE = 5
+WHEN = {None: "", "pre": " before treatment", "post": " after treatment"}
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,8 @@ def load_stacks(
     ----------
     study : Study
     patients : iterable of str, optional
-        Only these patients.
+        Only these patients, usually those of the cohort. Who has no series is passed over
+        (`coverage` tells who), as are the series of everybody else.
     timepoint : {"pre", "post"}, optional
         Only this time point.
     workers : int, optional
@@ -121,8 +129,10 @@ def load_stacks(
     Raises
     ------
     StudyError
-        If a patient is not in the manifest, or any series cannot be used; all of the latter are
+        If a patient is not in the registry, or any series cannot be used; all of the latter are
         named at once, and the good ones are kept for the next call.
+    NotInThisStudy
+        If none of the patients has a series.
 
     Notes
     -----
@@ -143,21 +153,62 @@ def load_stacks(
     return Stacks({job.key: _path(job, ".npy") for job in jobs}, notes)
 
 
-def _jobs(study: Study, patients: Iterable[str] | None, timepoint: str | None) -> list[_Job]:
+def coverage(study: Study, patients: Iterable[str], timepoint: str | None = None) -> str:
+    """Tell in words who of some patients has images, and whose images are left out.
+
+    Parameters
+    ----------
+    study : Study
+    patients : iterable of str
+        Usually those of the cohort, as for `load_stacks`.
+    timepoint : {"pre", "post"}, optional
+        Of this time point only.
+
+    Examples
+    --------
+    >>> coverage(study, cohort.patient_id, "post")  # doctest: +SKIP
+    '21 of 28 patients have images after treatment (not: 0045781, 0326319, 0818980, 0990127, …);
+    left out: 24 series of 5 patients outside the cohort.'
+    """
+    wanted, manifest = list(dict.fromkeys(patients)), _of(study, timepoint)
+    present = set(manifest["patient_id"])
+    without = [patient for patient in wanted if patient not in present]
+    text = f"{len(wanted) - len(without)} of {len(wanted)} patients have images{WHEN[timepoint]}"
+    if without:
+        more = ", …" if len(without) > SHOWN_AT_ONCE else ""
+        text += f" (not: {', '.join(without[:SHOWN_AT_ONCE])}{more})"
+    others = manifest[~manifest["patient_id"].isin(wanted)]
+    if len(others):
+        n = others["patient_id"].nunique()
+        people = "1 patient" if n == 1 else f"{n} patients"
+        text += f"; left out: {len(others)} series of {people} outside the cohort"
+    return text + "."
+
+
+def _of(study: Study, timepoint: str | None) -> pd.DataFrame:
+    """Return the manifest of one time point, or of both."""
+    if timepoint not in WHEN:
+        raise StudyError(f"timepoint is {timepoint!r}; use 'pre' or 'post'.")
     manifest = study.manifest
+    return manifest if timepoint is None else manifest[manifest["timepoint"] == timepoint]
+
+
+def _jobs(study: Study, patients: Iterable[str] | None, timepoint: str | None) -> list[_Job]:
+    manifest = _of(study, timepoint)
     if patients is not None:
         wanted = [patients] if isinstance(patients, str) else list(patients)
-        unknown = sorted(set(wanted) - set(manifest["patient_id"]))
+        unknown = sorted(set(wanted) - set(study.registry["patient_id"]))
         if unknown:
             raise StudyError(
-                f"data_manifest.csv has no series of patient(s) {', '.join(unknown[:5])}. "
-                "Check the spelling, or add rows for them."
+                f"data/registry.csv has no patient {', '.join(unknown[:SHOWN_AT_ONCE])}. "
+                "Check the spelling."
             )
         manifest = manifest[manifest["patient_id"].isin(wanted)]
-    if timepoint is not None:
-        if timepoint not in ("pre", "post"):
-            raise StudyError(f"timepoint is {timepoint!r}; use 'pre' or 'post'.")
-        manifest = manifest[manifest["timepoint"] == timepoint]
+        if manifest.empty:
+            raise NotInThisStudy(
+                f"none of the {len(wanted)} patients has images{WHEN[timepoint]}, by "
+                "data_manifest.csv."
+            )
     return [_job(study, row) for row in manifest.itertuples(index=False)]
 
 

@@ -12,8 +12,8 @@ from dicom_making import noise, write_series
 
 from npc_helpers.imaging import roi
 from npc_helpers.imaging import stacks as stacks_module
-from npc_helpers.imaging.stacks import load_stacks
-from npc_helpers.study import Study, StudyError, series_checksum
+from npc_helpers.imaging.stacks import coverage, load_stacks
+from npc_helpers.study import NotInThisStudy, Study, StudyError, series_checksum
 
 
 def pixels(seed):
@@ -94,6 +94,23 @@ def test_patients_and_timepoint_choose(folder):
         load_stacks(study, patients=["H-77"])
     with pytest.raises(StudyError, match="'pre' or 'post'"):
         load_stacks(study, timepoint="before")
+
+
+def test_excluded_patients_with_images_and_included_ones_without(folder):
+    manifest = small_study.load(folder, "manifest")
+    no_post = (manifest["patient_id"] == "H-01") & (manifest["timepoint"] == "post")
+    small_study.save(folder, "manifest", manifest[~no_post])
+    study = Study(folder)
+    stacks = load_stacks(study, patients=["H-01", "H-02"], timepoint="post", progress=False)
+    assert {key[0] for key in stacks} == {"H-02"}
+    assert coverage(study, ["H-01", "H-02"], "post") == (
+        "1 of 2 patients have images after treatment (not: H-01)."
+    )
+    assert coverage(study, ["H-01"]) == (
+        "1 of 1 patients have images; left out: 4 series of 1 patient outside the cohort."
+    )
+    with pytest.raises(NotInThisStudy, match="none of the 1 patients has images after"):
+        load_stacks(study, patients=["H-01"], timepoint="post")
 
 
 def replace_series(folder, *, update_manifest):
