@@ -38,7 +38,7 @@ OUTCOME = ["pfs_months", "progressed", "event_type", "high_risk"]
 def frozen_features(study, setting, *, blank=False):
     """Features of every image, by time point: ``{"pre": (features, index), ...}``."""
     model = models.prognosis_model(setting, seed=0)
-    rois = study.read_table("rois.csv", notebook="02_crop_roi")
+    rois = study.read_table("rois.csv")
     features = {}
     for when in TIMEPOINTS:
         images, index = roi.network_inputs(
@@ -125,7 +125,7 @@ def share_of_ladders(table, column):
 def main():
     """Run the experiments and print their means and ranges over seeds."""
     study, setting = Study.open(), current_setting()
-    cohort = study.read_table("cohort.csv", notebook="01_screen_cohort")
+    cohort = study.read_table("cohort.csv")
     cohort = cohort[cohort.included].reset_index(drop=True)
     seen = frozen_features(study, setting)
     blank = frozen_features(study, setting, blank=True)

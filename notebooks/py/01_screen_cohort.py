@@ -229,7 +229,7 @@ table_one(included, by="split")
 # the next notebook will notice.
 
 # %%
-study.write_table("cohort.csv", cohort, made_from=study.fingerprint("registry", "visits"))
+study.write_table("cohort.csv", cohort)
 print("saved", study.result_path("cohort.csv").name)
 
 # %% [markdown]

@@ -267,8 +267,7 @@ area.groupby(stage.reindex(area.index)).describe()[["count", "mean", "std"]].rou
 # %%
 drawn = roi.read_drawn(study)  # of all readers
 rois = session.merge_into(roi.join_readers(rois, drawn, prefer=session.reader_id))
-made_from = study.fingerprint("manifest", "suggested_rois", "rois_*.csv")
-study.write_table("rois.csv", rois, made_from=made_from)
+study.write_table("rois.csv", rois)
 print(f"saved {len(rois)} rectangles")
 
 # %% tags=["nbval-check-output"]

@@ -38,8 +38,8 @@ from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
 study, setting = Study.open(), current_setting()
-cohort = included_patients(study.read_table("cohort.csv", notebook="01_screen_cohort"))
-rois = study.read_table("rois.csv", notebook="02_crop_roi")
+cohort = included_patients(study.read_table("cohort.csv"))
+rois = study.read_table("rois.csv")
 study.require_outcomes("training")
 SEED = 1
 
@@ -207,14 +207,13 @@ show(
 # another: notebook 05 uses them to ask how much hangs on the choice of the test patients.
 
 # %%
-made_from = study.fingerprint("cohort.csv", "rois.csv")
-study.write_table("predictions_pre.csv", predictions, made_from=made_from)
+with study.write_file("pre_model.keras") as path:
+    training.save_model(model, path)
+with study.write_file("pre_head.npz") as path:
+    training.save_head(path, model)
+study.write_table("predictions_pre.csv", predictions)
 means = prediction.patient_features(index, features)
-study.write_table("features_pre.csv", means, made_from=study.fingerprint("rois.csv"))
-training.save_model(model, study.result_path("pre_model.keras"))
-training.save_head(study.result_path("pre_head.npz"), model)
-for name in ("pre_model.keras", "pre_head.npz"):
-    study.stamp(name, made_from=made_from)
+study.write_table("features_pre.csv", means)
 print("saved predictions_pre.csv, features_pre.csv and pre_model.keras")
 
 # %% tags=["nbval-check-output"]

@@ -36,8 +36,8 @@ from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
 study, setting = Study.open(), current_setting()
-cohort = included_patients(study.read_table("cohort.csv", notebook="01_screen_cohort"))
-rois = study.read_table("rois.csv", notebook="02_crop_roi")
+cohort = included_patients(study.read_table("cohort.csv"))
+rois = study.read_table("rois.csv")
 study.require_outcomes("training")
 SEED = 1
 
@@ -130,9 +130,7 @@ pd.DataFrame(scores).T.round(3)
 # %%
 predictions = prediction.image_predictions(index, probability[SEED], cohort)
 post = prediction.patient_probability(predictions)
-pre = prediction.patient_probability(
-    study.read_table("predictions_pre.csv", notebook="03_train_pre_model")
-)
+pre = prediction.patient_probability(study.read_table("predictions_pre.csv"))
 
 # %%
 show(
@@ -150,14 +148,13 @@ show(
 # ## Save
 
 # %%
-made_from = study.fingerprint("cohort.csv", "rois.csv")
-study.write_table("predictions_post.csv", predictions, made_from=made_from)
+with study.write_file("post_model.keras") as path:
+    training.save_model(model, path)
+with study.write_file("post_head.npz") as path:
+    training.save_head(path, model)
+study.write_table("predictions_post.csv", predictions)
 means = prediction.patient_features(index, features)
-study.write_table("features_post.csv", means, made_from=study.fingerprint("rois.csv"))
-training.save_model(model, study.result_path("post_model.keras"))
-training.save_head(study.result_path("post_head.npz"), model)
-for name in ("post_model.keras", "post_head.npz"):
-    study.stamp(name, made_from=made_from)
+study.write_table("features_post.csv", means)
 print("saved predictions_post.csv, features_post.csv and post_model.keras")
 
 # %% tags=["nbval-check-output"]

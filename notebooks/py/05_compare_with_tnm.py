@@ -40,11 +40,11 @@ from npc_helpers.network.repeated_splits import repeated_splits
 from npc_helpers.study import Study, shipped_reference
 
 study = Study.open()
-cohort = included_patients(study.read_table("cohort.csv", notebook="01_screen_cohort"))
+cohort = included_patients(study.read_table("cohort.csv"))
 study.require_outcomes("the comparison")
 image_tables = {
-    "Pre-model": study.read_table("predictions_pre.csv", notebook="03_train_pre_model"),
-    "Post-model": study.read_table("predictions_post.csv", notebook="04_train_post_model"),
+    "Pre-model": study.read_table("predictions_pre.csv"),
+    "Post-model": study.read_table("predictions_post.csv"),
 }
 
 # %% [markdown]
@@ -155,8 +155,7 @@ comparison = statistics.compare_models(test, test_risk)
 comparison.set_index("model").round(3).T
 
 # %%
-made_from = study.fingerprint("cohort.csv", "predictions_pre.csv", "predictions_post.csv")
-study.write_table("comparison.csv", comparison, made_from=made_from)
+study.write_table("comparison.csv", comparison)
 print("saved comparison.csv")
 
 # %% [markdown]
@@ -540,8 +539,8 @@ print(statistics.patients_for_half_width(0.842), "patients for an AUC of 0.842 Â
 
 # %%
 features = {
-    "Pre-model": study.read_table("features_pre.csv", notebook="03_train_pre_model"),
-    "Post-model": study.read_table("features_post.csv", notebook="04_train_post_model"),
+    "Pre-model": study.read_table("features_pre.csv"),
+    "Post-model": study.read_table("features_post.csv"),
 }
 features = {name: table.set_index("patient_id") for name, table in features.items()}
 splits = repeated_splits(cohort, features, others={"TNM": risk["TNM"]}, n_splits=100)
@@ -572,9 +571,8 @@ pd.concat(
 # ## Save
 
 # %%
-study.write_table("labels.csv", labels, made_from=made_from)
-split_inputs = study.fingerprint("cohort.csv", "features_pre.csv", "features_post.csv")
-study.write_table("splits.csv", splits, made_from=split_inputs)
+study.write_table("labels.csv", labels)
+study.write_table("splits.csv", splits)
 print("saved labels.csv and splits.csv")
 
 # %% [markdown]

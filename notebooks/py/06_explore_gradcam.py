@@ -39,7 +39,7 @@ from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
 study, setting = Study.open(), current_setting()
-rois = study.read_table("rois.csv", notebook="02_crop_roi")
+rois = study.read_table("rois.csv")
 model = {when: training.load_or_reference(study, when, setting=setting) for when in ("pre", "post")}
 
 # %% [markdown]
@@ -51,7 +51,7 @@ model = {when: training.load_or_reference(study, when, setting=setting) for when
 # %%
 patients = study.manifest.patient_id.drop_duplicates()
 if study.has_outcomes:
-    cohort = included_patients(study.read_table("cohort.csv", notebook="01_screen_cohort"))
+    cohort = included_patients(study.read_table("cohort.csv"))
     patients = cohort.patient_id[cohort.split == "test"]
 shown = patients.head(12)
 stacks = load_stacks(study, patients=list(shown))
@@ -176,7 +176,7 @@ show(
 # ## Save
 
 # %%
-study.write_table("gradcam_scores.csv", scores, made_from=study.fingerprint("rois.csv"))
+study.write_table("gradcam_scores.csv", scores)
 print(f"saved scores of {len(scores)} images")
 
 # %% tags=["nbval-check-output"]

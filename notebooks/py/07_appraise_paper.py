@@ -155,7 +155,7 @@ items
 # ## Save
 
 # %%
-study.write_table("appraisal.csv", claims, made_from={"paper": "Li et al. 2022"})
+study.write_table("appraisal.csv", claims)
 print("saved appraisal.csv")
 
 # %% [markdown]

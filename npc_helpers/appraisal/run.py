@@ -43,7 +43,7 @@ def _own(study: Study, name: str) -> pd.DataFrame:
     """Read an artefact of this run; a reference copy is none."""
     if study.artefact_state(name) != "current":
         raise StudyError(f"{name} is missing or stale")
-    return study.read_table(name, notebook="")
+    return study.read_table(name)
 
 
 def _sides(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -1,4 +1,4 @@
-"""Figure of notebook 07: printed intervals against what the test patients can give."""
+"""Figure of the appraisal: printed intervals against what the test patients can give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of notebook 01: who is in the study, and what became of them."""
+"""Figures of the cohort: who is in the study, and what became of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of notebook 05: models against the truth and against TNM."""
+"""Figures of the comparison: models against the truth and against TNM."""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ from npc_helpers.imaging.roi_table import (
     rectangle_of,
     replace_rows,
 )
+from npc_helpers.study.artefact_table import run_first
 
 if TYPE_CHECKING:
     from npc_helpers.imaging.mr_series import MRSeries
@@ -239,7 +240,7 @@ def network_inputs(
     """
     index = check_rois(rois, stacks)[INDEX]
     if index.empty:
-        raise ROIError("no rectangle belongs to these series. Run notebook 02_crop_roi first.")
+        raise ROIError(f"no rectangle belongs to these series. {run_first('rois.csv')}")
     size = setting.input_size
     images = np.empty((len(index), size, size, 1), dtype=np.uint8)
     for key, rows in index.groupby(SERIES, sort=False):

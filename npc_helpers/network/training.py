@@ -29,7 +29,6 @@ from npc_helpers.study.settings import Setting
 STATE_FILE = "state.npz"
 HEAD = "risk"
 BETTER = {"accuracy": 1, "loss": -1}  # what can be monitored, and the sign of an improvement
-NOTEBOOKS = {"pre": "03_train_pre_model", "post": "04_train_post_model"}
 
 
 # --- features and predictions -----------------------------------------------------------------
@@ -397,14 +396,8 @@ def load_or_reference(study, timepoint: str, *, setting: Setting) -> keras.Model
         If the reference is used.
     """
     name = f"{timepoint}_model.keras"
-    path = study.result_path(name)
-    if path.is_file():
-        if study.artefact_state(name) == "stale":
-            raise StudyError(
-                f"{name} was made from other inputs than the present ones. "
-                f"Run notebook {NOTEBOOKS[timepoint]} again."
-            )
-        return load_model(path)
+    if study.artefact_state(name) != "missing":
+        return load_model(study.find_result(name))
     return load_head(_head_file(study, timepoint), prognosis_model(setting, seed=0))
 
 
@@ -412,10 +405,16 @@ def _head_file(study: Study, timepoint: str) -> Path:
     """Return the last layer to use where no model was trained."""
     name = f"{timepoint}_head.npz"
     if study.has_outcomes:
-        return study.find_result(name, notebook=NOTEBOOKS[timepoint])
+        return study.find_result(name)
     warnings.warn(
         f"{study.name} has no outcomes to train on: USING THE MODEL OF THE DEMONSTRATION STUDY, "
         "TRAINED ON SYNTHETIC PATIENTS. It shows how maps look, and says nothing about anybody.",
         stacklevel=3,
     )
-    return Study.demonstration().reference_path(name)
+    path = Study.demonstration().reference_path(name)
+    if not path.exists():
+        raise StudyError(
+            "The suite ships no trained model for this setting. Set NPC_SETTING=tutorial to use "
+            "the one of the demonstration study."
+        )
+    return path

@@ -2,7 +2,8 @@
 
 from npc_helpers.study.artefacts import NotInThisStudy, StudyError, atomic_path, series_checksum
 from npc_helpers.study.places import repository
-from npc_helpers.study.study import Study, init, shipped_reference
+from npc_helpers.study.results import shipped_reference
+from npc_helpers.study.study import Study, init
 
 __all__ = [
     "NotInThisStudy",

@@ -1,7 +1,7 @@
 """Files the suite leaves behind: written whole or not at all, and marked with what made them.
 
 Beside every artefact lies a small note, ``<name>.from.json``, holding the hashes of what the
-artefact was made from. An artefact whose note does not match the present inputs is stale.
+artefact was made from and of its content (`results` tells what follows from it).
 """
 
 from __future__ import annotations
@@ -9,15 +9,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
+import socket
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
+import psutil
+
+from npc_helpers.study import mark
 
 NOTE_SUFFIX = ".from.json"
+LEFTOVER = re.compile(r"\.part-(?P<computer>[0-9a-f]{8})_(?P<process>\d+)_[0-9a-f]{8}-")
+CLOCKS_APART_S = 2.0  # a file's date and a process' start are rounded, and told by two clocks
 
 
 class StudyError(ValueError):
@@ -52,10 +60,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     A file has reached the disk before it takes its name, so that a power cut leaves no empty file
     under it. That costs 1 to 3 ms per file of 200 kB on a solid-state disk. The files of a folder
     are not waited for: they can be made again, and checksums stand in the manifest.
+
+    The hidden name tells computer and process. What a writer that was killed left is removed by
+    the first call of a later process in the same folder; a writer still at work is left alone.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".part-{uuid.uuid4().hex[:12]}-{path.name}")
+    _tidy(path.parent.resolve())
+    writer = f"{_computer()}_{os.getpid()}_{uuid.uuid4().hex[:8]}"
+    temporary = path.with_name(f".part-{writer}-{path.name}")
     try:
         yield temporary
         if temporary.is_file():
@@ -63,11 +76,46 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
                 os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise
+
+
+@cache
+def _computer() -> str:
+    """Return a short name for this computer, or for this container on it."""
+    try:
+        processes = Path("/proc/self/ns/pid").readlink()  # two containers count processes alike
+    except OSError:
+        processes = ""
+    return hashlib.sha256(f"{socket.gethostname()} {processes}".encode()).hexdigest()[:8]
+
+
+@cache
+def _tidy(folder: Path) -> None:
+    """Remove what killed writers of this computer left in a folder: once in each process."""
+    for leftover in folder.glob(".part-*"):
+        writer = LEFTOVER.match(leftover.name)
+        if writer is None or writer["computer"] != _computer():
+            continue
+        if _is_gone(int(writer["process"]), leftover):
+            _remove(leftover)
+
+
+def _is_gone(process: int, leftover: Path) -> bool:
+    """Tell whether the writer of a file has ended; its number may belong to a later process."""
+    try:
+        return psutil.Process(process).create_time() > leftover.stat().st_mtime + CLOCKS_APART_S
+    except psutil.NoSuchProcess:
+        return True
+    except (psutil.Error, OSError):
+        return False
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def file_hash(path: str | Path) -> str:
@@ -121,11 +169,20 @@ def note_path(path: Path) -> Path:
     return path.with_name(path.name + NOTE_SUFFIX)
 
 
-def write_note(path: Path, made_from: Mapping[str, str], columns: Mapping[str, str]) -> None:
-    """Write the note beside an artefact (hashes of its inputs; column kinds of a table)."""
+@contextmanager
+def noted(path: Path, facts: Mapping[str, object]) -> Iterator[Path]:
+    """Yield a path to write an artefact to; it takes its name, and gets its note, at the end.
+
+    A reader sees the old artefact with its note, or one without a note, which counts as stale, or
+    the new one with its own. The note also keeps the hash of the content.
+    """
+    with atomic_path(path) as temporary:
+        yield temporary
+        content = file_hash(temporary)
+        note_path(path).unlink(missing_ok=True)
     with atomic_path(note_path(path)) as temporary:
-        note = {"made_from": dict(made_from), "columns": dict(columns)}
-        temporary.write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+        note = json.dumps({**facts, "content": content}, indent=1)
+        temporary.write_text(note + "\n", encoding="utf-8")
 
 
 def read_note(path: Path) -> dict | None:
@@ -134,7 +191,8 @@ def read_note(path: Path) -> dict | None:
         note = json.loads(note_path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return note if isinstance(note, dict) and "made_from" in note else None
+    whole = isinstance(note, dict) and isinstance(note.get("made_from"), dict) and "content" in note
+    return note if whole else None
 
 
 def _column_kind(column: pd.Series) -> str:
@@ -157,23 +215,27 @@ def _restore(column: pd.Series, kind: str) -> pd.Series:
         return column.map({"True": True, "False": False, "": pd.NA}).astype(kind)
     if kind == "date":
         return pd.to_datetime(column.where(column != ""))
-    if kind in ("int64", "Int64", "float64"):
+    if kind == "float64":  # as Python reads it: pandas' to_numeric may lose the last digit
+        return column.where(column != "", "nan").astype(object).astype(float)
+    if kind in ("int64", "Int64"):
         return pd.to_numeric(column.where(column != "")).astype(kind)
     return column
 
 
-def save_table(path: Path, table: pd.DataFrame, *, made_from: Mapping[str, str]) -> None:
-    """Write a table as UTF-8 CSV with its note; a reader sees the old pair or the new one."""
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n")
-        note_path(path).unlink(missing_ok=True)
-    write_note(path, made_from, {name: _column_kind(table[name]) for name in table.columns})
+def save_table(
+    path: Path, table: pd.DataFrame, facts: Mapping[str, object], *, synthetic: bool
+) -> None:
+    """Write a table as UTF-8 CSV, marked if its patients are synthetic, with its note (`noted`)."""
+    columns = {name: _column_kind(table[name]) for name in table.columns}
+    with noted(path, {**facts, "columns": columns}) as temporary:
+        written = mark.on_table(table, synthetic=synthetic)
+        written.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n")
 
 
 def load_table(path: Path) -> pd.DataFrame:
-    """Read a table written by `save_table`, with the column types it had.
+    """Read a table written by `save_table`, with the columns and column types it had.
 
-    Missing text is an empty string; a column the note does not know is guessed by pandas.
+    Missing text is an empty string; without a note, pandas guesses.
     """
     kinds = (read_note(path) or {}).get("columns", {})
     text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
@@ -183,5 +245,6 @@ def load_table(path: Path) -> pd.DataFrame:
         if name in kinds
         else (text[name] if name == "patient_id" else guessed[name])
         for name in text.columns
+        if name in kinds or name != mark.COLUMN
     }
     return pd.DataFrame(columns)

@@ -61,12 +61,18 @@ def on_caption(caption: str) -> str:
     return f"{caption} ({text()})" if text() else caption
 
 
-def on_table(table: pd.DataFrame) -> pd.DataFrame:
+def on_table(table: pd.DataFrame, *, synthetic: bool | None = None) -> pd.DataFrame:
     """Return a table as it is written to a file: with the column `synthetic` if any patient is.
 
     The column survives where a comment would not: in a spreadsheet, and in a part of the table.
+
+    Parameters
+    ----------
+    table : DataFrame
+    synthetic : bool, optional
+        By default `is_synthetic`.
     """
-    if not is_synthetic():
+    if not (is_synthetic() if synthetic is None else synthetic):
         return table
     return table.assign(**{COLUMN: "yes"})
 

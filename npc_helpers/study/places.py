@@ -6,6 +6,9 @@ from pathlib import Path
 
 from npc_helpers.study.artefacts import StudyError
 
+BY_HAND = "data/by_hand"
+"""Folder of a study for what people made there; no program removes or rewrites it."""
+
 LANDMARKS = ("npc_helpers/__init__.py", "notebooks/py", "data_manifest.csv")
 """What a folder must hold to be the repository; a study of one's own holds the last one only."""
 

@@ -9,10 +9,7 @@ Ground floor of the package. From a terminal::
 
 from __future__ import annotations
 
-import hashlib
 import os
-import warnings
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,28 +18,12 @@ import pandas as pd
 
 from npc_helpers.study import checks, identifying, mark, tables
 from npc_helpers.study.about import ABOUT, EMPTY, About, read_about
-from npc_helpers.study.artefacts import (
-    NotInThisStudy,
-    StudyError,
-    atomic_path,
-    file_hash,
-    load_table,
-    note_path,
-    read_note,
-    save_table,
-    series_checksum,
-    write_note,
-)
+from npc_helpers.study.artefacts import NotInThisStudy, StudyError, atomic_path
 from npc_helpers.study.places import is_repository, repository
 from npc_helpers.study.problems import Problem, as_table
+from npc_helpers.study.results import Results
 from npc_helpers.study.schema import MANIFEST, REGISTRY, TABLES, VISITS, Table, data_dictionary
-from npc_helpers.study.settings import current_setting
 
-__all__ = ["Study", "StudyError", "atomic_path", "file_hash", "init", "series_checksum"]
-
-# Results that no setting changes, by how their names begin: they lie in results/ itself.
-SHARED_RESULTS = ("cohort", "rois", "stacks")
-BY_HAND = "data/by_hand"
 SHOWN_AT_ONCE = 5
 NO_VISITS = Problem(
     VISITS.path, "", "", "there is no visit, so that regular review cannot be judged",
@@ -51,7 +32,7 @@ NO_VISITS = Problem(
 
 
 @dataclass(frozen=True)
-class Study:
+class Study(Results):
     """One study folder.
 
     Parameters
@@ -105,6 +86,11 @@ class Study:
         return self._synthetic_part == "all"
 
     @property
+    def has_synthetic(self) -> bool:
+        """True if any series is synthetic."""
+        return self._synthetic_part != "none"
+
+    @property
     def mark(self) -> str:
         """What kind of patients these are: the words that figures and files carry."""
         return mark.describe(self.name, self._synthetic_part)
@@ -153,17 +139,17 @@ class Study:
 
     @cached_property
     def _registry(self) -> pd.DataFrame:
-        return self._sound(*self._read(REGISTRY))
+        return self._loaded(REGISTRY)
 
     @cached_property
     def _visits(self) -> pd.DataFrame:
         if not self.table_path("visits").exists():
             return tables.empty_table(VISITS)
-        return self._sound(*self._read(VISITS, self._registry))
+        return self._loaded(VISITS, self._registry)
 
     @cached_property
     def _manifest(self) -> pd.DataFrame:
-        return self._sound(*self._read(MANIFEST, self._registry))
+        return self._loaded(MANIFEST, self._registry)
 
     def table_path(self, name: str) -> Path:
         """Return where a study table lies: registry, visits, manifest or suggested_rois."""
@@ -193,6 +179,11 @@ class Study:
             more = checks.check_known_patients(typed, table, registry)
         absent = {problem.column for problem in problems if problem.problem.startswith("missing")}
         return typed, problems + [problem for problem in more if problem.column not in absent]
+
+    def _loaded(self, table: Table, *registry: pd.DataFrame) -> pd.DataFrame:
+        """Return a table without a problem; its hash is kept for what will be made from it."""
+        self._seen[table.name] = self._hash(table.name)
+        return self._sound(*self._read(table, *registry))
 
     def _sound(self, table: pd.DataFrame | None, problems: list[Problem]) -> pd.DataFrame:
         problems = [problem for problem in problems if problem.level == "error"]
@@ -273,212 +264,6 @@ class Study:
     def _series_paths(self) -> dict[tuple[str, str, str], str]:
         columns = ["patient_id", "timepoint", "sequence", "path"]
         return {tuple(row[:3]): row[3] for row in self._manifest[columns].itertuples(index=False)}
-
-    # --- artefacts ----------------------------------------------------------------------------
-
-    def result_path(self, name: str) -> Path:
-        """Return where an artefact lies: results/<setting>/name, or results/name if shared.
-
-        The cohort, the regions of interest and the image stacks are the same under both
-        settings (`SHARED_RESULTS`).
-        """
-        results = self.folder / "results"
-        if name.startswith(SHARED_RESULTS):
-            return results / name
-        return results / current_setting().name / name
-
-    def by_hand_path(self, name: str) -> Path:
-        """Return where lies what a person made, for instance the rectangles a reader drew.
-
-        That is ``data/by_hand/``, apart from the results, which can be made again: no command
-        removes or rewrites anything there. A file that an earlier version of the suite kept among
-        the results is moved to it.
-        """
-        path, earlier = self.folder / BY_HAND / name, self.folder / "results" / name
-        if earlier.is_file() and not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            earlier.rename(path)
-        return path
-
-    def reference_path(self, name: str) -> Path:
-        """Return where the small reference copy of an artefact lies, if the study ships one."""
-        return self.folder / "data" / "reference" / name
-
-    def fingerprint(self, *names: str) -> dict[str, str]:
-        """Return the hashes of study tables (by name) and artefacts (by file name).
-
-        What does not exist has the hash ``"missing"``; an artefact not made yet has the hash of
-        its reference copy, as that is what `read_table` would return. ``"rois_*.csv"`` stands for
-        all that readers drew: the hash of its rows, so that a step taken back leaves no trace.
-        """
-        return {name: self._hash(name) for name in names}
-
-    def _hash(self, name: str) -> str:
-        if name in {table.name for table in TABLES}:
-            path = self.table_path(name)
-        elif name.startswith("rois_"):
-            return _hash_of_rows(self.by_hand_path("").glob(name))
-        else:
-            path = self.result_path(name)
-            path = path if path.exists() else self.reference_path(name)
-        return file_hash(path) if path.is_file() else "missing"
-
-    def artefact_state(self, name: str, made_from: Mapping[str, str] | None = None) -> str:
-        """Return ``"missing"``, ``"stale"`` or ``"current"``.
-
-        Parameters
-        ----------
-        name : str
-            File name of the artefact.
-        made_from : mapping, optional
-            What it would be made from now. By default the tables and artefacts it was made from
-            are hashed again.
-        """
-        return self._state(self.result_path(name), made_from)
-
-    def _state(self, path: Path, made_from: Mapping[str, str] | None) -> str:
-        if not path.exists():
-            return "missing"
-        return "stale" if self._changes(path, made_from) else "current"
-
-    def _changes(self, path: Path, made_from: Mapping[str, str] | None) -> list[str]:
-        """Name the inputs of an artefact that are not what they were when it was made."""
-        note = read_note(path)
-        if note is None:
-            return ["its note"]
-        before = note["made_from"]
-        if made_from is None:
-            known = {table.name for table in TABLES}
-            made_from = {
-                name: self._hash(name) if name in known or Path(name).suffix else value
-                for name, value in before.items()
-            }
-        names = sorted(before.keys() | made_from.keys())
-        return [name for name in names if before.get(name) != made_from.get(name)]
-
-    def write_table(self, name: str, table: pd.DataFrame, *, made_from: Mapping[str, str]) -> Path:
-        """Write a table to the results, whole or not at all, with what it was made from.
-
-        Parameters
-        ----------
-        name : str
-            File name, for instance ``"cohort.csv"``.
-        table : DataFrame
-            The index is not kept.
-        made_from : mapping of str to str
-            `fingerprint` of the inputs, and anything else that changes the result as text
-            (``{"seed": "2022"}``; a key with a dot in it is taken for a file of the results).
-        """
-        path = self.result_path(name)
-        save_table(path, table, made_from=made_from)
-        self._reason_path(name).unlink(missing_ok=True)
-        return path
-
-    def stamp(self, name: str, *, made_from: Mapping[str, str]) -> None:
-        """Note what an artefact that is not a table (a model, an array) was made from."""
-        write_note(self.result_path(name), made_from, {})
-        self._reason_path(name).unlink(missing_ok=True)
-
-    def note_left_out(self, name: str, reason: str) -> None:
-        """Note why an artefact is not made of this study; an earlier one is removed."""
-        with atomic_path(self._reason_path(name)) as temporary:
-            temporary.write_text(reason + "\n", encoding="utf-8")
-        self.result_path(name).unlink(missing_ok=True)
-        note_path(self.result_path(name)).unlink(missing_ok=True)
-
-    def why_left_out(self, name: str) -> str:
-        """Return why an artefact was not made of this study; blank if nobody said so."""
-        path = self._reason_path(name)
-        return path.read_text(encoding="utf-8").strip() if path.exists() else ""
-
-    def _reason_path(self, name: str) -> Path:
-        path = self.result_path(name)
-        return path.with_name(f"{path.name}.left_out.txt")
-
-    def read_table(
-        self, name: str, *, notebook: str, made_from: Mapping[str, str] | None = None
-    ) -> pd.DataFrame:
-        """Read a table an earlier notebook wrote, with its column types.
-
-        Parameters
-        ----------
-        name : str
-            File name, for instance ``"cohort.csv"``.
-        notebook : str
-            The notebook that makes it, named in messages.
-        made_from : mapping, optional
-            As for `artefact_state`.
-
-        Raises
-        ------
-        StudyError
-            If the table is stale, or missing and there is no reference copy.
-
-        Warns
-        -----
-        UserWarning
-            If the reference copy of the demonstration study is read instead.
-        """
-        return load_table(self.find_result(name, notebook=notebook, made_from=made_from))
-
-    def find_result(
-        self, name: str, *, notebook: str, made_from: Mapping[str, str] | None = None
-    ) -> Path:
-        """Return the path of a usable artefact; the terms are those of `read_table`."""
-        path, reference = self.result_path(name), self.reference_path(name)
-        if reason := self.why_left_out(name):
-            raise NotInThisStudy(f"notebook {notebook} left {name} out: {reason}")
-        state = self._state(path, made_from)
-        if state == "current":
-            return path
-        if state == "stale":
-            changed = ", ".join(self._changes(path, made_from))
-            raise StudyError(
-                f"{self._relative(path)} was made from other inputs than the present ones "
-                f"(changed since: {changed}). Run notebook {notebook} again."
-            )
-        if not reference.exists() or not self.is_synthetic:
-            raise StudyError(f"{self._relative(path)} is missing. Run notebook {notebook} first.")
-        if self._state(reference, made_from) == "stale":
-            raise StudyError(
-                f"{self._relative(path)} is missing, and the reference copy was made from other "
-                f"inputs than the present ones. Run notebook {notebook} first."
-            )
-        warnings.warn(
-            f"USING THE REFERENCE {self._relative(reference)}, NOT A RESULT OF YOURS. "
-            f"Run notebook {notebook} to make your own {name}.",
-            stacklevel=3,
-        )
-        return reference
-
-    def keep_as_reference(self, *names: str) -> None:
-        """Copy artefacts, with their notes, to data/reference/ (for maintainers)."""
-        for name in names:
-            for source in (self.result_path(name), note_path(self.result_path(name))):
-                with atomic_path(self.reference_path(name).with_name(source.name)) as temporary:
-                    temporary.write_bytes(source.read_bytes())
-
-    def _relative(self, path: Path) -> str:
-        return path.relative_to(self.folder).as_posix()
-
-
-def shipped_reference(name: str) -> pd.DataFrame:
-    """Read the reference copy of an artefact table that ships with the repository.
-
-    It describes the demonstration study, whichever study is open.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is none of this name.
-    """
-    return load_table(repository() / "data" / "reference" / name)
-
-
-def _hash_of_rows(paths: Iterable[Path]) -> str:
-    """Return one SHA-256 of the rows of tables that have the same columns, whatever their order."""
-    rows = sorted(row for path in paths for row in path.read_bytes().splitlines()[1:])
-    return hashlib.sha256(b"\n".join(rows)).hexdigest() if rows else "missing"
 
 
 def _table(name: str) -> Table:

@@ -33,7 +33,7 @@ def test_notebook_02_from_the_mouse_to_the_file(tmp_path, monkeypatch):
     )
 
     def rectangles():
-        table = study.read_table("rois.csv", notebook="02_crop_roi")
+        table = study.read_table("rois.csv")
         table = table[(table.timepoint == "pre") & (table.sequence == "t2w")]
         return table.set_index(["patient_id", "slice_index"])[BOX]
 

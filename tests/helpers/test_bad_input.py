@@ -427,8 +427,8 @@ def test_a_study_without_outcomes_still_has_a_cohort(tmp_path, absent):
     assert table["included"].all() and table["high_risk"].isna().all()
     assert len(cohort.included_patients(table)) == 6
     assert study.series_folder("H-01", "pre", "t2w").is_dir()
-    study.write_table("cohort.csv", table, made_from=study.fingerprint("registry"))
-    again = study.read_table("cohort.csv", notebook="01_screen_cohort")
+    study.write_table("cohort.csv", table)
+    again = study.read_table("cohort.csv")
     pd.testing.assert_frame_equal(again, table)
     with pytest.raises(StudyError, match="training needs outcomes.*last_review_date.*Fill them in"):
         study.require_outcomes("training")

@@ -397,8 +397,8 @@ def test_cohort_of_a_small_study(study):
     included = cohort.included_patients(table)
     assert (included["split"] == "test").sum() == 4 and included["high_risk"].dtype == bool
     assert included["pfs_months"].dtype == int and included["progressed"].dtype == bool
-    study.write_table("cohort.csv", table, made_from=study.fingerprint("registry", "visits"))
-    again = study.read_table("cohort.csv", notebook="01_screen_cohort")
+    study.write_table("cohort.csv", table)
+    again = study.read_table("cohort.csv")
     pd.testing.assert_frame_equal(again, table)
 
 

@@ -336,7 +336,7 @@ def test_each_reader_has_a_file_and_reading_joins_them(study):
 @pytest.mark.parametrize("old_name", ["rois_ann.csv", "rois_first.csv"])
 def test_a_table_of_an_earlier_version_is_taken_up(study, old_name):
     """It lay among the results, under the name of one reader, and held rows of several."""
-    old = study.result_path(old_name)
+    old = study.folder / "results" / old_name
     old.parent.mkdir(parents=True)
     write_rectangles(old, rows_of("ann", "bo"))
     assert len(read_drawn(study)) == 6
@@ -360,8 +360,7 @@ def test_drawing_makes_what_was_made_from_rectangles_stale_and_undoing_does_not(
     stacks = {("A", "pre", "t2w"): series()}
     options = {"patient_id": "A", "timepoint": "pre", "reader_id": "ann"}
     drawing = RoiSession.in_study(study, stacks, suggested(stacks), **options)
-    made_from = study.fingerprint("rois_*.csv")
-    study.write_table("rois.csv", drawing.merge_into(suggested(stacks)), made_from=made_from)
+    study.write_table("rois.csv", drawing.merge_into(suggested(stacks)))
     drawing.set(BOX)
     assert study.artefact_state("rois.csv") == "stale"
     drawing.undo()

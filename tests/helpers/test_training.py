@@ -7,12 +7,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+from small_study import load, make_study, save
 
 from npc_helpers.network import models, training
 from npc_helpers.study import Study
@@ -305,37 +305,29 @@ def test_saved_head_fits_its_own_backbone_only(tmp_path):
         training.load_head(tmp_path / "pre_head.npz", models.prognosis_model(HEAD, seed=2))
 
 
-class FolderStudy(SimpleNamespace):
-    """What `load_or_reference` asks of a study: where results are, and their state."""
-
-    has_outcomes = True
-
-    def result_path(self, name):
-        return self.folder / name
-
-    def artefact_state(self, name):
-        return self.state
-
-    def find_result(self, name, *, notebook):
-        raise StudyError(f"{name} is missing. Run notebook {notebook} first.")
-
-
 def test_model_of_a_study_or_the_reason_why_not(tmp_path):
-    study = FolderStudy(folder=tmp_path, state="current")
+    folder = make_study(tmp_path / "study")
+    study = Study(folder)
     with pytest.raises(StudyError, match="post_head.npz is missing. Run notebook 04_train_post"):
         training.load_or_reference(study, "post", setting=HEAD)
     model = models.prognosis_model(HEAD, seed=3)
-    training.save_model(model, tmp_path / "post_model.keras")
+    with study.write_file("post_model.keras") as path:
+        training.save_model(model, path)
     loaded = training.load_or_reference(study, "post", setting=HEAD)
     assert_same(loaded.get_weights(), model.get_weights())
-    study.state = "stale"
-    with pytest.raises(StudyError, match="other inputs .* Run notebook 04_train_post_model again"):
+    save(folder, "manifest", load(folder, "manifest").iloc[1:])
+    with pytest.raises(StudyError, match="manifest.. Run notebook 04_train_post_model again"):
         training.load_or_reference(study, "post", setting=HEAD)
 
 
-def test_a_study_without_outcomes_gets_the_shipped_model_and_is_told_so(tmp_path):
-    study = FolderStudy(folder=tmp_path, name="clinic", has_outcomes=False)
+def test_a_study_without_outcomes_gets_the_shipped_model_and_is_told_so(tmp_path, monkeypatch):
+    folder = make_study(tmp_path / "clinic")
+    save(folder, "registry", load(folder, "registry").assign(last_review_date=""))
+    study = Study(folder)
     with pytest.warns(UserWarning, match="clinic has no outcomes .* SYNTHETIC PATIENTS"):
         model = training.load_or_reference(study, "pre", setting=TUTORIAL)
     with np.load(Study.demonstration().reference_path("pre_head.npz")) as shipped:
         np.testing.assert_array_equal(model.get_layer("risk").get_weights()[0], shipped["kernel"])
+    monkeypatch.setenv("NPC_SETTING", "paper")
+    with pytest.raises(StudyError, match="ships no trained model for this setting"):
+        training.load_or_reference(study, "pre", setting=TUTORIAL)

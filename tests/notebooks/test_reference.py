@@ -11,7 +11,9 @@ import pytest
 from npc_helpers.study import Study
 
 ROOT = Path(__file__).parents[2]
-TABLES = ("data/registry.csv", "data/visits.csv", "data_manifest.csv")
+TABLES = (
+    "data/registry.csv", "data/visits.csv", "data/suggested_rois.csv", "data_manifest.csv",
+)  # fmt: skip
 RUN = """
 import json, sys
 from npc_course import notebooks
@@ -39,13 +41,13 @@ def test_comparison_runs_from_the_reference_predictions(fresh_study, monkeypatch
     command = [sys.executable, "-c", RUN, "05_compare_with_tnm", str(executed)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     assert json.loads(done.stdout.splitlines()[-1]) == [None]
-    comparison = fresh_study.read_table("comparison.csv", notebook="05_compare_with_tnm")
+    comparison = fresh_study.read_table("comparison.csv")
     assert list(comparison["model"]) == ["Pre-model", "Post-model", "Ensemble", "TNM"]
 
 
 def test_a_reference_says_that_it_is_one(fresh_study):
     with pytest.warns(UserWarning, match="USING THE REFERENCE .*Run notebook 03_train_pre_model"):
-        fresh_study.read_table("predictions_pre.csv", notebook="03_train_pre_model")
+        fresh_study.read_table("predictions_pre.csv")
 
 
 def test_references_are_those_of_the_committed_notebooks(fresh_study):
@@ -55,8 +57,8 @@ def test_references_are_those_of_the_committed_notebooks(fresh_study):
     from npc_helpers.network import prediction
 
     with pytest.warns(UserWarning, match="REFERENCE"):
-        cohort = included_patients(fresh_study.read_table("cohort.csv", notebook="01"))
-        table = fresh_study.read_table("predictions_post.csv", notebook="04")
+        cohort = included_patients(fresh_study.read_table("cohort.csv"))
+        table = fresh_study.read_table("predictions_post.csv")
     test = cohort[cohort.split == "test"].set_index("patient_id")
     post = prediction.patient_probability(table).reindex(test.index)
     auc = statistics.roc_auc(test.high_risk.astype(bool), post)

@@ -17,14 +17,11 @@ import psutil
 from nbconvert import HTMLExporter
 
 from npc_helpers.study import Study, atomic_path, mark
+from npc_helpers.study.artefact_table import ARTEFACTS
 from npc_helpers.study.progress import progress_bar
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 CELL_TIMEOUT_S = 3600
-REFERENCES = (  # artefacts that let a notebook open when the one before it has not been run
-    "cohort.csv", "rois.csv", "predictions_pre.csv", "predictions_post.csv", "features_pre.csv",
-    "features_post.csv", "pre_head.npz", "post_head.npz",
-)  # fmt: skip
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -258,7 +255,7 @@ def report(study: Study, runs: list[Run]) -> None:
     """Print the results table (if the study has outcomes) and what each notebook took."""
     if study.artefact_state("comparison.csv") == "current":
         print(f"\nResults in the test patients ({study.mark})")
-        print(results_table(study.read_table("comparison.csv", notebook="05_compare_with_tnm")))
+        print(results_table(study.read_table("comparison.csv")))
     elif not study.has_outcomes:
         print("\nThis study has no outcomes: training and comparison were left out.")
     print("\nnotebook                       seconds   peak MiB")
@@ -304,5 +301,5 @@ def refresh(only: list[str]) -> int:
     if any(run.error for run in runs):
         return 1
     if not only:
-        Study.open().keep_as_reference(*REFERENCES)
+        Study.open().keep_as_reference(*(a.name for a in ARTEFACTS.values() if a.reference))
     return 0

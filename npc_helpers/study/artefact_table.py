@@ -1,0 +1,121 @@
+"""What the notebooks leave behind: who makes each artefact, of what, and what stands in it.
+
+The one place that knows the notebooks by name. Reading, writing, "run this notebook first" and
+the question whether an artefact is still current (`results`) all follow from this table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from npc_helpers.study.artefacts import StudyError
+
+SETTING = "setting"  # as an input: every choice of the present setting
+DRAWN = "rectangles drawn by hand"  # as an input: what the readers drew, whoever and whenever
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """One file that a notebook makes.
+
+    Attributes
+    ----------
+    name : str
+    maker : str
+        The notebook.
+    inputs : tuple of str
+        What it is made of: study tables and artefacts by name, `SETTING`, `DRAWN`. The images
+        count through the checksums in the manifest, a model's weights through its last layer
+        (``*_head.npz``), which knows the network below it.
+    columns : tuple of str
+        What a table has to hold; it may hold more.
+    of_setting : bool
+        True if it lies in the folder of its setting; else both settings share it.
+    reference : bool
+        True if a copy ships with the suite, so that later notebooks open when this one's maker
+        was not run.
+    repeatable : bool
+        True if the same inputs can only give the same values: other values are refused.
+    """
+
+    name: str
+    maker: str
+    inputs: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    of_setting: bool = True
+    reference: bool = False
+    repeatable: bool = False
+
+
+_IMAGE = ("patient_id", "timepoint", "sequence", "slice_index")
+_AT_TIMEPOINT = {"pre": "03_train_pre_model", "post": "04_train_post_model"}
+
+
+def _of_model(when: str, maker: str) -> list[Artefact]:
+    """The artefacts of one of the two models."""
+    learned_from = ("cohort.csv", "rois.csv", "manifest", SETTING)
+    head = f"{when}_head.npz"
+    return [
+        Artefact(f"{when}_model.keras", maker, learned_from),
+        Artefact(head, maker, learned_from, reference=True),
+        Artefact(
+            f"predictions_{when}.csv", maker, (*learned_from, head),
+            (*_IMAGE, "split", "high_risk", "p_high_risk"), reference=True, repeatable=True,
+        ),
+        Artefact(
+            f"features_{when}.csv", maker, ("rois.csv", "manifest", SETTING, head),
+            ("patient_id",), reference=True,
+        ),
+    ]  # fmt: skip
+
+
+_PREDICTED = ("cohort.csv", "predictions_pre.csv", "predictions_post.csv")
+_ALL = [
+    Artefact(
+        "cohort.csv", "01_screen_cohort", ("registry", "visits"),
+        ("patient_id", "included", "excluded_by", "pfs_months", "progressed", "high_risk",
+         "split"),
+        of_setting=False, reference=True,
+    ),
+    Artefact(
+        "rois.csv", "02_crop_roi", ("manifest", "suggested_rois", DRAWN),
+        (*_IMAGE, "x0", "y0", "x1", "y1", "source", "reader_id"), of_setting=False, reference=True,
+    ),
+    *_of_model("pre", _AT_TIMEPOINT["pre"]),
+    *_of_model("post", _AT_TIMEPOINT["post"]),
+    Artefact("comparison.csv", "05_compare_with_tnm", _PREDICTED, ("model", "auc", "c_index")),
+    Artefact("labels.csv", "05_compare_with_tnm", _PREDICTED, ("score", "label", "measure")),
+    Artefact(
+        "splits.csv", "05_compare_with_tnm",
+        ("cohort.csv", "features_pre.csv", "features_post.csv"),
+        ("split", "model", "auc", "c_index"),
+    ),
+    Artefact(
+        "gradcam_scores.csv", "06_explore_gradcam",
+        ("rois.csv", "manifest", SETTING, "pre_head.npz", "post_head.npz"), _IMAGE,
+    ),
+    Artefact("appraisal.csv", "07_appraise_paper", (), ("claim", "printed", "verdict")),
+]  # fmt: skip
+ARTEFACTS = {artefact.name: artefact for artefact in _ALL}
+
+
+def artefact(name: str) -> Artefact:
+    """Return the row of one artefact.
+
+    Raises
+    ------
+    StudyError
+        If the table has none of that name.
+    """
+    if name not in ARTEFACTS:
+        raise StudyError(
+            f"{name!r} is no artefact of the suite ({', '.join(ARTEFACTS)}). What notebooks hand "
+            "on is described in npc_helpers/study/artefact_table.py; write anything else with "
+            "pandas to a file of your own."
+        )
+    return ARTEFACTS[name]
+
+
+def run_first(name: str) -> str:
+    """Return the advice to whoever lacks an artefact: ``Run notebook 02_crop_roi first.``"""
+    return f"Run notebook {artefact(name).maker} first."
