@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from npc_helpers.statistics.concordance import c_index, ordered
+from npc_helpers.statistics.concordance import c_index, order_of_ends
 from npc_helpers.statistics.estimate import critical_value
 from npc_helpers.statistics.gate import at_least, checked, each, flags, numbers, times, two_classes
 from npc_helpers.statistics.roc import roc_auc
@@ -37,6 +37,11 @@ def bootstrap_models(
     confidence: float = 0.95,
 ) -> pd.DataFrame:
     """Intervals of AUC and C-index of each model and of all pairwise differences.
+
+    The test patients are drawn again and again, and the estimates computed anew each time; the
+    interval holds the middle of what came out, corrected for bias and skewness. It is no arbiter
+    where events are few: at 43 patients, a third of them with progression, 95% intervals of a
+    C-index cover 92%, those of a difference 90% (`benchmarks/coverage.py`).
 
     Patients are drawn with replacement within the strata of label and event, so that no resample
     lacks a class or an event.
@@ -97,19 +102,19 @@ def bootstrap_models(
     if pairs["c_index"].comparable.sum() == 0:
         c_index(time, event, scores[0])  # says why no pair is comparable
     strata = 2 * positive + event.astype(int)
-    everybody, without = np.ones((1, len(strata))), 1 - np.eye(len(strata))
+    all_once, without_one = np.ones((1, len(strata))), 1 - np.eye(len(strata))
     drawn = _drawn_counts(strata, resamples, np.random.default_rng(seed))
-    found = {"auc": [], "c_index": []}
-    for counts in itertools.chain([everybody, without], drawn):
-        for measure, values in found.items():
+    blocks = {"auc": [], "c_index": []}
+    for counts in itertools.chain([all_once, without_one], drawn):
+        for measure, values in blocks.items():
             values.append(pairs[measure].ratios(counts.astype(np.float32)))
     closed = {
         "auc": [roc_auc(positive, score, confidence=confidence) for score in scores],
         "c_index": [c_index(time, event, score, confidence=confidence) for score in scores],
     }
     rows = []
-    for measure, (value, jackknife, *blocks) in found.items():
-        column = _Columns(value[0], jackknife, _usable(np.concatenate(blocks)), strata)
+    for measure, (value, jackknife, *resampled) in blocks.items():
+        column = _Columns(value[0], jackknife, _usable(np.concatenate(resampled)), strata)
         for (first, second), names in _singles_and_pairs(list(risk_scores)):
             estimate, low, high = column.interval(first, second, method, confidence)
             if second is None and low == high:
@@ -149,9 +154,9 @@ def _pairs_of_classes(positive, scores) -> _Pairs:
 
 
 def _pairs_in_time(time, event, scores) -> _Pairs:
-    key, _, _ = ordered(time, event, scores[0])
-    leaders, followers = np.flatnonzero(key % 2 == 0), np.arange(len(key))
-    comparable = (key[leaders, None] < key).astype(np.float32)
+    order, _ = order_of_ends(time, event)
+    leaders, followers = np.flatnonzero(event), np.arange(len(order))
+    comparable = (order[leaders, None] < order).astype(np.float32)  # (events, n)
     return _with_wins(leaders, followers, comparable, scores)
 
 
@@ -170,7 +175,8 @@ def _drawn_counts(strata, resamples: int, rng: np.random.Generator) -> Iterator[
         size = min(BLOCK, resamples - start)
         offset = np.arange(size)[:, None] * len(strata)
         drawn = [
-            (offset + own[rng.integers(len(own), size=(size, len(own)))]).ravel() for own in members
+            (offset + stratum[rng.integers(len(stratum), size=(size, len(stratum)))]).ravel()
+            for stratum in members
         ]
         counts = np.bincount(np.concatenate(drawn), minlength=size * len(strata))
         yield counts.reshape(size, len(strata))
@@ -231,8 +237,10 @@ def _acceleration(jackknife: np.ndarray, strata: np.ndarray) -> float:
     """Skewness of the patients' influences, for samples drawn within strata."""
     influence = np.zeros(len(strata))
     for stratum in np.unique(strata):
-        own = strata == stratum
-        if own.sum() > 1:  # a patient alone in a stratum is in every resample
-            influence[own] = (own.sum() - 1) / own.sum() * (jackknife[own].mean() - jackknife[own])
+        inside = strata == stratum
+        size = inside.sum()
+        if size > 1:  # a patient alone in a stratum is in every resample
+            values = jackknife[inside]
+            influence[inside] = (size - 1) / size * (values.mean() - values)
     spread = np.sum(influence**2)
     return float(np.sum(influence**3) / (6 * spread**1.5)) if spread > 0 else 0.0

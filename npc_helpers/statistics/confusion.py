@@ -67,49 +67,6 @@ class ConfusionTable:
         )
         return Estimate(value, value - below, value + above, self.confidence)
 
-    @property
-    def f1(self) -> Estimate:
-        """Harmonic mean of PPV and sensitivity; true negatives do not count.
-
-        It is a rising function of TP / (TP + FP + FN), whose Wilson interval is carried over.
-        """
-        overlap = self._share(self.tp, self.tp + self.fp + self.fn)
-        ends = (overlap.value, overlap.low, overlap.high)
-        return Estimate(*(2 * end / (1 + end) for end in ends), self.confidence)
-
-    @property
-    def mcc(self) -> Estimate:
-        """Matthews correlation of true and predicted group: 1 perfect, 0 no better than chance.
-
-        Interval on Fisher's scale with the variance of the phi coefficient (Bishop, Fienberg and
-        Holland, Discrete Multivariate Analysis, 1975, 11.3). A table with an empty cell gets
-        half a patient in each cell for the interval only.
-        """
-        value, _ = _phi(self.tp, self.fp, self.tn, self.fn)
-        if math.isnan(value):
-            return self._not_estimable()
-        centre, variance = _phi(*self._without_zeros())
-        half = critical_value(self.confidence) * math.sqrt(variance) / (1 - centre**2)
-        low, high = (math.tanh(math.atanh(centre) + sign * half) for sign in (-1, 1))
-        return Estimate(value, min(low, value), max(high, value), self.confidence)
-
-    @property
-    def positive_likelihood_ratio(self) -> Estimate:
-        """Factor by which the call 'high risk' multiplies the odds of being high risk.
-
-        Log interval (Simel et al., J Clin Epidemiol 1991;44:763). A table with an empty cell gets
-        half a patient in each cell for the interval only; the ratio itself may be infinite.
-        """
-        return self._ratio(self.tp, self.fp)
-
-    @property
-    def negative_likelihood_ratio(self) -> Estimate:
-        """Factor by which the call 'low risk' multiplies the odds of being high risk.
-
-        Interval as of `positive_likelihood_ratio`.
-        """
-        return self._ratio(self.fn, self.tn)
-
     def _share(self, part: int, whole: int) -> Estimate:
         if whole == 0:
             return self._not_estimable()
@@ -117,21 +74,6 @@ class ConfusionTable:
 
     def _not_estimable(self) -> Estimate:
         return Estimate(math.nan, math.nan, math.nan, self.confidence)
-
-    def _without_zeros(self) -> list[float]:
-        cells = (self.tp, self.fp, self.tn, self.fn)
-        return [cell + 0.5 * (0 in cells) for cell in cells]
-
-    def _ratio(self, of_high: int, of_low: int) -> Estimate:
-        high, low = self.tp + self.fn, self.tn + self.fp
-        if of_high == of_low == 0 or 0 in (high, low):
-            return self._not_estimable()
-        value = (of_high / high) / (of_low / low) if of_low else math.inf
-        more = 0.5 * (0 in (self.tp, self.fp, self.tn, self.fn))
-        a, b, m, n = of_high + more, of_low + more, high + 2 * more, low + 2 * more
-        half = critical_value(self.confidence) * math.sqrt(1 / a - 1 / m + 1 / b - 1 / n)
-        bounds = [(a / m) / (b / n) * math.exp(sign * half) for sign in (-1, 1)]
-        return Estimate(value, min(bounds[0], value), max(bounds[1], value), self.confidence)
 
 
 def confusion(high_risk, predicted_high, *, confidence: float = 0.95) -> ConfusionTable:
@@ -176,17 +118,3 @@ def wilson(part: int, whole: int, *, confidence: float = 0.95) -> Estimate:
     low = max(centre - half, 0.0) if part else 0.0
     high = min(centre + half, 1.0) if part < whole else 1.0
     return Estimate(share, low, high, confidence)
-
-
-def _phi(tp: float, fp: float, tn: float, fn: float) -> tuple[float, float]:
-    """Phi coefficient of a 2 x 2 table and its large-sample variance."""
-    truth, call = (tp + fn, tn + fp), (tp + fp, tn + fn)
-    margins = math.sqrt(math.prod(truth) * math.prod(call))
-    if margins == 0:
-        return math.nan, math.nan
-    n = tp + fp + tn + fn
-    phi = (tp * tn - fp * fn) / margins
-    skew = [(a - b) / math.sqrt(a * b) for a, b in (truth, call)]
-    variance = 1 - phi**2 + phi * (1 + phi**2 / 2) * skew[0] * skew[1]
-    variance -= 0.75 * phi**2 * (skew[0] ** 2 + skew[1] ** 2)
-    return phi, max(variance, 0.0) / n

@@ -62,12 +62,12 @@ def net_benefit(
     rows = []
     for name, p in models.items():
         for threshold in thresholds:
-            own = _contribution(positive, p >= threshold, threshold)
+            acted = _contribution(positive, p >= threshold, threshold)
             default = _contribution(positive, np.ones_like(positive), threshold)
             if default.mean() < 0:
                 default = np.zeros(len(labels))
             rows.append(
-                [name, threshold, *_mean(own, confidence), *_mean(own - default, confidence)]
+                [name, threshold, *_mean(acted, confidence), *_mean(acted - default, confidence)]
             )
     gains = ["gain", "gain_low", "gain_high"]
     return pd.DataFrame(rows, columns=["model", "threshold", "net_benefit", "low", "high", *gains])

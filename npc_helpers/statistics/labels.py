@@ -45,8 +45,9 @@ def horizon_label(pfs_months, progressed, *, horizon: float = HORIZON) -> pd.Ser
     Returns
     -------
     Series of boolean
-        True if progressed by then, False if known to be free of progression then, missing if
-        censored earlier.
+        True if progressed by then, False if observed for longer, missing if censored by then.
+        (Censored in the very month counts as not observed beyond it, here as everywhere in this
+        room and in R's timeROC and riskRegression.)
 
     Raises
     ------
@@ -55,8 +56,8 @@ def horizon_label(pfs_months, progressed, *, horizon: float = HORIZON) -> pd.Ser
     """
     months, event = checked(pfs_months=times(pfs_months), progressed=flags(progressed))
     by_then = event & (months <= horizon)
-    known = by_then | (months >= horizon)
-    return pd.Series(pd.array(by_then, dtype="boolean"), index_of(pfs_months)).where(known)
+    observed = by_then | (months > horizon)
+    return pd.Series(pd.array(by_then, dtype="boolean"), index_of(pfs_months)).where(observed)
 
 
 def label_audit(patients: pd.DataFrame, *, horizon: float = HORIZON) -> pd.DataFrame:
@@ -72,7 +73,7 @@ def label_audit(patients: pd.DataFrame, *, horizon: float = HORIZON) -> pd.DataF
     -------
     DataFrame
         Rows: high risk, low risk. Columns: progressed, not progressed, unknown (censored
-        earlier), each by the horizon.
+        by then), each at the horizon.
     """
     months, event, high_risk = checked(**of_table(patients, **OUTCOME))
     label = horizon_label(months, event, horizon=horizon)
@@ -126,20 +127,20 @@ def compare_labels(
     columns = of_table(patients, **OUTCOME) | each(risk, numbers)
     months, event, paper, *scores = checked(**columns)
     fixed = horizon_label(months, event, horizon=horizon)
-    known = fixed.notna().to_numpy()
-    fixed_name, everybody = f"{horizon:g} months", len(patients)
+    observed = fixed.notna().to_numpy()
+    by_month, n = f"{horizon:g} months", len(patients)
     rows = []
     for name, score in zip(risk, scores, strict=True):
-        known_auc = roc_auc(fixed[known].astype(bool), score[known], confidence=confidence)
+        simple = roc_auc(fixed[observed].astype(bool), score[observed], confidence=confidence)
         weighted = auc_at_horizon(months, event, score, horizon=horizon, confidence=confidence)
         ranked = c_index(months, event, score, confidence=confidence)
         ratio = _hazard_ratio(months, event, score, confidence)
         rows += [
-            (name, "median PFS", "AUC", everybody, roc_auc(paper, score, confidence=confidence)),
-            (name, f"{fixed_name}, known", "AUC", int(known.sum()), known_auc),
-            (name, f"{fixed_name}, weighted", "AUC", everybody, weighted),
-            (name, "time to progression", "C-index", everybody, ranked),
-            (name, "time to progression", "hazard ratio per SD", everybody, ratio),
+            (name, "median PFS", "AUC", n, roc_auc(paper, score, confidence=confidence)),
+            (name, f"{by_month}, known", "AUC", int(observed.sum()), simple),
+            (name, f"{by_month}, weighted", "AUC", n, weighted),
+            (name, "time to progression", "C-index", n, ranked),
+            (name, "time to progression", "hazard ratio per SD", n, ratio),
         ]
     columns = ["score", "label", "measure", "n", "value", "low", "high"]
     return pd.DataFrame([(*r[:4], r[4].value, r[4].low, r[4].high) for r in rows], columns=columns)

@@ -1,7 +1,8 @@
-"""Counting pairs of patients without looking at every pair.
+"""Counting concordant pairs of very many patients without looking at every pair.
 
-Concordance asks of each patient: how many who were observed for longer have a lower score? Asked
-pair by pair that takes n² steps; here the scores are split bit by bit from the highest (a wavelet
+`concordance.by_pairs` says what is counted, in a few lines; it takes n² steps. From about 1,000
+patients on this file gives the same faster. It asks of each patient: how many who were observed
+for longer have a lower score? Here the scores are split bit by bit from the highest (a wavelet
 matrix: Claude and Navarro, SPIRE 2012), which takes n log n and only whole-array operations.
 """
 
@@ -49,24 +50,7 @@ def _descend(position, zeros_before, up) -> np.ndarray:
 
 
 def concordant_weights(key, score, weight) -> tuple[np.ndarray, np.ndarray]:
-    """For each patient, the weight of the pairs won and of all comparable pairs.
-
-    A pair belongs to the patient with the smaller key if that one has a positive weight, and is
-    won if that one also has the higher score; tied scores count half.
-
-    Parameters
-    ----------
-    key : array of int, shape (n,)
-        Order of the ends of observation.
-    score : array, shape (n,)
-    weight : array, shape (n,)
-        Of the pairs in which the patient is the first to progress; 0 for the censored.
-
-    Returns
-    -------
-    won, comparable : arrays, shape (n,)
-        Every pair is counted with both its patients.
-    """
+    """As `concordance.by_pairs`, by sorting."""
     rank = np.unique(score, return_inverse=True)[1]
     order = np.argsort(-key)
     key, rank, weight = key[order], rank[order], weight[order]

@@ -69,9 +69,9 @@ def _share_below(others: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Share of `others` below each value, equal ones counted half (looked up in sorted order)."""
     order, others = np.argsort(values), np.sort(others)
     ascending = values[order]
-    found = np.searchsorted(others, ascending) + np.searchsorted(others, ascending, side="right")
+    twice = np.searchsorted(others, ascending) + np.searchsorted(others, ascending, side="right")
     share = np.empty(len(values))
-    share[order] = found / (2 * len(others))
+    share[order] = twice / (2 * len(others))
     return share
 
 

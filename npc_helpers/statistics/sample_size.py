@@ -161,8 +161,8 @@ def patients_for_power(
 
     def strong_enough(n: int) -> bool:
         groups = {"n_high": max(1, n * share_high), "n_low": max(1, n * (1 - share_high))}
-        found = power_of_difference(first, second, correlation=correlation, alpha=alpha, **groups)
-        return found >= power
+        reached = power_of_difference(first, second, correlation=correlation, alpha=alpha, **groups)
+        return reached >= power
 
     return _smallest(strong_enough)
 

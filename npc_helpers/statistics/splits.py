@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from npc_helpers.statistics.estimate import Estimate, critical_value
+from npc_helpers.statistics.estimate import critical_value
 from npc_helpers.statistics.gate import ColumnError, checked, groups, numbers, of_table
 
 
@@ -77,9 +77,8 @@ def split_differences(
         difference = wide[a] - wide[b]
         half = critical_value(confidence) * float(difference.std()) * np.sqrt(widen)
         mean = float(difference.mean())
-        found = Estimate(mean, mean - half, mean + half, confidence)
         ahead = float((difference > 0).mean() + 0.5 * (difference == 0).mean())
-        rows.append([a, b, found.value, found.low, found.high, ahead])
+        rows.append([a, b, mean, mean - half, mean + half, ahead])
     return pd.DataFrame(rows, columns=["a", "b", "difference", "low", "high", "a_ahead"])
 
 

@@ -17,6 +17,9 @@ from npc_helpers.statistics.concordance import c_index, compare_c_index
 from npc_helpers.statistics.estimate import Estimate, format_p
 from npc_helpers.statistics.gate import checked, each, flags, groups, numbers, of_table, times
 
+# lifelines stops three digits earlier than R by default, which shows in absolute risks
+TO_THE_END = {"precision": 1e-14, "r_precision": 1e-15}
+
 
 @dataclass(frozen=True)
 class ChiSquared:
@@ -53,8 +56,8 @@ def log_rank(time, event, group) -> ChiSquared:
         raise ValueError("everybody is in one group, so there is nothing to compare")
     if not event.any():
         raise ValueError("nobody progressed: survival does not differ, and cannot be tested")
-    found = multivariate_logrank_test(time, group, event)
-    return ChiSquared(float(found.test_statistic), levels - 1, float(found.p_value))
+    test = multivariate_logrank_test(time, group, event)
+    return ChiSquared(float(test.test_statistic), levels - 1, float(test.p_value))
 
 
 def survival_table(
@@ -85,14 +88,14 @@ def survival_table(
     time, event, group = checked(time=times(time), event=flags(event), group=groups(group))
     rows = []
     for name in pd.unique(group):
-        mine = group == name
-        curve = KaplanMeierFitter(alpha=1 - confidence).fit(time[mine], event[mine])
+        inside = group == name
+        curve = KaplanMeierFitter(alpha=1 - confidence).fit(time[inside], event[inside])
         bounds = curve.confidence_interval_survival_function_
         for month in at:
-            at_risk = int((time[mine] >= month).sum())
+            at_risk = int((time[inside] >= month).sum())
             last = bounds.index[bounds.index <= month][-1]
-            found = [float(curve.predict(month)), *bounds.loc[last]] if at_risk else [np.nan] * 3
-            rows.append([name, month, at_risk, *found])
+            estimate = [float(curve.predict(month)), *bounds.loc[last]] if at_risk else [np.nan] * 3
+            rows.append([name, month, at_risk, *estimate])
     return pd.DataFrame(rows, columns=["group", "months", "at_risk", "survival", "low", "high"])
 
 
@@ -113,7 +116,6 @@ class CoxModel:
     log_likelihood: float
     n: int
     events: int
-    _fitter: object = field(repr=False)
     _data: pd.DataFrame = field(repr=False)
 
     def data(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -133,17 +135,51 @@ class CoxModel:
         return self.events / len(self.table)
 
     def risk_score(self, covariates: pd.DataFrame) -> pd.Series:
-        """Linear predictor, centred at the patients of the fit; higher is worse."""
+        """Linear predictor x'β, centred at the patients of the fit; higher is worse."""
         columns = self._columns(covariates)
         score = (columns - self._data[columns.columns].mean()) @ self.table["coefficient"]
         return score.rename("risk_score")
 
     def p_event(self, covariates: pd.DataFrame, *, at: Sequence[float]) -> pd.DataFrame:
-        """Probability of progression by the months `at`: (patients, months)."""
-        columns = self._columns(covariates)
-        survival = self._fitter.predict_survival_function(columns, times=list(at))
-        found = 1 - survival.T
-        return found.set_axis(covariates.index).set_axis(list(at), axis=1).clip(0, 1)
+        """Probability of progression by the months `at`, (patients, months).
+
+        1 − exp(−H(t) exp(x'β)), where the baseline cumulative hazard H steps up at each time of
+        progression in the patients of the fit, as R's ``survfit(coxph)`` has it.
+
+        Raises
+        ------
+        ValueError
+            If nobody of the fit was observed so long.
+        """
+        time, event, _ = self.data()
+        months = np.asarray(list(at), dtype=float)
+        if months.max() > time.max():
+            raise ValueError(
+                f"nobody in the patients of the fit was observed for {months.max():g} months "
+                f"(the longest for {time.max():g}); choose earlier ones"
+            )
+        hazard = np.exp(self.risk_score(self._data).to_numpy())  # (n,) of the fit, relative
+        moments, steps = _baseline_steps(time, event, hazard)
+        reached = np.searchsorted(moments, months, side="right")
+        cumulative = np.concatenate([[0.0], np.cumsum(steps)])[reached]  # (months,)
+        relative = np.exp(self.risk_score(covariates).to_numpy())  # (patients,)
+        risk = 1 - np.exp(-relative[:, None] * cumulative)
+        return pd.DataFrame(risk, covariates.index, list(at))
+
+
+def _baseline_steps(time, event, hazard) -> tuple[np.ndarray, np.ndarray]:
+    """Times of progression and the steps of the baseline cumulative hazard there (Efron 1977).
+
+    Patients who progress at the same time leave the risk set one by one, each a part of all.
+    """
+    moments = np.unique(time[event])
+    steps = np.zeros(len(moments))
+    for position, moment in enumerate(moments):
+        at_risk = hazard[time >= moment].sum()
+        failing = hazard[event & (time == moment)]
+        gone = np.arange(len(failing)) / len(failing) * failing.sum()
+        steps[position] = np.sum(1 / (at_risk - gone))
+    return moments, steps
 
 
 def fit_cox(time, event, covariates: pd.DataFrame, *, confidence: float = 0.95) -> CoxModel:
@@ -196,7 +232,7 @@ def fit_cox(time, event, covariates: pd.DataFrame, *, confidence: float = 0.95) 
             "p": summary["p"],
         }
     )
-    return CoxModel(table, float(fitter.log_likelihood_), len(data), events, fitter, data)
+    return CoxModel(table, float(fitter.log_likelihood_), len(data), events, data)
 
 
 def _converged(data: pd.DataFrame, confidence: float):
@@ -207,7 +243,7 @@ def _converged(data: pd.DataFrame, confidence: float):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", ConvergenceWarning)
-            fitter.fit(data, "_time", "_event", fit_options={"precision": 1e-9})
+            fitter.fit(data, "_time", "_event", fit_options=TO_THE_END)
     except (ConvergenceError, ConvergenceWarning, np.linalg.LinAlgError) as error:
         names = ", ".join(data.columns[:-2])
         raise ValueError(

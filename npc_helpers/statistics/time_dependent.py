@@ -102,8 +102,8 @@ def auc_at_horizon(
     values = _auc(time, event, score, horizon, _leave_one_out(len(time)))
     value, variance = _jackknife(values)
     if variance < 1e-15 or value in (0.0, 1.0):
-        known = case | control
-        return roc_auc(case[known], score[known], confidence=confidence)
+        observed = case | control
+        return roc_auc(case[observed], score[observed], confidence=confidence)
     return interval_on_logit_scale(value, variance, confidence)
 
 
@@ -151,8 +151,8 @@ def cumulative_dynamic_auc(
     rows = []
     for horizon in _possible(time, event, at, fewest):
         case, control = _at(time, event, horizon)
-        found = auc_at_horizon(time, event, score, horizon=horizon, confidence=confidence)
-        rows.append([horizon, int(case.sum()), int(control.sum()), *_bounds(found)])
+        auc = auc_at_horizon(time, event, score, horizon=horizon, confidence=confidence)
+        rows.append([horizon, int(case.sum()), int(control.sum()), *_bounds(auc)])
     return pd.DataFrame(rows, columns=["months", "cases", "controls", "auc", "low", "high"])
 
 

@@ -9,7 +9,13 @@ from lifelines import KaplanMeierFitter
 from lifelines.utils import concordance_index
 
 from npc_helpers import statistics
-from npc_helpers.statistics.concordance import concordance
+from npc_helpers.statistics.concordance import (
+    LARGEST_FOR_PAIRS,
+    by_pairs,
+    concordance,
+    order_of_ends,
+)
+from npc_helpers.statistics.pairs import concordant_weights
 
 patients = st.lists(
     st.tuples(st.integers(1, 12), st.booleans(), st.integers(-4, 4), st.integers(-4, 4)),
@@ -55,6 +61,29 @@ def test_value_is_the_count_of_pairs(rows):
     time, event, score, _ = columns(rows)
     expected = pair_by_pair(time, event, score, lambda _: 1.0)
     assert statistics.c_index(time, event, score).value == pytest.approx(expected, abs=1e-12)
+
+
+@given(patients)
+@settings(max_examples=80, deadline=None)
+def test_sorting_counts_the_pairs_that_the_definition_counts(rows):
+    """Bit by bit, because every weight is a whole number and every tie a half."""
+    time, event, score, _ = columns(rows)
+    order, _ = order_of_ends(time, event)
+    for defined, sorted_ in zip(
+        by_pairs(order, score, event), concordant_weights(order, score, event), strict=True
+    ):
+        np.testing.assert_array_equal(defined, sorted_)
+
+
+@pytest.mark.parametrize("truncation", [None, 36])
+def test_both_methods_agree_where_one_takes_over_from_the_other(truncation, monkeypatch):
+    time, event, score = follow_up(LARGEST_FOR_PAIRS + 1)
+    time, score = np.ceil(time), np.round(score, 1)
+    by_sorting = concordance(time, event, score, truncation=truncation)
+    monkeypatch.setattr("npc_helpers.statistics.concordance.LARGEST_FOR_PAIRS", 10**9)
+    pair_by_pair_ = concordance(time, event, score, truncation=truncation)
+    assert by_sorting[0] == pytest.approx(pair_by_pair_[0], abs=1e-13)
+    np.testing.assert_allclose(by_sorting[1], pair_by_pair_[1], rtol=0, atol=1e-15)
 
 
 def test_value_equals_lifelines_without_tied_times():

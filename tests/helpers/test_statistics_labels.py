@@ -27,16 +27,30 @@ def cohort(n=300, *, seed=0):
 
 def test_horizon_label_knows_three_answers():
     label = statistics.horizon_label([12, 36, 12, 36, 40, 40], [1, 1, 0, 0, 1, 0], horizon=36)
-    assert label.tolist() == [True, True, pd.NA, False, False, False]
+    assert label.tolist() == [True, True, pd.NA, pd.NA, False, False]
     index = pd.Index(["a", "b"])
     assert statistics.horizon_label(pd.Series([1, 2], index), [1, 0]).index.equals(index)
+
+
+def test_censored_in_the_very_month_is_treated_alike_everywhere():
+    """Label, audit, weights and the count of patients beyond the horizon agree on who is known."""
+    patients, *_ = cohort()
+    assert (~patients.progressed & (patients.pfs_months == 36)).any()
+    months, event = patients.pfs_months, patients.progressed
+    label = statistics.horizon_label(months, event)
+    weights = statistics.ipcw_weights(months, event, horizon=36)
+    assert ((weights["control"] > 0) == (label == False).fillna(False)).all()  # noqa: E712
+    assert ((weights["case"] > 0) == label.fillna(False)).all()
+    assert statistics.label_audit(patients)["unknown"].sum() == label.isna().sum()
+    early, late = statistics.require_patients(patients)
+    assert (early, late) == (label.sum(), (~label.dropna()).sum())
 
 
 def test_audit_counts_everybody_once():
     patients, _, _ = cohort()
     audit = statistics.label_audit(patients)
     assert audit.to_numpy().sum() == len(patients)
-    early = patients.high_risk & ~patients.progressed & (patients.pfs_months < 36)
+    early = patients.high_risk & ~patients.progressed & (patients.pfs_months <= 36)
     assert audit.loc["high risk", "unknown"] == early.sum() > 20
     assert audit.columns.name == "at 36 months"
 

@@ -11,6 +11,7 @@ from npc_helpers import statistics
 
 ORACLE = Path(__file__).parents[1] / "oracle"
 EXPECTED = json.loads((ORACLE / "survival.json").read_text(encoding="utf-8"))
+RISKS = json.loads((ORACLE / "absolute_risk.json").read_text(encoding="utf-8"))
 PATIENTS = dict(list(pd.read_csv(ORACLE / "patients.csv").groupby("dataset")))
 CLOSE = {"rel": 1e-9, "abs": 1e-9}
 COX = {"rel": 1e-4, "abs": 1e-5}
@@ -54,6 +55,21 @@ def test_cox_model_added_value_and_proportional_hazards(name):
     assert added.test.statistic == pytest.approx(expected["ratio"], **COX)
     check = statistics.proportional_hazards(model)
     assert check["statistic"].tolist() == pytest.approx(expected["check"], **COX)
+
+
+@dataset
+def test_absolute_risk(name):
+    """1e-8 in probability; lifelines, which interpolates between events, is off by up to 0.03."""
+    table, expected = PATIENTS[name], RISKS["datasets"][name]
+    covariates = table[["another", "two_level", "continuous"]]
+    model = statistics.fit_cox(table["time"], table["event"], covariates)
+    months = [month for month in RISKS["horizons"] if month <= expected["latest"]]
+    risk = model.p_event(covariates.head(10), at=months)
+    in_r = np.array(expected["risk"])[:, : len(months)]
+    np.testing.assert_allclose(risk, in_r, rtol=0, atol=1e-8)
+    if len(months) < len(RISKS["horizons"]):
+        with pytest.raises(ValueError, match="observed for 60 months"):
+            model.p_event(covariates.head(10), at=RISKS["horizons"])
 
 
 @dataset
