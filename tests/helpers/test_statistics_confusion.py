@@ -1,6 +1,5 @@
 """2 x 2 measures and McNemar: scikit-learn, scipy, identities, coverage, hand-made cases."""
 
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
