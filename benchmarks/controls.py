@@ -23,6 +23,7 @@ from tqdm import tqdm
 from npc_helpers import cohort as co
 from npc_helpers.imaging import roi
 from npc_helpers.imaging.stacks import load_stacks
+from npc_helpers.network import features as network_features
 from npc_helpers.network import models, prediction, training
 from npc_helpers.statistics import c_index, roc_auc
 from npc_helpers.study import Study
@@ -46,7 +47,10 @@ def frozen_features(study, setting, *, blank=False):
         )
         if blank:
             images = roi.blank_inputs(index, setting=setting)
-        features[when] = training.extract_features(model, images), index
+        features[when] = (
+            network_features.extract_features(model, images, cache=study.result_path("features")),
+            index,
+        )
     return features
 
 
@@ -60,11 +64,11 @@ def one_run(features, cohort, setting, *, seed):
         train = (labels.split == "train").to_numpy()
         model = models.prognosis_model(setting, seed=seed)
         with tempfile.TemporaryDirectory() as folder:
-            training.train(
-                model, values[train], labels.high_risk.to_numpy(dtype=bool)[train],
+            learner, _ = training.train(
+                model, values, labels.high_risk.to_numpy(dtype=bool), rows=train,
                 setting=setting, seed=seed, run_dir=Path(folder), progress=False,
             )  # fmt: skip
-        p = training.predict(model, values)
+        p = training.predict(learner, values, progress=False)
         risk[name] = prediction.patient_probability(prediction.image_predictions(index, p, cohort))
     risk["Ensemble"] = prediction.soft_vote(*risk.values())
     test = cohort.set_index("patient_id").loc[split.index[split == "test"]]

@@ -16,7 +16,7 @@ from lab_browser import Lab, chromium, jupyterlab, write_notebook  # noqa: E402
 
 COMMON = """
 import warnings; warnings.simplefilter("ignore")
-from npc_helpers.network import gradcam, training
+from npc_helpers.network import gradcam, saved_models
 from npc_helpers.imaging import roi
 from npc_helpers.widgets.roi_session import RoiSession
 from npc_helpers.study.settings import current_setting
@@ -34,7 +34,7 @@ RoiEditor(RoiSession(stacks, rois, patient_id=patient, timepoint="pre", reader_i
 EXPLORER = """
 model, images, index, maps = {}, {}, {}, {}
 for when in ("pre", "post"):
-    model[when] = training.load_or_reference(study, when, setting=setting)
+    model[when] = saved_models.load_or_reference(study, when, setting=setting)
     chosen = rois[rois.timepoint == when]
     images[when], index[when] = roi.network_inputs(stacks, chosen, setting=setting)
     maps[when] = gradcam.activations(model[when], images[when])

@@ -26,14 +26,16 @@
 #   [02](02_crop_roi.ipynb).
 
 # %%
+import keras
+import numpy as np
 import pandas as pd
 
 from npc_helpers import figures
 from npc_helpers.cohort import included_patients
 from npc_helpers.figures.display import footer, show
-from npc_helpers.imaging import roi
-from npc_helpers.imaging.stacks import coverage, load_stacks
-from npc_helpers.network import models, prediction, training
+from npc_helpers.imaging.stacks import coverage
+from npc_helpers.network import features, models, prediction, saved_models, training
+from npc_helpers.statistics import roc_auc
 from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
@@ -52,8 +54,7 @@ SEED = 1
 
 # %%
 print(coverage(study, cohort.patient_id, "pre"))
-stacks = load_stacks(study, patients=cohort.patient_id, timepoint="pre")
-images, index = roi.network_inputs(stacks, rois[rois.timepoint == "pre"], setting=setting)
+images, index = features.study_images(study, rois, "pre", patients=cohort.patient_id)
 labels = cohort.set_index("patient_id").loc[index.patient_id]
 train = (labels.split == "train").to_numpy()
 high_risk = labels.high_risk.to_numpy(dtype=bool)
@@ -102,31 +103,58 @@ except models.WeightsNotFound as error:
 # ## Features once, head many times
 #
 # In the tutorial setting the transferred layers stay frozen. Then an image always turns into
-# the same numbers, so they are computed once, and training the last layer takes seconds.
+# the same numbers, its *features*: they are computed once and kept on disk, and training the last layer takes
+# seconds. In the paper setting the whole network learns, and what it learns from are the images themselves.
 
 # %%
-data = training.training_data(model, images, setting=setting)
-features = data if data.ndim == 2 else training.extract_features(model, data)
-print("what the last layer learns from:", " x ".join(map(str, data.shape)))
+cache = study.result_path("features")
+inputs = features.training_inputs(model, images, cache=cache)
+print("the trained part learns from", " x ".join(map(str, inputs.shape)), "numbers")
+
+# %% [markdown]
+# ## What to minimise, and how
+#
+# `compile` tells the network what counts as an error and how to make it smaller: the cross-entropy between predicted
+# and true group, and Adam, which adapts the step of every weight. The L2 penalty and the
+# dropout are part of the layers already.
+
+# %%
+run_dir, epochs = study.result_path("runs") / "pre", setting.max_epochs
+learner = models.trainable_part(model)
+learner.compile(
+    optimizer=keras.optimizers.Adam(setting.learning_rate),
+    loss="sparse_categorical_crossentropy",
+    metrics=["accuracy"],
+)
+learner.summary()
 
 # %% [markdown]
 # ## Train
 #
-# Adam, batches of 32, dropout of one half, L2 regularisation, and an end when the accuracy has
+# `fit` shows the network all training images once per *epoch*, in batches of 32. It ends when the accuracy has
 # not improved for ten epochs: these are the paper's rules. The paper does not say on which images that accuracy is
-# measured. Taking the test images would be peeking, so we take the training images. If you interrupt this
-# cell, the next run continues where it stopped.
+# measured. Taking the test images would be peeking, so we take the training images.
+#
+# `Resume` writes down where the run stands after each epoch. Interrupt this cell, or switch the computer
+# off: the next run of both cells goes on where it stopped, and ends with the same weights.
 
 # %%
-history = training.train(
-    model,
-    data[train],
-    high_risk[train],
-    setting=setting,
-    seed=SEED,
-    run_dir=study.result_path("runs") / "pre",
-)
+batches = training.Batches(inputs, high_risk, rows=train, batch_size=setting.batch_size, seed=SEED)
+stopping = keras.callbacks.EarlyStopping("accuracy", mode="max", patience=setting.patience)
+resume = training.Resume(run_dir, batches, stopping)
+fitted = learner.fit(batches, epochs=epochs, shuffle=False, verbose=0, callbacks=[stopping, resume])
+history = training.history_table(fitted)
 history.tail(3)
+
+# %% [markdown]
+# `training.train` does the same in one call, for the experiments that follow. Given a folder of its own, it
+# trains anew and has to arrive at the same weights.
+
+# %%
+again, _ = training.train(
+    model, inputs, high_risk, rows=train, setting=setting, seed=SEED, run_dir=f"{run_dir}_again"
+)
+assert all(map(np.array_equal, learner.get_weights(), again.get_weights()))
 
 # %% [markdown]
 # ## What did the transfer bring?
@@ -137,14 +165,15 @@ history.tail(3)
 
 # %%
 random_model = models.prognosis_model(setting, seed=SEED, weights="none")
-random_data = training.training_data(random_model, images, setting=setting)
-random_history = training.train(
+random_inputs = features.training_inputs(random_model, images, cache=cache)
+_, random_history = training.train(
     random_model,
-    random_data[train],
-    high_risk[train],
+    random_inputs,
+    high_risk,
+    rows=train,
     setting=setting,
     seed=SEED,
-    run_dir=study.result_path("runs") / "pre_random",
+    run_dir=f"{run_dir}_random",
 )
 
 # %%
@@ -160,13 +189,26 @@ show(
 # %% [markdown]
 # ## From images to patients
 #
-# A patient has more than a dozen images and needs one probability. The paper speaks of a weighted average and does not give the
-# weights, so we name ours: `uniform` counts every image alike. `sequence` gives each
-# sequence the same say, and `confidence` listens more to images with a clear answer.
+# A patient has more than a dozen images and needs one probability. The simplest rule counts every image alike:
 
 # %%
-p_high_risk = training.predict(model, data)
+p_high_risk = training.predict(learner, inputs)
 predictions = prediction.image_predictions(index, p_high_risk, cohort)
+
+
+def mean_of_images(predictions):
+    """Give each patient the mean probability of the patient's images."""
+    total = predictions.groupby("patient_id").p_high_risk.sum()
+    return total / predictions.groupby("patient_id").size()
+
+
+assert np.allclose(mean_of_images(predictions), prediction.patient_probability(predictions))
+
+# %% [markdown]
+# The paper speaks of a weighted average and does not give the weights, so we name ours: `uniform` is the rule
+# above. `sequence` gives each sequence the same say, and `confidence` listens more to images with a clear answer.
+
+# %%
 patients = pd.DataFrame(
     {
         name: prediction.patient_probability(predictions, weights=name)
@@ -179,8 +221,6 @@ patients.corr(method="spearman").round(3)
 # The three weightings rank patients almost alike, so the choice is not what decides here.
 
 # %%
-from npc_helpers.statistics import roc_auc
-
 split = cohort.set_index("patient_id").split.reindex(patients.index)
 truth = cohort.set_index("patient_id").high_risk.reindex(patients.index).astype(bool)
 for part in ("train", "test"):
@@ -207,12 +247,9 @@ show(
 # another: notebook 05 uses them to ask how much hangs on the choice of the test patients.
 
 # %%
-with study.write_file("pre_model.keras") as path:
-    training.save_model(model, path)
-with study.write_file("pre_head.npz") as path:
-    training.save_head(path, model)
+saved_models.keep_model(study, "pre", models.joined(model, learner))
 study.write_table("predictions_pre.csv", predictions)
-means = prediction.patient_features(index, features)
+means = prediction.patient_features(index, features.extract_features(model, images, cache=cache))
 study.write_table("features_pre.csv", means)
 print("saved predictions_pre.csv, features_pre.csv and pre_model.keras")
 

@@ -28,9 +28,8 @@ import pandas as pd
 from npc_helpers import figures
 from npc_helpers.cohort import included_patients
 from npc_helpers.figures.display import footer, show
-from npc_helpers.imaging import roi
-from npc_helpers.imaging.stacks import coverage, load_stacks
-from npc_helpers.network import models, prediction, training
+from npc_helpers.imaging.stacks import coverage
+from npc_helpers.network import features, models, prediction, saved_models, training
 from npc_helpers.statistics import c_index, roc_auc
 from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
@@ -49,8 +48,7 @@ SEED = 1
 
 # %%
 print(coverage(study, cohort.patient_id, "post"))
-stacks = load_stacks(study, patients=cohort.patient_id, timepoint="post")
-images, index = roi.network_inputs(stacks, rois[rois.timepoint == "post"], setting=setting)
+images, index = features.study_images(study, rois, "post", patients=cohort.patient_id)
 labels = cohort.set_index("patient_id").loc[index.patient_id]
 train = (labels.split == "train").to_numpy()
 high_risk = labels.high_risk.to_numpy(dtype=bool)
@@ -58,19 +56,15 @@ print(f"{train.sum()} training images, {(~train).sum()} test images")
 
 # %% [markdown]
 # ## Train
+#
+# `training.train` is the `compile` and `fit` of notebook 03 in one call.
 
 # %%
 model = models.prognosis_model(setting, seed=SEED)
-data = training.training_data(model, images, setting=setting)
-features = data if data.ndim == 2 else training.extract_features(model, data)
-history = training.train(
-    model,
-    data[train],
-    high_risk[train],
-    setting=setting,
-    seed=SEED,
-    run_dir=study.result_path("runs") / "post",
-)
+cache, runs = study.result_path("features"), study.result_path("runs")
+inputs = features.training_inputs(model, images, cache=cache)
+data = {"inputs": inputs, "high_risk": high_risk, "rows": train, "setting": setting}
+learner, history = training.train(model, **data, seed=SEED, run_dir=runs / "post")
 print(f"stopped after {len(history)} epochs")
 
 # %% [markdown]
@@ -82,18 +76,13 @@ print(f"stopped after {len(history)} epochs")
 
 # %%
 histories, scores = {"seed 1": history}, {}
-probability = {1: training.predict(model, data)}
+probability = {SEED: training.predict(learner, inputs)}
 for seed in (2, 3, 4, 5):
-    again = models.prognosis_model(setting, seed=seed)
-    histories[f"seed {seed}"] = training.train(
-        again,
-        data[train],
-        high_risk[train],
-        setting=setting,
-        seed=seed,
-        run_dir=study.result_path("runs") / f"post_seed{seed}",
+    start = models.prognosis_model(setting, seed=seed)
+    other, histories[f"seed {seed}"] = training.train(
+        start, **data, seed=seed, run_dir=runs / f"post_seed{seed}"
     )
-    probability[seed] = training.predict(again, data)
+    probability[seed] = training.predict(other, inputs)
 
 # %%
 show(
@@ -148,12 +137,9 @@ show(
 # ## Save
 
 # %%
-with study.write_file("post_model.keras") as path:
-    training.save_model(model, path)
-with study.write_file("post_head.npz") as path:
-    training.save_head(path, model)
+saved_models.keep_model(study, "post", models.joined(model, learner))
 study.write_table("predictions_post.csv", predictions)
-means = prediction.patient_features(index, features)
+means = prediction.patient_features(index, features.extract_features(model, images, cache=cache))
 study.write_table("features_post.csv", means)
 print("saved predictions_post.csv, features_post.csv and post_model.keras")
 

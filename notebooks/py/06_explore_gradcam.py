@@ -34,13 +34,15 @@ from npc_helpers.cohort import included_patients
 from npc_helpers.figures.display import footer, show
 from npc_helpers.imaging import dicom, roi
 from npc_helpers.imaging.stacks import load_stacks
-from npc_helpers.network import gradcam, training
+from npc_helpers.network import gradcam, saved_models
 from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
 study, setting = Study.open(), current_setting()
 rois = study.read_table("rois.csv")
-model = {when: training.load_or_reference(study, when, setting=setting) for when in ("pre", "post")}
+model = {
+    when: saved_models.load_or_reference(study, when, setting=setting) for when in ("pre", "post")
+}
 
 # %% [markdown]
 # ## Choose some patients

@@ -8,7 +8,10 @@ The table that holds the rectangles, and who drew them, is in `roi_table`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,11 +40,11 @@ from npc_helpers.imaging.roi_table import (
     replace_rows,
 )
 from npc_helpers.study.artefact_table import run_first
+from npc_helpers.study.settings import Setting, current_setting
 
 if TYPE_CHECKING:
     from npc_helpers.imaging.mr_series import MRSeries
     from npc_helpers.study import Study
-    from npc_helpers.study.settings import Setting
 
 __all__ = [  # what a table is made of and does is in `roi_table`, and can be called from here too
     "BOX", "COLUMNS", "IMAGE", "INDEX", "LIMIT", "SERIES", "SMALLEST", "ROIError", "Rectangle",
@@ -51,6 +54,7 @@ __all__ = [  # what a table is made of and does is in `roi_table`, and can be ca
 ]  # fmt: skip
 
 DEFAULT_SIZE = (400, 200)  # 2.3: columns x rows, "about"
+IN_MEMORY = 2**28  # bytes of network inputs that are kept in memory: those of a tutorial
 BLANK = 128  # the value of every pixel in the control without image content
 
 
@@ -212,7 +216,11 @@ def _as_resampled(
 
 
 def network_inputs(
-    stacks: Mapping[tuple[str, str, str], MRSeries], rois: pd.DataFrame, *, setting: Setting
+    stacks: Mapping[tuple[str, str, str], MRSeries],
+    rois: pd.DataFrame,
+    *,
+    setting: Setting | None = None,
+    folder: Path | None = None,
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """Cut out, stretch and pad every image that has a rectangle.
 
@@ -224,7 +232,11 @@ def network_inputs(
     stacks : mapping of (patient_id, timepoint, sequence) to MRSeries
     rois : DataFrame
         ROI table; rows whose series is not in `stacks` are left out.
-    setting : Setting
+    setting : Setting, optional
+        The current one by default.
+    folder : Path, optional
+        Where to write the images if they take more than 256 MiB: they then are a memory map of
+        that file, and never in memory as a whole.
 
     Returns
     -------
@@ -241,15 +253,42 @@ def network_inputs(
     index = check_rois(rois, stacks)[INDEX]
     if index.empty:
         raise ROIError(f"no rectangle belongs to these series. {run_first('rois.csv')}")
-    size = setting.input_size
-    images = np.empty((len(index), size, size, 1), dtype=np.uint8)
+    setting = setting or current_setting()
+    shape = (len(index), setting.input_size, setting.input_size, 1)
+    if folder is None or np.prod(shape) <= IN_MEMORY:
+        images = np.empty(shape, dtype=np.uint8)
+        _fill(images, index, stacks, setting)
+        return images, index
+    return _memory_map(folder, shape, lambda array: _fill(array, index, stacks, setting)), index
+
+
+def _memory_map(folder: Path, shape, fill: Callable[[np.ndarray], None]) -> np.ndarray:
+    """Fill an array on disk and open it read-only; its file is named by its content."""
+    folder.mkdir(parents=True, exist_ok=True)
+    scratch, total = folder / f".part-{uuid.uuid4().hex[:12]}.npy", hashlib.sha256()
+    try:
+        array = np.lib.format.open_memmap(scratch, mode="w+", dtype=np.uint8, shape=shape)
+        fill(array)
+        array.flush()
+        for image in array:
+            total.update(image)
+        del array  # Windows renames no open file
+        path = folder / f"{total.hexdigest()[:24]}.npy"
+        if not path.exists():
+            scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+    return np.load(path, mmap_mode="r")
+
+
+def _fill(images: np.ndarray, index: pd.DataFrame, stacks: Mapping, setting: Setting) -> None:
+    """Write the network's input of each row of `index` into `images`."""
     for key, rows in index.groupby(SERIES, sort=False):
         array = stacks[key].array
         bottom, top = intensity_range(array)
         for row in rows.itertuples():
             region = stretch(crop(array[row.slice_index], rectangle_of(row)), bottom, top)
             images[row.Index, :, :, 0] = _shrink(zero_pad(region, setting.canvas), setting.shrink)
-    return images, index
 
 
 def blank_inputs(index: pd.DataFrame, *, setting: Setting) -> np.ndarray:

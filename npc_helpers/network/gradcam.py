@@ -18,6 +18,7 @@ import pandas as pd
 
 from npc_helpers.imaging.roi import pad_offset, rectangle_of
 from npc_helpers.network.gradcam_scores import MASK_SCORES, patient_summary, scores, similarity
+from npc_helpers.network.models import HEAD, LAST_CONVOLUTION
 
 __all__ = [
     "SCALES",
@@ -38,8 +39,6 @@ __all__ = [
     "to_image",
 ]
 
-LAST_CONVOLUTION = "conv_7b_ac"
-HEAD = "risk"
 FIRST_CENTRE = 37  # network pixel under the centre of cell 0: the 'valid' stem eats the border
 STRIDE = 32  # network pixels from one cell to the next
 TARGETS = ("margin", "logit", "softmax")
@@ -356,8 +355,8 @@ def _row_scores(map_: np.ndarray, row, truth: np.ndarray | None, setting) -> tup
 # --- does the map depend on what was learned? -------------------------------------------------
 
 STAGES = (  # from the output back to the input; each ends with a layer whose name is stable
-    ("head", "risk"),
-    ("conv_7b", "conv_7b_ac"),
+    ("head", HEAD),
+    ("conv_7b", LAST_CONVOLUTION),
     ("block8", "block8_"),
     ("mixed_7a", "mixed_7a"),
     ("block17", "block17_"),

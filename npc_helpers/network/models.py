@@ -22,7 +22,26 @@ from npc_helpers.network.weight_sources import (
 )
 from npc_helpers.study.settings import Setting
 
-__all__ = ["WeightsNotFound", "describe", "inception_resnet_v2", "load_weights", "prognosis_model"]
+__all__ = [
+    "CLASSES",
+    "HEAD",
+    "HIGH_RISK",
+    "LAST_CONVOLUTION",
+    "POOL",
+    "WeightsNotFound",
+    "backbone_of",
+    "describe",
+    "inception_resnet_v2",
+    "joined",
+    "load_weights",
+    "prognosis_model",
+    "trainable_part",
+]
+
+CLASSES = ("low risk", "high risk")  # the order of the two output neurons
+HIGH_RISK = CLASSES.index("high risk")
+
+LAST_CONVOLUTION, POOL, DROPOUT, HEAD = "conv_7b_ac", "pool", "dropout", "risk"  # layer names
 
 FULL_BLOCKS = (10, 20, 10)
 SMALLEST_INPUT = 75  # below this the unpadded stem and reductions leave nothing to pool
@@ -242,17 +261,73 @@ def prognosis_model(setting: Setting, *, seed: int, weights: str | None = None) 
     for layer in backbone.layers:
         normalises = isinstance(layer, layers.BatchNormalization)
         layer.trainable = setting.trainable == "all" and not normalises
-    x = layers.GlobalAveragePooling2D(name="pool")(backbone.output)
-    x = layers.Dropout(setting.dropout, seed=seed, name="dropout")(x)
+    x = layers.GlobalAveragePooling2D(name=POOL)(backbone.output)
+    x = layers.Dropout(setting.dropout, seed=seed, name=DROPOUT)(x)
     risk = layers.Dense(
-        2,
+        len(CLASSES),
         activation="softmax",
         kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
         kernel_regularizer=keras.regularizers.L2(setting.l2),
-        name="risk",
+        name=HEAD,
     )
     name = "".join(c if c.isalnum() else "_" for c in Path(source).stem)
     return keras.Model(backbone.input, risk(x), name=f"prognosis_{name}_seed{seed}")
+
+
+def backbone_of(model: keras.Model) -> keras.Model:
+    """Return a prognosis model up to the mean of each feature map, sharing its layers.
+
+    A model without such a layer is a backbone already, and is returned as it is.
+    """
+    if POOL not in {layer.name for layer in model.layers}:
+        return model
+    return keras.Model(model.input, model.get_layer(POOL).output, name="backbone")
+
+
+def trainable_part(model: keras.Model) -> keras.Model:
+    """Return a copy of what training changes: the last layer, or the whole network.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `prognosis_model`; not touched, so that a run can be started from it again.
+
+    Returns
+    -------
+    keras.Model
+        Where the backbone is frozen, from features (n, C) through dropout to probabilities
+        (n, 2); else from images, as `model`.
+    """
+    if backbone_of(model).trainable_variables:
+        copy = keras.models.clone_model(model)
+        copy.set_weights(model.get_weights())
+        return copy
+    features = keras.Input(model.get_layer(POOL).output.shape[1:], name="features")
+    x = features
+    for name in (DROPOUT, HEAD):
+        layer = model.get_layer(name)
+        x = type(layer).from_config(layer.get_config())(x)
+    head = keras.Model(features, x, name="head")
+    head.get_layer(HEAD).set_weights(model.get_layer(HEAD).get_weights())
+    return head
+
+
+def joined(model: keras.Model, learner: keras.Model) -> keras.Model:
+    """Return the trained model, from pixel values to probabilities.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Not touched; its backbone is shared.
+    learner : keras.Model
+        What became of `trainable_part` of it.
+    """
+    if len(learner.layers) == len(model.layers):
+        return learner
+    x = model.get_layer(POOL).output
+    for name in (DROPOUT, HEAD):
+        x = learner.get_layer(name)(x)
+    return keras.Model(model.input, x, name=model.name)
 
 
 def describe(model: keras.Model) -> pd.DataFrame:

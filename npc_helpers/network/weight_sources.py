@@ -205,7 +205,7 @@ def _load_in_domain(model: keras.Model, path: Path, *, width, blocks) -> None:
 
 def _variables(model: keras.Model) -> dict[str, keras.Variable]:
     """Variables of the backbone by ``layer/variable``, which no build order changes."""
-    behind = {"pool", "dropout", "risk"}
+    behind = {"pool", "dropout", "risk"}  # `models` names them
     return {
         f"{layer.name}/{variable.name}": variable
         for layer in model.layers

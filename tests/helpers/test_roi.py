@@ -239,6 +239,19 @@ def test_order_is_that_of_the_table_and_other_series_are_left_out(stacks, rois):
     assert np.array_equal(images, straight[index.slice_index])
 
 
+def test_many_inputs_are_a_memory_map_of_the_same_pixels(stacks, rois, tmp_path, monkeypatch):
+    expected, _ = roi.network_inputs(stacks, rois, setting=TUTORIAL)
+    monkeypatch.setattr(roi, "IN_MEMORY", 0)
+    mapped, _ = roi.network_inputs(stacks, rois, setting=TUTORIAL, folder=tmp_path)
+    assert isinstance(mapped, np.memmap) and not mapped.flags.writeable
+    np.testing.assert_array_equal(mapped, expected)
+    roi.network_inputs(stacks, rois, setting=TUTORIAL, folder=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1  # the same pixels lie in the same file
+    some, _ = roi.network_inputs(stacks, rois.iloc[:4], setting=TUTORIAL, folder=tmp_path)
+    np.testing.assert_array_equal(some, expected[:4])
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_no_rectangle_at_all_is_an_error(stacks, rois):
     with pytest.raises(ROIError, match="no rectangle"):
         roi.network_inputs(stacks, rois.iloc[:0], setting=TUTORIAL)

@@ -1,83 +1,53 @@
-"""The training run: what it learns, when it stops, how it resumes, what it refuses."""
+"""The training run: what it learns, when it stops, what it refuses."""
 
 import dataclasses
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
-from small_study import load, make_study, save
+from training_runs import ALL, HEAD, run, two_groups, weights_after
 
-from npc_helpers.network import models, training
-from npc_helpers.study import Study
-from npc_helpers.study.artefacts import StudyError
-from npc_helpers.study.settings import TUTORIAL
-
-HEAD = dataclasses.replace(
-    TUTORIAL, canvas=160, shrink=2, width=0.05, blocks=(1, 1, 1), weights="none", max_epochs=6
-)
-ALL = dataclasses.replace(HEAD, trainable="all", batch_size=8, learning_rate=1e-4)
+from npc_helpers.network import features, models, training
 
 
 @pytest.fixture(scope="module")
 def data():
-    """Thirty images; the high-risk ones have a bright square."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 60, (30, 80, 80, 1)).astype(np.uint8)
-    high_risk = np.arange(30) % 3 == 0
-    images[high_risk, 20:60, 20:60] += 180
-    return images, high_risk
-
-
-def weights_after(data, setting, run_dir, **options):
-    model = models.prognosis_model(setting, seed=1)
-    history = training.train(
-        model, *data, setting=setting, seed=1, run_dir=run_dir, progress=False, **options
-    )
-    return model.get_weights(), history
-
-
-def assert_same(first, second):
-    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    return two_groups()
 
 
 # --- what is trained --------------------------------------------------------------------------
 
 
-def test_features_are_the_means_of_the_last_maps(data):
-    model = models.prognosis_model(HEAD, seed=1)
-    features = training.extract_features(model, data[0], batch_size=7, progress=False)
-    inner = keras.Model(model.input, model.get_layer("conv_7b_ac").output)
-    expected = inner.predict(data[0], verbose=0).mean(axis=(1, 2))
-    np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-6)
-
-
 def test_prediction_is_the_second_neuron_from_images_and_from_features(data):
     model = models.prognosis_model(HEAD, seed=1)
     expected = model.predict(data[0], verbose=0)[:, 1]
-    features = training.extract_features(model, data[0], progress=False)
-    np.testing.assert_allclose(training.predict(model, features), expected, rtol=1e-4)
+    inputs = features.training_inputs(model, data[0], progress=False)
+    head = models.trainable_part(model)
+    np.testing.assert_allclose(training.predict(head, inputs, progress=False), expected, rtol=1e-4)
     np.testing.assert_allclose(
-        training.predict(model, data[0], progress=False), expected, rtol=1e-4
+        training.predict(model, data[0], batch_size=7, progress=False), expected, rtol=1e-4
     )
 
 
-def test_head_on_features_equals_whole_model_with_frozen_backbone(data, tmp_path):
-    by_features, history = weights_after(data, HEAD, tmp_path / "a")
-    model = models.prognosis_model(HEAD, seed=1)  # everything but the last layer is frozen
-    as_whole = training.train(
-        model, *data, setting=dataclasses.replace(HEAD, trainable="all"), seed=1,
-        run_dir=tmp_path / "b", progress=False,
+def test_head_on_features_equals_fit_of_the_whole_model_with_frozen_backbone(data, tmp_path):
+    """The short way against Keras' `fit` on images, written out."""
+    head, history = run(data, HEAD, tmp_path / "a")
+    whole = models.prognosis_model(HEAD, seed=1)
+    whole.compile(
+        keras.optimizers.Adam(HEAD.learning_rate), "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
     )  # fmt: skip
-    for a, b in zip(by_features, model.get_weights(), strict=True):
+    batches = training.Batches(*data, batch_size=HEAD.batch_size, seed=1)
+    resume = training.Resume(tmp_path / "b", batches)
+    record = whole.fit(
+        batches, epochs=HEAD.max_epochs, shuffle=False, verbose=0, callbacks=[resume]
+    )
+    joined = models.joined(models.prognosis_model(HEAD, seed=1), head)
+    assert [layer.name for layer in joined.layers] == [layer.name for layer in whole.layers]
+    for a, b in zip(joined.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
-    pd.testing.assert_frame_equal(history, as_whole, rtol=1e-4)
+    pd.testing.assert_frame_equal(history, training.history_table(record), rtol=1e-4)
 
 
 def test_one_epoch_is_adam_on_the_cross_entropy_and_the_l2_term(data, tmp_path):
@@ -100,30 +70,64 @@ def test_one_epoch_is_adam_on_the_cross_entropy_and_the_l2_term(data, tmp_path):
 def test_history_describes_the_whole_epoch_and_not_its_last_batch(data, tmp_path):
     """With a learning rate of zero nothing moves, and the epoch's means are those of all images."""
     setting = dataclasses.replace(
-        HEAD, dropout=0.0, l2=0.0, max_epochs=1, batch_size=8, learning_rate=0.0
+        HEAD, dropout=0.0, l2=0.0, max_epochs=2, batch_size=8, learning_rate=0.0
     )
     _, history = weights_after(data, setting, tmp_path)
     p = training.predict(models.prognosis_model(setting, seed=1), data[0], progress=False)
     truth = data[1].astype(bool)
-    assert history.accuracy[0] == pytest.approx(((p > 0.5) == truth).mean(), abs=1e-6)
-    assert history.loss[0] == pytest.approx(-np.log(np.where(truth, p, 1 - p)).mean(), rel=1e-4)
+    loss = -np.log(np.where(truth, p, 1 - p)).mean()
+    assert list(history.accuracy) == pytest.approx([((p > 0.5) == truth).mean()] * 2, abs=1e-6)
+    assert list(history.loss) == pytest.approx([loss] * 2, rel=1e-4)
+
+
+def test_every_image_once_per_epoch_in_an_order_of_its_own(data):
+    numbers = np.arange(30, dtype=np.float32)[:, None]
+    rows = np.arange(30) % 5 > 0
+    batches = training.Batches(numbers, data[1], rows=rows, batch_size=7, seed=4)
+    orders = []
+    for _ in range(2):
+        batches.on_epoch_begin()
+        values = np.concatenate([inputs for inputs, _ in batches]).ravel()
+        labels = np.concatenate([labels for _, labels in batches])
+        assert sorted(values) == list(np.flatnonzero(rows))
+        assert list(labels) == list(data[1][values.astype(int)])
+        orders.append(tuple(values))
+    assert len(set(orders)) == 2
+
+
+def test_rows_left_out_change_nothing(data, tmp_path):
+    rows = np.arange(30) >= 6
+    spoilt = np.where(rows[:, None, None, None], data[0], 255).astype(np.uint8)
+    some, _ = weights_after((spoilt, data[1]), HEAD, tmp_path / "a", rows=rows)
+    expected, _ = weights_after((data[0][rows], data[1][rows]), HEAD, tmp_path / "b")
+    for a, b in zip(some, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
 def test_fine_tuning_moves_convolutions_and_no_normalisation(data, tmp_path):
     model = models.prognosis_model(ALL, seed=1)
     before = {w.path: np.array(w) for w in model.weights}
-    training.train(model, *data, setting=ALL, seed=1, run_dir=tmp_path, progress=False)
-    for weight in model.weights:
+    learner, _ = run(data, ALL, tmp_path)
+    for weight in learner.weights:
         is_same = np.array_equal(before[weight.path], np.array(weight))
         assert is_same == ("_bn" in weight.path), weight.path
 
 
+def test_the_model_that_a_run_starts_from_is_left_alone(data, tmp_path):
+    for setting in (HEAD, ALL):
+        model = models.prognosis_model(setting, seed=1)
+        before = model.get_weights()
+        inputs = features.training_inputs(model, data[0], progress=False)
+        training.train(
+            model, inputs, data[1], setting=setting, seed=1, run_dir=tmp_path, progress=False
+        )
+        assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
 def test_planted_difference_is_learned(data, tmp_path):
     setting = dataclasses.replace(HEAD, max_epochs=100, learning_rate=0.01, dropout=0.1)
-    model = models.prognosis_model(setting, seed=1)
-    history = training.train(
-        model, *data, setting=setting, seed=1, run_dir=tmp_path, progress=False
-    )
+    learner, history = run(data, setting, tmp_path)
+    model = models.joined(models.prognosis_model(setting, seed=1), learner)
     p = training.predict(model, data[0], progress=False)
     assert p[data[1]].min() > p[~data[1]].max()
     assert history.loss.iloc[-1] < history.loss.iloc[0]
@@ -163,171 +167,35 @@ def test_one_class_is_refused_with_counts(data, tmp_path):
 
 
 def test_labels_must_match_images(data, tmp_path):
-    with pytest.raises(ValueError, match="30 images but labels of shape"):
+    with pytest.raises(ValueError, match="30 images but 20 labels"):
         weights_after((data[0], data[1][:20]), HEAD, tmp_path)
 
 
-def test_features_are_refused_when_the_whole_network_is_trained(data, tmp_path):
-    with pytest.raises(ValueError, match="only if setting.trainable is 'head'"):
+@pytest.mark.parametrize("label", [2, np.nan, "yes", None, -1])
+def test_a_label_that_is_neither_true_nor_false_is_refused(label, data, tmp_path):
+    labels = data[1].astype(object)
+    labels[4] = label
+    with pytest.raises(ValueError, match="high_risk: row 4 "):
+        weights_after((data[0], labels), HEAD, tmp_path)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_no_numbers_are_refused_with_their_row(value, data, tmp_path):
+    x = np.random.default_rng(0).normal(size=(300, 77)).astype(np.float32)
+    x[280, 3] = value
+    labels = np.arange(300) % 2 == 0
+    with pytest.raises(ValueError, match="row 280 of the data"):
+        weights_after((x, labels), HEAD, tmp_path)
+    spared = np.arange(300) != 280
+    run((x, labels), dataclasses.replace(HEAD, max_epochs=1), tmp_path, rows=spared)
+    x[3, 3] = value  # and with some rows left out the number is still that of the table
+    with pytest.raises(ValueError, match="row 3 of the data"):
+        weights_after((x, labels), HEAD, tmp_path, rows=spared & (np.arange(300) > 1))
+
+
+def test_inputs_of_another_kind_are_refused(data, tmp_path):
+    with pytest.raises(ValueError, match="takes inputs of shape .*training_inputs"):
         weights_after((np.zeros((30, 77)), data[1]), ALL, tmp_path)
-
-
-# --- resuming ---------------------------------------------------------------------------------
-
-RUN = """
-import sys
-from tests.test_training import ALL, HEAD, weights_after
-import numpy as np
-setting = {"HEAD": HEAD, "ALL": ALL}[sys.argv[1]]
-data = [np.load(sys.argv[2])[name] for name in ("images", "high_risk")]
-weights_after(data, setting, sys.argv[3])
-"""
-
-
-def start_run(name, data, folder):
-    np.savez(folder / "data.npz", images=data[0], high_risk=data[1])
-    root = Path(__file__).parents[2]
-    return subprocess.Popen(
-        [sys.executable, "-c", RUN, name, str(folder / "data.npz"), str(folder / "run")],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
-
-
-def finished_epochs(folder):
-    try:
-        with np.load(folder / "run" / training.STATE_FILE) as state:
-            return str(state["note"]).count('"epoch"')
-    except FileNotFoundError:
-        return 0
-
-
-@pytest.mark.parametrize("name", ["HEAD", "ALL"])
-def test_killed_run_ends_with_the_weights_of_an_uninterrupted_one(name, data, tmp_path):
-    setting = {"HEAD": HEAD, "ALL": ALL}[name]
-    process = start_run(name, data, tmp_path)
-    while finished_epochs(tmp_path) < 2:
-        assert process.poll() in (None, 0), "the run to be killed failed"
-        time.sleep(0.002)
-    process.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
-    process.wait()
-    (tmp_path / "run" / f".part-0123456789ab-{training.STATE_FILE}").write_bytes(b"half a file")
-    assert finished_epochs(tmp_path) >= 2
-    resumed, history = weights_after(data, setting, tmp_path / "run")
-    expected, uninterrupted = weights_after(data, setting, tmp_path / "other")
-    assert_same(resumed, expected)
-    pd.testing.assert_frame_equal(history, uninterrupted, check_exact=True)
-    assert [path.name for path in (tmp_path / "run").iterdir()] == [training.STATE_FILE]
-
-
-def test_interrupted_notebook_cell_is_run_again(data, tmp_path, monkeypatch):
-    expected = weights_after(data, HEAD, tmp_path / "whole")[0]
-    one_epoch = training._one_epoch
-
-    def stop_at_four(network, data, labels, epoch, *rest):
-        if epoch == 4:
-            raise KeyboardInterrupt
-        return one_epoch(network, data, labels, epoch, *rest)
-
     model = models.prognosis_model(HEAD, seed=1)
-    options = {"setting": HEAD, "seed": 1, "run_dir": tmp_path / "cut", "progress": False}
-    monkeypatch.setattr(training, "_one_epoch", stop_at_four)
-    with pytest.raises(KeyboardInterrupt):
-        training.train(model, *data, **options)
-    monkeypatch.undo()
-    training.train(model, *data, **options)  # the same model object
-    assert_same(model.get_weights(), expected)
-
-
-def test_finished_run_is_read_back(data, tmp_path, monkeypatch):
-    expected, history = weights_after(data, HEAD, tmp_path)
-    monkeypatch.setattr(training, "_one_epoch", None)  # would fail if called
-    again, same = weights_after(data, HEAD, tmp_path)
-    assert_same(again, expected)
-    pd.testing.assert_frame_equal(history, same, check_exact=True)
-
-
-@pytest.mark.parametrize("change", ["seed", "label", "pixel", "setting", "start"])
-def test_run_made_from_something_else_is_not_resumed(change, data, tmp_path, capsys):
-    weights_after(data, HEAD, tmp_path / "run")
-    assert "afresh" not in capsys.readouterr().out
-    images, high_risk = data[0].copy(), data[1].copy()
-    if change == "label":
-        high_risk[0] = not high_risk[0]
-    if change == "pixel":
-        images[29, 40, 40] += 1
-    setting = dataclasses.replace(HEAD, l2=HEAD.l2 * (2 if change == "setting" else 1))
-    seed, start = 1 + (change == "seed"), 1 + (change == "start")
-
-    def end(run_dir):
-        model = models.prognosis_model(setting, seed=start)
-        training.train(
-            model, images, high_risk, setting=setting, seed=seed, run_dir=run_dir, progress=False
-        )
-        return model.get_weights()
-
-    replaced = end(tmp_path / "run")
-    assert "made from other data, another setting or seed" in capsys.readouterr().out
-    assert_same(replaced, end(tmp_path / "fresh"))
-
-
-def test_damaged_state_is_told_and_replaced(data, tmp_path, capsys):
-    expected = weights_after(data, HEAD, tmp_path)[0]
-    state = tmp_path / training.STATE_FILE
-    state.write_bytes(state.read_bytes()[:100])
-    assert_same(weights_after(data, HEAD, tmp_path)[0], expected)
-    assert "cannot be read" in capsys.readouterr().out
-
-
-# --- files ------------------------------------------------------------------------------------
-
-
-def test_saved_model_predicts_the_same(data, tmp_path):
-    model = models.prognosis_model(HEAD, seed=1)
-    training.save_model(model, tmp_path / "pre_model.keras")
-    loaded = training.load_model(tmp_path / "pre_model.keras")
-    np.testing.assert_array_equal(
-        loaded.predict(data[0], verbose=0), model.predict(data[0], verbose=0)
-    )
-    assert [path.name for path in tmp_path.iterdir()] == ["pre_model.keras"]
-    with pytest.raises(FileNotFoundError, match="no model .*post_model"):
-        training.load_model(tmp_path / "post_model.keras")
-
-
-def test_saved_head_fits_its_own_backbone_only(tmp_path):
-    model = models.prognosis_model(HEAD, seed=1)
-    model.get_layer("risk").set_weights([np.full((77, 2), 0.5), np.array([1.0, 2.0])])
-    training.save_head(tmp_path / "pre_head.npz", model)
-    same = models.prognosis_model(HEAD, seed=1)
-    assert training.load_head(tmp_path / "pre_head.npz", same) is same
-    assert_same(same.get_weights(), model.get_weights())
-    with pytest.raises(ValueError, match="features of another network"):
-        training.load_head(tmp_path / "pre_head.npz", models.prognosis_model(HEAD, seed=2))
-
-
-def test_model_of_a_study_or_the_reason_why_not(tmp_path):
-    folder = make_study(tmp_path / "study")
-    study = Study(folder)
-    with pytest.raises(StudyError, match="post_head.npz is missing. Run notebook 04_train_post"):
-        training.load_or_reference(study, "post", setting=HEAD)
-    model = models.prognosis_model(HEAD, seed=3)
-    with study.write_file("post_model.keras") as path:
-        training.save_model(model, path)
-    loaded = training.load_or_reference(study, "post", setting=HEAD)
-    assert_same(loaded.get_weights(), model.get_weights())
-    save(folder, "manifest", load(folder, "manifest").iloc[1:])
-    with pytest.raises(StudyError, match="manifest.. Run notebook 04_train_post_model again"):
-        training.load_or_reference(study, "post", setting=HEAD)
-
-
-def test_a_study_without_outcomes_gets_the_shipped_model_and_is_told_so(tmp_path, monkeypatch):
-    folder = make_study(tmp_path / "clinic")
-    save(folder, "registry", load(folder, "registry").assign(last_review_date=""))
-    study = Study(folder)
-    with pytest.warns(UserWarning, match="clinic has no outcomes .* SYNTHETIC PATIENTS"):
-        model = training.load_or_reference(study, "pre", setting=TUTORIAL)
-    with np.load(Study.demonstration().reference_path("pre_head.npz")) as shipped:
-        np.testing.assert_array_equal(model.get_layer("risk").get_weights()[0], shipped["kernel"])
-    monkeypatch.setenv("NPC_SETTING", "paper")
-    with pytest.raises(StudyError, match="ships no trained model for this setting"):
-        training.load_or_reference(study, "pre", setting=TUTORIAL)
+    with pytest.raises(ValueError, match="takes inputs of shape .*training_inputs"):
+        training.train(model, *data, setting=HEAD, seed=1, run_dir=tmp_path)

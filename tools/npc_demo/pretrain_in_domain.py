@@ -320,7 +320,7 @@ def held_out_r2(network, data, numbers, canvas) -> dict[str, float]:
 
 def probe(backbone, data) -> dict[str, float]:
     """R2 of a ridge regression of the latents on held-out patients' mean features."""
-    from npc_helpers.network.training import extract_features
+    from npc_helpers.network.features import extract_features
 
     n = 3 * held_out(len(data["latents"]))
     per_patient = len(data["images"]) // len(data["latents"])

@@ -1,0 +1,133 @@
+"""Trained models as files: the whole network, or its last layer beside the hash of the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from npc_helpers.network.models import HEAD, prognosis_model
+from npc_helpers.study import Study
+from npc_helpers.study.artefacts import StudyError, atomic_path
+from npc_helpers.study.settings import Setting
+
+
+def keep_model(study: Study, timepoint: str, model: keras.Model) -> None:
+    """Write the trained model of a time point into the results, whole and as its last layer.
+
+    Parameters
+    ----------
+    study : Study
+    timepoint : {"pre", "post"}
+    model : keras.Model
+        From pixel values to probabilities, see `models.joined`.
+    """
+    files = {f"{timepoint}_model.keras": save_model, f"{timepoint}_head.npz": save_head}
+    for name, save in files.items():
+        with study.write_file(name) as path:
+            save(model, path)
+
+
+def save_model(model: keras.Model, path: str | Path) -> None:
+    """Write the whole model, from pixel values to probabilities, as a ``.keras`` file."""
+    with atomic_path(path) as temporary:
+        keras.Model(model.input, model.output, name=model.name).save(temporary)
+
+
+def load_model(path: str | Path) -> keras.Model:
+    """Read a model that `save_model` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no model {path}; train it and save it with save_model")
+    return keras.models.load_model(path, compile=False)
+
+
+def save_head(model: keras.Model, path: str | Path) -> None:
+    """Write the two-neuron layer only (a few kB), with the hash of the backbone it belongs to."""
+    kernel, bias = model.get_layer(HEAD).get_weights()
+    with atomic_path(path) as temporary:
+        np.savez(temporary, kernel=kernel, bias=bias, backbone=np.array(_backbone_hash(model)))
+
+
+def load_head(path: str | Path, model: keras.Model) -> keras.Model:
+    """Put a saved two-neuron layer into a model with the same backbone, in place; return it.
+
+    Raises
+    ------
+    ValueError
+        If the layer was trained on another backbone.
+    """
+    with np.load(path, allow_pickle=False) as saved:
+        if str(saved["backbone"]) != _backbone_hash(model):
+            raise ValueError(
+                f"{Path(path).name} was trained on the features of another network than "
+                f"{model.name}. Train it again."
+            )
+        model.get_layer(HEAD).set_weights([saved["kernel"], saved["bias"]])
+    return model
+
+
+def _backbone_hash(model: keras.Model) -> str:
+    total = hashlib.sha256()
+    for layer in model.layers:
+        if layer.name != HEAD:
+            for value in layer.get_weights():
+                total.update(np.ascontiguousarray(value))
+    return total.hexdigest()
+
+
+def load_or_reference(study, timepoint: str, *, setting: Setting) -> keras.Model:
+    """Return the trained model of a study, or the reference one that ships with the suite.
+
+    A study without outcomes has no model of its own: it gets that of the demonstration study.
+
+    Parameters
+    ----------
+    study : npc_helpers.study.Study
+    timepoint : {"pre", "post"}
+    setting : Setting
+        Architecture of the reference model, of which only the last layer is kept
+        (``<timepoint>_head.npz``).
+
+    Raises
+    ------
+    StudyError
+        If the model is stale, or missing and there is no reference.
+
+    Warns
+    -----
+    UserWarning
+        If the reference is used.
+    """
+    name = f"{timepoint}_model.keras"
+    if study.artefact_state(name) != "missing":
+        return load_model(study.find_result(name))
+    return load_head(_head_file(study, timepoint), prognosis_model(setting, seed=0))
+
+
+def _head_file(study: Study, timepoint: str) -> Path:
+    """Return the last layer to use where no model was trained."""
+    name = f"{timepoint}_head.npz"
+    if study.has_outcomes:
+        return study.find_result(name)
+    warnings.warn(
+        f"{study.name} has no outcomes to train on: USING THE MODEL OF THE DEMONSTRATION STUDY, "
+        "TRAINED ON SYNTHETIC PATIENTS. It shows how maps look, and says nothing about anybody.",
+        stacklevel=3,
+    )
+    path = Study.demonstration().reference_path(name)
+    if not path.exists():
+        raise StudyError(
+            "The suite ships no trained model for this setting. Set NPC_SETTING=tutorial to use "
+            "the one of the demonstration study."
+        )
+    return path

@@ -1,0 +1,72 @@
+"""Trained models as files: whole, as a last layer, and where a study has none."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from small_study import load, make_study, save
+
+from npc_helpers.network import models, saved_models
+from npc_helpers.study import Study
+from npc_helpers.study.artefacts import StudyError
+from npc_helpers.study.settings import TUTORIAL
+
+HEAD = dataclasses.replace(
+    TUTORIAL, canvas=160, shrink=2, width=0.05, blocks=(1, 1, 1), weights="none"
+)
+
+
+def assert_same(first, second):
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_saved_model_predicts_the_same(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (5, 80, 80, 1)).astype(np.uint8)
+    model = models.prognosis_model(HEAD, seed=1)
+    saved_models.save_model(model, tmp_path / "pre_model.keras")
+    loaded = saved_models.load_model(tmp_path / "pre_model.keras")
+    np.testing.assert_array_equal(
+        loaded.predict(images, verbose=0), model.predict(images, verbose=0)
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["pre_model.keras"]
+    with pytest.raises(FileNotFoundError, match="no model .*post_model"):
+        saved_models.load_model(tmp_path / "post_model.keras")
+
+
+def test_saved_head_fits_its_own_backbone_only(tmp_path):
+    model = models.prognosis_model(HEAD, seed=1)
+    model.get_layer("risk").set_weights([np.full((77, 2), 0.5), np.array([1.0, 2.0])])
+    saved_models.save_head(model, tmp_path / "pre_head.npz")
+    same = models.prognosis_model(HEAD, seed=1)
+    assert saved_models.load_head(tmp_path / "pre_head.npz", same) is same
+    assert_same(same.get_weights(), model.get_weights())
+    with pytest.raises(ValueError, match="features of another network"):
+        saved_models.load_head(tmp_path / "pre_head.npz", models.prognosis_model(HEAD, seed=2))
+
+
+def test_model_of_a_study_or_the_reason_why_not(tmp_path):
+    folder = make_study(tmp_path / "study")
+    study = Study(folder)
+    with pytest.raises(StudyError, match="post_head.npz is missing. Run notebook 04_train_post"):
+        saved_models.load_or_reference(study, "post", setting=HEAD)
+    model = models.prognosis_model(HEAD, seed=3)
+    with study.write_file("post_model.keras") as path:
+        saved_models.save_model(model, path)
+    loaded = saved_models.load_or_reference(study, "post", setting=HEAD)
+    assert_same(loaded.get_weights(), model.get_weights())
+    save(folder, "manifest", load(folder, "manifest").iloc[1:])
+    with pytest.raises(StudyError, match="manifest.. Run notebook 04_train_post_model again"):
+        saved_models.load_or_reference(study, "post", setting=HEAD)
+
+
+def test_a_study_without_outcomes_gets_the_shipped_model_and_is_told_so(tmp_path, monkeypatch):
+    folder = make_study(tmp_path / "clinic")
+    save(folder, "registry", load(folder, "registry").assign(last_review_date=""))
+    study = Study(folder)
+    with pytest.warns(UserWarning, match="clinic has no outcomes .* SYNTHETIC PATIENTS"):
+        model = saved_models.load_or_reference(study, "pre", setting=TUTORIAL)
+    with np.load(Study.demonstration().reference_path("pre_head.npz")) as shipped:
+        np.testing.assert_array_equal(model.get_layer("risk").get_weights()[0], shipped["kernel"])
+    monkeypatch.setenv("NPC_SETTING", "paper")
+    with pytest.raises(StudyError, match="ships no trained model for this setting"):
+        saved_models.load_or_reference(study, "pre", setting=TUTORIAL)
