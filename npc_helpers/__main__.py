@@ -7,7 +7,10 @@ Inside an environment of your own (conda, a container) add ``--here``: nothing i
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
+import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -149,23 +152,64 @@ def run_tests() -> int:
 def clean(*, everything: bool) -> int:
     """Remove what the commands made: results and caches; with `everything` images and .venv.
 
-    What people made is kept (``data/by_hand``); rectangles that an earlier version of the suite
-    kept among the results are moved there first.
+    What people made is kept: ``data/by_hand`` is left alone, and what lies among the results (a
+    table that was edited, rectangles drawn with an earlier version of the suite) is moved there.
     """
-    by_hand = ROOT / "data" / "by_hand"
+    for edited in _edited_results():
+        _keep(edited, "edited")
     for drawn in (ROOT / "results").glob("rois_*.csv"):
-        by_hand.mkdir(parents=True, exist_ok=True)
-        place = by_hand / drawn.name
-        drawn.rename(place if not place.exists() else place.with_stem(f"{place.stem}_earlier"))
+        _keep(drawn, "")
     targets = [ROOT / "results", *ROOT.glob(".*_cache"), ROOT / ".hypothesis"]
     targets += [path for path in ROOT.rglob("__pycache__") if VENV not in path.parents]
     if everything:
-        targets += [ROOT / "data" / "images", VENV]
+        targets += [VENV, *([ROOT / "data" / "images"] if _images_are_synthetic() else [])]
     for target in targets:
         if target.exists():
             shutil.rmtree(target)
             print("removed", target.relative_to(ROOT))
     return 0
+
+
+def _edited_results() -> list[Path]:
+    """Return the results that hold something else than what their notes say was written."""
+    edited = []
+    for note in (ROOT / "results").rglob("*.from.json"):
+        path = note.with_name(note.name.removesuffix(".from.json"))
+        try:
+            written = json.loads(note.read_text(encoding="utf-8"))["content"]
+            content = path.read_bytes()
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # nothing tells that it was edited
+        if path.suffix == ".csv":
+            content = content.replace(b"\r\n", b"\n")
+        if hashlib.sha256(content).hexdigest() != written:
+            edited.append(path)
+    return edited
+
+
+def _keep(path: Path, folder: str) -> None:
+    """Move a file to what people made, under a name that is free there."""
+    place = ROOT / "data" / "by_hand" / folder / path.name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(2):
+        if not place.exists():
+            break
+        place = place.with_name(f"{path.stem}_{number}{path.suffix}")
+    shutil.move(path, place)
+    print("kept", place.relative_to(ROOT))
+
+
+def _images_are_synthetic() -> bool:
+    """Tell whether every image of the repository's study can be made again; say if not."""
+    manifest = ROOT / "data_manifest.csv"
+    if not manifest.exists():
+        return True
+    with manifest.open(encoding="utf-8-sig", newline="") as file:
+        sources = {(row.get("source") or "").strip() for row in csv.DictReader(file)}
+    if sources <= {"synthetic"}:
+        return True
+    print(f"kept data/images: {manifest.name} lists images that no command makes again.")
+    return False
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The files of a synthetic study: valid DICOM, readable, true to the model, safe to interrupt."""
 
 import filecmp
+import io
 import os
 import re
 import shutil
@@ -264,6 +265,14 @@ def alive(process):
         return False
 
 
+def test_tables_are_written_as_another_processor_writes_them(everyone):
+    """Another processor may differ in the last of 16 digits; what is written does not."""
+    truth = everyone.truth.select_dtypes("float")
+    assert writer._text(truth * (1 + 1e-15)) == writer._text(truth)
+    written = pd.read_csv(io.StringIO(writer._text(truth)))
+    np.testing.assert_allclose(written, truth, atol=0.5e-4)
+
+
 # --- refused ------------------------------------------------------------------------------------
 
 
@@ -297,6 +306,29 @@ def test_another_synthetic_study_is_only_replaced_on_request(copy, cohort, folde
     assert (built.made, built.kept) == (0, 4)
     assert set(Study(copy).manifest["patient_id"]) == {p.patient_id for p in other.patients}
     assert [path for path in gone.rglob("*") if path.is_file()] == [mine]  # no old images left
+
+
+@pytest.mark.parametrize(
+    "name", [TRUTH, "data/registry.csv", "data/visits.csv", "data/suggested_rois.csv",
+             "data_manifest.csv"],
+)  # fmt: skip
+def test_a_table_that_somebody_edited_is_never_written_over(copy, cohort, folder, name):
+    path = copy / name
+    path.write_text(path.read_text().replace(",", ", ", 1))
+    edited = {p: p.read_bytes() for p in copy.rglob("*.csv")}
+    with pytest.raises(StudyError, match=rf"{name} is not as this .* git checkout {name}"):
+        write_study(copy, cohort, matrix=MATRIX, workers=1, progress=False)
+    assert edited == {p: p.read_bytes() for p in copy.rglob("*.csv")}
+    write_study(copy, cohort, matrix=MATRIX, workers=1, progress=False, replace=True)
+    assert different(folder, copy) == []
+
+
+def test_line_ends_of_another_system_are_no_edit(copy, cohort):
+    path = copy / "data" / "registry.csv"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    before = path.read_bytes()
+    write_study(copy, cohort, matrix=MATRIX, workers=1, progress=False)
+    assert path.read_bytes() == before
 
 
 def test_images_behind_a_link_are_not_tidied_away(copy, cohort, folder):

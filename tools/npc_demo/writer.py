@@ -26,6 +26,7 @@ from npc_helpers.study.schema import MANIFEST, REGISTRY, SUGGESTED_ROIS, VISITS
 
 TRUTH = "data/truth.csv"
 IMAGES = "data/images"
+DECIMALS = 4  # of the hidden variables; the last of 16 digits differs between processors
 BYTES_PER_PIXEL = 0.55  # measured, compressed, with its share of the mask
 
 
@@ -87,7 +88,8 @@ def write_study(
     Raises
     ------
     StudyError
-        If the folder holds anything but a build of this study, or there is no room on the disk.
+        If the folder holds anything but a build of this study, also if somebody edited one of its
+        tables; or if there is no room on the disk.
     ValueError
         If the matrix is smaller than the acquired one, or the protocol unknown.
     """
@@ -97,6 +99,9 @@ def write_study(
     if protocol not in PROTOCOLS:
         raise ValueError(f"unknown protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
     _check_folder(folder, cohort, replace=replace)
+    tables = {REGISTRY.path: cohort.registry, VISITS.path: cohort.visits}
+    if not replace:
+        _refuse_edited(folder, tables)
     jobs = _jobs(folder, cohort, matrix, protocol, upgraded_on)
     notes = {(job.patient.patient_id, job.timepoint): job.note() for job in jobs}
     missing = [job for job in jobs if notes[job.patient.patient_id, job.timepoint] is None]
@@ -106,11 +111,15 @@ def write_study(
     for job, note in _make_all(missing, workers, progress=progress):
         notes[job.patient.patient_id, job.timepoint] = note
     manifest = _manifest(jobs, notes)
-    _write(folder / TRUTH, _with_volumes(cohort.truth, notes))
-    _write(folder / REGISTRY.path, cohort.registry)
-    _write(folder / VISITS.path, cohort.visits)
-    _write(folder / SUGGESTED_ROIS.path, _boxes(jobs, notes))
-    _write(folder / MANIFEST.path, manifest)  # last: a study without it is not finished
+    tables |= {
+        TRUTH: _with_volumes(cohort.truth, notes),
+        SUGGESTED_ROIS.path: _boxes(jobs, notes),
+        MANIFEST.path: manifest,
+    }
+    if not replace:
+        _refuse_edited(folder, tables, unfinished=_text(cohort.truth))
+    for path, table in tables.items():
+        _write(folder / path, table)  # the manifest last: a study without it is not finished
     for leftover in set((folder / IMAGES).glob("*/*")) - {job.folder for job in jobs}:
         remove(leftover)
     return Built(
@@ -218,10 +227,43 @@ def _make_all(
 # --- the tables -----------------------------------------------------------------------------------
 
 
+def _refuse_edited(folder: Path, tables: dict[str, pd.DataFrame], *, unfinished: str = "") -> None:
+    """Refuse to write over a table that holds something else than this build writes there.
+
+    Parameters
+    ----------
+    folder : Path
+    tables : dict of str to DataFrame
+        By their place in the folder.
+    unfinished : str
+        What a build that was interrupted may have left of any of them.
+    """
+    for name, table in tables.items():
+        path = folder / name
+        if not path.exists() or _content(path) in (_text(table), unfinished):
+            continue
+        raise StudyError(
+            f"{path} is not as this build writes it: somebody edited it, or another version of "
+            "the suite wrote it. It was not overwritten. To work with your changes, copy the whole "
+            "folder and let NPC_STUDY name the copy. To undo them, build with --replace (in a "
+            f"checkout of the suite: git checkout {name})."
+        )
+
+
+def _content(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")  # line ends count as one kind
+
+
+def _text(table: pd.DataFrame) -> str:
+    """Return a table as it is written: the same on every processor."""
+    rounded = table.round(DECIMALS)
+    return rounded.to_csv(index=False, lineterminator="\n", date_format="%Y-%m-%d")
+
+
 def _write(path: Path, table: pd.DataFrame) -> None:
     """Write a table whole or not at all; leave an identical one alone."""
-    text = table.to_csv(index=False, lineterminator="\n", date_format="%Y-%m-%d")
-    if path.exists() and path.read_text(encoding="utf-8") == text:
+    text = _text(table)
+    if path.exists() and _content(path) == text:
         return
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
