@@ -80,7 +80,11 @@ def write_rtstruct(path, contours, images, *, named=True, frame=f"{PREFIX}.2", p
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.SOPClassUID, dataset.SOPInstanceUID = RTStructureSetStorage, f"{PREFIX}.50"
-    dataset.Modality, dataset.PatientID, dataset.PatientName = "RTSTRUCT", patient_id, "Doe^Jane"
+    dataset.Modality, dataset.PatientID, dataset.PatientName = (
+        "RTSTRUCT",
+        patient_id,
+        "^".join(("Doe", "Jane")),
+    )
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = f"{PREFIX}.7", f"{PREFIX}.51"
     dataset.StructureSetLabel, dataset.StructureSetDate = "plan of Dr. Who", "20200103"
     dataset.StructureSetROISequence, dataset.ROIContourSequence = Sequence(), Sequence()

@@ -22,7 +22,8 @@ from npc_helpers.study.artefacts import dicom_files
 from npc_helpers.study.dicom_file import DicomError, open_dicom
 from npc_helpers.study.problems import Problem
 from npc_helpers.study.progress import progress_bar
-from npc_helpers.study.schema import SERIES_DESCRIPTIONS, TABLES, WATER
+from npc_helpers.study.schema import TABLES
+from npc_helpers.study.words import kept_words
 
 # Elements of PS3.15, table E.1-1, that name a person or a place and are blank when de-identified.
 PERSONAL = (
@@ -41,6 +42,7 @@ PERSONAL = (
     *("PerformedProcedureStepID", "TextString", "PersonName", "ContentCreatorName"),
     *("VerifyingObserverName", "RequestedProcedureComments", "VisitComments"),
 )
+DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "StudyDescription", "ContrastBolusAgent")
 HARMLESS = {"", "SYNTHETIC", "ANONYMOUS", "ANONYMIZED", "ANONYMISED", "REMOVED", "NONE", "0"}
 NO_NAME = re.compile(
     r"(anon(ym(ous|i[sz]ed))?|de-?identified|removed|no[ _^]?name|none)[\W_]*\d*[\W_]*",
@@ -50,7 +52,6 @@ MADE_UP = "^SYNTHETIC"  # after the identifier: the names of the demonstration s
 PATIENT_NAME = 0x00100010
 NAME_AS_ID = re.compile(r"[^\W\d_]+([ ,^]+[^\W\d_]+)+")
 TEXT = {"LO", "LT", "SH", "ST", "UC", "UT"}
-FIXED = {water + text for text in SERIES_DESCRIPTIONS.values() for water in ("", WATER)} | {""}
 
 _START, _END = r"(?<![A-Za-z0-9_])(?<!\d\.)", r"(?![A-Za-z0-9_]|\.(?!0\b)\d)"
 PATTERNS = {
@@ -222,8 +223,10 @@ def _in_image(dataset, *, own: bool) -> Iterable[str]:
         yield "text is burned into the pixels"
     if own and _value(dataset, "PatientIdentityRemoved").upper() != "YES":
         yield "it does not say that it was de-identified (PatientIdentityRemoved)"
-    if own and _value(dataset, "SeriesDescription") not in FIXED:
-        yield "SeriesDescription is free text, which may hold anything"
+    for keyword in DESCRIPTIONS if own else ():
+        text = _value(dataset, keyword)
+        if text != kept_words(text):
+            yield f"{keyword} is free text, which may hold anything"
 
 
 def _value(dataset, keyword: str) -> str:

@@ -12,21 +12,6 @@ N_VALUES = {7: ("N0", "N1", "N2", "N3", "N3a", "N3b"), 8: ("N0", "N1", "N2", "N3
 M_VALUES = ("M0", "M1")
 EDITIONS = (7, 8)
 MISSING = ("", "n/a")
-SERIES_DESCRIPTIONS = {  # kind of a series -> its description once de-identified
-    "t2w": "T2 TSE",
-    "t1c": "T1 TSE +C",
-    "t1w": "T1 TSE",
-    "fat": "FAT: TSE",
-    "in_phase": "In-phase TSE",
-    "opposed_phase": "Opposed-phase TSE",
-    "phase": "Phase image",
-    "localiser": "Localiser",
-    "not_axial": "TSE",
-    "derived": "Derived image",
-    "other": "Other sequence",
-    "unclear": "Unclear",
-}
-WATER = "WATER: "  # before the description of a Dixon water image
 
 
 @dataclass(frozen=True)

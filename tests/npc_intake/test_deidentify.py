@@ -14,7 +14,7 @@ from dicom_making import make_enhanced, make_slice, noise, save, write_series
 from npc_demo.centres import select
 from npc_demo.registry import make_cohort
 from npc_demo.writer import write_study
-from npc_intake import deidentify
+from npc_intake import deidentified_header
 from npc_intake.__main__ import main
 from npc_intake.deidentified_tables import deidentify_table
 from npc_intake.deidentify import (
@@ -352,14 +352,14 @@ def test_damage_in_what_is_dropped_does_not_matter(tmp_path):
 
 def test_whatever_goes_wrong_inside_names_the_file_and_the_others_go_on(tmp_path, monkeypatch):
     write_series(tmp_path / "in")
-    original = deidentify.add_pixels
+    original = deidentified_header.add_pixels
 
     def fail(result, tags):
         if tags.path.name == "I02.dcm":
             raise NotImplementedError(NAME)
         original(result, tags)
 
-    monkeypatch.setattr(deidentify, "add_pixels", fail)
+    monkeypatch.setattr(deidentified_header, "add_pixels", fail)
     report = deidentify_folder(tmp_path / "in", tmp_path / "out", key_path=tmp_path / "key")
     (problem,) = report.loc[report["path"] == "", "problem"]
     assert "I02.dcm" in problem and "header is damaged" in problem and NAME not in problem
@@ -369,14 +369,14 @@ def test_whatever_goes_wrong_inside_names_the_file_and_the_others_go_on(tmp_path
 def test_who_is_who_is_known_however_the_run_ends(tmp_path, monkeypatch):
     for patient in ("A", "B", "C"):
         write_series(tmp_path / "in" / patient, noise(2), patient_id=f"P-{patient}")
-    original = deidentify.add_pixels
+    original = deidentified_header.add_pixels
 
     def interrupted(result, tags):
         if tags.path.parent.name == "C":
             raise KeyboardInterrupt
         original(result, tags)
 
-    monkeypatch.setattr(deidentify, "add_pixels", interrupted)
+    monkeypatch.setattr(deidentified_header, "add_pixels", interrupted)
     with pytest.raises(KeyboardInterrupt):
         deidentify_folder(tmp_path / "in", tmp_path / "out", key_path=tmp_path / "key")
     key = Key.open(tmp_path / "key")

@@ -110,23 +110,6 @@ def test_contradictions_and_gaps_are_left_to_the_user(says, description, tags):
     assert says in found.reason
 
 
-@pytest.mark.parametrize(
-    ("says", "tags"),
-    [
-        ("TR 4000 ms, TE 90 ms; no Dixon part is named, by that t2w", T2),
-        ("TR 600 ms, TE 10 ms; ImageType says water; contrast agent 'X'", T1 | WATER | AGENT),
-        ("neither T1- nor T2-weighted", {"RepetitionTime": "1500", "EchoTime": "40"}),
-        ("no RepetitionTime is given", {}),
-        ("slices are coronal", T2 | {"ImageOrientationPatient": "1\\0\\0\\0\\0\\-1"}),
-    ],
-)
-def test_what_was_unclear_stays_so_and_says_what_the_header_still_tells(says, tags):
-    found = judge("Unclear", **tags)
-    assert found.kind == "unclear"
-    assert says.replace("X", "Gadobutrol") in found.reason
-    assert found.reason.endswith("unclear before it was de-identified")
-
-
 def test_planes():
     assert plane(AXIAL) == "axial"
     assert plane("1\\0\\0\\0\\0.9\\0.4359") == "axial"  # tilted by 26 degrees

@@ -81,7 +81,7 @@ def test_killed_at_any_event_who_is_who_has_whole_rows_and_no_copy(tmp_path):
         new = old | {key.pseudonym(name): name for name in ("P1, 鼻咽", "P2")}
         key.write_mapping(old)
         killed = killed_at(number, lambda key=key, new=new: key.write_mapping(new))
-        assert key.read_mapping() in (old, new)
+        assert old.items() <= key.read_mapping().items() <= new.items()
         names = {entry.name for entry in key.path.parent.iterdir()}
         assert names <= {"key.json", "key-patients.csv", ".key-patients.csv.lock"}
         key.write_mapping(new | {key.pseudonym("P3"): "P3"})
@@ -159,7 +159,7 @@ def test_on_a_full_disk_who_is_who_stays_as_it_was(small_disk):
     key.write_mapping(before)
     fill(small_disk, 2)
     many = {key.pseudonym(f"P{n}"): f"P{n}" for n in range(500)}
-    with pytest.raises(StudyError, match="table of patients cannot be written.*Make room"):
+    with pytest.raises(StudyError, match="patients.csv cannot be written.*Make room"):
         key.write_mapping(many)
     assert key.read_mapping() == before
     (small_disk / "filling").unlink()

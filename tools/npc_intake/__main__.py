@@ -16,7 +16,7 @@ from npc_helpers.study.schema import REGISTRY, SUGGESTED_ROIS, VISITS
 from npc_helpers.study.tables import check_table, empty_table, read_text, write_text
 from npc_intake.batches import add_to_manifest, write_list
 from npc_intake.deidentified_tables import deidentify_table
-from npc_intake.deidentify import Key, deidentify_folder
+from npc_intake.deidentify import COPY, REFUSED, THERE, WRITTEN, Key, deidentify_folder
 from npc_intake.find_series import find_series
 
 try:
@@ -82,24 +82,48 @@ def _dates(column: pd.Series) -> dict[str, date]:
 
 
 def _add_deidentify(commands) -> None:
-    command = commands.add_parser("deidentify", help="take the identity out of MR images")
+    command = commands.add_parser(
+        "deidentify",
+        help="take the identity out of MR images",
+        description="Writes every MR image below a folder into another, without names. Beside the "
+        "key lie who is who, what descriptions said, and a log of each run.",
+    )
     command.add_argument("source", type=Path)
     command.add_argument("target", type=Path)
     command.add_argument("--key", type=Path, required=True, help="the secret; made if absent")
+    command.add_argument(
+        "--without-scanner",
+        action="store_true",
+        help="leave out model, software and coil of the scanner, too",
+    )
+    command.add_argument(
+        "--one-person",
+        action="append",
+        default=[],
+        metavar="PSEUDONYM",
+        help="images that differ in date of birth, sex or issuer are of one person; 'all': always",
+    )
     command.set_defaults(run=_deidentify)
 
 
 def _deidentify(options: argparse.Namespace) -> int:
-    report = deidentify_folder(options.source, options.target, key_path=options.key)
+    report = deidentify_folder(
+        options.source,
+        options.target,
+        key_path=options.key,
+        scanner=not options.without_scanner,
+        one_person=options.one_person,
+    )
     _say_ignored(report.attrs["ignored"])
-    refused = report[report["path"] == ""]
-    for problem in refused["problem"]:
-        print(problem)
-    unsure = int(((report["path"] != "") & (report["problem"] != "")).sum())
-    print(f"{len(report) - len(refused)} file(s) written, {len(refused)} refused.")
-    if unsure:
-        print(f"{unsure} do not say whether text is burned into the pixels: look at them.")
-    return int(len(refused) > 0)
+    outcomes = report["outcome"].value_counts()
+    for reason, number in report.attrs["reasons"].items():
+        examples = report.loc[report["problem"].str.endswith(reason), "file"].head(3)
+        print(f"{number} refused: {reason} ({', '.join(examples)}{', …' * (number > 3)})")
+    more = [f", {outcomes[what]} {what}" for what in (THERE, COPY) if what in outcomes]
+    written, refused = (outcomes.get(what, 0) for what in (WRITTEN, REFUSED))
+    print(f"{written} file(s) written, {refused} refused{''.join(more)}.")
+    print(f"Which file became which, and why one did not: {report.attrs['log']}")
+    return int(refused > 0)
 
 
 def _add_tables(commands) -> None:

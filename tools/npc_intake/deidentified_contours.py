@@ -143,7 +143,7 @@ def _allowed(keyword: str, element: pydicom.DataElement, key: Key) -> object:
     values = [str(item).strip(" \0") for item in (element.value if many else [element.value])]
     rules: list[tuple[set, Callable[[], object]]] = [
         (BINARY, lambda: element.value),
-        (NUMBERS, lambda: values if keep_list.are_numbers(values) else None),
+        (NUMBERS, lambda: keep_list.plain_numbers(values)),
         (UIDS, lambda: key.uid(values[0])),
         (KINDS_OF_OBJECT, lambda: values[0] if UID(values[0]).type == "SOP Class" else None),
         (set(CODES), lambda: [value for value in values if value in CODES[keyword]]),

@@ -6,52 +6,46 @@ From a terminal::
 
 Identifiers and dates are replaced by functions of a secret key: the same patient has the same
 pseudonym in every run, dates of one patient move together (so that intervals, and with them PFS,
-stay), and nobody without the key can go back. The key file, and the table that says who is who
-beside it, stay outside every study folder.
+stay), and nobody without the key can go back. The key file, and the tables that belong to it (who
+is who, what descriptions said, which file became which), stay outside every study folder.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from threading import RLock
 
 import pandas as pd
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.uid import EnhancedMRImageStorage, MRImageStorage
 
 from npc_helpers.imaging.files import open_file
 from npc_helpers.imaging.tags import Tags
 from npc_helpers.study.artefacts import StudyError, atomic_path
 from npc_helpers.study.dicom_file import DicomError, refuse
+from npc_helpers.study.locks import locked
 from npc_helpers.study.progress import progress_bar
-from npc_helpers.study.schema import SERIES_DESCRIPTIONS, WATER
-from npc_intake import keep_list
-from npc_intake.deidentified_pixels import add_pixels
-from npc_intake.dicom_headers import images_of
+from npc_intake.claims import Claims, is_same_image, look_for_claims
+from npc_intake.deidentified_header import Deidentified, deidentified
 from npc_intake.find_series import list_dicom
+from npc_intake.original_words import OriginalWords
+from npc_intake.people import People
 from npc_intake.pseudonyms import Key
-from npc_intake.series_kind import classify
+from npc_intake.run_log import RunLog
 
 __all__ = ["Key", "deidentify_file", "deidentify_folder"]
 
-METHOD = "NPC notebooks: keep-list after PS3.15 E.1"
-PROFILE = {  # PS3.16, context group 7050
-    "113100": "Basic Application Confidentiality Profile",
-    "113105": "Clean Descriptors Option",
-    "113107": "Retain Longitudinal Temporal Information Modified Dates Option",
-    "113108": "Retain Patient Characteristics Option",
-}
-IMAGES = {MRImageStorage, EnhancedMRImageStorage}
 NOT_STATED = "nothing says whether text is burned in: look at the images"
-REFUSED_FOR_GOOD = {"not-mr", "no-identifier", "burned-in", "again"}  # not: damaged
+COLUMNS = ("file", "patient_id", "path", "outcome", "problem")
+WRITTEN, THERE, COPY, REFUSED = "written", "there already", "copy", "refused"
 
 
-def deidentify_file(source: Dataset | str | Path, key: Key) -> Dataset:
+def deidentify_file(source: Dataset | str | Path, key: Key, *, scanner: bool = True) -> Dataset:
     """Return a new dataset that holds only what the keep-list allows.
 
     Parameters
@@ -59,6 +53,8 @@ def deidentify_file(source: Dataset | str | Path, key: Key) -> Dataset:
     source : Dataset or path-like
         An MR image, classic or enhanced. It is not changed.
     key : Key
+    scanner : bool
+        Keep model, software, coil and field strength of the scanner, which identify nobody.
 
     Returns
     -------
@@ -73,16 +69,29 @@ def deidentify_file(source: Dataset | str | Path, key: Key) -> Dataset:
         burned into its pixels, has been de-identified here before (dates would move twice), or
         cannot be read.
     """
+    return deidentify_image(source, key, scanner=scanner).dataset
+
+
+def deidentify_image(
+    source: Dataset | str | Path, key: Key, *, scanner: bool = True
+) -> Deidentified:
+    """Return what `deidentify_file` returns, with the patient and the words of the original."""
     path = Path("dataset") if isinstance(source, Dataset) else Path(source)
     with _without_warnings():
         tags = Tags(source, path) if isinstance(source, Dataset) else open_file(path)[0]
         if tags is None:
-            raise refuse(path, "not-dicom", "not a DICOM file", "Leave it out")
-        return _deidentified(tags, key)[0]
+            raise NoDicom(f"{path}: not a DICOM file. Leave it out", "not-dicom")
+        return deidentified(tags, key, scanner=scanner)
 
 
 def deidentify_folder(
-    source: str | Path, target: str | Path, *, key_path: str | Path, progress: bool = True
+    source: str | Path,
+    target: str | Path,
+    *,
+    key_path: str | Path,
+    scanner: bool = True,
+    one_person: Collection[str] = (),
+    progress: bool = True,
 ) -> pd.DataFrame:
     """De-identify every MR image below a folder.
 
@@ -94,15 +103,23 @@ def deidentify_folder(
         batch of the same series joins the first.
     key_path : path-like
         The secret, made if it does not exist. It must lie outside `target` and any other study
-        or repository. The table of patients and pseudonyms is written beside it, at each new one.
+        or repository. Beside it are written: the table of patients and pseudonyms, at each new
+        one; what descriptions said (`original_words`); which file became which.
+    scanner : bool
+        Keep model, software, coil and field strength of the scanner, which identify nobody.
+    one_person : collection of str
+        Pseudonyms of patients whose images differ in date of birth, sex or issuer of the number,
+        and who are one person all the same.
     progress : bool
 
     Returns
     -------
     DataFrame
         One row per file: file (in the source), patient_id (the pseudonym), path (in the target,
-        blank if refused), problem (why it was refused, or what a person should look at). Its
-        ``attrs["ignored"]`` counts what is no DICOM, and folders not looked into, by kind.
+        blank if refused), outcome (written, there already, copy, refused), problem (why it was
+        refused, or what a person should look at). Its ``attrs["ignored"]`` counts what is no
+        DICOM, and folders not looked into, by kind; ``attrs["reasons"]`` counts the refused by
+        reason; ``attrs["log"]`` says where the same table lies beside the key.
 
     Raises
     ------
@@ -115,50 +132,91 @@ def deidentify_folder(
         raise StudyError(f"{source}: no such folder. Name the folder that holds the DICOM files.")
     if target.exists() and not target.is_dir():
         raise StudyError(f"{target} is a file. Name a folder, or one that does not exist yet.")
-    key = Key.open(key_path, outside=target)
-    known: dict[str, str] = {}
-    rows = []
+    run = _Run(target, Key.open(key_path, outside=target), scanner, one_person)
     paths, ignored = list_dicom(source)
-    for path in progress_bar(paths, shown=progress, desc="removing names"):
-        name = path.relative_to(source).as_posix()
-        try:
-            with _without_warnings():
-                tags, _ = open_file(path)
-                if tags is None:
-                    ignored["no DICOM"] += 1
-                    continue
-                dataset, patient = _deidentified(tags, key)
-        except DicomError as error:
-            rows.append([name, "", "", str(error)])
-            continue
-        n_known = len(known)
-        key.claim(known, patient)
-        if len(known) > n_known:
-            key.write_mapping(known)
-        rows.append([name, *_write(dataset, target, key)])
-    report = pd.DataFrame(rows, columns=["file", "patient_id", "path", "problem"])
-    report.attrs["ignored"] = dict(ignored)
+    run.look(progress_bar(paths, shown=progress, desc="reading headers"))
+    with RunLog(run.key, COLUMNS) as log:
+        for path in progress_bar(paths, shown=progress, desc="removing names"):
+            row = run.one(path)
+            if row is None:
+                ignored["no DICOM"] += 1
+            else:
+                log.add([path.relative_to(source).as_posix(), *row])
+    report = pd.DataFrame(log.rows, columns=list(COLUMNS))
+    report.attrs |= {"ignored": dict(ignored), "reasons": dict(run.reasons), "log": log.path}
     return report
 
 
-def _write(dataset: Dataset, target: Path, key: Key) -> tuple[str, str, str]:
-    """Write one image; return pseudonym, place and remark."""
-    pseudonym = dataset.PatientID
-    folder = f"{pseudonym}/{key.label(dataset.SeriesInstanceUID, 'series')}"
-    place = f"{folder}/{key.label(dataset.SOPInstanceUID, 'image')}.dcm"
-    try:
-        with atomic_path(target / place) as temporary:
-            dataset.save_as(temporary, enforce_file_format=True)
-    except OSError as error:
-        raise StudyError(
-            f"{target} cannot be written ({error.strerror}). Make room, or name a folder that you "
-            "may write to; what is written is kept."
-        ) from error
-    stated = "BurnedInAnnotation" in dataset
-    return pseudonym, place, "" if stated else NOT_STATED
+class NoDicom(DicomError):
+    """A file that is no DICOM and is not named like one."""
 
 
-# --- one file -------------------------------------------------------------------------------------
+class _Run:
+    """One run over one folder."""
+
+    def __init__(self, target: Path, key: Key, scanner: bool, one_person: Collection[str]) -> None:
+        self.target, self.key = target, key
+        self.reasons: Counter[str] = Counter()
+        self._people, self._words = People(key, one_person=one_person), OriginalWords(key)
+        self._clean = partial(deidentify_image, key=key, scanner=scanner)
+        self._claims = Claims({}, {})
+        self._noted: dict[str, str] = {}
+
+    def look(self, paths: Iterator[Path]) -> None:
+        """Read all headers, before anything is written."""
+        with _without_warnings():
+            self._claims = look_for_claims(
+                paths, self._people, lambda path: self._clean(path).dataset
+            )
+
+    def one(self, path: Path) -> tuple[str, str, str, str] | None:
+        """De-identify one file; return pseudonym, place, outcome and problem; None: no DICOM."""
+        try:
+            if path in self._claims.refused:
+                raise self._claims.refused[path]
+            image = self._clean(path)
+            self._note(image)
+            place, outcome = self._write(image.dataset, path)
+        except NoDicom:
+            return None
+        except DicomError as error:
+            problem = str(error)
+            self.reasons[problem.removeprefix(f"{path.parent}: file {path.name}: ")] += 1
+            return "", "", REFUSED, problem
+        stated = "BurnedInAnnotation" in image.dataset
+        return image.dataset.PatientID, place, outcome, "" if stated else NOT_STATED
+
+    def _note(self, image: Deidentified) -> None:
+        """Write down who it is, and what its descriptions said, before the image is there."""
+        n_noted = len(self._noted)
+        self.key.claim(self._noted, image.patient_id)
+        if len(self._noted) > n_noted:
+            self.key.write_mapping(self._noted)
+        self._words.note(image)
+
+    def _write(self, dataset: Dataset, source: Path) -> tuple[str, str]:
+        """Write one image; return its place, and whether it was there."""
+        folder = f"{dataset.PatientID}/{self.key.label(dataset.SeriesInstanceUID, 'series')}"
+        place = f"{folder}/{self.key.label(dataset.SOPInstanceUID, 'image')}.dcm"
+        if source in self._claims.copies:
+            return place, COPY
+        try:
+            with locked(self.target / place), atomic_path(self.target / place) as temporary:
+                dataset.save_as(temporary, enforce_file_format=True)
+                if not (self.target / place).exists():
+                    return place, WRITTEN
+                if not is_same_image(self.target / place, dataset):
+                    problem = (
+                        "an image of this identifier was written by an earlier run and differs"
+                    )
+                    action = "It was left out. Export the series again, into a new folder"
+                    raise refuse(source, "same-identifier", problem, action)
+                return place, THERE
+        except OSError as error:
+            raise StudyError(
+                f"{self.target} cannot be written ({error.strerror}). Make room, or name a folder "
+                "that you may write to; what is written is kept."
+            ) from error
 
 
 _one_at_a_time = RLock()
@@ -177,127 +235,3 @@ def _without_warnings() -> Iterator[None]:
             yield
         finally:
             pydicom.config.logger.disabled = before
-
-
-def _deidentified(tags: Tags, key: Key) -> tuple[Dataset, str]:
-    """Return the new dataset, and the patient's original identifier."""
-    try:
-        _check(tags)
-        patient = tags.text("PatientID")
-        result = _keep(tags.dataset, key, patient)
-        _describe(result, tags, key, patient)
-        add_pixels(result, tags)
-    except DicomError:
-        raise
-    except Exception as error:  # pydicom converts on access, and raises many kinds
-        problem = f"its header is damaged ({type(error).__name__})"
-        raise refuse(tags.path, "bad-tag", problem, "Export it again, or leave it out") from error
-    return result, patient
-
-
-def _check(tags: Tags) -> None:
-    action = "It was left out; show it to whoever is responsible for the data"
-    if tags.text("SOPClassUID") not in IMAGES or tags.text("Modality") != "MR":
-        kind = tags.text("Modality") or "unknown modality"
-        raise refuse(tags.path, "not-mr", f"no MR image ({kind})", action)
-    for keyword in ("PatientID", "SOPInstanceUID", "SeriesInstanceUID"):
-        if not tags.text(keyword):
-            raise refuse(tags.path, "no-identifier", f"{keyword} is blank", action)
-        if tags.dataset[keyword].VM > 1:
-            problem = f"{keyword} has several values (a backslash parts them)"
-            raise refuse(tags.path, "no-identifier", problem, action)
-    if tags.text("BurnedInAnnotation").upper() not in ("", "NO"):
-        raise refuse(tags.path, "burned-in", "text is burned into its pixels", action)
-    if "SCREEN SAVE" in tags.text("ImageType").upper():
-        raise refuse(tags.path, "burned-in", "it is a screenshot", action)
-    if tags.text("DeidentificationMethod") == METHOD:
-        raise refuse(
-            tags.path,
-            "again",
-            "de-identified before: dates would move twice",
-            "Start from the original",
-        )
-
-
-def _keep(source: Dataset, key: Key, patient: str) -> Dataset:
-    """Copy what the keep-list allows, in sequences too."""
-    result = Dataset()
-    for keyword in source.dir():
-        kinds = ("SQ",) if keyword in keep_list.SEQUENCES else keep_list.KINDS.get(keyword, ())
-        element = _read(source, keyword) if kinds else None
-        if element is None or element.is_empty or element.VR not in kinds:
-            continue
-        if element.VR == "SQ":
-            items = [_keep(item, key, patient) for item in element.value]
-            result.add_new(element.tag, "SQ", items)
-        else:
-            value = _allowed(element, key, patient)
-            if value not in ("", None, []):
-                result.add_new(element.tag, element.VR, value)
-    return result
-
-
-def _read(source: Dataset, keyword: str) -> pydicom.DataElement | None:
-    try:
-        return source[keyword]
-    except Exception:  # an unreadable value is not known to be safe
-        return None
-
-
-def _allowed(element: pydicom.DataElement, key: Key, patient: str) -> object:
-    """Return what may stay of one element whose keyword and kind may; None if nothing."""
-    keyword = element.keyword
-    if keyword in keep_list.BINARY:
-        return element.value
-    many = isinstance(element.value, pydicom.multival.MultiValue | list)
-    values = [str(item).strip(" \0") for item in (element.value if many else [element.value])]
-    if keyword in keep_list.CODES:
-        return keep_list.codes(keyword, values)
-    if keyword in keep_list.NUMBERS:
-        return values if keep_list.are_numbers(values) else None
-    if keyword in keep_list.DATES:
-        return _shifted(values[0], key.days(patient))
-    if keyword in keep_list.TIMES:
-        return values[0] if keep_list.is_time(values[0]) else None
-    if keyword in keep_list.UIDS:
-        return key.uid(values[0])
-    if keyword == "PatientAge":
-        return keep_list.age(values[0])
-    return keep_list.manufacturer(values[0])
-
-
-def _shifted(text: str, days: int) -> str:
-    digits = text.replace(".", "")
-    if len(digits) != 8 or not digits.isascii() or not digits.isdigit():
-        return ""
-    try:
-        day = date(int(digits[:4]), int(digits[4:6]), int(digits[6:])) + timedelta(days=days)
-    except (ValueError, OverflowError):
-        return ""
-    return f"{day:%Y%m%d}"
-
-
-def _describe(result: Dataset, tags: Tags, key: Key, patient: str) -> None:
-    """Add what is written anew: pseudonym, description, what was done."""
-    result.SpecificCharacterSet = "ISO_IR 192"
-    result.SOPClassUID = tags.dataset.SOPClassUID
-    for keyword in keep_list.BLANK:
-        setattr(result, keyword, "")
-    result.PatientID = result.PatientName = key.pseudonym(patient)
-    kind = classify(images_of(tags))
-    text = SERIES_DESCRIPTIONS.get(kind.kind)
-    if text:
-        result.SeriesDescription = WATER + text if kind.is_water else text
-    if kind.kind == "t1c":
-        result.ContrastBolusAgent = keep_list.AGENT
-    result.PatientIdentityRemoved = "YES"
-    result.DeidentificationMethod = METHOD
-    result.LongitudinalTemporalInformationModified = "MODIFIED"
-    result.DeidentificationMethodCodeSequence = [_code(value) for value in PROFILE]
-
-
-def _code(value: str) -> Dataset:
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator = value, "DCM"
-    item.CodeMeaning = PROFILE[value]
-    return item

@@ -1,27 +1,55 @@
 """What may stay in a de-identified MR image. Whatever is not listed here is dropped.
 
 The list follows DICOM PS3.15, Annex E: basic application level confidentiality profile with the
-options *retain longitudinal temporal information with modified dates*, *clean descriptors* and
-*retain patient characteristics* (sex and age only). Text stays only where DICOM or this list
-names the allowed values, numbers only where they are plausible: a name or a number that somebody
-typed into the wrong field does not pass.
+options *retain longitudinal temporal information with modified dates*, *clean descriptors*,
+*retain patient characteristics* (sex and age only) and, of *retain device identity*, what a scanner
+has in common with all of its model. Text stays only where DICOM or this list names the allowed
+words, and numbers, which are written anew from their value, only where they are plausible: a name
+or a number that somebody typed into the wrong field does not pass. Nothing is added to an image
+that it did not say.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
+from npc_helpers.study.words import kept_words
+from npc_intake import scanner_words
+from npc_intake.contrast import contrast_in_words
+from npc_intake.image_types import MEANINGS, PARTS
+
+# Words of ImageType that tell no kind of image; `image_types` knows those that do.
+NEUTRAL = {
+    *("ORIGINAL", "DERIVED", "PRIMARY", "SECONDARY", "OTHER", "MIXED", "NONE", "UNSPECIFIED"),
+    *("DIXON", "MAGNITUDE", "M", "SE", "FFE", "M_SE", "M_FFE", "TSE", "GR", "FSE", "NORM", "ND"),
+    *("DIS2D", "DIS3D", "DFC", "MFSPLIT", "FM", "FM1", "FM2", "FM3", "FM4", "AXIAL", "VOLUME"),
+    *("T1", "T2", "PROTON_DENSITY", "MULTIECHO", "STATIC", "DYNAMIC", "CINE", "RETRO", "FILTERED"),
+    *("MEAN", "AVERAGE", "SUM", "MSUM", "MEDIAN", "MAXIMUM", "MINIMUM", "COMBINED", "MOCO"),
+    *("SH", "FIL", "SNR", "DRB", "DRG", "DRS", "DRN", "DL", "PROPELLER", "IMAGE", "SPIN"),
+    *("GRADIENT", "PROCESSED", "SYNTHETIC", "COMPLEX", "PARALLEL", "NON_PARALLEL", "SPLIT"),
+    *("COMP_AD", "COMP_SP", "COMP_SN"),
+}
+IMAGE_TYPES = NEUTRAL.union(MEANINGS, *PARTS.values())
 # Keyword -> allowed values of a coded string; each of several values is judged by itself.
 CODES = {
-    "ImageType": {
-        *("ORIGINAL", "DERIVED", "PRIMARY", "SECONDARY", "OTHER", "DIXON", "MAGNITUDE", "M", "SE"),
-        *("WATER", "W", "FAT", "F", "IN_PHASE", "INPHASE", "IP", "OUT_PHASE", "OPP_PHASE", "OP"),
-        *("NORM", "DIS2D", "DIS3D", "FFE", "M_SE", "M_FFE", "AXIAL", "LOCALIZER", "NONE", "FM1"),
-        *("MIXED", "VOLUME", "MPR", "T1", "T2"),
-    },
-    "FrameType": {
-        *("ORIGINAL", "DERIVED", "PRIMARY", "MIXED", "WATER", "FAT", "IN_PHASE", "OUT_PHASE"),
-        *("NONE", "SE", "DIXON", "W", "F", "OTHER", "T1", "T2"),
+    "ImageType": IMAGE_TYPES,
+    "FrameType": IMAGE_TYPES,
+    "ComplexImageComponent": {"MAGNITUDE", "PHASE", "REAL", "IMAGINARY", "MIXED"},
+    "AcquisitionContrast": IMAGE_TYPES | {"UNKNOWN"},
+    "EchoPulseSequence": {"SPIN", "GRADIENT", "BOTH"},
+    "EchoPlanarPulseSequence": {"YES", "NO"},
+    "InversionRecovery": {"YES", "NO"},
+    "SpectrallySelectedSuppression": {"FAT", "WATER", "FAT_AND_WATER", "SILICON_GEL", "NONE"},
+    "SpectrallySelectedExcitation": {"WATER", "FAT", "NONE"},
+    "DiffusionDirectionality": {"DIRECTIONAL", "BMATRIX", "ISOTROPIC", "NONE"},
+    "ContrastBolusAgentAdministered": {"YES", "NO"},
+    "ContrastBolusAgentDetected": {"YES", "NO"},
+    "ScanOptions": {
+        *("PER", "RG", "CG", "PPG", "FC", "PFF", "PFP", "SP", "FS", "CT", "SFS", "WE", "SAT1"),
+        *("SAT2", "DIXF", "DIXW", "DIXIP", "DIXOP", "IR", "PAT", "FSA", "NPW", "SAT_GEMS"),
+        *("EDR_GEMS", "FAST_GEMS", "FILTERED_GEMS", "ACC_GEMS", "ARC_GEMS", "VASCTOF_GEMS"),
+        *("EPI_GEMS", "PHASE_GEMS"),
     },
     "Modality": {"MR"},
     "PatientSex": {"M", "F", "O"},
@@ -40,34 +68,77 @@ CODES = {
     "ImagedNucleus": {"1H"},
     "RescaleType": {"US", "OD"},
 }
-# Decimal and integer strings that stay if every value is a number below LARGEST.
+# Decimal and integer strings -> the smallest and the largest value that can be meant; what lies
+# beyond could be a number of a person.
 NUMBERS = {
-    *("SliceThickness", "RepetitionTime", "EchoTime", "InversionTime", "NumberOfAverages"),
-    *("EchoNumbers", "MagneticFieldStrength", "SpacingBetweenSlices", "EchoTrainLength"),
-    *("PercentSampling", "PercentPhaseFieldOfView", "PixelBandwidth", "ReconstructionDiameter"),
-    *("ImagingFrequency", "FlipAngle", "SeriesNumber", "AcquisitionNumber", "InstanceNumber"),
-    *("ImagePositionPatient", "ImageOrientationPatient", "SliceLocation", "NumberOfFrames"),
-    *("PixelSpacing", "WindowCenter", "WindowWidth", "RescaleIntercept", "RescaleSlope"),
-    *("LossyImageCompressionRatio",),
+    "SeriesNumber": (0, 9_999),
+    "AcquisitionNumber": (0, 9_999),
+    "InstanceNumber": (0, 9_999),
+    "TemporalPositionIdentifier": (0, 9_999),
+    "NumberOfFrames": (1, 9_999),
+    "EchoNumbers": (0, 999),
+    "EchoTrainLength": (0, 9_999),
+    "NumberOfAverages": (0, 999),
+    "RepetitionTime": (0, 99_999),
+    "EchoTime": (0, 9_999),
+    "InversionTime": (0, 99_999),
+    "FlipAngle": (0, 360),
+    "MagneticFieldStrength": (0, 15),
+    "ImagingFrequency": (0, 999),
+    "PixelBandwidth": (0, 9_999),
+    "PercentSampling": (0, 999),
+    "PercentPhaseFieldOfView": (0, 999),
+    "ReconstructionDiameter": (0, 9_999),
+    "SliceThickness": (0, 999),
+    "SpacingBetweenSlices": (-999, 999),
+    "PixelSpacing": (0, 99),
+    "ImagePositionPatient": (-9_999, 9_999),
+    "ImageOrientationPatient": (-1.01, 1.01),
+    "SliceLocation": (-9_999, 9_999),
+    "WindowCenter": (-99_999, 99_999),
+    "WindowWidth": (0, 99_999),
+    "RescaleIntercept": (-99_999, 99_999),
+    "RescaleSlope": (-99_999, 99_999),
+    "ContrastBolusVolume": (0, 999),
+    "LossyImageCompressionRatio": (0, 9_999),
 }
 LARGEST = 100_000
-# Binary numbers: they cannot hold text.
-BINARY = {
+# Binary numbers: they cannot hold text; the wide ones have limits, too.
+SHORT = {
     *("SamplesPerPixel", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit"),
     *("PixelRepresentation", "PlanarConfiguration", "PixelPaddingValue", "AcquisitionMatrix"),
-    *("EffectiveEchoTime", "DiffusionBValue", "DimensionIndexValues", "InStackPositionNumber"),
+}
+WIDE = {
+    "EffectiveEchoTime": (0, 9_999),
+    "InversionTimes": (0, 99_999),
+    "DiffusionBValue": (0, 99_999),
+    "DimensionIndexValues": (0, 9_999),
+    "InStackPositionNumber": (0, 9_999),
 }
 DATES = {"StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate", "InstanceCreationDate"}
 TIMES = {"StudyTime", "SeriesTime", "AcquisitionTime", "ContentTime", "InstanceCreationTime"}
 UIDS = {"SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"}
+# Free text of which the words of `npc_helpers.study.words` stay.
+DESCRIPTIONS = {
+    *("SeriesDescription", "ProtocolName", "ContrastBolusAgent", "SequenceName"),
+    *("PulseSequenceName",),
+}
+# What a scanner has in common with others -> what may stay of it.
+SCANNER: dict[str, Callable[[str], str]] = {
+    "ManufacturerModelName": scanner_words.model,
+    "SoftwareVersions": scanner_words.software,
+    "ReceiveCoilName": scanner_words.coil,
+    "TransmitCoilName": scanner_words.coil,
+}
 # Keyword -> the kinds (VR) in which it may stay; nothing else is read at all.
 KINDS = (
     dict.fromkeys(CODES, ("CS",))
     | dict.fromkeys(NUMBERS, ("DS", "IS"))
-    | dict.fromkeys(BINARY, ("US", "SS", "UL", "FL", "FD"))
+    | dict.fromkeys((*SHORT, *WIDE), ("US", "SS", "UL", "FL", "FD"))
     | dict.fromkeys(DATES, ("DA",))
     | dict.fromkeys(TIMES, ("TM",))
     | dict.fromkeys(UIDS, ("UI",))
+    | dict.fromkeys((*DESCRIPTIONS, *SCANNER), ("LO", "SH"))
     | {"PatientAge": ("AS",), "Manufacturer": ("LO",)}
 )
 SEQUENCES = {
@@ -75,6 +146,8 @@ SEQUENCES = {
     *("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence"),
     *("PixelValueTransformationSequence", "FrameVOILUTSequence", "FrameContentSequence"),
     *("MRTimingAndRelatedParametersSequence", "MREchoSequence", "MRImageFrameTypeSequence"),
+    *("MRDiffusionSequence", "MRModifierSequence", "ContrastBolusUsageSequence"),
+    *("MRReceiveCoilSequence", "MRTransmitCoilSequence"),
 }
 # What must be there, be it blank (type 2 of the MR image's modules).
 BLANK = (
@@ -82,19 +155,6 @@ BLANK = (
     *("PositionReferenceIndicator",),
 )
 OLDEST_YEARS = 89
-MANUFACTURERS = {  # how a name begins -> what is written
-    "GE": "GE MEDICAL SYSTEMS",
-    "SIEMENS": "SIEMENS",
-    "PHILIPS": "PHILIPS",
-    "UNITED IMAGING": "UIH",
-    "UIH": "UIH",
-    "CANON": "CANON",
-    "TOSHIBA": "TOSHIBA",
-    "HITACHI": "HITACHI",
-    "SYNTHETIC": "SYNTHETIC",
-}
-AGENT = "CONTRAST AGENT"
-
 # Of the tables. What an examination of a visit may be called; all else becomes OTHER_EXAMINATION.
 EXAMINATIONS = re.compile(
     r"((nasopharynx|neck|head|brain|chest|lung|abdomen|liver|bone|whole_body)_)?"
@@ -112,18 +172,68 @@ _AGE = re.compile(r"(\d{3})([DWMY])")
 
 
 def codes(keyword: str, values: list[str]) -> list[str]:
-    """Return the values of a coded string that are allowed there; what an image type says else
-    becomes OTHER, as the places of its values have meanings.
+    """Return the values of a coded string that are allowed there.
+
+    What an image type says else becomes blank, as the places of its values have meanings.
     """
     allowed = CODES[keyword]
     if keyword in ("ImageType", "FrameType"):
-        return [value if value in allowed else "OTHER" for value in values]
+        kept = [value if value in allowed else "" for value in values]
+        return kept if any(kept) else []
     return [value for value in values if value in allowed]
 
 
-def are_numbers(values: list[str]) -> bool:
-    """Tell whether all values are plausible numbers."""
-    return all(_NUMBER.fullmatch(value) and abs(float(value)) < LARGEST for value in values)
+def numbers(keyword: str, values: list[str], *, whole: bool) -> list[str]:
+    """Return numbers written anew from their value; none if one of them is implausible.
+
+    No leading zeros, signs, blanks or further digits of the original stay.
+    """
+    low, high = NUMBERS[keyword]
+    if not all(_NUMBER.fullmatch(value) for value in values):
+        return []
+    found = [float(value) for value in values]
+    plausible = all(low <= n <= high and (n == int(n) or not whole) for n in found)
+    return [_written(n) for n in found] if plausible else []
+
+
+def plain_numbers(values: list[str], *, largest: float = LARGEST) -> list[str]:
+    """Return numbers without limits of their own, written anew; none if one is larger."""
+    if not all(_NUMBER.fullmatch(value) and abs(float(value)) < largest for value in values):
+        return []
+    return [_written(float(value)) for value in values]
+
+
+def _written(number: float) -> str:
+    """Return the shortest text of a value that has at most 16 characters (VR DS)."""
+    text = str(int(number)) if number == int(number) else repr(number)
+    digits = 16
+    while len(text) > 16:
+        digits -= 1
+        text = f"{number:.{digits}g}"
+    return text
+
+
+def are_plausible(keyword: str, values: list[float]) -> bool:
+    """Tell whether binary numbers lie within their limits; those without limits do."""
+    low, high = WIDE.get(keyword, (float("-inf"), float("inf")))
+    return all(low <= value <= high for value in values)
+
+
+def number(keyword: str, text: str) -> float | None:
+    """Return a number of `WIDE` that is given as text; None if it is none, or implausible."""
+    value = float(text) if _NUMBER.fullmatch(text) else None
+    return value if value is not None and are_plausible(keyword, [value]) else None
+
+
+def description(value: str) -> str:
+    """Return the listed words of a description.
+
+    If what is left would say something else about a contrast agent than the whole, because a word
+    for "without" is not listed, for instance, nothing is left.
+    """
+    kept = kept_words(value)
+    said, says = contrast_in_words(value).answer, contrast_in_words(kept).answer
+    return kept if says in ("", said) else ""
 
 
 def is_time(value: str) -> bool:
@@ -139,12 +249,3 @@ def age(value: str) -> str:
     if match[2] == "Y" and int(match[1]) > OLDEST_YEARS:
         return f"{OLDEST_YEARS:03d}Y"
     return value
-
-
-def manufacturer(value: str) -> str:
-    """Return the manufacturer's name as this list writes it; blank if it is unknown."""
-    name = value.upper().strip()
-    for start, written in MANUFACTURERS.items():
-        if re.match(rf"{start}\b", name):
-            return written
-    return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
 import hashlib
 import hmac
 import json
@@ -12,16 +11,15 @@ import secrets
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from io import StringIO
 from pathlib import Path
 
 from npc_helpers.study.artefacts import StudyError, atomic_path
 from npc_helpers.study.locks import locked
 from npc_helpers.study.schema import MANIFEST
+from npc_intake.beside_key import OWNER_ONLY, PrivateTable, Row
 
 WEEKS = 520  # dates move back by 1 to 520 whole weeks: the day of the week stays
 PREFIX, READER = "NPC-", "READER-"
-OWNER_ONLY = 0o600
 MAPPING = ("pseudonym", "patient_id", "shift_days")
 
 
@@ -67,9 +65,21 @@ class Key:
             with locked(path):
                 if not path.exists():  # another run may have been first
                     _write_new(path, secrets.token_bytes(32))
-        key = cls(_read_secret(path), path)
+        key = cls.existing(path)
         _remove_leftovers(path, key.mapping_path)
         return key
+
+    @classmethod
+    def existing(cls, path: str | Path) -> Key:
+        """Read a key.
+
+        Raises
+        ------
+        StudyError
+            If the file does not exist or is no key.
+        """
+        path = Path(path).expanduser().resolve()
+        return cls(_read_secret(path), path)
 
     def _digest(self, purpose: str, value: str) -> bytes:
         message = f"{purpose}\0{value.strip()}".encode()
@@ -109,6 +119,11 @@ class Key:
         number = int.from_bytes(self._digest("days", patient_id)[:8], "big")
         return -7 * (1 + number % WEEKS)
 
+    def mark(self, patient_id: str, element: str, value: str) -> str:
+        """Return a mark by which a value of a patient is known again, and nothing else."""
+        digest = self._digest("mark", f"{patient_id.strip()}\0{element}\0{value}")
+        return base64.b32encode(digest)[:16].decode()
+
     def uid(self, uid: str) -> str:
         """Return the new identifier of an object, series, study or frame (PS3.5, B.2)."""
         return f"2.25.{uuid.UUID(bytes=self._digest('uid', uid)[:16], version=5).int}"
@@ -119,16 +134,8 @@ class Key:
 
     @property
     def mapping_path(self) -> Path:
-        """Where the table of patients and pseudonyms lies: beside the key.
-
-        Raises
-        ------
-        StudyError
-            If the key is not kept in a file.
-        """
-        if self.path is None:
-            raise StudyError("this key has no file, so there is no place for the mapping.")
-        return self.path.with_name(f"{self.path.stem}-patients.csv")
+        """Where the table of patients and pseudonyms lies: beside the key."""
+        return self.beside("patients")
 
     def write_mapping(self, patients: Mapping[str, str]) -> None:
         """Add patients (original identifier by pseudonym) to the table beside the key.
@@ -142,33 +149,43 @@ class Key:
             If the table holds another patient under one of the pseudonyms, cannot be written, or
             is being written by another program.
         """
-        path = self.mapping_path
-        with locked(path):
-            known, whole = self.read_mapping(), self._whole_lines()
+
+        def new(rows: list[Row]) -> list[tuple[str, str, int]]:
+            known = _by_pseudonym(rows)
             for pseudonym, patient in patients.items():
                 if known.get(pseudonym, patient) != patient:
                     raise _one_pseudonym(pseudonym)
-            new = [name for name in patients if name not in known]
-            rows = [(name, patients[name], self.days(patients[name])) for name in new]
-            if rows:
-                _append(path, whole, rows if whole else [MAPPING, *rows])
+            added = patients.items() - known.items()
+            return [(name, patient, self.days(patient)) for name, patient in sorted(added)]
+
+        self._mapping.add(new)
 
     def read_mapping(self) -> dict[str, str]:
         """Return the original identifier of each pseudonym written so far."""
-        text = StringIO(self._whole_lines().decode("utf-8-sig"))
-        return {row["pseudonym"]: row["patient_id"] for row in csv.DictReader(text)}
+        return _by_pseudonym(self._mapping.read())
 
-    def _whole_lines(self) -> bytes:
-        """Return the table beside the key without a last line that a kill cut off."""
-        try:
-            content = self.mapping_path.read_bytes()
-        except FileNotFoundError:
-            return b""
-        end = content.rfind(b"\n") + 1
-        name, patient, *_ = *content[end:].decode("utf-8", "replace").split(","), "", ""
-        if name and name == self.pseudonym(patient):  # an editor saved it without the line's end
-            return content + b"\n"
-        return content[:end]
+    @property
+    def _mapping(self) -> PrivateTable:
+        def is_whole(cells: Sequence[str]) -> bool:
+            return len(cells) > 1 and cells[0] == self.pseudonym(cells[1])
+
+        return PrivateTable(self.mapping_path, MAPPING, is_whole)
+
+    def beside(self, name: str) -> Path:
+        """Return where a table lies that belongs to this key, for instance ``npc-patients.csv``.
+
+        Raises
+        ------
+        StudyError
+            If the key is not kept in a file.
+        """
+        if self.path is None:
+            raise StudyError("this key has no file, so there is no place for what belongs to it.")
+        return self.path.with_name(f"{self.path.stem}-{name}.csv")
+
+
+def _by_pseudonym(rows: list[Row]) -> dict[str, str]:
+    return {row["pseudonym"]: row["patient_id"] for row in rows}
 
 
 def _read_secret(path: Path) -> bytes:
@@ -217,37 +234,10 @@ def _write_new(path: Path, secret: bytes) -> None:
             os.fsync(folder)
             os.close(folder)
     except OSError as error:
-        raise _not_written(path, "key", error) from error
-
-
-def _not_written(path: Path, what: str, error: OSError) -> StudyError:
-    return StudyError(
-        f"{path}: the {what} cannot be written ({error.strerror}). Make room, or name a file in a "
-        "folder that you may write to."
-    )
-
-
-def _append(path: Path, whole: bytes, rows: list[Sequence[object]]) -> None:
-    """Add lines to what is whole of a table that only its owner may read: all of them, or none."""
-    text = StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), OWNER_ONLY)
-        size = min(len(whole), os.fstat(handle).st_size)
-        rest = whole[size:] + text.getvalue().encode()
-        try:
-            os.ftruncate(handle, size)
-            os.lseek(handle, size, os.SEEK_SET)
-            while rest:
-                rest = rest[os.write(handle, rest) :]
-            os.fsync(handle)
-        except OSError:
-            os.ftruncate(handle, size)
-            raise
-        finally:
-            os.close(handle)
-    except OSError as error:
-        raise _not_written(path, "table of patients", error) from error
+        raise StudyError(
+            f"{path}: the key cannot be written ({error.strerror}). Make room, or name a file in a "
+            "folder that you may write to."
+        ) from error
 
 
 def _check_place(path: Path, outside: Path | None) -> None:

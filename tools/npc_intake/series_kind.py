@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 
 from npc_helpers.imaging.files import SECONDARY_CAPTURE
-from npc_helpers.study.schema import SERIES_DESCRIPTIONS
 from npc_intake.contrast import contrast_of
 from npc_intake.image_types import MEANINGS, PARTS, part_of, words_of
 
@@ -121,10 +120,6 @@ def classify(
         if found:
             return found
     planes = all_planes or [image.get("ImageOrientationPatient", "") for image in images]
-    if name == SERIES_DESCRIPTIONS["unclear"].lower():
-        left = _by_image(images, "", planes)
-        by_that = "" if left.kind == "unclear" else f", by that {left.kind}"
-        return Kind("unclear", f"{left.reason}{by_that}; unclear before it was de-identified")
     return _by_image(images, name, planes)
 
 

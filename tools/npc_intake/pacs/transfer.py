@@ -6,6 +6,7 @@ import random
 import struct
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,15 +15,26 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from npc_helpers.imaging.tags import Tags
 from npc_helpers.study.artefacts import StudyError, atomic_path
 from npc_helpers.study.dicom_file import DicomError, open_dicom
-from npc_intake.deidentify import REFUSED_FOR_GOOD, deidentify_file
+from npc_intake.deidentify import deidentify_image
+from npc_intake.original_words import OriginalWords
 from npc_intake.pacs.archive import Archive, PacsError, RemoteSeries, text_of
+from npc_intake.people import People, said_of_patient
 from npc_intake.pseudonyms import Key
 
 PARTIAL = ".partial"  # hidden: `find_series` does not look there
 MARK = ".refused"  # an empty image: its file says why de-identification refuses it
 DONE, FAILED = "done", "failed"
+NO_DECODER = "missing-decoder"
+NOT_FOR_GOOD = dict.fromkeys(  # reasons to refuse an image now, and to ask for it again
+    ("truncated", "undecodable", "bad-tag", "unreadable", "coded-size", "no-pixel-data"),
+    "an image arrived damaged ({}).",
+) | {
+    NO_DECODER: "an image is compressed in a way that needs another package to be read. Run: "
+    "python -m npc_helpers install intake"
+}
 PIXELS = b"\xe0\x7f\x10\x00"  # little-endian
 
 
@@ -97,6 +109,9 @@ class Transfer:
     received: Callable[[int], object] = lambda number: None
     stopped: threading.Event = field(default_factory=threading.Event)
 
+    def __post_init__(self) -> None:
+        self.people, self.words = People(self.key), OriginalWords(self.key)
+
     def prepare(self, series: RemoteSeries) -> None:
         """Check where a series will lie, and clear away what a killed run left half written.
 
@@ -136,12 +151,16 @@ class Transfer:
             "state": FAILED if message else DONE,
             "n_images": job.n_images,
             "n_fetched": job.n_fetched,
-            "n_refused": len(list(job.target.glob(f"*{MARK}"))),
+            "n_refused": sum(job.refused().values()),
             "attempts": attempt,
             "megabytes": round(job.n_bytes / 1e6, 1),
             "seconds": round(time.monotonic() - started, 1),
-            "message": message,
+            "message": message or _as_text(job.refused()),
         }
+
+
+def _as_text(refused: Counter[str]) -> str:
+    return ", ".join(f"{number} refused: {code}" for code, number in sorted(refused.items()))
 
 
 class _Job:
@@ -162,6 +181,10 @@ class _Job:
         with disk_errors_named(self._partial):
             for leftover in self._partial.glob(".part-*"):
                 leftover.unlink()
+
+    def refused(self) -> Counter[str]:
+        """Count the images of the series that de-identification refuses, by reason."""
+        return Counter(path.read_text().strip() for path in self.target.glob(f"*{MARK}"))
 
     def attempt(self) -> None:
         """Fetch what is missing; show the series if nothing is."""
@@ -216,12 +239,11 @@ class _Job:
         if uid not in self._missing:
             return
         try:
-            self._write(deidentify_file(dataset, self._key), f"{self._name(uid)}.dcm")
+            self._write(self._without_identity(dataset), f"{self._name(uid)}.dcm")
         except DicomError as error:
-            if error.code not in REFUSED_FOR_GOOD:
-                raise PacsError(
-                    f"an image arrived damaged ({error.code}).", temporary=True
-                ) from None
+            if error.code in NOT_FOR_GOOD:
+                message = NOT_FOR_GOOD[error.code].format(error.code)
+                raise PacsError(message, temporary=error.code != NO_DECODER) from None
             self._write(error.code, f"{self._name(uid)}{MARK}")
         except StudyError:
             raise
@@ -231,6 +253,14 @@ class _Job:
             ) from None
         self._missing.discard(uid)
         self._transfer.received(1)
+
+    def _without_identity(self, dataset: Dataset) -> Dataset:
+        image = deidentify_image(dataset, self._key)
+        said = said_of_patient(Tags(dataset, Path("dataset")))
+        if self._transfer.people.problem(image.patient_id, [said]):
+            raise DicomError("the patient is not the one of the other images", "two-people")
+        self._transfer.words.note(image)
+        return image.dataset
 
     def _write(self, content: Dataset | str, name: str) -> None:
         with disk_errors_named(self._transfer.incoming), atomic_path(self._partial / name) as path:

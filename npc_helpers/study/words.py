@@ -1,0 +1,190 @@
+"""The words that a description may keep when names are taken out: a fixed list, and no other.
+
+They name sequences, planes, regions, fat and water, and contrast agents with what says that there
+was none, in the languages of hospitals. A name that is also one of these words cannot be told from
+it; no number longer than three digits is among them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache, lru_cache
+from itertools import pairwise
+
+TECHNIQUE = """
+t1 t2 t1w t2w t2star pd pdw star w weighted se tse fse ffe gre ge gr tfe fl flash spgr fspgr vibe
+lava thrive mprage mp2rage bravo space spc cube vista blade propeller multivane haste ssfse sshtse
+ssh tir ciss fiesta trufi truefisp fisp psif btfe bffe balanced drive ssfp ir stir tirm tirfs
+flair dark fluid fluidattenuated inversion recovery dwi dw diff diffusion adc trace tracew resolve
+zoomit zoom ivim dti dki tensor ep epi epse epfid bold fmri rest resting state swi swip swan qsm
+susceptibility venobold tof angio angiography mra mrv pca inflow tricks twist disco grasp dce dsc
+dynamic dyn perf perfusion perfusie asl pcasl cbf cbv mtc mt apt cest mrs spectro spectroscopy svs
+csi press dixon mdixon ideal flex iphase water fat wasser fett f ip op in out opp opposed phase
+inphase outphase oppphase map maps mapping relaxometry fingerprinting mrf molli field fieldmap fm
+b0 b1 gre2d magnitude mag real imaginary fs fatsat fatsuppressed sat saturation sup suppression
+suppressed spair spir sting chess nofs mip minip mpr reformat reformatted reformats sub subtraction
+fused fusion derived image images series sequence unclear other scan loc localizer localiser scout
+survey topogram pl plane planes three tri cal calib calibration asset ref reference prescan coil
+shim smartbrain senseref sense grappa caipi arc hyperband multiband mb sms acc accelerated cs dl
+deep resolve  iso isotropic 2d 3d 4d hi high low res hires resolution thin thick fast
+std standard routine normal new repeat repeated rep rpt motion moco corr corrected
+nav navigator trig triggered trigger resp breath hold bh free dis2d dis3d norm filtered pre post
+delay delayed early late venous arterial ph pha min sec ax axi axial axiaal tra trans
+transv transverse transversal transversaal transaxial transaxiale cor coronal coronaal koronar sag
+sagittal sagittaal sagital obl oblique multi single shot echo dual double fov full
+neck head brain skull base skullbase nasopharynx naso nasopharyngeal np npc nose nasal sinus
+sinuses pns face facial orbit orbits pharynx oropharynx hypopharynx larynx throat oral cavity tongue
+parotid thyroid node nodes lymph cervical cspine spine hn headneck hals kopf schadel nasenrachen cou
+tete cuello cabeza collo testa hoofd hals pescoco cabeca cerveau cerebro cervello rt radiotherapy
+planning plan baseline follow up followup fu chemo treatment
+"""
+CONTRAST = """
+contrast contrasts contrasted contraste contrastes contrasto contrastado contrastada contrastato
+kontrast kontrastmittel kontrastmitteln kontrastu kontrastem kontrastni kontrastsiz kontrastfri
+kontrastlos contrastless gd gad gado gadolinium gadovist gadavist gadoterate gadoteric gadobutrol
+gadopentetate gadobenate gadoteridol gadodiamide gadoversetamide gadopiclenol gadoxetate gadolinio
+dotarem magnevist prohance multihance omniscan primovist eovist clariscan vueway elucirem artirem
+optimark dtpa dota bopta gbca agent iv intravenous enh enhanced enhancement enhancing injection
+injected inj injecte injectee inyeccion injecao km mdc pdc civ ce ce1 ce2 ce3 ce4 ce5 c cm
+unenhanced nonenhanced noncontrast noncon nonce nongd nongad plain nativ native natif nativo
+nativa basale simple blanco blank okm vkm mkm smdc smc no non not none without wo w with wwo and
+minus plus un less before after prior to n o ohne kein keine keinen keiner vor nach mit und nicht
+prae sans avec avant apres ss av pas de d sin con antes despues tras s y sem com apos senza dopo
+prima zonder met na voor geen en of bez przed po z i utan uden uten med efter fore etter ingen nao
+e et ou yes nein unknown postcontrast precontrast
+контраст контраста контрастом контрастное контрастирование контрастирования контрастированием
+контрастным усиление усиления усилением ку кв вв гадовист магневист без с до после не нет нативно
+нативная нативное введения введение и
+"""
+EAST_ASIAN = """
+鼻咽 鼻咽癌 鼻咽部 咽部 颈部 頸部 颈椎 头颅 头颈 头颈部 頭部 頭頸部 脑部 颅底
+轴位 横断 横断位 横断面 横轴位 矢状 矢状位 冠状 冠状位 扫描 序列 加权 定位 定位像 位置決め
+平扫 平掃 普扫 单纯 單純 単純 ノンコン プレーン エンハンス ガドリニウム 投与 給与 前后 前後
+压脂 脂肪 抑脂 抑制 延迟 动态 弥散 扩散 擴散 拡散 灌注 血管 波谱 後期
+"""
+EAST_ASIAN_AGENT = """
+增强 增強 造影 造影剂 造影劑 造影剤 对比剂 對比劑 强化 強化 打药 注药 注射 给药 조영 조영제 조영증강
+"""
+BEFORE_AGENT = (
+    "未 无 無 非 不 没有 未做 未行 没做 静脉 비 미"  # a sign of a name alone, never kept so
+)
+AFTER_AGENT = "前 后 後 前后 前後 之前 以前 之后 以后 なし 無し ナシ あり せず 전 후 없음 없이"
+BRIEF = re.compile(  # numbers with their unit, and b-values
+    r"\d{1,2}([.,]\d)?(mm|min|sec|s|cm|ml|cc|mmol|nex|ch|x|pl|plane|d|t)|b[0-3]?\d?[05]0?0?"
+)
+NUMBERED = re.compile(r"([a-z]+)([234]d\d{0,2}[a-z]?|\d{0,2})")  # tse2d1, fm2d2r, echo2
+_PARTS = re.compile(r"([\s_,;:/()\[\]{}=&*'\"’+±?<>|–−-]+|(?<!\d)\.|\.(?!\d))")
+_EAST_ASIAN = re.compile(r"([\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+)")
+_BY_CASE = re.compile(r"[Tt][12](?:[Ww](?![a-z]))?|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d\D*|.")
+_SAID_TWICE = re.compile(r"([\s_])[\s_]+")
+_ENDS = re.compile(r"^[\s_,;:/=&.|]+|[\s_,;:/=&.|]+$")
+_EMPTY = re.compile(r"[(\[{][^\w+±–−-]*[)\]}]")
+
+
+@lru_cache(maxsize=4096)
+def kept_words(text: str) -> str:
+    """Return a description with the words of the list, in their order; all others go.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+        Kept words are written as they were, signs such as ``+`` stay between them. A text that
+        holds nothing else comes back unchanged.
+
+    Examples
+    --------
+    >>> kept_words("WATER: Ax T1 FSE +C"), kept_words("Dr_Wu 47114711 t1_tse_tra ohne KM")
+    ('WATER: Ax T1 FSE +C', 't1_tse_tra ohne KM')
+    """
+    text = unicodedata.normalize("NFKC", text).strip()
+    while (kept := _one_pass(text)) != text:  # what goes may leave another word alone
+        text = kept
+    return text
+
+
+def _one_pass(text: str) -> str:
+    parts = _PARTS.split(text)
+    signs = parts[1::2]
+    words = _without_lone_letters(parts[::2], list(map(_kept, parts[::2])), signs)
+    if not any(words):
+        return ""
+    result = words[0]
+    for sign, left, right in zip(signs, pairwise(parts[::2]), pairwise(words), strict=True):
+        result += _sign(sign, *(not b or bool(k) for b, k in zip(left, right, strict=True)))
+        result += right[1]
+    return _ENDS.sub("", _EMPTY.sub(" ", _SAID_TWICE.sub(r"\1", result)))
+
+
+def _without_lone_letters(given: list[str], kept: list[str], signs: list[str]) -> list[str]:
+    """Drop single letters beside a word that went: initials of a name. ``C+`` is none."""
+    result = list(kept)
+    for i, word in enumerate(kept):
+        near = [n for n in (i - 1, i + 1) if 0 <= n < len(given) and given[n]]
+        around = "".join(signs[max(i - 1, 0) : i + 1])
+        is_agent = word in ("C", "c") and ("+" in around or "-" in around)
+        if len(word) == 1 and not is_agent and not all(kept[n] for n in near):
+            result[i] = ""
+    return result
+
+
+def _sign(sign: str, left: bool, right: bool) -> str:
+    """Return what may stay of the signs between two words, of which one or both may have gone."""
+    if left and right:
+        return sign
+    blank = re.split(r"[\s_]+", sign)
+    if len(blank) == 1:  # it joins both
+        return " "
+    return f"{blank[0] if left else ''} {blank[-1] if right else ''}"
+
+
+def _kept(part: str) -> str:
+    """Return what may stay of what stands between two signs."""
+    pieces = _EAST_ASIAN.split(part)
+    return "".join(
+        _longest_words(piece) if number % 2 else piece if _is_listed(piece) else ""
+        for number, piece in enumerate(pieces)
+    )
+
+
+def _is_listed(word: str) -> bool:
+    plain = _folded(word)
+    if plain in _words() or BRIEF.fullmatch(plain):
+        return True
+    numbered = NUMBERED.fullmatch(plain)
+    if numbered and numbered[1] in _words() and len(numbered[1]) > 1:
+        return True
+    pieces = _BY_CASE.findall(word)
+    return len(pieces) > 1 and all(_folded(piece) in _words() for piece in pieces)
+
+
+def _longest_words(text: str) -> str:
+    """Return the listed words of a text without blanks between words."""
+    kept, at = "", 0
+    while at < len(text):
+        length = next((n for n in range(6, 1, -1) if text[at : at + n] in _words()), 0)
+        kept += text[at : at + length]
+        at += length or 1
+    return kept
+
+
+@cache
+def _words() -> frozenset[str]:
+    agents, before, after = (text.split() for text in (EAST_ASIAN_AGENT, BEFORE_AGENT, AFTER_AGENT))
+    joined = {f"{first}{agent}" for agent in agents for first in before}
+    joined |= {f"{agent}{last}" for agent in agents for last in after}
+    western = {_folded(word) for text in (TECHNIQUE, CONTRAST) for word in text.split()}
+    return frozenset({*western, *EAST_ASIAN.split(), *agents, *joined})
+
+
+def _folded(word: str) -> str:
+    """Return a word in lower case, Latin letters without accents."""
+    plain: list[str] = []
+    for letter in unicodedata.normalize("NFD", word.casefold()):
+        if not (unicodedata.combining(letter) and plain and "a" <= plain[-1] <= "z"):
+            plain.append(letter)
+    return unicodedata.normalize("NFC", "".join(plain))
