@@ -8,8 +8,7 @@ from pathlib import Path
 
 from npc_helpers.study.artefacts import StudyError, atomic_path
 from npc_helpers.study.problems import counts, page
-from npc_helpers.study.schema import data_dictionary
-from npc_helpers.study.study import Study, init
+from npc_helpers.study.study import Study, data_dictionary, init
 
 
 def main(arguments: list[str] | None = None) -> int:

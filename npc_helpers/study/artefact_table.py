@@ -116,6 +116,35 @@ def artefact(name: str) -> Artefact:
     return ARTEFACTS[name]
 
 
+def results_page() -> str:
+    """Return the table of artefacts, and what becomes of what people make, as Markdown."""
+    lines = [
+        "## `results/`: what the notebooks leave",
+        "",
+        "Each file is made by one notebook, and its note (`<file>.from.json`) keeps the hashes of",
+        "what it was made from and of its content. It is refused, with the notebook to run, once an",
+        "input has changed or somebody has edited it. An edited file is never overwritten. Tables",
+        "of synthetic patients have a column `synthetic`.",
+        "",
+        "| file | made by | from | columns, at least |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{row.name}` | {row.maker} | {', '.join(row.inputs)} | {', '.join(row.columns)} |"
+        for row in ARTEFACTS.values()
+    ]
+    lines += [
+        "",
+        "## `data/by_hand/`: what people made",
+        "",
+        "The rectangles of each reader (`rois_<reader>.csv`). No command removes or rewrites",
+        "anything here: `make clean` moves what somebody edited among the results to",
+        "`data/by_hand/edited/`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
 def run_first(name: str) -> str:
     """Return the advice to whoever lacks an artefact: ``Run notebook 02_crop_roi first.``"""
     return f"Run notebook {artefact(name).maker} first."

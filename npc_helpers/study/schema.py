@@ -263,7 +263,7 @@ SUGGESTED_ROIS = Table(
 TABLES = (REGISTRY, VISITS, MANIFEST, SUGGESTED_ROIS)
 
 
-def data_dictionary() -> str:
+def tables_page() -> str:
     """Return the description of every table a user fills, as Markdown."""
     lines = [
         "# Data dictionary",

@@ -18,11 +18,12 @@ import pandas as pd
 
 from npc_helpers.study import checks, identifying, mark, tables
 from npc_helpers.study.about import ABOUT, EMPTY, About, read_about
+from npc_helpers.study.artefact_table import results_page
 from npc_helpers.study.artefacts import NotInThisStudy, StudyError, atomic_path
 from npc_helpers.study.places import is_repository, repository
 from npc_helpers.study.problems import Problem, as_table
 from npc_helpers.study.results import Results
-from npc_helpers.study.schema import MANIFEST, REGISTRY, TABLES, VISITS, Table, data_dictionary
+from npc_helpers.study.schema import MANIFEST, REGISTRY, TABLES, VISITS, Table, tables_page
 
 SHOWN_AT_ONCE = 5
 NO_VISITS = Problem(
@@ -271,6 +272,11 @@ def _table(name: str) -> Table:
         if table.name == name:
             return table
     raise KeyError(f"no table {name!r}; there are {', '.join(table.name for table in TABLES)}")
+
+
+def data_dictionary() -> str:
+    """Return what stands in a study's tables and in its results, as Markdown."""
+    return f"{tables_page()}\n{results_page()}"
 
 
 def init(folder: str | Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -13,6 +14,7 @@ from small_study import change, load, make_study, save
 
 from npc_helpers.study import Study, StudyError, init, schema, series_checksum
 from npc_helpers.study.__main__ import main
+from npc_helpers.study.study import data_dictionary
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,6 +69,41 @@ def test_npc_study_names_the_folder(study, monkeypatch):
     assert Study.open().folder == study.folder
     monkeypatch.delenv("NPC_STUDY")
     assert Study.open().folder == ROOT
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The package as an ordinary installation lays it down: apart from the repository."""
+    place = tmp_path_factory.mktemp("site-packages")
+    shutil.copytree(ROOT / "npc_helpers", place / "npc_helpers", ignore=lambda folder, names: {
+        name for name in names if name.endswith((".npz", ".pyc"))
+    })  # fmt: skip
+    return place
+
+
+def opened(installed, folder):
+    """Open the study from a folder, with the installed package and no NPC_STUDY."""
+    script = "from npc_helpers.study import Study; s = Study.open(); print(s.name, s.folder)"
+    environment = {k: v for k, v in os.environ.items() if k != "NPC_STUDY"}
+    environment["PYTHONPATH"] = str(installed)
+    return subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("below", [".", "notebooks", "notebooks/py"])
+def test_an_installed_package_finds_the_checkout_it_is_started_in(installed, below):
+    done = opened(installed, ROOT / below)
+    assert done.stdout == f"demonstration {ROOT}\n", done.stderr
+
+
+def test_an_installed_package_says_what_to_do_where_there_is_no_study(installed, study):
+    """Also inside a study of one's own: only NPC_STUDY makes it the study."""
+    for folder in (installed, study.folder):
+        done = opened(installed, folder)
+        assert done.returncode == 1 and done.stdout == ""
+        assert f"NPC_STUDY is not set, and neither {folder}" in done.stderr
+        assert "Let NPC_STUDY name your study folder, or start Python inside" in done.stderr
 
 
 def test_synthetic_means_every_series_is_synthetic(study):
@@ -132,7 +169,7 @@ def test_the_command_as_it_is_typed(study):
 
 def test_the_committed_data_dictionary_is_the_printed_one():
     committed = (ROOT / "docs" / "data_dictionary.md").read_text(encoding="utf-8")
-    assert committed.rstrip() == schema.data_dictionary().rstrip()
+    assert committed.rstrip() == data_dictionary().rstrip()
 
 
 def test_every_column_is_described():

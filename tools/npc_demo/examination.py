@@ -157,8 +157,6 @@ def _make(examination: Examination) -> dict:
     patient, timepoint, matrix = examination.patient, examination.timepoint, examination.matrix
     remove(examination.folder)  # an earlier version may have had other decoys
     examination.folder.mkdir(parents=True, exist_ok=True)
-    for abandoned in examination.folder.glob(".part-*"):
-        shutil.rmtree(abandoned) if abandoned.is_dir() else abandoned.unlink()
     protocol = examination.protocol
     anatomy = draw_anatomy(patient, timepoint)
     tumour, nodes = enlarge(anatomy.tumour, matrix), enlarge(anatomy.nodes, matrix)
