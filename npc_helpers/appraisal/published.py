@@ -22,8 +22,8 @@ def published() -> pd.DataFrame:
     Returns
     -------
     DataFrame of str
-        id, place, claim, printed, check and argument (function of `recompute` that judges it),
-        remark (one sentence of the reviewer).
+        id, place, claim, printed, check and argument (the function of `appraise` that judges it),
+        issue (claims that fail for the same reason share a name), remark (of the reviewer).
     """
     return _read("published.csv")
 
@@ -37,9 +37,9 @@ def table_1(characteristic: str) -> pd.DataFrame:
         If Table 1 has no such characteristic.
     """
     table = _read("table1.csv")
-    known = list(dict.fromkeys(table.characteristic))
-    if characteristic not in known:
-        raise ValueError(f"Table 1 has no {characteristic!r}; it has {', '.join(known)}")
+    characteristics = list(dict.fromkeys(table.characteristic))
+    if characteristic not in characteristics:
+        raise ValueError(f"Table 1 has no {characteristic!r}; it has {', '.join(characteristics)}")
     part = table[table.characteristic == characteristic].set_index("level")
     return part[["training", "test"]].astype(int)
 
@@ -76,6 +76,6 @@ def checklist(facts: Mapping[str, str] | None = None) -> pd.DataFrame:
         guideline, topic, item, paper (what it reports; ``open`` where it says nothing),
         run (what a run of this suite records; ``open`` where only the user can answer).
     """
-    known = dict.fromkeys(FACTS, NOT_YET) | dict(facts or {})
+    answers = dict.fromkeys(FACTS, NOT_YET) | dict(facts or {})
     items = _read("checklist.csv")
-    return items.assign(run=[text.format(**known) for text in items["run"]])
+    return items.assign(run=[text.format(**answers) for text in items["run"]])

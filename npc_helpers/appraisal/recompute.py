@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import numpy as np
@@ -11,6 +10,7 @@ from scipy import stats
 from npc_helpers import statistics
 from npc_helpers.appraisal.published import confusion_tables, table_1
 from npc_helpers.cohort import staging
+from npc_helpers.statistics.table_one import categorical_smd
 
 GROUPS = ("training", "test")
 
@@ -24,35 +24,55 @@ def p_values(characteristic: str) -> dict[str, float]:
         As in `table_1`. Yates' correction and Fisher's test are given for 2 x 2 tables only.
     """
     counts = table_1(characteristic).to_numpy()
-    found = {"chi-squared": stats.chi2_contingency(counts, correction=False).pvalue}
+    tests = {"chi-squared": stats.chi2_contingency(counts, correction=False).pvalue}
     if counts.shape == (2, 2):
-        found["with Yates"] = stats.chi2_contingency(counts, correction=True).pvalue
-        found["Fisher"] = stats.fisher_exact(counts).pvalue
-    return {name: float(p) for name, p in found.items()}
+        tests["with Yates"] = stats.chi2_contingency(counts, correction=True).pvalue
+        tests["Fisher"] = stats.fisher_exact(counts).pvalue
+    return {name: float(p) for name, p in tests.items()}
 
 
-def p_values_of_age(training: tuple[float, float, int], test: tuple[float, float, int]) -> dict:
-    """Lowest and highest P of a t test that unrounded means and SDs could have given.
+def p_values_of_age(
+    training: tuple[float, float, int], test: tuple[float, float, int]
+) -> dict[str, float]:
+    """P values of a difference of two means by the tests that could have been meant.
 
     Parameters
     ----------
     training, test : tuple of (mean, SD, patients)
-        As printed, with two decimals.
+
+    Returns
+    -------
+    dict of str to float
+        Student's and Welch's t test, and Welch's statistic read from the normal distribution.
+    """
+    tests = {
+        name: stats.ttest_ind_from_stats(*training, *test, equal_var=equal)
+        for name, equal in (("Student", True), ("Welch", False))
+    }
+    p = {name: float(test_.pvalue) for name, test_ in tests.items()}
+    return p | {"Welch, normal": float(2 * stats.norm.sf(abs(tests["Welch"].statistic)))}
+
+
+def standardised_differences() -> dict[str, float]:
+    """Standardised mean difference between the cohorts of each characteristic of Table 1."""
+    names = ("age", "sex", "stage", "T", "N", "treatment")
+    tables = {name: table_1(name) for name in names}
+    return {
+        name: categorical_smd(table["training"], table["test"]) for name, table in tables.items()
+    }
+
+
+def fractions_of_quartiles(n: int) -> dict[str, tuple[float, float]]:
+    """Where the quartiles of `n` whole numbers fall between two neighbours, by two usual rules.
 
     Returns
     -------
     dict of str to (float, float)
-        For Student's and Welch's test.
+        ``linear``: at rank 1 + p (n − 1), as numpy, pandas and Excel have it; ``(n + 1) p``: as
+        SPSS has it. The fractions are those of quartiles between neighbours one month apart.
     """
-    ends = {}
-    for name, equal in (("Student", True), ("Welch", False)):
-        found = []
-        for shift in itertools.product((-0.005, 0.005), repeat=4):
-            first = (training[0] + shift[0], training[1] + shift[1], training[2])
-            second = (test[0] + shift[2], test[1] + shift[3], test[2])
-            found.append(stats.ttest_ind_from_stats(*first, *second, equal_var=equal).pvalue)
-        ends[name] = (float(min(found)), float(max(found)))
-    return ends
+    ranks = {"linear": lambda p: 1 + p * (n - 1), "(n + 1) p": lambda p: (n + 1) * p}
+    return {rule: (rank(0.25) % 1, rank(0.75) % 1) for rule, rank in ranks.items()}
 
 
 def pooled_mean(means, sizes) -> float:
@@ -69,6 +89,12 @@ def attainable_auc(printed: float, n_high: int, n_low: int) -> tuple[float, floa
     steps = 2 * n_high * n_low
     below = math.floor(printed * steps)
     return below / steps, (below + 1) / steps
+
+
+def all_aucs(n_high: int, n_low: int) -> np.ndarray:
+    """Every AUC that so many patients can have (ties count half a pair)."""
+    steps = 2 * n_high * n_low
+    return np.arange(steps + 1) / steps
 
 
 def auc_range(model: str) -> tuple[float, float]:
@@ -108,8 +134,8 @@ def two_level_interval(model: str, method: str) -> tuple[float, float]:
         raise ValueError(f"method is {method!r}; allowed: Hanley-McNeil, {', '.join(scales)}")
     counts = (table.tp, table.fn, table.fp, table.tn)
     truth, call = np.repeat([[1, 1, 0, 0], [1, 0, 1, 0]], counts, axis=1)
-    found = statistics.roc_auc(truth, call, method=scales[method])
-    return found.low, found.high
+    interval = statistics.roc_auc(truth, call, method=scales[method])
+    return interval.low, interval.high
 
 
 def _hanley_mcneil(table) -> float:
@@ -141,16 +167,18 @@ def best_mcnemar(first: str, second: str) -> float:
     )
 
 
-def narrowest_c_interval(c: float, n: int) -> float:
-    """Half-width of the 95% interval of a C-index at the most favourable number of events."""
-    errors = [statistics.c_index_standard_error(c, k, n - k) for k in range(1, n)]
-    return statistics.half_width(min(errors))
+def c_half_width(c: float, n: int, share: float) -> float:
+    """Half-width of the 95% interval of a C-index if this share of the patients progress."""
+    return statistics.half_width(statistics.c_index_standard_error(c, share * n, (1 - share) * n))
 
 
-def patients_for_c_interval(c: float, half_width: float) -> int:
-    """Patients, half of them with an event, whose C-index has this half-width."""
+def patients_for_c_interval(c: float, half_width: float, share: float) -> int:
+    """Patients, this share of them with progression, whose C-index has this half-width."""
     return statistics.patients_for_half_width(
-        c, wanted=half_width, standard_error=statistics.c_index_standard_error
+        c,
+        wanted=half_width,
+        share_high=share,
+        standard_error=statistics.c_index_standard_error,
     )
 
 
@@ -167,12 +195,12 @@ def stages_with_n3(edition: int) -> set[str]:
 
 def called_high_by_rule() -> dict[str, int]:
     """Test patients whom each one-threshold rule on stage, T or N calls high risk."""
-    found = {}
+    called = {}
     for name in ("stage", "T", "N"):
         counts = table_1(name)["test"]
         for position in range(1, len(counts)):
-            found[f"{counts.index[position]} or above"] = int(counts.iloc[position:].sum())
-    return found
+            called[f"{counts.index[position]} or above"] = int(counts.iloc[position:].sum())
+    return called
 
 
 def padding_share(width: int, height: int, canvas: int) -> float:

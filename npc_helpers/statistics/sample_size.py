@@ -8,11 +8,28 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+from scipy.interpolate import RegularGridInterpolator
 from scipy.stats import norm
 
 from npc_helpers.statistics.estimate import critical_value
 
 LARGEST = 10_000_000
+C_VALUES = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+SHARES = (0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0)  # of patients who progress
+SPREADS = (  # sqrt(n Var(C)) of large simulated cohorts: rows C_VALUES, columns SHARES
+    (0.972, 0.700, 0.574, 0.454, 0.393, 0.361, 0.333),
+    (0.968, 0.694, 0.570, 0.451, 0.389, 0.357, 0.330),
+    (0.946, 0.675, 0.558, 0.439, 0.378, 0.346, 0.319),
+    (0.912, 0.650, 0.534, 0.419, 0.358, 0.327, 0.302),
+    (0.854, 0.610, 0.503, 0.390, 0.331, 0.302, 0.279),
+    (0.781, 0.559, 0.459, 0.354, 0.297, 0.270, 0.250),
+    (0.694, 0.496, 0.400, 0.308, 0.255, 0.231, 0.214),
+    (0.582, 0.410, 0.331, 0.250, 0.206, 0.184, 0.170),
+    (0.443, 0.305, 0.244, 0.181, 0.148, 0.130, 0.120),
+    (0.248, 0.170, 0.136, 0.099, 0.080, 0.069, 0.062),
+)
+SMALL_COHORT = 3  # the variance is larger by about this many parts in the number of events
 
 
 def auc_standard_error(auc: float, n_high: float, n_low: float) -> float:
@@ -37,29 +54,44 @@ def auc_standard_error(auc: float, n_high: float, n_low: float) -> float:
 
 
 def c_index_standard_error(c: float, events: float, others: float) -> float:
-    """Standard error of a C-index from the number of events alone.
+    """Standard error of a C-index, for planning.
 
-    Newcombe's formula (Stat Med 2006;25:559, method 4) with patients with and without event as
-    the two groups, as Debray et al. (Stat Methods Med Res 2019;28:2768) use it. It leaves out that
-    two patients who both progressed can be compared too, and so errs on the cautious side: up to
-    30% in simulated cohorts with a fifth to a half of events.
+    √(σ² / n · (1 + 3 / events)): σ², the variance per patient, is read from a table of large
+    simulated cohorts (a Cox model with one normally distributed score, losses spread evenly over
+    the time of observation), by C and the share of patients who progress. It counts the pairs of
+    two patients who both progressed, which formulas for an AUC leave out: at half events these
+    are a third of all pairs. In small simulated cohorts it is right within 8%
+    (`benchmarks/c_index_precision.py`); late losses make an interval up to a tenth narrower.
 
     Parameters
     ----------
     c : float
-        Expected C-index, between 0 and 1.
+        Expected C-index, from 0.05 to 0.95.
     events, others : float
-        Patients with and without progression.
+        Patients with and without progression; `others` may be 0, `events` must be at least a
+        tenth.
 
     Raises
     ------
     ValueError
-        As `auc_standard_error`.
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> round(half_width(c_index_standard_error(0.811, events=21, others=22)), 3)
+    0.095
     """
-    _check(c, events, others)
-    half = (events + others) / 2 - 1
-    shape = 1 + half * ((1 - c) / (2 - c) + c / (1 + c))
-    return math.sqrt(c * (1 - c) * shape / (events * others))
+    n = events + others
+    higher = max(c, 1 - c)
+    if not higher <= C_VALUES[-1]:
+        raise ValueError(f"the expected C-index is {c}; the table goes from 0.05 to 0.95")
+    if events < 1 or others < 0 or events / n < SHARES[0]:
+        raise ValueError(
+            f"{events:g} of {n:g} patients progress; planning needs one, and a tenth of all"
+        )
+    spread = RegularGridInterpolator((C_VALUES, np.log(SHARES)), np.log(SPREADS))
+    sigma = math.exp(spread((higher, min(0.0, math.log(events / n)))).item())
+    return sigma * math.sqrt((1 + SMALL_COHORT / events) / n)
 
 
 def half_width(standard_error: float, *, confidence: float = 0.95) -> float:
@@ -94,14 +126,15 @@ def patients_for_half_width(
     ValueError
         If the share or the half-width is not between 0 and 1.
     """
-    if not (0 < share_high < 1 and 0 < wanted < 1):
+    if not (0 < share_high <= 1 and 0 < wanted < 1):
         raise ValueError("share_high and wanted must lie between 0 and 1")
 
-    def wide_enough(n: int) -> bool:
-        error = standard_error(auc, max(1, n * share_high), max(1, n * (1 - share_high)))
+    def narrow_enough(n: int) -> bool:
+        high = max(1, n * share_high)
+        error = standard_error(auc, high, n - high)
         return half_width(error, confidence=confidence) <= wanted
 
-    return _smallest(wide_enough)
+    return _smallest(narrow_enough)
 
 
 def power_of_difference(

@@ -11,6 +11,7 @@ import pytest
 from npc_course import notebooks
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.contingency_tables import Table, mcnemar
+from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import ttest_ind
 
 from npc_helpers import appraisal, figures
@@ -33,13 +34,17 @@ def test_every_claim_has_a_verdict_and_a_sentence_and_what_stands_comes_first(cl
 
 @pytest.mark.parametrize("verdict, ids", [
     ("reproduces", ["n_patients", "n_male", "p_sex", "p_stage", "p_t", "p_n", "p_treatment",
-                    "auc_pre-model", "auc_ensemble", "auc_tnm", "auc_interval_tnm",
-                    "accuracy_ensemble", "accuracy_tnm", "training_share"]),
-    ("does not", ["mean_age", "p_age", "ajcc", "auc_post-model", "ppv_post-model", "npv_tnm",
+                    "auc_pre-model", "auc_ensemble", "auc_tnm", "auc_interval_tnm", "p_age",
+                    "accuracy_ensemble", "accuracy_tnm", "training_share", "split_ratio",
+                    "follow_up", "auc_centre_ensemble"]),
+    ("does not", ["mean_age", "ajcc", "auc_post-model", "ppv_post-model", "npv_tnm",
                   "npv_fraction_ensemble", "ppv_fraction_ensemble", "tnm_rule", "software",
-                  "c_interval_post-model_agreement", "c_interval_ensemble_text"]),
+                  "c_interval_post-model_agreement", "c_interval_ensemble_text",
+                  "auc_centre_pre-model", "c_interval_tnm_text"]),
     ("cannot be known", ["early_stopping", "roi_size", "mcnemar_ensemble_tnm", "c_ensemble",
-                         "c_interval_ensemble_abstract", "auc_interval_ensemble"]),
+                         "c_interval_ensemble_abstract", "auc_interval_ensemble", "tnm_measure",
+                         "auc_call_pre-model", "no_difference", "between_models", "n_events",
+                         "n_images", "exclusion_1", "selected", "conditioned", "whole_image"]),
 ])  # fmt: skip
 def test_verdicts(claims, verdict, ids):
     assert claims.verdict[ids].unique().tolist() == [verdict]
@@ -67,17 +72,25 @@ def test_yates_and_fisher_by_hand():
     assert found["Fisher"] == pytest.approx(fisher, abs=1e-9)
 
 
-def test_p_of_age_surrounds_what_samples_with_these_moments_give():
+def test_claims_that_fail_for_one_reason_are_one_issue(claims):
+    failing = claims[claims.verdict == "does not"]
+    assert (failing.issue != "").all() and (claims.issue[claims.verdict != "does not"] == "").all()
+    assert len(failing) == 24 and failing.issue.nunique() == 12
+    assert failing.issue.value_counts()["predictive_values"] == 8
+
+
+def test_p_of_age_is_what_samples_with_these_moments_give():
     rng = np.random.default_rng(1)
     samples = []
     for mean, sd, n in ((51.63, 10.21, 163), (49.82, 11.59, 43)):
         values = rng.normal(size=n)
         samples.append(mean + sd * (values - values.mean()) / values.std(ddof=1))
-    found = recompute.p_values_of_age((51.63, 10.21, 163), (49.82, 11.59, 43))
+    p = recompute.p_values_of_age((51.63, 10.21, 163), (49.82, 11.59, 43))
     for name, usevar in (("Student", "pooled"), ("Welch", "unequal")):
-        low, high = found[name]
-        assert low < ttest_ind(*samples, usevar=usevar)[1] < high
-        assert high < 0.351 or low > 0.3515
+        assert p[name] == pytest.approx(ttest_ind(*samples, usevar=usevar)[1], abs=1e-12)
+    statistic, *_ = ttest_ind(*samples, usevar="unequal")
+    assert p["Welch, normal"] == pytest.approx(math.erfc(statistic / math.sqrt(2)), abs=1e-12)
+    assert p["Welch, normal"] == pytest.approx(0.35082, abs=5e-6)  # the only one printed as 0.351
 
 
 def test_mean_ages():
@@ -171,19 +184,19 @@ def test_stages_by_hand():
     assert 16 + 5 not in rules.values()
 
 
-@pytest.mark.parametrize("slope, c, printed", [(1.6, 0.811, 0.0495), (1.85, 0.830, 0.0465)])
+@pytest.mark.parametrize("slope, c, printed", [(1.78, 0.811, 0.0495), (2.0, 0.830, 0.0465)])
 def test_intervals_of_the_text_are_too_narrow_even_if_all_progressed(slope, c, printed):
     rng = np.random.default_rng(7)
-    found = []
-    for _ in range(400):
+    values = []
+    for _ in range(2000):
         score = rng.normal(size=43)
         months = rng.exponential(np.exp(-slope * score))
         earlier = months[:, None] < months
-        found.append((earlier & (score[:, None] > score)).sum() / earlier.sum())
-    half = 1.96 * np.std(found)
-    assert np.mean(found) == pytest.approx(c, abs=0.02)
-    assert printed < half
-    assert half > 0.45 * recompute.narrowest_c_interval(c, 43)
+        values.append((earlier & (score[:, None] > score)).sum() / earlier.sum())
+    half = 1.96 * np.std(values)
+    assert np.mean(values) == pytest.approx(c, abs=0.01)
+    assert printed < 0.9 * half
+    assert recompute.c_half_width(c, 43, 1.0) == pytest.approx(half, rel=0.08)
 
 
 def test_padding_and_intervals():
@@ -232,3 +245,116 @@ def test_checklist_tells_what_the_run_knows(tmp_path):
     assert facts["discrimination"] == "not yet run"
     run = " ".join(appraisal.checklist(facts)["run"])
     assert "206 of 1034 included; cohort.csv names" in run and "{" not in run
+
+
+# --- one test for each recomputed number ---------------------------------------------------------
+
+
+def share(part, whole, digits=1):
+    """A percentage as printed, halves rounded up."""
+    return f"{math.floor(1000 * part / whole + 0.5) / 10:.{digits}f}%"
+
+
+def wilson(part, whole):
+    low, high = proportion_confint(part, whole, method="wilson")
+    return f"{part / whole:.3f} (95% CI {low:.3f}–{high:.3f})"
+
+
+CELLS = {  # Table 2, copied by hand: high called high and low, low called high and low
+    "pre-model": (17, 6, 5, 15),
+    "post-model": (17, 6, 2, 18),
+    "ensemble": (18, 5, 2, 18),
+    "tnm": (16, 7, 5, 15),
+}
+RECOMPUTED = {
+    "n_patients": "206", "n_training": str(40 + 73 + 50), "n_test": str(11 + 15 + 17),
+    "n_male": str(114 + 33), "n_female": str(49 + 10), "n_stage_iii": str(108 + 24),
+    "n_stage_iva": str(55 + 19), "training_share": share(163, 206), "test_share": share(43, 206),
+    "split_ratio": f"{163 / 43:.2f}:1", "selected": share(206, 1034),
+    "mean_age": f"{(147 * 50.0 + 59 * 50.5) / 206:.2f} from section 2.3",
+    "ages_2": f"{(163 * 51.63 + 43 * 49.82) / 206:.2f} from Table 1",
+    "follow_up": f"linear .{(1 + 205 / 4) % 1 * 100:.0f} and .{(1 + 3 * 205 / 4) % 1 * 100:.0f}",
+    "p_age": "Welch, normal 0.3508", "p_sex": "chi-squared 0.3799", "p_stage": "0.2042",
+    "p_t": "0.8065", "p_n": "0.5698", "p_treatment": "0.1689",  # each compared with statsmodels
+    "ajcc": f"8th needs {41 + 22 - 55} + {12 + 9 - 19} patients with T4 N3",
+    "auc_pre-model": f"and {341 / 460:.4f};", "auc_ensemble": f"and {387.5 / 460:.4f};",
+    "auc_post-model": f"{370.5 / 460:.4f} and {371 / 460:.4f}",
+    "auc_centre_pre-model": "attainable 0.7413; middle 0.7415 to 0.7425",
+    "auc_centre_post-model": "attainable none; middle 0.8055 to 0.8065",
+    "auc_centre_ensemble": "attainable 0.8424; middle 0.8420 to 0.8430",
+    "auc_call_pre-model": f"{(17 / 23 + 15 / 20) / 2:.3f}",
+    "auc_call_post-model": f"{(17 / 23 + 18 / 20) / 2:.3f}",
+    "auc_tnm": f"{(16 / 23 + 15 / 20) / 2:.4f}",
+    "auc_interval_tnm": "Hanley-McNeil 0.567 to 0.879",
+    "auc_interval_pre-model": f"half-width {(0.900 - 0.584) / 2:.3f}, expected about 0.148",
+    "auc_interval_post-model": f"half-width {(0.942 - 0.670) / 2:.3f}, expected about 0.131",
+    "auc_interval_ensemble": f"half-width {(0.967 - 0.718) / 2:.3f}, expected about 0.119",
+    "c_interval_pre-model_agreement": "0.639-0.795",
+    "c_interval_post-model_agreement": "0.762-0.861",
+    "c_interval_ensemble_agreement": "0.784-0.877",
+    "c_interval_pre-model_abstract": "0.083 if all progress and 0.120 if half do",
+    "c_interval_pre-model_text": "0.083 if all progress and 0.120 if half do",
+    "c_interval_post-model_abstract": "0.063 if all progress and 0.094 if half do",
+    "c_interval_post-model_text": "68 and 142 would give this",
+    "c_interval_ensemble_abstract": "0.058 if all progress and 0.087 if half do",
+    "c_interval_ensemble_text": "65 and 137 would give this",
+    "c_interval_tnm_text": f"begin at {0.709 - (0.788 - 0.709):.3f}",
+    "tnm_measure": "C-index 0.709, AUC 0.723",
+    "no_difference": "age 0.22, sex 0.15, stage 0.22, T 0.17, N 0.24, treatment 0.23",
+    "tnm_rule": f"{16 + 5} called high; IVa or above 19, T2 or above {15 + 11 + 12}",
+    "software": "2018-06", "early_stopping": f"{206 - 163 - 43} patients left",
+    "roi_size": share(512**2 - 400 * 200, 512**2),
+    "power_ensemble_tnm": "27% to 39%", "power_post-model_pre-model": "11% to 15%",
+    "power_pre-model_tnm": "5% to 6%",
+    "mcnemar_ensemble_tnm": f"{2 / 2**5:.4f}", "mcnemar_post-model_tnm": f"{2 / 2**4:.4f}",
+    "mcnemar_pre-model_tnm": "1.0000", "mcnemar_ensemble_pre-model": f"{2 / 2**4:.4f}",
+    "mcnemar_post-model_pre-model": f"{2 / 2**3:.4f}", "mcnemar_ensemble_post-model": "1.0000",
+}  # fmt: skip
+for model_, (tp, fn, fp, tn) in CELLS.items():
+    RECOMPUTED |= {
+        f"ppv_{model_}": f"ppv {wilson(tp, tp + fp)}",
+        f"npv_{model_}": f"npv {wilson(tn, tn + fn)}",
+        f"accuracy_{model_}": wilson(tp + tn, 43),
+        f"ppv_fraction_{model_}": share(tp, 23),
+        f"npv_fraction_{model_}": share(tn, 20),
+    }
+for model_ in ("post-model", "ensemble"):
+    RECOMPUTED[f"npv_fraction_{model_}"] = share(2, 20)  # the printed fraction, taken literally
+
+
+def test_each_recomputed_number(claims):
+    text = {
+        id_: row.recomputed for id_, row in claims.iterrows() if re.search(r"\d", row.recomputed)
+    }
+    assert set(RECOMPUTED) == set(text)
+    for id_, expected in RECOMPUTED.items():
+        assert expected in text[id_], (id_, text[id_])
+
+
+@pytest.mark.parametrize("c, share_, half", [
+    (0.811, 1.0, 0.067), (0.811, 0.62, 0.083), (0.811, 0.49, 0.095), (0.811, 0.29, 0.124)
+])  # fmt: skip
+def test_half_width_of_a_c_index_at_43_patients(c, share_, half):
+    """Half-widths that another simulation found, at four shares of patients with progression."""
+    assert recompute.c_half_width(c, 43, share_) == pytest.approx(half, rel=0.07)
+
+
+def test_hanley_and_mcneil_widths_from_their_formula():
+    for auc, expected in ((0.741, 0.148), (0.806, 0.131), (0.842, 0.119)):
+        q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+        variance = auc * (1 - auc) + 22 * (q1 - auc**2) + 19 * (q2 - auc**2)
+        assert 1.96 * math.sqrt(variance / 460) == pytest.approx(expected, abs=0.0005)
+
+
+def test_standardised_differences_of_two_levels_by_the_textbook():
+    for name, (a, b) in {"sex": (114 / 163, 33 / 43), "stage": (108 / 163, 24 / 43)}.items():
+        textbook = abs(a - b) / math.sqrt((a * (1 - a) + b * (1 - b)) / 2)
+        assert recompute.standardised_differences()[name] == pytest.approx(textbook, abs=1e-12)
+
+
+def test_quartiles_of_206_whole_months_by_numpy():
+    months = np.arange(206)
+    quartiles = np.percentile(months, [25, 75]) % 1
+    assert recompute.fractions_of_quartiles(206)["linear"] == pytest.approx(quartiles)
+    weibull = np.percentile(months, [25, 75], method="weibull") % 1
+    assert recompute.fractions_of_quartiles(206)["(n + 1) p"] == pytest.approx(weibull)

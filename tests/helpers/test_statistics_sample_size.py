@@ -30,20 +30,20 @@ def binormal(rng, areas, correlation, n_high, n_low):
 @pytest.mark.parametrize("area", [0.723, 0.842])
 def test_standard_error_agrees_with_simulated_scatter_at_43_patients(area):
     rng = np.random.default_rng(0)
-    found = []
+    areas = []
     for _ in range(1500):
         label, scores = binormal(rng, [area], 0, 23, 20)
         high, low = scores[label, 0], scores[~label, 0]
-        found.append((high[:, None] > low).mean())
-    assert statistics.auc_standard_error(area, 23, 20) == pytest.approx(np.std(found), rel=0.08)
+        areas.append((high[:, None] > low).mean())
+    assert statistics.auc_standard_error(area, 23, 20) == pytest.approx(np.std(areas), rel=0.08)
 
 
-@pytest.mark.parametrize("last_review", [30, 80])
-def test_c_index_standard_error_errs_on_the_cautious_side_only(last_review):
-    """Simulated cohorts of 43 with a fifth and with two fifths of events."""
+@pytest.mark.parametrize("last_review", [30, 80, 400])
+def test_c_index_standard_error_agrees_with_simulated_scatter(last_review):
+    """Simulated cohorts of 43 with a fifth, two fifths and four fifths of events."""
     rng = np.random.default_rng(1)
     c, events = [], []
-    for _ in range(500):
+    for _ in range(1500):
         score = rng.normal(size=43)
         event_at, lost_at = rng.exponential(90 * np.exp(-score)), rng.uniform(10, last_review, 43)
         event = event_at <= lost_at
@@ -51,7 +51,19 @@ def test_c_index_standard_error_errs_on_the_cautious_side_only(last_review):
         events.append(event.sum())
     mean_events = np.mean(events)
     formula = statistics.c_index_standard_error(np.mean(c), mean_events, 43 - mean_events)
-    assert 0.95 <= formula / np.std(c) <= 1.35
+    assert formula == pytest.approx(np.std(c), rel=0.1)
+
+
+def test_c_index_without_information_is_kendall_s_tau():
+    """All progress and the score says nothing: C is (tau + 1) / 2, whose variance is known."""
+    for n in (43, 400):
+        kendall = np.sqrt((2 * n + 5) / (18 * n * (n - 1)))
+        assert statistics.c_index_standard_error(0.5, n, 0) == pytest.approx(kendall, rel=0.02)
+
+
+def test_c_index_standard_error_is_symmetric_about_one_half():
+    above, below = (statistics.c_index_standard_error(c, 20, 23) for c in (0.7, 0.3))
+    assert above == pytest.approx(below, abs=1e-12)
 
 
 def test_patients_for_half_width_is_the_smallest_such_number():
@@ -60,10 +72,13 @@ def test_patients_for_half_width_is_the_smallest_such_number():
         error = statistics.auc_standard_error(0.842, number / 2, number / 2)
         assert (statistics.half_width(error) <= 0.05) == enough
     assert 200 < n < 300
-    more = statistics.patients_for_half_width(
-        0.83, share_high=0.3, standard_error=statistics.c_index_standard_error
+    few, many = (
+        statistics.patients_for_half_width(
+            0.83, share_high=share, standard_error=statistics.c_index_standard_error
+        )
+        for share in (1.0, 0.3)
     )
-    assert more > n
+    assert few < many  # events are what counts
 
 
 def test_power_agrees_with_simulated_delong_tests():
@@ -102,6 +117,9 @@ def test_patients_for_power_is_the_smallest_such_number():
     [
         (lambda: statistics.auc_standard_error(1.0, 5, 5), "between 0 and 1"),
         (lambda: statistics.auc_standard_error(0.8, 0, 5), "at least one patient"),
+        (lambda: statistics.c_index_standard_error(0.97, 20, 5), "0.05 to 0.95"),
+        (lambda: statistics.c_index_standard_error(0.8, 2, 41), "a tenth of all"),
+        (lambda: statistics.c_index_standard_error(0.8, 20, -1), "planning needs"),
         (lambda: statistics.patients_for_half_width(0.8, share_high=0), "share_high"),
         (lambda: statistics.patients_for_power(0.8, 0.8, correlation=0.3), "areas are equal"),
         (
