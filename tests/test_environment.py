@@ -73,7 +73,7 @@ def test_conda_and_pip_ask_for_the_same_packages_group_by_group():
     assert conda() == {g: asked[g] for g in asked if g not in NOT_IN_CONDA_FILE}
 
 
-@pytest.mark.parametrize("group", GROUPS.keys() - {"idc"})
+@pytest.mark.parametrize("group", sorted(GROUPS.keys() - {"idc"}))
 def test_every_dependency_is_pinned_to_one_allowed_version(group):
     pins = pinned()
     for name, allowed in named(GROUPS[group]).items():
@@ -119,7 +119,10 @@ IMPORTS = {  # whose code may import which groups
 }
 OURS = {"npc_helpers", "npc_demo", "npc_intake", "npc_course"}
 WITH_TENSORFLOW = {"keras"}
-ASKED_FOR_WHEN_NEEDED = {"imagecodecs"}  # inside a function, with words for who lacks it
+ASKED_FOR_WHEN_NEEDED = {
+    "imagecodecs",
+    "distributed",
+}  # inside a function, with words for who lacks it
 
 
 @pytest.mark.parametrize("folder", IMPORTS)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import re
 import time
@@ -30,7 +29,7 @@ from npc_helpers.study.artefacts import (
     atomic_path,
     series_checksum,
 )
-from npc_helpers.study.parallel import in_processes
+from npc_helpers.study.jobs import spread
 from npc_helpers.study.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ def load_stacks(
     notes = {job.key: _cached_note(job) for job in jobs}
     missing = [job for job in jobs if notes[job.key] is None]
     failures = {}
-    for job, problem in _read_all(missing, workers or os.cpu_count() or 1, progress=progress):
+    for job, problem in _read_all(missing, workers, progress=progress):
         if problem:
             failures[job.key] = problem
         else:
@@ -265,17 +264,12 @@ def _cached_note(job: _Job) -> dict | None:
 
 
 def _read_all(
-    jobs: list[_Job], workers: int, *, progress: bool
+    jobs: list[_Job], workers: int | None, *, progress: bool
 ) -> Iterator[tuple[_Job, DicomError | None]]:
-    """Read the series, in this process or in several; yield each as it is done."""
-    if not jobs:
-        return
-    workers = min(workers, math.ceil(len(jobs) / SERIES_PER_WORKER))
+    """Read the series, and yield each as it is done."""
+    done = spread(_read_one, jobs, workers=workers, fewest=SERIES_PER_WORKER, what="reads DICOM")
     what = {"desc": "reading DICOM", "unit": "series", "leave": False}
-    with progress_bar(total=len(jobs), shown=progress, **what) as bar:
-        for result in in_processes(_read_one, jobs, workers=workers, what="reads DICOM"):
-            bar.update()
-            yield result
+    yield from progress_bar(done, total=len(jobs), shown=progress and bool(jobs), **what)
 
 
 def _read_one(job: _Job) -> DicomError | None:

@@ -8,7 +8,6 @@ inside the training side, so that no test patient informs anything.
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Mapping
 from functools import partial
@@ -28,13 +27,13 @@ from npc_helpers.statistics.gate import (
     vectors,
 )
 from npc_helpers.statistics.roc import roc_auc
-from npc_helpers.study.parallel import in_processes
+from npc_helpers.study.jobs import spread
 from npc_helpers.study.progress import progress_bar
 
 ENSEMBLE = "Ensemble"
 PENALTIES = tuple(np.logspace(-5, 0, 6))  # inverse strength C of scikit-learn
 FOLDS = 5
-FEWEST_FOR_PROCESSES = 20
+FEWEST = 20  # splits that are worth a process of their own
 
 
 def fit_head(features, high_risk, *, seed: int):
@@ -146,8 +145,7 @@ def repeated_splits(
     values = {name: _complete(name, table, patients) for name, table in features.items()}
     scores = {name: _complete(name, s, patients).ravel() for name, s in (others or {}).items()}
     job = partial(_one_split, patients, values, scores, n_test, seed)
-    workers = min(workers or os.cpu_count() or 1, max(1, n_splits // FEWEST_FOR_PROCESSES))
-    done = in_processes(job, range(n_splits), workers=workers, what="judges splits")
+    done = spread(job, range(n_splits), workers=workers, fewest=FEWEST, what="judges splits")
     bar = progress_bar(done, shown=progress, total=n_splits, desc="splits", unit="split")
     rows = [row for _, found in sorted(bar) for row in found]
     empty = n_splits - len({row["split"] for row in rows})

@@ -6,19 +6,20 @@ Nothing here raises for bad data: each check returns a list of `Problem`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pandas as pd
 
 from npc_helpers.study.about import ABOUT, About
 from npc_helpers.study.artefacts import dicom_files, series_checksum
+from npc_helpers.study.jobs import spread
 from npc_helpers.study.problems import Problem
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import MANIFEST, N_VALUES, REGISTRY, T_VALUES, VISITS, Table
 from npc_helpers.study.tables import rows
 
 PROGRESS_FROM_SERIES = 50
+SERIES_PER_WORKER = 400  # what is hashed in the second or two that a process takes to start
 
 FIRST_SCANNERS = pd.Timestamp(1980, 1, 1)  # MR of patients began in that year
 DATE_ORDER = (
@@ -280,10 +281,10 @@ def check_series(
 
 
 def _checksums(folders: Iterable[Path], progress: bool) -> list[str]:
-    """Return the checksum of each folder, two at a time (hashing lets the other thread run)."""
+    """Return the checksum of each folder."""
     folders = list(folders)
     what = {"total": len(folders), "desc": "checksums", "unit": "series", "leave": False}
     shown = progress and len(folders) >= PROGRESS_FROM_SERIES
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        sums = pool.map(series_checksum, folders)
-        return list(progress_bar(sums, shown=shown, **what))
+    done = spread(series_checksum, folders, fewest=SERIES_PER_WORKER, what="reads files")
+    sums = dict(progress_bar(done, shown=shown, **what))
+    return [sums[folder] for folder in folders]

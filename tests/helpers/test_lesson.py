@@ -1,5 +1,7 @@
 """What a study cannot support is left out of a lesson, and the rest goes on."""
 
+import sys
+
 import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -17,8 +19,9 @@ def study(tmp_path):
 
 
 @pytest.fixture
-def run(study, capsys):
+def run(study, capsys, monkeypatch):
     """Run a cell in a notebook that has begun a lesson; return what it printed."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # the shell replaces it
     shell = InteractiveShell.instance()
     shell.reset(new_session=True)
     shell.run_cell("from npc_helpers.statistics import TooFewPatients", store_history=False)

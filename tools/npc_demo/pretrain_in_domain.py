@@ -17,7 +17,6 @@ import argparse
 import csv
 import dataclasses
 import os
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -29,6 +28,7 @@ from tqdm.auto import tqdm
 from npc_demo.examination import VERSION
 from npc_demo.mri import LEVEL_NAMES, random_patient, render
 from npc_helpers.imaging import roi
+from npc_helpers.study.jobs import spread
 from npc_helpers.study.settings import TUTORIAL
 
 SEED = 2022
@@ -158,9 +158,10 @@ def _centres(boxes: np.ndarray) -> np.ndarray:
 
 
 def draw_all(patients: int) -> dict[str, np.ndarray]:
-    """Render all patients in two processes; targets standardised over the images that show them."""
-    with ProcessPoolExecutor(2) as pool:
-        parts = list(tqdm(pool.map(draw, range(patients)), total=patients, desc="rendering"))
+    """Render all patients; targets standardised over the images that show them."""
+    done = spread(draw, range(patients), what="draws patients")
+    parts = dict(tqdm(done, total=patients, desc="rendering"))
+    parts = [parts[patient] for patient in range(patients)]
     data = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     data["latents"] = data["latents"].reshape(patients, 2)
     for k in range(len(NAMES)):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from npc_helpers.study.parallel import in_processes
 
 from npc_demo.patient import Patient
 from npc_demo.registry import Cohort, make_cohort
@@ -23,7 +24,6 @@ from npc_demo.rehearsal_images import Drawn, Scan, draw
 from npc_helpers.cohort import screen
 from npc_helpers.study import StudyError
 from npc_helpers.study.about import ABOUT
-from npc_helpers.study.parallel import in_processes
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import MANIFEST, REGISTRY, SUGGESTED_ROIS, VISITS
 

@@ -6,7 +6,6 @@ notes and kept. Nothing that the build did not make itself is overwritten.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from npc_demo.protocols import DEFAULT, PROTOCOLS
 from npc_demo.registry import Cohort
 from npc_demo.slices import LEVELS
 from npc_helpers.study import StudyError, atomic_path
-from npc_helpers.study.parallel import in_processes
+from npc_helpers.study.jobs import spread
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import MANIFEST, REGISTRY, SUGGESTED_ROIS, VISITS
 
@@ -217,11 +216,8 @@ def _make_all(
     """Make the examinations, in this process or in several; yield each as it is finished."""
     if not jobs:
         return
-    workers = min(workers or os.cpu_count() or 1, len(jobs))
-    with progress_bar(total=len(jobs), desc="drawing", unit="exam", shown=progress) as bar:
-        for result in in_processes(make, jobs, workers=workers, what="draws images"):
-            bar.update()
-            yield result
+    done = spread(make, jobs, workers=workers, what="draws images")
+    yield from progress_bar(done, total=len(jobs), desc="drawing", unit="exam", shown=progress)
 
 
 # --- the tables -----------------------------------------------------------------------------------
