@@ -131,6 +131,8 @@ def test_what_is_imported_is_asked_for(folder):
     allowed = {module(name) for group in groups for name in group} | OURS | WITH_TENSORFLOW
     allowed |= {*sys.stdlib_module_names, *(path.stem for path in (ROOT / "tests").rglob("*.py"))}
     for path in (ROOT / folder).rglob("*.py"):
+        if "oracle" in path.parts:  # made once, with other packages and programs
+            continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         assert imported(tree.body) <= allowed, path
         assert imported(ast.walk(tree)) <= allowed | ASKED_FOR_WHEN_NEEDED, path

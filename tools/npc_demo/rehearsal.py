@@ -10,13 +10,11 @@ renderer; nothing computed on them is clinical evidence.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from npc_helpers.study.parallel import in_processes
 
 from npc_demo.patient import Patient
 from npc_demo.registry import Cohort, make_cohort
@@ -24,6 +22,7 @@ from npc_demo.rehearsal_images import Drawn, Scan, draw
 from npc_helpers.cohort import screen
 from npc_helpers.study import StudyError
 from npc_helpers.study.about import ABOUT
+from npc_helpers.study.jobs import spread
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import MANIFEST, REGISTRY, SUGGESTED_ROIS, VISITS
 
@@ -95,12 +94,9 @@ def build(folder: Path, *, seed: int = SEED, workers: int | None = None) -> int:
     except OSError as error:  # Windows allows it to administrators and developers only
         raise StudyError(f"{folder / DISK}: no link can be made here ({error}).") from error
     scans = [replace(scan, folder=disk) for scan in planned.scans]
-    workers = min(workers or os.cpu_count() or 1, len(scans))
-    drawn = []
-    with progress_bar(total=len(scans), desc="drawing", unit="exam") as bar:
-        for _, series in in_processes(draw, scans, workers=workers, what="draws images"):
-            drawn += series
-            bar.update()
+    done = spread(draw, scans, workers=workers, what="draws images")
+    bar = progress_bar(done, total=len(scans), desc="drawing", unit="exam")
+    drawn = [one for _, series in bar for one in series]
     _write(folder, planned, sorted(drawn, key=lambda series: series.key))
     return sum(len(series.boxes) for series in drawn)
 
