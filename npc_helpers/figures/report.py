@@ -15,6 +15,7 @@ from npc_helpers.statistics import with_printed_p
 from npc_helpers.study import atomic_path, mark
 
 NAME = re.compile(r"[a-z0-9_]+")
+Markup = str  # a piece of HTML in which what it shows is escaped
 UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}  # same input, same bytes
 PAGE = """\
 <!DOCTYPE html>
@@ -68,7 +69,7 @@ class Report:
 
     def __init__(self, folder: str | Path, *, title: str) -> None:
         self.folder, self.title = Path(folder), title
-        self._parts: list[str] = []
+        self._parts: list[Markup] = []
 
     def add_figure(self, name: str, figure: Figure, caption: str) -> None:
         """Write ``figures/name.svg`` and ``.pdf``, and put the picture on the page.
@@ -124,7 +125,7 @@ class Report:
             temporary.write_text(page, encoding="utf-8")
         return path
 
-    def _add(self, opening: str, caption: str, closing: str, tag: str) -> None:
+    def _add(self, opening: Markup, caption: str, closing: Markup, tag: Markup) -> None:
         text = html.escape(mark.on_caption(caption))
         self._parts.append(f"{opening}<{tag}>{text}</{tag}>{closing}")
 

@@ -12,6 +12,7 @@ N_VALUES = {7: ("N0", "N1", "N2", "N3", "N3a", "N3b"), 8: ("N0", "N1", "N2", "N3
 M_VALUES = ("M0", "M1")
 EDITIONS = (7, 8)
 MISSING = ("", "n/a")
+MARKUP = "<>&$\\"  # signs that a page, a formula or a DICOM header takes for something else
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class Column:
     may_be_blank : bool
     low, high : float or None
         Plausible range of a number, both ends allowed.
+    is_name : bool
+        A text that names somebody or something and is shown: only signs that print, and none of
+        `MARKUP`.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Column:
     may_be_blank: bool = False
     low: float | None = None
     high: float | None = None
+    is_name: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,9 @@ class Table:
         return next(column for column in self.columns if column.name == name)
 
 
-PATIENT_ID = Column("patient_id", "text", "pseudonym of the patient, the same in every table")
+PATIENT_ID = Column(
+    "patient_id", "text", "pseudonym of the patient, the same in every table", is_name=True
+)
 TIMEPOINT = Column(
     "timepoint",
     "choice",
@@ -248,7 +255,9 @@ ROI_COLUMNS = (
         "how the rectangle came about",
         values=("suggested", "contours", "default", "manual", "copied"),
     ),
-    Column("reader_id", "text", "who drew it; blank if nobody did", may_be_blank=True),
+    Column(
+        "reader_id", "text", "who drew it; blank if nobody did", may_be_blank=True, is_name=True
+    ),
 )
 
 SUGGESTED_ROIS = Table(
@@ -288,6 +297,7 @@ def tables_page() -> str:
 
 def _dictionary_row(column: Column) -> str:
     values = ", ".join(f"`{value}`" for value in column.values) or column.unit
+    values = f"signs that print, none of `{' '.join(MARKUP)}`" if column.is_name else values
     blank = "yes" if column.may_be_blank else "no"
     if not column.required:
         blank = "yes; the column may be left out"

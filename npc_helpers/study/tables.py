@@ -16,7 +16,7 @@ import pandas as pd
 from npc_helpers.study.artefacts import atomic_path
 from npc_helpers.study.dates import to_iso
 from npc_helpers.study.problems import Problem
-from npc_helpers.study.schema import MISSING, Column, Table
+from npc_helpers.study.schema import MARKUP, MISSING, Column, Table
 
 ISO_DATE = r"\d{4}-\d{2}-\d{2}"
 NO_DATE = (
@@ -179,6 +179,10 @@ def _bad_values(text: pd.DataFrame, table: Table, name: str, typed: pd.Series) -
         problems += rows(text, ~filled, table, name, "is blank", action)
     bad = pd.Series(False, index=text.index)
     action = ""
+    if column.is_name:
+        odd = f"holds a sign that does not print, or one of {' '.join(MARKUP)}"
+        action = "Write it with other signs, the same in every table and in the images."
+        problems += rows(text, ~values.map(_is_plain), table, name, odd, action)
     if column.values:
         bad, action = ~values.isin(column.values), f"Allowed: {', '.join(column.values)}."
     elif column.kind == "date":
@@ -191,6 +195,16 @@ def _bad_values(text: pd.DataFrame, table: Table, name: str, typed: pd.Series) -
         if np.isfinite(high):
             action = action.replace("or more", f"to {high}")
     return problems + rows(text, filled & bad, table, name, lambda row: f"is '{row[name]}'", action)
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether all signs of a text print, and none is taken for markup."""
+    return text.isprintable() and not set(text) & set(MARKUP)
+
+
+def _printed(value: object) -> str:
+    """Return a text that a terminal only prints: signs that do not print become ?."""
+    return "".join(sign if sign.isprintable() else "?" for sign in str(value))
 
 
 def _repeated(typed: pd.DataFrame, table: Table) -> list[Problem]:
@@ -218,7 +232,7 @@ def rows(
     return [
         Problem(
             f"{of.path} row {index + 2}",
-            str(row.get("patient_id", "")),
+            _printed(row.get("patient_id", "")),
             column,
             problem if isinstance(problem, str) else problem(row),
             what_to_do,

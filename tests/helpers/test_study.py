@@ -134,6 +134,30 @@ def test_check_without_checksums_reads_no_image(study, monkeypatch):
     assert study.check(checksums=False).empty
 
 
+@pytest.mark.parametrize("sign", ["<", ">", "&", "$", "\\", "\x1b", "\u202e", "\u00a0"])
+def test_the_number_of_a_patient_has_no_signs_of_markup(tmp_path, sign):
+    folder = make_study(tmp_path / "s")
+    for name in ("registry", "visits", "manifest"):
+        table = load(folder, name)
+        table["patient_id"] = table["patient_id"].replace("H-01", f"H{sign}01")
+        save(folder, name, table)
+    found = Study(folder).check(checksums=False)
+    told = found[found["problem"].str.contains("a sign that does not print, or one of < > & \\$")]
+    assert {"data/registry.csv row 2", "data_manifest.csv row 2"} <= set(told["where"])
+    assert set(told["column"]) == {"patient_id"}
+    assert all(text.isprintable() for text in found["patient_id"])
+
+
+@pytest.mark.parametrize("name", ["H-01", "0815", "患者 1", "Müller_2", "a/b", "=1"])
+def test_other_numbers_of_patients_are_taken(tmp_path, name):
+    folder = make_study(tmp_path / "s")
+    for table_name in ("registry", "visits", "manifest"):
+        table = load(folder, table_name)
+        table["patient_id"] = table["patient_id"].replace("H-01", name)
+        save(folder, table_name, table)
+    assert Study(folder).check(checksums=False).empty
+
+
 # --- commands ---------------------------------------------------------------------------------
 
 

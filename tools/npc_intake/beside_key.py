@@ -14,6 +14,7 @@ from io import StringIO
 from pathlib import Path
 
 from npc_helpers.study.artefacts import StudyError
+from npc_helpers.study.formulas import defused, restored
 from npc_helpers.study.locks import locked
 
 OWNER_ONLY = 0o600
@@ -44,7 +45,8 @@ class PrivateTable:
     def read(self) -> list[Row]:
         """Return the rows written so far; none where there is no file."""
         text = StringIO(self._whole_lines().decode("utf-8-sig"), newline="")
-        return list(csv.DictReader(text))
+        rows = csv.DictReader(text)
+        return [{name: restored(cell or "") for name, cell in row.items() if name} for row in rows]
 
     def add(self, choose: Callable[[list[Row]], Iterable[Sequence[object]]]) -> None:
         """Add rows.
@@ -76,7 +78,8 @@ class PrivateTable:
     def _append(self, rows: list[Sequence[object]]) -> None:
         whole, text = self._whole_lines(), StringIO()
         new = rows if whole else [self.columns, *rows]
-        csv.writer(text, lineterminator="\n").writerows(new)
+        cells = [[defused(str(cell)) for cell in row] for row in new]
+        csv.writer(text, lineterminator="\n").writerows(cells)
         try:
             _write_from(self.path, whole, text.getvalue().encode())
         except OSError as error:

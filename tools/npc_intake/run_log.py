@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from npc_helpers.study.artefacts import StudyError
+from npc_helpers.study.formulas import defused
 from npc_intake.beside_key import OWNER_ONLY
 from npc_intake.pseudonyms import Key
 
@@ -56,7 +57,7 @@ class RunLog:
 
     def _write(self, row: Sequence[str]) -> None:
         try:
-            self._writer.writerow(row)
+            self._writer.writerow([defused(cell) for cell in row])
         except OSError as error:
             raise self._not_written(error) from error
 

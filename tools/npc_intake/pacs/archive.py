@@ -17,6 +17,7 @@ from npc_helpers.study.dicom_file import DicomError, open_dicom
 
 Receive = Callable[[Dataset], None]
 MODALITY = "MR"
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 TALKATIVE = ("pydicom", "pynetdicom", "dicomweb_client", "urllib3")
 
 

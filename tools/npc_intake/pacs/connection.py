@@ -10,9 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from npc_helpers.study.artefacts import StudyError
-from npc_intake.pacs.archive import Archive
+from npc_intake.pacs.archive import LOOPBACK, Archive
 
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 YES, NO = {"yes", "true", "1", "on"}, {"", "no", "false", "0", "off"}
 CALLING = "NPCSUITE"
 GREETING_S = 10  # for the TLS handshake
@@ -21,6 +20,7 @@ SETTINGS = {
     "NPC_PACS_USER": "user name for DICOMweb",
     "NPC_PACS_PASSWORD": "password for DICOMweb",
     "NPC_PACS_TOKEN": "bearer token for DICOMweb, in place of user and password",
+    "NPC_PACS_PLAIN": "yes: allow http:// to another computer, where others can read what is sent",
     "NPC_PACS_HOST": "host of a classic DICOM archive, in place of NPC_PACS_URL",
     "NPC_PACS_PORT": "its port (default 104)",
     "NPC_PACS_AET": "its application entity title",
@@ -65,20 +65,18 @@ def connect(environment: Mapping[str, str] | None = None) -> Archive:
     for name in ("NPC_PACS_CA", "NPC_PACS_CERT", "NPC_PACS_KEY"):
         if value[name] and not Path(value[name]).is_file():
             raise StudyError(f"{name} names a file that does not exist: {value[name]}")
-    encrypted = _encrypted(value["NPC_PACS_TLS"])
+    encrypted = _yes("NPC_PACS_TLS", value["NPC_PACS_TLS"])
     return _dicomweb(value, encrypted) if value["NPC_PACS_URL"] else _dimse(value, encrypted)
 
 
-def _encrypted(text: str) -> bool:
+def _yes(name: str, text: str) -> bool:
     if text.lower() not in YES | NO:
-        raise StudyError(f"NPC_PACS_TLS is {text!r}. Set it to yes or no.")
+        raise StudyError(f"{name} is {text!r}. Set it to yes or no.")
     return text.lower() in YES
 
 
 def _dicomweb(value: Mapping[str, str], encrypted: bool) -> Archive:
-    import requests
-
-    from npc_intake.pacs.dicomweb import DicomWeb
+    from npc_intake.pacs.dicomweb import CarefulSession, DicomWeb
 
     address = urlsplit(value["NPC_PACS_URL"])
     secret = value["NPC_PACS_PASSWORD"] or value["NPC_PACS_TOKEN"]
@@ -90,12 +88,20 @@ def _dicomweb(value: Mapping[str, str], encrypted: bool) -> Archive:
         raise StudyError(
             "NPC_PACS_TLS asks for encryption and NPC_PACS_URL is not encrypted. Use https://."
         )
-    if secret and address.scheme == "http" and address.hostname not in LOOPBACK:
-        raise StudyError(
-            "NPC_PACS_URL is not encrypted, so the password would be readable on the network. "
-            "Use https://."
-        )
-    session = requests.Session()
+    plain = _yes("NPC_PACS_PLAIN", value["NPC_PACS_PLAIN"])
+    if address.scheme == "http" and address.hostname not in LOOPBACK:
+        if secret:
+            raise StudyError(
+                "NPC_PACS_URL is not encrypted, so the password would be readable on the network. "
+                "Use https://."
+            )
+        if not plain:
+            raise StudyError(
+                "NPC_PACS_URL is not encrypted, so numbers of patients and images would be "
+                "readable on the network. Use https://; or, if that is agreed upon with those who "
+                "are responsible for the network, set NPC_PACS_PLAIN to yes."
+            )
+    session = CarefulSession(plain=plain)
     session.trust_env = False  # neither a proxy nor ~/.netrc is asked
     if value["NPC_PACS_TOKEN"]:
         session.headers["Authorization"] = f"Bearer {value['NPC_PACS_TOKEN']}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from dicomweb_client.api import DICOMwebClient
@@ -11,6 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from npc_intake.pacs.archive import (
+    LOOPBACK,
     MODALITY,
     PacsError,
     Receive,
@@ -48,6 +50,43 @@ class _Client(DICOMwebClient):
         return map(opened, self._decode_multipart_message(response, stream=stream))
 
 
+class CarefulSession(requests.Session):
+    """HTTP that follows no redirection to where what it sends could be read on the way.
+
+    A redirection repeats the address, and in that stand the patient's number and identifiers.
+
+    Parameters
+    ----------
+    plain : bool
+        Unencrypted connections to other computers are allowed.
+    """
+
+    def __init__(self, *, plain: bool = False) -> None:
+        super().__init__()
+        self._plain = plain
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Return where an answer sends us to, if we may go there.
+
+        Raises
+        ------
+        PacsError
+            If that is an unencrypted address.
+        """
+        target = super().get_redirect_target(resp)
+        if target is None:
+            return None
+        before, after = urlsplit(resp.url), urlsplit(urljoin(resp.url, target))
+        if after.scheme != "https" and (
+            before.scheme == "https" or not (self._plain or after.hostname in LOOPBACK)
+        ):
+            raise PacsError(
+                "the archive redirects to an address that is not encrypted; nothing was sent "
+                "there. Ask the people who run it for the right NPC_PACS_URL."
+            )
+        return target
+
+
 class DicomWeb:
     """An archive behind a DICOMweb address.
 
@@ -56,11 +95,11 @@ class DicomWeb:
     url : str
         Root of the service, for instance ``https://pacs.example/dicom-web``.
     session : requests.Session, optional
-        With credentials and certificates.
+        With credentials and certificates; by default a `CarefulSession`.
     """
 
     def __init__(self, url: str, session: requests.Session | None = None) -> None:
-        self._session = session or requests.Session()
+        self._session = session or CarefulSession()
         self._client = _Client(url, session=self._session, timeout=TIMEOUT_S)
         self._client.set_http_retry_params(retry=False)  # `retrieve` tries again by itself
 

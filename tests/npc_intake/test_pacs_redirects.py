@@ -1,0 +1,135 @@
+"""What is asked of an archive, and it names patients, never travels where others can read it."""
+
+import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import orthanc
+import pytest
+from npc_intake import pacs
+from npc_intake.pacs.dicomweb import CarefulSession, DicomWeb
+from requests import PreparedRequest, Response
+
+from npc_helpers.study.artefacts import StudyError
+
+NUMBER = "00815-77431"
+
+
+class Gateway:
+    """Sends every request on to another address, and remembers what it was asked."""
+
+    def __init__(self, target=""):
+        asked = self.asked = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked.append(self.path)
+                if target:
+                    self.send_response(302)
+                    self.send_header("Location", f"{target}{self.path}")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                self.send_response(200)
+                self.send_header("Content-Type", "application/dicom+json")
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"[]")
+
+            def log_message(self, *_arguments):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+@pytest.mark.parametrize("plain", ["", "yes"])
+def test_no_redirection_from_https_to_http(tmp_path, plain):
+    certificate, key = orthanc.make_certificate(tmp_path)
+    listener = Gateway()
+    gateway = Gateway(f"http://127.0.0.1:{listener.port}")
+    front = orthanc.Encrypted(gateway.port, certificate, key)
+    settings = {
+        "NPC_PACS_URL": f"https://127.0.0.1:{front.port}/dicom-web",
+        "NPC_PACS_CA": str(certificate),
+        "NPC_PACS_PLAIN": plain,
+    }
+    service = pacs.connect(settings)
+    try:
+        with pytest.raises(pacs.PacsError, match="redirects to an address that is not encr") as e:
+            service.series(NUMBER, "20180101", "20180201")
+        assert not e.value.temporary and NUMBER not in str(e.value)
+        assert len(gateway.asked) == 1 and NUMBER in gateway.asked[0] and listener.asked == []
+    finally:
+        for end in (service, front, gateway, listener):
+            end.close()
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+def test_a_redirection_that_stays_encrypted_is_followed(tmp_path):
+    certificate, key = orthanc.make_certificate(tmp_path)
+    archive = Gateway()
+    behind = orthanc.Encrypted(archive.port, certificate, key)
+    gateway = Gateway(f"https://127.0.0.1:{behind.port}")
+    front = orthanc.Encrypted(gateway.port, certificate, key)
+    url = f"https://127.0.0.1:{front.port}/dicom-web"
+    service = pacs.connect({"NPC_PACS_URL": url, "NPC_PACS_CA": str(certificate)})
+    try:
+        assert service.series(NUMBER, "20180101", "20180201") == []
+        assert archive.asked
+    finally:
+        for end in (service, front, gateway, behind, archive):
+            end.close()
+
+
+@pytest.mark.parametrize(
+    ("start", "target", "plain", "goes"),
+    [
+        ("https://pacs.example/a", "http://pacs.example/a", False, False),
+        ("https://pacs.example/a", "http://pacs.example/a", True, False),
+        ("https://pacs.example/a", "http://localhost/a", True, False),
+        ("https://pacs.example/a", "//other.example/a", False, True),
+        ("https://pacs.example/a", "/b", False, True),
+        ("https://pacs.example/a", "ftp://pacs.example/a", True, False),
+        ("https://pacs.example/a", "HTTP://pacs.example/a", False, False),
+        ("http://localhost/a", "http://pacs.example/a", False, False),
+        ("http://localhost/a", "http://127.0.0.1:8042/a", False, True),
+        ("http://localhost/a", "https://pacs.example/a", False, True),
+        ("http://pacs.example/a", "http://other.example/a", True, True),
+    ],
+)
+def test_where_an_answer_may_send_us(start, target, plain, goes):
+    answer = Response()
+    answer.status_code, answer.url = 302, start
+    answer.headers["Location"] = target
+    answer.request = PreparedRequest()
+    session = CarefulSession(plain=plain)
+    if goes:
+        assert session.get_redirect_target(answer) == target
+    else:
+        with pytest.raises(pacs.PacsError, match="not encrypted"):
+            session.get_redirect_target(answer)
+
+
+def test_plain_http_to_another_computer_only_if_the_user_says_so():
+    address = {"NPC_PACS_URL": "http://pacs.example/dicom-web"}
+    with pytest.raises(StudyError, match="numbers of patients.*set NPC_PACS_PLAIN to yes"):
+        pacs.connect(address)
+    pacs.connect(address | {"NPC_PACS_PLAIN": "yes"}).close()
+    with pytest.raises(StudyError, match="password would be readable"):
+        pacs.connect(address | {"NPC_PACS_PLAIN": "yes", "NPC_PACS_TOKEN": "t"})
+    pacs.connect({"NPC_PACS_URL": "http://localhost:8042/dicom-web"}).close()
+    with pytest.raises(StudyError, match="NPC_PACS_PLAIN is 'perhaps'. Set it to yes or no"):
+        pacs.connect(address | {"NPC_PACS_PLAIN": "perhaps"})
+
+
+def test_every_session_is_a_careful_one():
+    assert isinstance(DicomWeb("https://pacs.example")._session, CarefulSession)
+    service = pacs.connect({"NPC_PACS_URL": "https://pacs.example"})
+    assert isinstance(service._session, CarefulSession) and not service._session.trust_env
