@@ -1,4 +1,4 @@
-"""Is training as fast as Keras' own loop on arrays in memory? Time per epoch, and of features.
+"""What do Resume and repeatable batches cost? Time per epoch beside bare `fit`, and of features.
 
 Run with ``python benchmarks/train_speed.py``; prints a Markdown table for the README. Images and
 labels are random: speed does not depend on what they show. The images to fine-tune on are read
@@ -15,7 +15,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from npc_helpers.network import models, training
+from npc_helpers.network import features, gradcam, models, training
 from npc_helpers.study.settings import TUTORIAL
 
 PATIENTS, IMAGES_EACH = 163, 12
@@ -56,12 +56,12 @@ def compare_heads(setting) -> list[float]:
     rng = np.random.default_rng(0)
     labels = rng.random(PATIENTS * IMAGES_EACH) < 0.5
     model = models.prognosis_model(setting, seed=1)
-    features = rng.random((len(labels), model.get_layer("pool").output.shape[-1]), np.float32)
+    x = rng.random((len(labels), model.get_layer("pool").output.shape[-1]), np.float32)
     return [
         (
-            seconds_per_epoch_of_train(model, features, labels, setting=setting),
+            seconds_per_epoch_of_train(model, x, labels, setting=setting),
             seconds_per_epoch_of_fit(
-                training._separate_head(model), features, labels.astype(int), setting=setting
+                models.trainable_part(model), x, labels.astype(int), setting=setting
             ),
         )
         for _ in range(REPEATS)
@@ -89,12 +89,31 @@ def compare_whole_networks(setting, folder: Path):
     ]  # fmt: skip
 
 
+def graph_against_eager(setting) -> float:
+    """Processor time of the last activations, operation by operation over in one graph."""
+    model = models.prognosis_model(setting, seed=1)
+    images = np.random.default_rng(0).integers(0, 256, (64, *model.input.shape[1:]), np.uint8)
+    inner, seconds = gradcam.up_to(model, models.LAST_CONVOLUTION), {}
+    eager = keras.ops.convert_to_numpy(inner(images[:32], training=False))
+    np.testing.assert_allclose(eager, gradcam.answers(inner, images[:32]), rtol=1e-4, atol=1e-5)
+    for name in ("eager", "graph"):
+        start = time.process_time()
+        for _ in range(REPEATS):
+            if name == "eager":
+                for first in range(0, len(images), 32):
+                    inner(images[first : first + 32], training=False)
+            else:
+                gradcam.answers(inner, images)
+        seconds[name] = time.process_time() - start
+    return seconds["eager"] / seconds["graph"]
+
+
 def features_per_second(setting) -> float:
-    """Images per second of `training.extract_features`."""
+    """Images per second of `features.extract_features`."""
     model = models.prognosis_model(setting, seed=1)
     images = np.zeros((256, setting.input_size, setting.input_size, 1), np.uint8)
     start = time.perf_counter()
-    training.extract_features(model, images, progress=False)
+    features.extract_features(model, images, progress=False)
     return len(images) / (time.perf_counter() - start)
 
 
@@ -112,6 +131,7 @@ def main() -> None:
         ours, keras_own = np.median(pairs, axis=0)
         print(f"| {name} | {ours:.3f} | {keras_own:.3f} | {ours / keras_own:.2f} |")
     print(f"\nFeatures: {features_per_second(TUTORIAL):.0f} images per second.")
+    print(f"Activations, eager over graph: {graph_against_eager(TUTORIAL):.2f} processor time.")
 
 
 if __name__ == "__main__":

@@ -36,9 +36,9 @@ model, images, index, maps = {}, {}, {}, {}
 for when in ("pre", "post"):
     model[when] = saved_models.load_or_reference(study, when, setting=setting)
     chosen = rois[rois.timepoint == when]
-    images[when], index[when] = roi.network_inputs(stacks, chosen, setting=setting)
+    images[when], index[when] = roi.network_inputs(stacks, chosen)
     maps[when] = gradcam.activations(model[when], images[when])
-GradCamExplorer.from_maps(study, stacks, index, maps, model, setting=setting)
+GradCamExplorer.from_maps(study, stacks, index, maps, model)
 """
 
 

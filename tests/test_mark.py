@@ -22,8 +22,8 @@ from npc_helpers.figures import display
 from npc_helpers.figures.report import Report
 from npc_helpers.imaging.roi import suggest_rois
 from npc_helpers.imaging.stacks import load_stacks
+from npc_helpers.network.map_geometry import Geometry
 from npc_helpers.study import Study, mark
-from npc_helpers.study.settings import TUTORIAL
 from npc_helpers.widgets.gradcam_explorer import Examination
 from npc_helpers.widgets.roi_session import RoiSession
 
@@ -76,7 +76,8 @@ def explorer():
     index = pd.DataFrame([("t2w", 0, 1, 1, 9, 9)], columns=names)
     return widgets.GradCamExplorer(
         ["P1"], lambda *where: Examination({"t2w": np.zeros((1, 16, 16), np.uint8)}, index),
-        lambda *where: {"margin": np.zeros((1, 6, 6))}, setting=TUTORIAL, limits={},
+        lambda *where: {"margin": np.zeros((1, 6, 6))}, limits={},
+        geometry=Geometry(37, 32, 512, 2),
     )  # fmt: skip
 
 

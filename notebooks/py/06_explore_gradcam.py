@@ -34,7 +34,7 @@ from npc_helpers.cohort import included_patients
 from npc_helpers.figures.display import footer, show
 from npc_helpers.imaging import dicom, roi
 from npc_helpers.imaging.stacks import load_stacks
-from npc_helpers.network import gradcam, saved_models
+from npc_helpers.network import gradcam, gradcam_bench, sanity, saved_models
 from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
@@ -109,13 +109,14 @@ pd.DataFrame(
 # place each cell at its centre.
 
 # %%
-print("grid:", signed.shape[1:], "cells; centres at", gradcam.cell_centres(signed.shape[1]))
+place = gradcam.Geometry.of(model[latest])
+print("grid:", signed.shape[1:], "cells; centres at", place.cell_centres(signed.shape[1]))
 
 # %%
 position = int(np.argmax(signed.max(axis=(1, 2))))
 row = index[latest].iloc[position]
 image = stacks[row.patient_id, latest, row.sequence].array[row.slice_index]
-heat = gradcam.to_image(signed[position], row, image.shape, setting=setting)
+heat = place.to_image(signed[position], row, image.shape)
 masks = dicom.read_mask(study, row.patient_id, latest)
 tumour = None if masks is None else masks[0, row.slice_index]
 
@@ -140,7 +141,7 @@ show(
 # %%
 from npc_helpers.widgets import GradCamExplorer
 
-GradCamExplorer.from_maps(study, stacks, index, activations, model, setting=setting)
+GradCamExplorer.from_maps(study, stacks, index, activations, model)
 
 # %% [markdown]
 # ## Does the map point at the tumour?
@@ -150,7 +151,12 @@ GradCamExplorer.from_maps(study, stacks, index, activations, model, setting=sett
 # the highest point falls on the tumour or within 15 pixels.
 
 # %%
-scores = gradcam.score_table(study, index, activations, model, setting=setting)
+tables = []
+for when in timepoints:
+    head = gradcam.head(model[when])[0]
+    maps = gradcam_bench.explanations(activations[when], head, index[when], place, seed=1)
+    tables.append(gradcam_bench.score_table(study, index[when], maps[:1], place))
+scores = pd.concat(tables)
 scores.groupby("timepoint")[["energy_ratio", "pointing", "padding_share"]].mean().round(2)
 
 # %% [markdown]
@@ -164,7 +170,7 @@ scores.groupby("timepoint")[["energy_ratio", "pointing", "padding_share"]].mean(
 # network. We randomise the weights layer by layer from the top and compare each map with the original.
 
 # %%
-sanity = gradcam.sanity_check(model[latest], images[latest][:24], seed=1)
+sanity = sanity.sanity_check(model[latest], images[latest][:24], seed=1)
 show(
     figures.sanity_figure(sanity),
     alt="Similarity of maps to the original as more and more layers are randomised.",

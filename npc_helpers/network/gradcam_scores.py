@@ -1,6 +1,6 @@
 """Numbers for maps: against a known structure, over patients, and against each other.
 
-Arrays in, numbers out; `gradcam` makes the maps and re-exports these functions.
+Arrays in, numbers out; `gradcam` makes the maps.
 """
 
 from __future__ import annotations
@@ -8,11 +8,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+TARGETS = ("margin", "logit", "softmax")  # what a map can explain, see `gradcam.class_map`
 POINTING_TOLERANCE_PX = 15  # Zhang et al. 2018 (Excitation Backprop): a point within 15 pixels
 MASK_SCORES = [
     "positive_evidence", "mask_share", "energy_share", "energy_ratio", "pointing", "auprc", "iou",
     "iou_top_share",
 ]  # fmt: skip
+SUMMARISED = ("energy_ratio", "pointing", "auprc", "iou", "padding_share")
 
 
 def scores(
@@ -25,7 +27,7 @@ def scores(
     Parameters
     ----------
     image_map : array (rows, columns)
-        Signed, as `to_image` returns it.
+        Signed, as `Geometry.to_image` returns it.
     mask : bool array (rows, columns)
         True on the structure.
     tolerance_px : float
@@ -92,7 +94,7 @@ def _distance_of_peak(image_map: np.ndarray, mask: np.ndarray) -> float:
 def patient_summary(
     table: pd.DataFrame,
     *,
-    columns=("energy_ratio", "pointing", "auprc", "iou", "padding_share"),
+    columns=SUMMARISED,
     confidence: float = 0.95,
     n_resamples: int = 2000,
     seed: int = 0,
@@ -100,28 +102,85 @@ def patient_summary(
     """Average image scores per patient, then over patients, with a bootstrap over patients.
 
     Images of one patient resemble each other; resampling images would make the intervals far
-    too narrow.
+    too narrow, and averaging over images would count patients by their number of slices.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `gradcam_bench.score_table`.
+    columns : sequence of str
+    confidence : float
+    n_resamples, seed : int
 
     Returns
     -------
     DataFrame
-        One row per timepoint and score: timepoint, score, mean, low, high (percentile interval),
-        n_patients (with at least one value), n_images.
+        One row per timepoint, map and score: timepoint, map, score, mean, low, high (percentile
+        interval), n_patients (with at least one value), n_images.
     """
-    rng, rows = np.random.default_rng(seed), []
-    tails = 50 * (1 - confidence), 50 * (1 + confidence)
-    for (timepoint, name), values in (
-        table.astype(dict.fromkeys(columns, float))
-        .melt(["patient_id", "timepoint"], list(columns), var_name="score")
-        .dropna()
-        .groupby(["timepoint", "score"], sort=False)
-    ):
+    rows = []
+    for key, values in _long(table, columns).groupby(["timepoint", "map", "score"], sort=False):
         means = values.groupby("patient_id")["value"].mean().to_numpy()
-        drawn = rng.choice(means, size=(n_resamples, len(means))).mean(axis=1)
-        low, high = np.percentile(drawn, tails)
-        rows.append((timepoint, name, means.mean(), low, high, len(means), len(values)))
-    names = ["timepoint", "score", "mean", "low", "high", "n_patients", "n_images"]
+        low, high = _interval(means, confidence, n_resamples, seed)
+        images = len(values[["patient_id", "sequence", "slice_index"]].drop_duplicates())
+        rows.append((*key, means.mean(), low, high, len(means), images))
+    names = ["timepoint", "map", "score", "mean", "low", "high", "n_patients", "n_images"]
     return pd.DataFrame(rows, columns=names)
+
+
+def patient_differences(
+    table: pd.DataFrame,
+    reference: str,
+    *,
+    columns=SUMMARISED,
+    confidence: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compare one map with each of the others in the same patients.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `gradcam_bench.score_table`.
+    reference : str
+        Name of the map that is compared.
+    columns, confidence, n_resamples, seed
+        As for `patient_summary`.
+
+    Returns
+    -------
+    DataFrame
+        One row per timepoint, other map and score: timepoint, map, score, difference (reference
+        minus the other, mean over patients), low, high, n_patients.
+    """
+    means = (
+        _long(table, columns)
+        .groupby(["timepoint", "score", "patient_id", "map"], sort=False)["value"]
+        .mean()
+        .unstack("map")
+    )
+    rows = []
+    for other in means.columns.drop(reference):
+        paired = (means[reference] - means[other]).dropna()
+        for (timepoint, score), values in paired.groupby(["timepoint", "score"], sort=False):
+            low, high = _interval(values.to_numpy(), confidence, n_resamples, seed)
+            rows.append((timepoint, other, score, values.mean(), low, high, len(values)))
+    names = ["timepoint", "map", "score", "difference", "low", "high", "n_patients"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _long(table: pd.DataFrame, columns) -> pd.DataFrame:
+    """One row per image, map and score; scores that are not there are left out."""
+    key = ["patient_id", "timepoint", "sequence", "slice_index", "map"]
+    numbers = table.astype(dict.fromkeys(columns, float))
+    return numbers.melt(key, list(columns), var_name="score").dropna()
+
+
+def _interval(means: np.ndarray, confidence: float, n_resamples: int, seed: int):
+    """Percentile interval of the mean over patients."""
+    drawn = np.random.default_rng(seed).choice(means, size=(n_resamples, len(means)))
+    return np.percentile(drawn.mean(axis=1), [50 * (1 - confidence), 50 * (1 + confidence)])
 
 
 def similarity(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -73,13 +73,14 @@ def weight_file(weights: str) -> Path | None:
         return None
     if weights == "imagenet":
         return _imagenet_file()
-    if weights == "in_domain":
-        return _in_domain_file()
-    path = Path(weights)
+    path = IN_DOMAIN_FILE if weights == "in_domain" else Path(weights)
+    if path.suffix == ".npz":
+        return _in_domain_file(path)
     if not path.is_file():
         raise WeightsNotFound(
-            f"there is no weight file {path}. weights is 'none', 'in_domain', 'imagenet' or the "
-            "path of an .h5 file (ImageNet or RadImageNet, without top)."
+            f"there is no weight file {path}. weights is 'none', 'in_domain', 'imagenet', the "
+            "path of an .h5 file (ImageNet or RadImageNet, without top), or of an .npz file of "
+            "pretrain_in_domain.py."
         )
     return path
 
@@ -95,8 +96,9 @@ def load_weights(
     weights : str
         ``"none"``: leave the random start values. ``"imagenet"``: the published file in keras'
         cache folder. ``"in_domain"``: the file shipped with this package, for the tutorial's
-        architecture. Else the path of an ``.h5`` file with the layers in published order, as
-        keras.applications and RadImageNet save them.
+        architecture; or the path of another ``.npz`` that `save_in_domain` wrote. Else the path
+        of an ``.h5`` file with the layers in published order, as keras.applications and
+        RadImageNet save them.
     width, blocks
         What `model` was built with.
 
@@ -110,7 +112,7 @@ def load_weights(
     path = weight_file(weights)
     if path is None:
         return
-    if weights == "in_domain":
+    if path.suffix == ".npz":
         _load_in_domain(model, path, width=width, blocks=blocks)
         return
     try:
@@ -171,9 +173,9 @@ def save_in_domain(model: keras.Model, path: Path, **notes) -> None:
         temporary.write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
 
 
-def _in_domain_file() -> Path:
-    """Path of the shipped file after its hash was compared with the note beside it."""
-    path, note_path = IN_DOMAIN_FILE, IN_DOMAIN_FILE.with_suffix(".json")
+def _in_domain_file(path: Path) -> Path:
+    """Return `path` after the file's hash was compared with the note beside it."""
+    note_path = path.with_suffix(".json")
     if not path.is_file() or not note_path.is_file():
         raise WeightsNotFound(
             f"{path.name} or {note_path.name} is missing in {path.parent}. Install the package "

@@ -1,8 +1,6 @@
 // Grad-CAM maps over the images of one patient. Maps arrive as a few dozen signed cells; they
-// are placed by receptive field (as gradcam.to_image does), scaled and coloured here.
+// are placed by receptive field (as Geometry.to_image does), scaled and coloured here.
 
-const FIRST_CENTRE = 37; // network pixel under the centre of cell 0
-const STRIDE = 32; // network pixels from one cell to the next
 const NAMES = {
   own: "each time point's own", pre: "Pre-model", post: "Post-model",
   margin: "high against low risk (margin)", logit: "high-risk neuron (logit)",
@@ -170,11 +168,11 @@ function render({ model, el }) {
 
   // For each image column (or row) inside the rectangle: left cell, right cell, share of the right.
   function weights(start, end, n) {
-    const { canvas, shrink } = model.get("geometry"), found = [];
+    const { canvas, shrink, first_centre: first, stride } = model.get("geometry"), found = [];
     const offset = Math.floor((canvas - (end - start)) / 2);
     for (let i = 0; i < end - start; i++) {
       const pixel = (i + offset + 0.5) / shrink - 0.5;
-      let cell = clamp((pixel - FIRST_CENTRE) / STRIDE, 0, n - 1);
+      let cell = clamp((pixel - first) / stride, 0, n - 1);
       if (model.get("cells")) cell = Math.round(cell);
       const left = Math.min(Math.floor(cell), n - 1);
       found.push([left, Math.min(left + 1, n - 1), cell - left]);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,10 @@ import traitlets
 from matplotlib import colormaps
 
 from npc_helpers.figures import PAPER_COLOURS, PERCEPTUAL_COLOURS
+from npc_helpers.network.gradcam_scores import TARGETS
 from npc_helpers.widgets.base import MarkedWidget, browser_module, edge_letters, style_sheet
 
 TIMEPOINTS = ("pre", "post")
-TARGETS = ("margin", "logit", "softmax")
 PLACES = ("slice_index", "x0", "y0", "x1", "y1")
 COLOURS = {
     "paper": PAPER_COLOURS,
@@ -50,7 +50,7 @@ class GradCamExplorer(MarkedWidget):
     """Choose patient, sequence, slice, model, target, colours, scale and opacity.
 
     The kernel is asked only for another patient or another model; all else happens in the
-    browser, on maps of a few dozen cells that are placed by receptive field as `gradcam.to_image`
+    browser, on maps of a few dozen cells that are placed by receptive field as `Geometry.to_image`
     does it.
 
     Parameters
@@ -61,8 +61,8 @@ class GradCamExplorer(MarkedWidget):
     compute : callable
         ``compute(patient_id, timepoint, model)`` -> dict of target to signed maps (n, h, w), in
         the order of the examination's index; ``model`` is ``pre`` or ``post``.
-    setting : Setting
-        Canvas and shrink factor of the network's input.
+    geometry : Geometry
+        Where the cells lie (`gradcam.Geometry`); the browser places the maps by it.
     limits : mapping of model to mapping of target to float
         Largest value in the cohort, for the common scale.
 
@@ -99,7 +99,7 @@ class GradCamExplorer(MarkedWidget):
         examine: Callable[[str, str], Examination | None],
         compute: Callable[[str, str, str], Mapping[str, np.ndarray]],
         *,
-        setting,
+        geometry,
         limits: Mapping[str, Mapping[str, float]],
         **kwargs,
     ) -> None:
@@ -108,7 +108,7 @@ class GradCamExplorer(MarkedWidget):
         self._known: dict[str, dict] = {}
         self.patients = list(patients)
         self.limits = {model: dict(own) for model, own in limits.items()}
-        self.geometry = {"canvas": setting.canvas, "shrink": setting.shrink}
+        self.geometry = asdict(geometry)
         self.tables = {name: _table(colours) for name, colours in COLOURS.items()}
         self.patient_id = self.patient_id or self.patients[0]
         self._open()
@@ -116,7 +116,7 @@ class GradCamExplorer(MarkedWidget):
         self.observe(self._fetch, "model")
 
     @classmethod
-    def from_maps(cls, study, stacks, index, activations, model, *, setting, **kwargs):
+    def from_maps(cls, study, stacks, index, activations, model, *, geometry=None, **kwargs):
         """Explore the images whose activations are at hand.
 
         Parameters
@@ -126,14 +126,19 @@ class GradCamExplorer(MarkedWidget):
         stacks : mapping of (patient_id, timepoint, sequence) to MRSeries
         index, activations, model : mapping from ``pre`` and ``post``
             Index of `roi.network_inputs`, `gradcam.activations` of those images, and the model.
-        setting : Setting
+        geometry : Geometry, optional
+            By default that of the models, which are alike in it.
         **kwargs
             As for the class.
         """
-        source = _FromMaps(study, stacks, index, activations, model, setting)
+        if geometry is None:
+            from npc_helpers.network.map_geometry import Geometry
+
+            geometry = Geometry.of(next(iter(model.values())))
+        source = _FromMaps(study, stacks, index, activations, model)
         patients = dict.fromkeys(name for rows in index.values() for name in rows.patient_id)
         return cls(
-            patients, source.examine, source.compute, setting=setting, limits=source.limits(),
+            patients, source.examine, source.compute, geometry=geometry, limits=source.limits(),
             **kwargs,
         )  # fmt: skip
 
@@ -191,9 +196,9 @@ def _table(colours) -> bytes:
 class _FromMaps:
     """Answers the explorer's questions from cached activations."""
 
-    def __init__(self, study, stacks, index, activations, model, setting) -> None:
+    def __init__(self, study, stacks, index, activations, model) -> None:
         self.study, self.stacks, self.index = study, stacks, index
-        self.activations, self.model, self.setting = activations, model, setting
+        self.activations, self.model = activations, model
 
     def rows(self, patient_id: str, timepoint: str) -> np.ndarray:
         return np.flatnonzero((self.index[timepoint].patient_id == patient_id).to_numpy())
@@ -228,9 +233,7 @@ class _FromMaps:
             index = self.index[timepoint].iloc[rows]
             keys = [key for key in self.stacks if key[:2] == (patient_id, timepoint)]
             own = {key: self.stacks[key] for key in keys}
-            answers = gradcam.activations(
-                self.model[model], network_inputs(own, index, setting=self.setting)[0]
-            )
+            answers = gradcam.activations(self.model[model], network_inputs(own, index)[0])
         return self._maps(answers, model)
 
     def _maps(self, answers: np.ndarray, model: str) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ pytestmark = [
 EXPLORER = """
 import numpy as np, pandas as pd
 from npc_helpers.study import mark
-from npc_helpers.study.settings import TUTORIAL
+from npc_helpers.network.map_geometry import Geometry
 from npc_helpers.widgets import GradCamExplorer
 from npc_helpers.widgets.gradcam_explorer import Examination
 
@@ -30,7 +30,7 @@ def compute(patient_id, timepoint, model):
 
 explorer = GradCamExplorer(
     ["A", "B"], lambda *where: Examination({"t2w": grey}, index, mask=mask, letters="RLAP"),
-    compute, setting=TUTORIAL,
+    compute, geometry=Geometry(37, 32, 512, 2),
     limits={when: dict.fromkeys(("margin", "logit", "softmax"), 10.0) for when in ("pre", "post")})
 """
 
@@ -50,17 +50,16 @@ def explorer(tmp_path_factory):
 
 
 def expected_blend(opacity):
-    """What numpy and matplotlib make of the same map, through `gradcam.to_image`."""
+    """What numpy and matplotlib make of the same map, through `Geometry.to_image`."""
     from types import SimpleNamespace
 
     from matplotlib import colormaps
 
-    from npc_helpers.network.gradcam import to_image
-    from npc_helpers.study.settings import TUTORIAL
+    from npc_helpers.network.map_geometry import Geometry
 
     cells = np.add.outer(np.arange(6.0), np.arange(6.0) * 2) - 6
     box = SimpleNamespace(x0=60, y0=150, x1=460, y1=351)
-    heat = to_image(cells, box, (512, 512), setting=TUTORIAL)
+    heat = Geometry(37, 32, 512, 2).to_image(cells, box, (512, 512))
     grey = np.tile(np.arange(512) // 2, (512, 1)).astype(float)
     shown = np.repeat(grey[..., None], 3, axis=2)
     seen = np.isfinite(heat)

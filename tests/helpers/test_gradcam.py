@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from npc_helpers.imaging.roi import Rectangle, zero_pad
-from npc_helpers.network import gradcam
+from npc_helpers.network import gradcam, gradcam_bench, gradcam_scores, sanity
+from npc_helpers.network.map_geometry import Geometry
 from npc_helpers.study.settings import PAPER, TUTORIAL
 
 SMALL = replace(TUTORIAL, width=0.04, blocks=(1, 1, 1), weights="none")
@@ -95,65 +96,38 @@ def test_refusals_say_what_to_do(maps_and_head):
         gradcam.class_map(activations, weights, target="softmax")
     with pytest.raises(ValueError, match="do not fit"):
         gradcam.class_map(activations, weights[:-1])
-    with pytest.raises(ValueError, match="needs patient_id"):
-        gradcam.scaled(activations[..., 0], scale="patient")
-    with pytest.raises(ValueError, match="image, patient, cohort"):
-        gradcam.scaled(activations[..., 0], scale="hospital")
-
-
-# --- scale ------------------------------------------------------------------------------------
-
-
-def test_scale_decides_whose_maximum_becomes_one():
-    maps = np.array([[[1.0, -2.0]], [[4.0, 0.0]], [[8.0, 2.0]]])
-    patients = ["A", "A", "B"]
-    top = {
-        scale: gradcam.scaled(maps, scale=scale, patient_id=patients)[0].max(axis=(1, 2)).tolist()
-        for scale in gradcam.SCALES
-    }
-    assert top == {"image": [1, 1, 1], "patient": [0.25, 1, 1], "cohort": [0.125, 0.5, 1]}
-
-
-def test_map_without_positive_evidence_is_flagged_and_never_nan():
-    maps = -np.ones((2, 3, 3))
-    maps[1, 0, 0] = 5
-    shares, limit, evidence = gradcam.scaled(maps)
-    assert evidence.tolist() == [False, True] and limit.tolist() == [0, 5]
-    assert np.isfinite(shares).all() and not shares[0].any()
 
 
 # --- alignment --------------------------------------------------------------------------------
 
 
-def centre_of_first_cell(model):
-    """Follow kernel sizes and strides of every layer from the input to the last convolution."""
-    place = {}
-    for layer in model.layers:
-        before = {place[t._keras_history.operation.name] for t in inputs_of(layer)} or {(0, 1)}
-        assert len(before) == 1, f"branches into {layer.name} look at different places"
-        first, step = before.pop()
-        config = layer.get_config()
-        kernel = config.get("kernel_size", config.get("pool_size", 1))
-        kernel = kernel if isinstance(kernel, int) else kernel[0]
-        stride = np.ravel(config.get("strides", 1))[0]
-        valid = config.get("padding") == "valid"
-        assert valid or stride == 1, "a padded stride would depend on the size of the image"
-        place[layer.name] = (first + step * (kernel // 2 if valid else 0), step * int(stride))
-        if layer.name == gradcam.LAST_CONVOLUTION:
-            return place[layer.name]
-    raise AssertionError("no last convolution")
+PLACES = Geometry(first_centre=37, stride=32, canvas=512, shrink=2)
 
 
-def inputs_of(layer):
-    if "Input" in type(layer).__name__:
-        return []
-    return layer.input if isinstance(layer.input, list) else [layer.input]
+def test_geometry_follows_from_the_layers_of_the_built_model(model):
+    """37 and 32 by hand: stem 3/2, 3, same, pool 3/2, 1, 3, pool 3/2, then 3/2 twice."""
+    place = Geometry.of(model, canvas=512)
+    assert place == PLACES
+    assert place.cell_centres(14).tolist()[::13] == [37, 453]
+    block17 = Geometry.of(model, layer="block17_1_ac", canvas=512)
+    assert (block17.first_centre, block17.stride) == (21, 16)
 
 
-def test_cell_centres_follow_from_the_layers_of_the_built_model(model):
-    first, step = centre_of_first_cell(model)
-    assert gradcam.cell_centres(3).tolist() == [first, first + step, first + 2 * step]
-    assert gradcam.cell_centres(14).tolist()[::13] == [37, 453]
+def test_geometry_that_is_not_one_is_refused():
+    import keras
+    from keras import layers
+
+    pixels = keras.Input((64, 64, 1))
+    wide = layers.Conv2D(2, 3, padding="valid", strides=2)(layers.ZeroPadding2D(1)(pixels))
+    narrow = layers.Conv2D(2, 3, padding="valid", strides=2)(pixels)
+    both = keras.Model(pixels, layers.Add(name="both")([wide[:, :31, :31], narrow]))
+    with pytest.raises(ValueError, match="both look at different places"):
+        Geometry.of(both, layer="both", canvas=64)
+    padded = keras.Model(pixels, layers.Conv2D(2, 3, padding="same", strides=2, name="c")(pixels))
+    with pytest.raises(ValueError, match="c pads and strides"):
+        Geometry.of(padded, layer="c", canvas=64)
+    with pytest.raises(ValueError, match="no layer 'd'"):
+        Geometry.of(keras.Model(pixels, narrow), layer="d", canvas=64)
 
 
 def test_a_small_spot_moves_the_map_at_its_own_place():
@@ -174,15 +148,16 @@ def test_a_small_spot_moves_the_map_at_its_own_place():
         return both / mass.sum(axis=(1, 2))[:, None]
 
     n = mass.shape[1]
-    np.testing.assert_allclose(centroids(gradcam.cell_centres(n)), spots, atol=12)
+    np.testing.assert_allclose(centroids(PLACES.cell_centres(n)), spots, atol=12)
     resized = (np.arange(n) + 0.5) * 512 / n - 0.5
     assert np.abs(centroids(resized) - spots).max() > 30
 
 
-def test_alignment_keeps_cells_at_their_centres_and_planes_flat():
-    centres = gradcam.cell_centres(6)
+def test_cells_keep_their_values_at_their_centres_and_planes_stay_flat():
+    place = replace(PLACES, canvas=256, shrink=1)
+    centres = place.cell_centres(6).astype(int)
     plane = np.add.outer(2.0 * centres, centres)
-    aligned = gradcam.align(np.stack([plane, np.ones((6, 6))]), 256)
+    aligned = place.to_canvas(np.stack([plane, np.ones((6, 6))]))
     assert aligned.shape == (2, 256, 256)
     np.testing.assert_allclose(aligned[0][np.ix_(centres, centres)], plane)
     np.testing.assert_allclose(aligned[0, 100, 60], 2 * 100 + 60)
@@ -194,9 +169,10 @@ def test_map_lands_on_the_original_pixels(setting):
     """A ramp over the padded canvas, cropped back, is the ramp over the image's own pixels."""
     box = Rectangle(61, 140, 461, 341)  # odd height: padding differs above and below
     n = (setting.input_size - 75) // 32 + 1
-    centres = gradcam.cell_centres(n)
+    place = replace(PLACES, shrink=setting.shrink)
+    centres = place.cell_centres(n)
     grid = np.repeat(((centres + 0.5) * setting.shrink - 0.5)[:, None], n, axis=1)
-    found = gradcam.to_image(grid, box, (512, 512), setting=setting)
+    found = place.to_image(grid, box, (512, 512))
     assert np.isnan(found[:140]).all() and np.isnan(found[:, :61]).all()
     canvas_row = np.repeat(np.arange(512.0)[:, None], 512, axis=1)
     where = zero_pad(np.ones((box.height, box.width))) > 0
@@ -206,9 +182,9 @@ def test_map_lands_on_the_original_pixels(setting):
 
 def test_padding_share_of_an_even_map_is_the_padding():
     row = Rectangle(56, 156, 456, 356)  # 400 x 200
-    share = gradcam.padding_share(np.ones((6, 6)), row, setting=TUTORIAL)
+    share = PLACES.padding_share(np.ones((6, 6)), row)
     assert share == pytest.approx(1 - 400 * 200 / 512**2, abs=1e-5)
-    assert gradcam.padding_share(-np.ones((6, 6)), row, setting=TUTORIAL) == 0
+    assert PLACES.padding_share(-np.ones((6, 6)), row) == 0
 
 
 # --- scores -----------------------------------------------------------------------------------
@@ -225,15 +201,15 @@ def planted():
 
 def test_perfect_map_and_flat_map_score_as_they_should(planted):
     mask, unseen, nearness = planted
-    perfect = gradcam.scores(np.where(unseen, np.nan, mask * 1.0), mask)
+    perfect = gradcam_scores.scores(np.where(unseen, np.nan, mask * 1.0), mask)
     share = mask.sum() / (400 * 200)
     assert perfect["energy_share"] == perfect["auprc"] == perfect["iou"] == 1
     assert perfect["pointing"] == 1 and perfect["energy_ratio"] == pytest.approx(1 / share)
     assert perfect["iou_top_share"] == perfect["mask_share"] == pytest.approx(share)
-    flat = gradcam.scores(np.where(unseen, np.nan, 1.0), mask)
+    flat = gradcam_scores.scores(np.where(unseen, np.nan, 1.0), mask)
     assert flat["energy_ratio"] == pytest.approx(1)
     assert flat["auprc"] == flat["iou"] == pytest.approx(share)
-    ranked = gradcam.scores(np.where(unseen, np.nan, nearness + 1000), mask)
+    ranked = gradcam_scores.scores(np.where(unseen, np.nan, nearness + 1000), mask)
     assert ranked["auprc"] == ranked["iou"] == 1 and 1 < ranked["energy_ratio"] < 2
 
 
@@ -242,7 +218,7 @@ def test_pointing_game_forgives_fifteen_pixels(planted, miss, hit):
     mask, unseen, _ = planted
     rows, columns = np.mgrid[:512, :512]
     point = -np.hypot(rows - 240, columns - 300 - miss) + 1000.0
-    assert gradcam.scores(np.where(unseen, np.nan, point), mask)["pointing"] == hit
+    assert gradcam_scores.scores(np.where(unseen, np.nan, point), mask)["pointing"] == hit
 
 
 def test_average_precision_agrees_with_scikit_learn(planted):
@@ -251,7 +227,7 @@ def test_average_precision_agrees_with_scikit_learn(planted):
     mask, unseen, _ = planted
     rng = np.random.default_rng(1)
     rough = np.round(rng.normal(size=mask.shape) + mask, 1)  # many ties
-    found = gradcam.scores(np.where(unseen, np.nan, rough), mask)
+    found = gradcam_scores.scores(np.where(unseen, np.nan, rough), mask)
     expected = average_precision_score(mask[~unseen], rough[~unseen])
     assert found["auprc"] == pytest.approx(expected, rel=1e-9)
     brute = max(
@@ -263,7 +239,7 @@ def test_average_precision_agrees_with_scikit_learn(planted):
 
 def test_map_without_positive_evidence_scores_nothing_and_says_so(planted):
     mask, unseen, nearness = planted
-    found = gradcam.scores(np.where(unseen, np.nan, nearness - 1), mask)
+    found = gradcam_scores.scores(np.where(unseen, np.nan, nearness - 1), mask)
     assert found["positive_evidence"] is False
     assert found["energy_ratio"] == found["pointing"] == 0
     assert np.isfinite(list(found.values())).all()
@@ -272,35 +248,86 @@ def test_map_without_positive_evidence_scores_nothing_and_says_so(planted):
 def test_structure_outside_the_region_is_refused(planted):
     mask, _, _ = planted
     with pytest.raises(ValueError, match="no pixel of the structure"):
-        gradcam.scores(np.where(mask, np.nan, 1.0), mask)
+        gradcam_scores.scores(np.where(mask, np.nan, 1.0), mask)
     with pytest.raises(ValueError, match="different shapes"):
-        gradcam.scores(np.ones((4, 4)), mask)
+        gradcam_scores.scores(np.ones((4, 4)), mask)
 
 
-def test_score_table_and_summary_per_patient(model, images, monkeypatch):
-    from npc_helpers.imaging import dicom
-
-    index = pd.DataFrame(
+@pytest.fixture
+def index():
+    return pd.DataFrame(
         {
             "patient_id": ["A", "A", "B"], "timepoint": "post", "sequence": "t2w",
             "slice_index": [0, 1, 0], "x0": 56, "y0": 156, "x1": 456, "y1": 356,
         }
     )  # fmt: skip
+
+
+def test_score_table_knows_where_there_is_truth(index, monkeypatch):
+    from npc_helpers.imaging import dicom
+
     truth = np.zeros((2, 2, 512, 512), dtype=bool)
     truth[0, 0, 200:260, 200:260] = True  # tumour in slice 0 only
     monkeypatch.setattr(dicom, "read_mask", lambda study, who, when: truth if who == "A" else None)
-    activations = {"post": gradcam.activations(model, images)}
-    table = gradcam.score_table(None, {"post": index}, activations, {"post": model}, setting=SMALL)
-    assert table.energy_ratio.notna().tolist() == [True, False, False]
-    assert table.padding_share.between(0, 1).all()
-    summary = gradcam.patient_summary(table).set_index("score")
-    assert summary.loc["padding_share", "n_patients"] == 2
-    assert summary.loc["padding_share", "n_images"] == 3
-    per_patient = table.groupby("patient_id").padding_share.mean()
-    assert summary.loc["padding_share", "mean"] == pytest.approx(per_patient.mean())
-    assert summary.loc["energy_ratio", "n_patients"] == 1
+    maps = [("even", np.ones((3, 6, 6))), ("none", -np.ones((3, 6, 6)))]
+    table = gradcam_bench.score_table(None, index, maps, PLACES)
+    even = table[table["map"] == "even"]
+    assert even.energy_ratio.notna().tolist() == [True, False, False]
+    assert even.energy_ratio.iloc[0] == pytest.approx(1)
+    assert even.padding_share.to_numpy() == pytest.approx(1 - 400 * 200 / 512**2, abs=1e-5)
+    assert table[table["map"] == "none"].energy_ratio.iloc[0] == 0
     with pytest.raises(ValueError, match="tumour, nodes, disease"):
-        gradcam.score_table(None, {}, {}, {}, setting=SMALL, structure="bone")
+        gradcam_bench.score_table(None, index, maps, PLACES, structure="bone")
+
+
+def image_scores(values):
+    """One row per value: (map, patient, slice, energy ratio)."""
+    names = ["map", "patient_id", "slice_index", "energy_ratio"]
+    return pd.DataFrame(values, columns=names).assign(timepoint="post", sequence="t2w")
+
+
+def test_patients_count_alike_however_many_slices_they_have():
+    one_slice, four = [("m", "A", 0, 8.0)], [("m", "B", i, 2.0) for i in range(4)]
+    summary = gradcam_scores.patient_summary(
+        image_scores(one_slice + four), columns=["energy_ratio"]
+    ).iloc[0]
+    assert summary["mean"] == 5 and (summary.n_patients, summary.n_images) == (2, 5)
+    assert (summary.low, summary.high) == (2, 8)
+
+
+def test_differences_are_within_patients():
+    """Patients differ tenfold, the maps by exactly one in each of them."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for k in range(20):
+        level = 10 * rng.random()
+        rows += [("a", f"P{k}", i, level + 1 + i) for i in range(2)]
+        rows += [("b", f"P{k}", i, level + i) for i in range(2)]
+    found = gradcam_scores.patient_differences(image_scores(rows), "a", columns=["energy_ratio"])
+    assert found["map"].tolist() == ["b"] and found.n_patients.tolist() == [20]
+    np.testing.assert_allclose(found[["difference", "low", "high"]], 1)
+
+
+def test_what_a_map_is_compared_with(index):
+    rng = np.random.default_rng(2)
+    activations, weights = rng.random((3, 6, 6, 8), dtype=np.float32), rng.normal(size=(8, 2))
+    maps = gradcam_bench.explanations(activations, weights, index, PLACES, seed=1)
+    names = [name for name, _ in maps]
+    assert names == [
+        "Grad-CAM", "bump", "other patients", "no head", "low risk", *["random head"] * 5,
+    ]  # fmt: skip
+    by_name = dict(maps)
+    margin = gradcam.class_map(activations, weights)
+    np.testing.assert_array_equal(by_name["Grad-CAM"], margin)
+    np.testing.assert_array_equal(by_name["low risk"], -margin)
+    np.testing.assert_allclose(by_name["other patients"][2], margin[:2].mean(axis=0))
+    np.testing.assert_allclose(by_name["other patients"][0], margin[2])
+    canvas = PLACES.to_canvas(by_name["bump"][0])
+    middle = np.unravel_index(canvas.argmax(), canvas.shape)
+    assert max(abs(m - 255.5) for m in middle) <= 32  # within half a cell of the middle
+    assert by_name["bump"][0].sum(axis=0).argmax() in (2, 3)
+    first = gradcam_bench.explanations(activations, weights, index, PLACES, seed=1)[-1][1]
+    np.testing.assert_array_equal(maps[-1][1], first)
 
 
 # --- sanity -----------------------------------------------------------------------------------
@@ -309,18 +336,18 @@ def test_score_table_and_summary_per_patient(model, images, monkeypatch):
 def test_similarity_of_equal_opposite_and_constant_maps():
     maps = np.random.default_rng(0).normal(size=(4, 6, 6))
     maps -= maps.mean(axis=(1, 2), keepdims=True)
-    ssim, rank = gradcam.similarity(maps, 3 * maps)
+    ssim, rank = gradcam_scores.similarity(maps, 3 * maps)
     np.testing.assert_allclose([ssim, rank], 1)
-    ssim, rank = gradcam.similarity(maps, -maps)
+    ssim, rank = gradcam_scores.similarity(maps, -maps)
     assert (ssim < -0.9).all()
     np.testing.assert_allclose(rank, -1)
-    ssim, rank = gradcam.similarity(maps, np.zeros_like(maps))
+    ssim, rank = gradcam_scores.similarity(maps, np.zeros_like(maps))
     assert np.isfinite(ssim).all() and not rank.any()
 
 
 def test_cascade_goes_from_the_head_to_the_stem_and_leaves_the_model_alone(model, images):
     before = [w.copy() for w in model.get_weights()]
-    table = gradcam.sanity_check(model, images, seed=1)
+    table = sanity.sanity_check(model, images, seed=1)
     assert table.randomised.tolist() == [
         "none", "head", "conv_7b", "block8", "mixed_7a", "block17", "mixed_6a", "block35", "stem",
     ]  # fmt: skip
@@ -329,13 +356,13 @@ def test_cascade_goes_from_the_head_to_the_stem_and_leaves_the_model_alone(model
     assert table.ssim_unrelated.nunique() == 1
     for now, then in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(now, then)
-    pd.testing.assert_frame_equal(table, gradcam.sanity_check(model, images, seed=1))
+    pd.testing.assert_frame_equal(table, sanity.sanity_check(model, images, seed=1))
     with pytest.raises(ValueError, match="two images"):
-        gradcam.sanity_check(model, images[:1], seed=1)
+        sanity.sanity_check(model, images[:1], seed=1)
 
 
 def test_every_layer_with_weights_belongs_to_exactly_one_stage(model):
-    stages = gradcam._stages(model)
+    stages = sanity._stages(model)
     names = [layer.name for _, layers in stages for layer in layers]
     assert sorted(names) == sorted(layer.name for layer in model.layers if layer.get_weights())
     for stage, layers in stages:

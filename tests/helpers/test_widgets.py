@@ -13,14 +13,16 @@ from small_study import make_study
 from npc_helpers.cohort import CRITERIA, flow, screen
 from npc_helpers.imaging.mr_series import MRSeries
 from npc_helpers.imaging.roi import COLUMNS, Rectangle, stretch
+from npc_helpers.network.map_geometry import Geometry
 from npc_helpers.study import mark
-from npc_helpers.study.settings import TUTORIAL
 from npc_helpers.widgets import GradCamExplorer, IntegerBoxes, RoiEditor, ScreeningExplorer
 from npc_helpers.widgets.base import STATIC, browser_module, edge_letters
 from npc_helpers.widgets.gradcam_explorer import Examination
 from npc_helpers.widgets.roi_session import RoiSession
 
 AXIAL = np.array([1.0, 0, 0, 0, 1, 0])
+
+PLACES = Geometry(first_centre=37, stride=32, canvas=512, shrink=2)
 
 
 def series(seed, *, dtype=np.uint16, shape=(4, 200, 240)):
@@ -201,7 +203,7 @@ def explorer(asked):
         return {t: rng.normal(size=(2, 6, 6)) for t in ("margin", "logit", "softmax")}
 
     limits = {when: dict.fromkeys(("margin", "logit", "softmax"), 2.0) for when in ("pre", "post")}
-    return GradCamExplorer(["A", "B"], examine, compute, setting=TUTORIAL, limits=limits)
+    return GradCamExplorer(["A", "B"], examine, compute, geometry=PLACES, limits=limits)
 
 
 def test_explorer_asks_the_kernel_for_what_is_shown_only(explorer, asked):
@@ -250,7 +252,7 @@ def test_explorer_from_maps_serves_both_models_on_both_time_points(monkeypatch):
     monkeypatch.setattr(dicom, "read_mask", lambda *where: None)
     mark.remember("made up", "all")
     explorer = GradCamExplorer.from_maps(
-        None, stacks, index, activations, {"pre": "pre", "post": "post"}, setting=TUTORIAL
+        None, stacks, index, activations, {"pre": "pre", "post": "post"}, geometry=PLACES
     )
     assert explorer.mark == "study made up, synthetic patients"
     sent = np.frombuffer(explorer.maps["post post"]["values"]["margin"], "<f4").reshape(4, 6, 6)

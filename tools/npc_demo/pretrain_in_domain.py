@@ -7,8 +7,14 @@ answer what anybody could read off an image and its tumour outline: sequence, le
 extent of tumour and nodes, their texture and necrosis, and how much of them treatment has left.
 
 No survival, no risk group and no hidden variable of the generator enters: `render` returns images
-and masks, and all targets are measured on these. The generator's latents are used once, after
-training, to report how well held-out patients' features tell them (``probe`` in the note).
+and masks, and all targets are measured on these. Texture, necrosis and the share of tumour left
+are nevertheless what the generator draws its hidden variables with, and these drive the hazard:
+a network pretrained so is *informed*, and has a start that no hospital could give it.
+``--targets generic`` leaves out all that measures prognosis: sequence, time point and level of an
+image remain, and the extent of disease before treatment (after it, extent is what is left).
+
+The generator's latents are used once, after training, to report how well held-out patients'
+features tell them (``probe`` in the note).
 """
 
 from __future__ import annotations
@@ -60,6 +66,7 @@ TARGETS = {
     "node_left": 1.0,
 }
 NAMES = list(TARGETS)
+GENERIC = ("tumour_extent", "node_extent")  # the targets of a generic pretext, before treatment
 CLASS_WEIGHT = 0.2  # of sequence, time point and level together with their cross-entropies
 SPARSITY = 1e-2  # penalty on squared pooled features: what no task needs shall not vary
 
@@ -172,6 +179,15 @@ def draw_all(patients: int) -> dict[str, np.ndarray]:
     return data
 
 
+def without_prognosis(data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the data of a generic pretext: no target counts that measures prognosis."""
+    counts = np.zeros_like(data["counts"])
+    before = data["classes"][:, 1] == 0
+    for k in map(NAMES.index, GENERIC):
+        counts[before, k] = data["counts"][before, k]
+    return {**data, "counts": counts}
+
+
 def batch_of(data, chosen, canvas, rng=None) -> tuple[np.ndarray, np.ndarray]:
     """Crop and pad the chosen images as `roi.network_inputs` does; with `rng`, vary them.
 
@@ -240,7 +256,7 @@ def build(canvas: tuple[int, int]):
     return keras.Model(pixels, answers, name="pretraining"), loss
 
 
-def train(data, *, epochs: int, log_path: Path):
+def train(data, *, epochs: int, full_epochs: int = FULL_EPOCHS, log_path: Path):
     """Train on the tight canvas, then on the whole one; return the network for the latter."""
     import keras
 
@@ -255,7 +271,7 @@ def train(data, *, epochs: int, log_path: Path):
     optimizer = keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY, clipnorm=5.0)
     network, rows, canvas = None, [], None
     for epoch in range(1, epochs + 1):
-        wanted = TIGHT if epoch <= epochs - min(FULL_EPOCHS, epochs - 1) else (SIZE, SIZE)
+        wanted = TIGHT if epoch <= epochs - min(full_epochs, epochs - 1) else (SIZE, SIZE)
         if wanted != canvas:
             network, canvas = _next_network(network, wanted, optimizer), wanted
         rng = np.random.default_rng([SEED, epoch])
@@ -311,7 +327,8 @@ def held_out_r2(network, data, numbers, canvas) -> dict[str, float]:
     for i, name in enumerate(NAMES):
         shown = truth[:, k + i] > 0
         error = (answers[shown, i] - truth[shown, i]) ** 2
-        result[name] = round(float(1 - error.mean() / truth[shown, i].var()), 3)
+        if shown.any():
+            result[name] = round(float(1 - error.mean() / truth[shown, i].var()), 3)
     result["level"] = round(float((answers[:, k + 2 :].argmax(1) == truth[:, -1]).mean()), 3)
     return result
 
@@ -352,20 +369,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--patients", type=int, default=PATIENTS)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--full-epochs", type=int, default=FULL_EPOCHS, help="on whole images")
+    parser.add_argument("--targets", choices=("informed", "generic"), default="informed")
     parser.add_argument("--out", type=Path, default=None, help="folder (that of the package)")
     options = parser.parse_args()
     data = draw_all(options.patients)
+
+    from npc_helpers.network.weight_sources import IN_DOMAIN_FILE
+
+    if options.out is None and options.targets == "generic":
+        parser.error("--targets generic needs --out FOLDER: the package ships the informed weights")
+    pretrain(
+        data,
+        options.targets,
+        (options.out or IN_DOMAIN_FILE.parent) / IN_DOMAIN_FILE.name,
+        epochs=options.epochs,
+        full_epochs=options.full_epochs,
+    )
+
+
+def pretrain(data, targets: str, path: Path, *, epochs: int, full_epochs: int) -> None:
+    """Train on ``informed`` or ``generic`` targets; write weights, their note, and the log."""
     import keras
 
     from npc_helpers.network.models import prognosis_model
-    from npc_helpers.network.weight_sources import IN_DOMAIN_FILE, save_in_domain
+    from npc_helpers.network.weight_sources import save_in_domain
 
-    out = options.out or IN_DOMAIN_FILE.parent
-    out.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(SEED)
-    network = train(
-        data, epochs=options.epochs, log_path=Path(__file__).with_name("pretrain_log.csv")
-    )
+    if targets == "generic":
+        data = without_prognosis(data)
+    log_path = path.with_name(f"{path.stem}_log.csv")
+    network = train(data, epochs=epochs, full_epochs=full_epochs, log_path=log_path)
     backbone = prognosis_model(dataclasses.replace(TUTORIAL, weights="none"), seed=SEED)
     for layer in backbone.layers:
         if layer.name not in ("pool", "dropout", "risk"):
@@ -374,16 +409,16 @@ def main() -> None:
     print(found)
     save_in_domain(
         backbone,
-        out / "in_domain.npz",
+        path,
         width=TUTORIAL.width,
         blocks=TUTORIAL.blocks,
         seed=SEED,
-        patients=options.patients,
+        patients=len(data["latents"]),
         generator=VERSION,
-        epochs=options.epochs,
+        epochs=epochs,
         keras=keras.__version__,
         backend=keras.backend.backend(),
-        targets=NAMES,
+        targets=list(NAMES if targets == "informed" else GENERIC),
         made_by=Path(__file__).name,
         probe=found,
     )

@@ -1,0 +1,159 @@
+"""Maps against a known truth, beside explanations that know nothing.
+
+A map over a rectangle centred on disease scores well by lying in the middle. What it is worth
+shows beside maps that cannot know better: a bump in the middle, the mean map of other patients,
+the activations without any head, the map of the opposite class, that of a random head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from npc_helpers.imaging.roi import rectangle_of
+from npc_helpers.network.gradcam import Geometry, class_map
+from npc_helpers.network.gradcam_scores import MASK_SCORES, POINTING_TOLERANCE_PX, scores
+from npc_helpers.network.models import CLASSES
+
+STRUCTURES = {"tumour": [0], "nodes": [1], "disease": [0, 1]}  # segments of `dicom.read_mask`
+STEP = 4  # every fourth pixel is scored: cells lie 64 pixels apart, and tumours are far larger
+RANDOM_HEADS = 5
+KEY = ["patient_id", "timepoint", "sequence", "slice_index"]
+GRADCAM = "Grad-CAM"
+
+
+def explanations(
+    activations: np.ndarray,
+    weights: np.ndarray,
+    index: pd.DataFrame,
+    geometry: Geometry,
+    *,
+    seed: int,
+) -> list[tuple[str, np.ndarray]]:
+    """Return the map of each image, and those of explanations that know less.
+
+    Parameters
+    ----------
+    activations : array (n, h, w, C)
+        Of the last convolution.
+    weights : array (C, 2)
+        Of the dense layer, see `gradcam.head`.
+    index : DataFrame
+        Of `roi.network_inputs`, in the order of the activations.
+    geometry : Geometry
+    seed : int
+        Of the random heads.
+
+    Returns
+    -------
+    list of (name, maps), maps of shape (n, h, w)
+        ``Grad-CAM`` (the margin map); ``bump``: a bell a quarter as wide and high as the
+        rectangle, in its middle; ``other patients``: the mean Grad-CAM map of all images of
+        others; ``no head``: the mean over the channels; ``low risk``: the opposite class;
+        ``random head``: five of them, under one name.
+    """
+    rng = np.random.default_rng(seed)
+    margin = class_map(activations, weights)
+    heads = rng.normal(size=(RANDOM_HEADS, activations.shape[-1], len(CLASSES)))
+    return [
+        (GRADCAM, margin),
+        ("bump", _bumps(index, geometry, margin.shape[1:])),
+        ("other patients", _mean_of_others(margin, index)),
+        ("no head", activations.mean(axis=-1)),
+        ("low risk", -margin),
+        *(("random head", class_map(activations, head.astype(np.float32))) for head in heads),
+    ]
+
+
+def _bumps(index: pd.DataFrame, geometry: Geometry, cells: tuple[int, int]) -> np.ndarray:
+    """A bell in the middle of every rectangle, on the cells; rectangles lie mid-canvas."""
+    rows, columns = (
+        (geometry.cell_centres(n) + 0.5) * geometry.shrink - geometry.canvas / 2 for n in cells
+    )
+    boxes = [rectangle_of(row) for row in index.itertuples()]
+    return np.stack(
+        [
+            np.outer(
+                np.exp(-0.5 * (rows / (box.height / 4)) ** 2),
+                np.exp(-0.5 * (columns / (box.width / 4)) ** 2),
+            )
+            for box in boxes
+        ]
+    )
+
+
+def _mean_of_others(maps: np.ndarray, index: pd.DataFrame) -> np.ndarray:
+    """For each image the mean map of the images of all other patients."""
+    patient = index["patient_id"].to_numpy()
+    means = {
+        name: maps[patient != name].mean(axis=0) if (patient != name).any() else maps[0] * 0
+        for name in dict.fromkeys(patient)
+    }
+    return np.stack([means[name] for name in patient])
+
+
+def score_table(
+    study,
+    index: pd.DataFrame,
+    maps: Iterable[tuple[str, np.ndarray]],
+    geometry: Geometry,
+    *,
+    structure: str = "tumour",
+) -> pd.DataFrame:
+    """Score maps of the images of one time point against a study's known truth.
+
+    Parameters
+    ----------
+    study : Study
+    index : DataFrame
+        Of `roi.network_inputs`.
+    maps : iterable of (name, array (n, h, w))
+        See `explanations`; a name may come more than once.
+    geometry : Geometry
+    structure : {"tumour", "nodes", "disease"}
+        ``disease`` is both.
+
+    Returns
+    -------
+    DataFrame
+        One row per map and image: map, patient_id, timepoint, sequence, slice_index,
+        padding_share, and what `scores` returns; the latter is blank where the study has no
+        truth or the structure does not reach into the slice.
+
+    Raises
+    ------
+    ValueError
+        For an unknown structure.
+    """
+    from npc_helpers.imaging.dicom import read_mask
+
+    if structure not in STRUCTURES:
+        raise ValueError(f"structure is {structure!r}; choose one of {', '.join(STRUCTURES)}.")
+    maps, rows = list(maps), []
+    for (patient, timepoint), images in index.groupby(["patient_id", "timepoint"], sort=False):
+        truth = read_mask(study, patient, timepoint)
+        truth = None if truth is None else truth[STRUCTURES[structure]].any(axis=0)
+        positions = index.index.get_indexer(images.index)
+        for position, row in zip(positions, images.itertuples(), strict=True):
+            mask = None if truth is None else truth[row.slice_index]
+            for name, values in maps:
+                rows.append(
+                    (name, patient, timepoint, row.sequence, row.slice_index,
+                     *_row_scores(values[position], row, mask, geometry))
+                )  # fmt: skip
+    return pd.DataFrame(rows, columns=["map", *KEY, "padding_share", *MASK_SCORES])
+
+
+def _row_scores(map_: np.ndarray, row, mask: np.ndarray | None, geometry: Geometry) -> tuple:
+    """Return the padding share and the mask scores of one image (NaN without a truth)."""
+    share = geometry.padding_share(map_, row)
+    if mask is None or not mask[rectangle_of(row).slices][::STEP, ::STEP].any():
+        return (share, *[np.nan] * len(MASK_SCORES))
+    box = rectangle_of(row).slices
+    seen = geometry.to_image(map_, row, mask.shape)[box]
+    values = scores(
+        seen[::STEP, ::STEP], mask[box][::STEP, ::STEP], tolerance_px=POINTING_TOLERANCE_PX / STEP
+    )
+    return (share, *(values[name] for name in MASK_SCORES))
