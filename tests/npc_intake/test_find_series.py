@@ -283,6 +283,53 @@ def test_without_the_end_several_later_examinations_are_not_guessed_at(tmp_path)
     assert timepoints(tmp_path)["reason"].str.contains("start of treatment is not known").all()
 
 
+def examinations(folder, *days, **tags):
+    """Write one series for each day; return the list by day."""
+    for series, day in enumerate(days, start=1):
+        one(folder / day, series=series, day=day, **tags)
+    return timepoints(folder, treatment_start=START, treatment_end=END)
+
+
+PLAIN_T1 = {"SeriesDescription": "Ax T1", "RepetitionTime": 600, "EchoTime": 10}
+
+
+def test_every_dated_series_has_its_time_point_so_one_word_decides(tmp_path):
+    one(tmp_path / "a", series=1, day="20200105", **PLAIN_T1)
+    one(tmp_path / "b", series=2, day="20200401", **PLAIN_T1)
+    one(tmp_path / "c", series=3, day="20200201", **PLAIN_T1)
+    one(tmp_path / "d", series=4, day="20200401", SeriesDescription="Ax T2 FLAIR")
+    found = find_series(tmp_path, treatment_start=START, treatment_end=END, progress=False)
+    table = found.table.set_index("path")
+    assert table["timepoint"].to_dict() == {"a": "pre", "b": "post", "c": "", "d": "post"}
+    assert table["status"].to_dict() == {
+        "a": "decide", "b": "decide", "c": "ignored", "d": "ignored"
+    }  # fmt: skip
+    found.table.loc[found.table["path"].isin(["a", "b"]), "decided"] = "t1c"
+    rows = found.copy_into(tmp_path / "study", progress=False)
+    assert rows[["timepoint", "sequence"]].values.tolist() == [["post", "t1c"], ["pre", "t1c"]]
+
+
+def test_an_open_question_elsewhere_is_asked_only_where_it_matters(tmp_path):
+    days = ("20191201", "20200105", "20200401", "20200701")
+    places = examinations(tmp_path / "all", *days, **PLAIN_T1)
+    assert places["status"].to_dict() == {
+        "2019-12-01": "ignored", "2020-01-05": "decide",
+        "2020-04-01": "decide", "2020-07-01": "ignored",
+    }  # fmt: skip
+    one(tmp_path / "one" / "a", series=1, day="20191201", **PLAIN_T1)  # no T1 on the last day
+    one(tmp_path / "one" / "b", series=2, day="20200105")
+    table = find_series(tmp_path / "one", treatment_start=START, progress=False).table
+    assert table.set_index("path")["status"].to_dict() == {"a": "decide", "b": "proposed"}
+
+
+def test_where_one_with_contrast_is_proposed_nobody_is_asked_about_the_plain_one(tmp_path):
+    one(tmp_path / "plain", series=1, **PLAIN_T1)
+    one(tmp_path / "enhanced", series=2, **PLAIN_T1 | {"SeriesDescription": "Ax T1 +C"})
+    table = find_series(tmp_path, treatment_start=START, progress=False).table.set_index("path")
+    assert table["status"].to_dict() == {"plain": "ignored", "enhanced": "proposed"}
+    assert "not needed" in table.loc["plain", "reason"]
+
+
 def test_rivals_are_refused_until_the_user_decides(tmp_path):
     one(tmp_path / "a", series=1)
     one(tmp_path / "b", series=2, SeriesDescription="Ax T2 repeated")

@@ -286,7 +286,7 @@ def _last_of(values: Image) -> int:
     if values.get("SOPClassUID", "").startswith("1.2.840.10008.5.1.4.1.1.4."):
         return _FRAMES
     maker = values.get("Manufacturer", "").upper()
-    ends = {"GE": 0x004310FF, "PHILIPS": 0x200110FF, "UIH": 0x006510FF}
+    ends = {"GE": 0x0043FFFF, "PHILIPS": 0x2001FFFF, "UIH": 0x0065FFFF, "UNITED": 0x0065FFFF}
     return next((last for name, last in ends.items() if maker.startswith(name)), 0)
 
 

@@ -67,7 +67,7 @@ _WORDS = {  # kind of series, what it is -> words
     ("other", "inversion recovery"): {"M_IR", "IR", "STIR", "FLUID_ATTENUATED", "FLAIR"},
     ("other", "inversion recovery for a map"): {"MP2RAGE", "UNI", "INV1", "INV2"},
     ("other", "tagging"): {"TAGGING"},
-    ("other", "elastography"): {"ELASTOGRAPHY", "WAVE"},
+    ("other", "elastography"): {"ELASTOGRAPHY"},
     ("other", "spectroscopy"): {"SPECTROSCOPY"},
     ("other", "a calibration"): {"CALIBRATION", "REFERENCE", "COIL_SENSITIVITY", "B1", "B1_MAP"},
 }

@@ -20,7 +20,7 @@ from npc_intake.image_types import MEANINGS, PARTS, part_of, words_of
 
 T2_TR_MS, T2_TE_MS = 2000, 60  # T2-weighted: both longer
 T1_TR_MS, T1_TE_MS = 1000, 25  # T1-weighted: both shorter
-GRADIENT_ECHO_TE_MS = 10  # a gradient echo of longer TE is T2*-weighted
+GRADIENT_ECHO_TE_MS = 8  # a gradient echo of longer TE is T2*-weighted
 AXIAL = 0.8  # |cosine| between slice normal and body axis: tilted by up to 37 degrees
 
 PART_NAMES = {  # the ending that makers give the series' name

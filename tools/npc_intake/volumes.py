@@ -136,7 +136,11 @@ def _volumes(folder: Path, members: list[File], findings: list[Finding]) -> list
     for number, (key, files) in enumerate(sorted(pieces.items()), start=1):
         files, conflict = _without_copies(folder, _sorted(files), findings)
         places = planes.places(files)
+        images = [image for file in files for image in file.images]
         repeats, crowded = _repeats(places)
+        mixed = _mixed(images)
+        if repeats > 1 and mixed:
+            repeats, crowded = 1, f"{repeats} images lie in each place: {mixed}"
         part = ""
         if len(pieces) > 1 and not _covers(places, everywhere):
             part = (
@@ -145,7 +149,6 @@ def _volumes(folder: Path, members: list[File], findings: list[Finding]) -> list
                 "again"
             )
         problems = (_identity(files, key[0]), conflict, part, crowded, _gap(places))
-        images = [image for file in files for image in file.images]
         result.append(
             Volume(
                 files=tuple(file.path for file in files),
@@ -161,6 +164,17 @@ def _volumes(folder: Path, members: list[File], findings: list[Finding]) -> list
             )
         )
     return result
+
+
+def _mixed(images: list[Image]) -> str:
+    """Say what single files hold several of: they cannot be divided here."""
+    parts = sorted({part_of(image) for image in images} - {""})
+    echoes = {_number(image.get("EchoTime", "")) for image in images}
+    if len(parts) > 1:
+        return f"its files hold several Dixon parts ({', '.join(parts)}). Export them apart"
+    if len(echoes) > 1:
+        return f"its files hold {len(echoes)} echoes. Export them apart"
+    return ""
 
 
 def _identity(files: list[File], patient: str) -> str:
