@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from npc_intake import contrast_words as words
@@ -33,6 +34,7 @@ class Contrast(NamedTuple):
 # --- words ----------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=4096)
 def contrast_in_words(text: str) -> Contrast:
     """Judge a description, the name of a protocol or of an agent.
 
@@ -256,7 +258,9 @@ def contrast_of(images: Sequence[Mapping[str, str]]) -> Contrast:
     -------
     Contrast
     """
-    tags = _together([_by_tags(image) for image in images])
+    elements = ("ContrastBolusAgent", "ContrastBolusAgentAdministered", "ContrastBolusVolume")
+    told = {tuple(image.get(element, "") for element in elements) for image in images}
+    tags = _together([_by_tags(*values) for values in sorted(told)])
     described = _by_text(images, "SeriesDescription", "the description says")
     protocol = _by_text(images, "ProtocolName", "the protocol is called")
     answers = {tags.answer, described.answer} - {""}
@@ -285,19 +289,18 @@ def _together(found: list[Contrast]) -> Contrast:
     return Contrast("unclear", (*evidence, "not the same on all images"))
 
 
-def _by_tags(image: Mapping[str, str]) -> Contrast:
-    """Judge agent and volume of one image, and what an enhanced object says of its frames."""
+@lru_cache(maxsize=1024)
+def _by_tags(agent: str, administered: str, amount: str) -> Contrast:
+    """Judge agent and volume of an image, and what an enhanced object says of its frames."""
     answers, evidence = set(), []
-    agent = image.get("ContrastBolusAgent", "")
     if agent and agent.casefold() not in _all(words.NO_ANSWER):
         answers.add(_by_agent(agent))
         evidence.append(f"contrast agent '{agent}'")
-    administered = image.get("ContrastBolusAgentAdministered", "").upper()
-    if administered in ("YES", "NO"):
+    if administered.upper() in ("YES", "NO"):
         answers.add(administered.lower())
         evidence.append(f"agent administered: {administered}")
     try:
-        volume = float(image.get("ContrastBolusVolume", ""))
+        volume = float(amount)
     except ValueError:
         volume = -1.0
     if volume > 0 or (volume == 0 and answers):

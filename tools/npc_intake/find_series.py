@@ -27,10 +27,10 @@ from npc_helpers.study.dicom_file import DicomError
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import MANIFEST
 from npc_intake.batches import FOLDER, batch_name, read_table
-from npc_intake.dicom_headers import read_images
+from npc_intake.dicom_headers import Image, read_images
 from npc_intake.series_kind import Kind, classify
 from npc_intake.timepoints import assign_timepoints
-from npc_intake.volumes import File, Volume, content, volumes_of, without_images
+from npc_intake.volumes import Volume, content, volumes_of, without_images
 
 SEQUENCES, TIMEPOINTS = ("t2w", "t1c"), ("pre", "post")
 CANDIDATES = (*SEQUENCES, "t1w", "unclear")  # all other kinds are certainly not wanted
@@ -295,7 +295,7 @@ def find_series(
 
 def _read(
     folder: Path, paths: list[Path], findings: list[Finding], ignored: Counter, progress: bool
-) -> list[File]:
+) -> list[tuple[Path, list[Image]]]:
     """Read every header; count what holds no image, note what is damaged."""
     files = []
     for path in progress_bar(paths, shown=progress, desc="reading headers", unit="file"):
@@ -309,7 +309,7 @@ def _read(
         if what:
             ignored[what] += 1
         else:
-            files.append(File(path, images))
+            files.append((path, images))
     return files
 
 
@@ -321,31 +321,35 @@ def list_dicom(folder: Path) -> tuple[list[Path], Counter]:
 
     What lies in hidden folders and behind linked ones is not looked at; the folders are counted.
     """
-    files, ignored = [], Counter()
-    for where, folders, names in os.walk(folder):
-        if not folders and not names:
-            ignored["empty folder"] += 1
-        for name in folders:
-            if name.startswith("."):
-                ignored["hidden folder"] += 1
-            elif Path(where, name).is_symlink():
-                ignored["linked folder"] += 1
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and not Path(where, name).is_symlink()
-        )
-        for name in sorted(names):
-            path = Path(where, name)
-            if name.startswith("."):
-                ignored["hidden file"] += 1
-            elif name.upper() == "DICOMDIR":
-                ignored["DICOMDIR"] += 1
-            elif is_link_outwards(path, folder):
-                ignored["link out of the folder"] += 1
-            else:
-                files.append(path)
+    files: list[Path] = []
+    ignored: Counter[str] = Counter()
+    _list(folder, folder, files, ignored)
     return files, ignored
+
+
+def _list(folder: Path, root: Path, files: list[Path], ignored: Counter[str]) -> None:
+    with os.scandir(folder) as entries:
+        entries = sorted(entries, key=lambda entry: entry.name)
+    if not entries:
+        ignored["empty folder"] += 1
+    folders = []
+    for entry in entries:
+        hidden, link = entry.name.startswith("."), entry.is_symlink()
+        if entry.is_dir():
+            if hidden or link:
+                ignored["hidden folder" if hidden else "linked folder"] += 1
+            else:
+                folders.append(folder / entry.name)
+        elif hidden:
+            ignored["hidden file"] += 1
+        elif entry.name.upper() == "DICOMDIR":
+            ignored["DICOMDIR"] += 1
+        elif link and is_link_outwards(folder / entry.name, root):
+            ignored["link out of the folder"] += 1
+        else:
+            files.append(folder / entry.name)
+    for inner in folders:
+        _list(inner, root, files, ignored)
 
 
 def _record(folder: Path, volume: Volume) -> dict[str, object]:
@@ -365,7 +369,7 @@ def _record(folder: Path, volume: Volume) -> dict[str, object]:
     elif volume.doubt:
         status, reason = "decide", f"{kind.reason}; {volume.doubt}"
     first = volume.images[0]
-    home = Path(os.path.commonpath([path.parent for path in volume.files]))
+    home = Path(os.path.commonpath({os.path.dirname(path) for path in volume.files}))  # noqa: PTH120
     return {
         "patient_id": volume.patient,
         "study_date": volume.day,

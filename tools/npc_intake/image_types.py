@@ -7,6 +7,7 @@ and Hitachi write. None of these words can name a person, so all may stay in a d
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 # Dixon images, by the word that names the part.
 PARTS = {
@@ -77,14 +78,22 @@ MEANINGS: dict[str, tuple[str, str]] = {
 """Word of ImageType or FrameType -> kind of series (`series_kind.Kind`), what it is."""
 
 
-def words_of(image: Mapping[str, str]) -> set[str]:
+def words_of(image: Mapping[str, str]) -> frozenset[str]:
     """Return the words that describe one image, of whatever element says so, in capitals."""
     elements = ("ImageType", "FrameType", "ComplexImageComponent", "AcquisitionContrast")
-    text = "\\".join(image.get(element, "") for element in elements)
-    return {word.strip().upper() for word in text.split("\\")} - {""}
+    return _words("\\".join([image[element] for element in elements if element in image]))
+
+
+@lru_cache(maxsize=1024)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(word.strip().upper() for word in text.split("\\")) - {""}
 
 
 def part_of(image: Mapping[str, str]) -> str:
     """Return the Dixon part that ImageType names, joined by + where it names several, or blank."""
-    words = words_of(image)
+    return _part(words_of(image))
+
+
+@lru_cache(maxsize=1024)
+def _part(words: frozenset[str]) -> str:
     return "+".join(part for part, marks in PARTS.items() if words & marks)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
-
-import numpy as np
 
 from npc_helpers.imaging.files import SECONDARY_CAPTURE
 from npc_intake.contrast import contrast_of
 from npc_intake.image_types import MEANINGS, PARTS, part_of, words_of
+from npc_intake.places import normal_of
 
 T2_TR_MS, T2_TE_MS = 2000, 60  # T2-weighted: both longer
 T1_TR_MS, T1_TE_MS = 1000, 25  # T1-weighted: both shorter
@@ -71,6 +71,15 @@ NAMES = {  # pattern in the description -> kind, what it is; in this order
     r"^other sequence$": ("other", "another sequence"),
 }
 
+JUDGED = (  # what an image says that matters here
+    *("Modality", "SOPClassUID", "ImageType", "FrameType", "ComplexImageComponent"),
+    *("AcquisitionContrast", "ImagesInMosaic", "SeriesDescription", "ProtocolName"),
+    *("DiffusionBValue", "ScanningSequence", "SequenceName", "PulseSequenceName"),
+    *("EchoPlanarPulseSequence", "InversionRecovery", "InversionTime", "RepetitionTime"),
+    *("EchoTime", "ContrastBolusAgent", "ContrastBolusVolume", "ContrastBolusAgentAdministered"),
+    "ImageOrientationPatient",
+)
+N_ALIKE = "number of images alike"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(E[+-]?\d+)?")
 
 
@@ -114,6 +123,7 @@ def classify(
     -------
     Kind
     """
+    images = _distinct(images)
     name = _name(images)
     for check in (_not_mr, _by_type, _by_name, _by_sequence):
         found = check(images, name)
@@ -125,19 +135,24 @@ def classify(
 
 def plane(orientation: str) -> str:
     """Name the plane of an ImageOrientationPatient: axial, coronal, sagittal, oblique, unknown."""
-    try:
-        cosines = np.array([float(part) for part in orientation.split("\\")])
-    except ValueError:
+    normal = normal_of(orientation)
+    if normal is None:
         return "unknown"
-    if cosines.shape != (6,) or not np.isfinite(cosines).all():
-        return "unknown"
-    normal = np.abs(np.cross(cosines[:3], cosines[3:]))
-    if normal.max() < AXIAL:
+    along = [abs(component) for component in normal]
+    if max(along) < AXIAL:
         return "oblique"
-    return ("sagittal", "coronal", "axial")[int(normal.argmax())]
+    return ("sagittal", "coronal", "axial")[along.index(max(along))]
 
 
 # --- what a series is not -------------------------------------------------------------------------
+
+
+def _distinct(images: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """Return one of the images that say the same of everything that is judged, and its number."""
+    alike: dict[tuple, list[Mapping[str, str]]] = {}
+    for image in images:
+        alike.setdefault(tuple([image.get(keyword) for keyword in JUDGED]), []).append(image)
+    return [{**same[0], N_ALIKE: str(len(same))} for same in alike.values()]
 
 
 def _name(images: Sequence[Mapping[str, str]]) -> str:
@@ -198,6 +213,11 @@ def _mosaic(images: Sequence[Mapping[str, str]], what: str) -> str:
 
 
 def _by_name(images: Sequence[Mapping[str, str]], name: str) -> Kind | None:
+    return _named(name)
+
+
+@lru_cache(maxsize=1024)
+def _named(name: str) -> Kind | None:
     for pattern, (kind, what) in NAMES.items():
         if re.search(pattern, name):
             return Kind(kind, f"its description names {what}")
@@ -209,8 +229,10 @@ def _by_sequence(images: Sequence[Mapping[str, str]], name: str) -> Kind | None:
     b_values = [b for b in _numbers(images, "DiffusionBValue") if b > 0]
     if b_values:
         shown = ", ".join(f"{b:g}" for b in b_values[:3]) + (" …" if len(b_values) > 3 else "")
-        with_b = sum(bool(_numbers([image], "DiffusionBValue")[-1:] > [0]) for image in images)
-        return Kind("other", f"diffusion: b = {shown} on {with_b} of {len(images)} images")
+        n_images = [int(image[N_ALIKE]) for image in images]
+        with_b = [max(_numbers([image], "DiffusionBValue"), default=0) > 0 for image in images]
+        n_with_b = sum(n for n, has_b in zip(n_images, with_b, strict=True) if has_b)
+        return Kind("other", f"diffusion: b = {shown} on {n_with_b} of {sum(n_images)} images")
     scanning = _values(images, "ScanningSequence")
     sequence = " ".join(_values(images, "SequenceName") | _values(images, "PulseSequenceName"))
     planar = "EP" in scanning or "YES" in _values(images, "EchoPlanarPulseSequence")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -16,6 +16,9 @@ FITS = {  # kind of a candidate -> what it could be
     "unclear": {"t2w", "t1c"},
 }
 OPEN = ("proposed", "decide")
+
+
+Row = dict[str, Any]  # of the list, by column
 
 
 class _Place(NamedTuple):
@@ -51,32 +54,40 @@ def assign_timepoints(
     DataFrame
         A changed copy.
     """
-    table = table.copy()
     starts, ends = treatment_start or {}, treatment_end or {}
-    for patient, series in table.groupby("patient_id"):
+    rows = table.to_dict("records")
+    patients: dict[str, list[Row]] = {}
+    for row in rows:
+        patients.setdefault(row["patient_id"], []).append(row)
+    for patient, series in patients.items():
         places = _places(series, _iso(starts.get(patient)), _iso(ends.get(patient)))
-        for row in series.index:
-            _put(table, row, series, places)
-    proposed = table[table["status"] == "proposed"]
-    for _, rivals in proposed.groupby(["patient_id", "timepoint", "kind"]):
-        if len(rivals) > 1:
-            _settle(table, rivals)
-    _leave_what_is_not_needed(table)
-    return table
+        statuses = [row["status"] for row in series]
+        for row in series:
+            _put(row, places[row["study_date"]], _rivals_elsewhere(row, series, statuses, places))
+        for timepoint in ("pre", "post"):
+            of_it = [row for row in series if row["timepoint"] == timepoint]
+            for kind in ("t2w", "t1c"):
+                _settle([row for row in of_it if _is(row, "proposed") and row["kind"] == kind])
+            _leave_what_is_not_needed(of_it)
+    return pd.DataFrame(rows, columns=table.columns, index=table.index)
 
 
-def _places(series: pd.DataFrame, start: str, end: str) -> dict[str, _Place]:
+def _is(row: Row, *statuses: str) -> bool:
+    return row["status"] in statuses
+
+
+def _places(series: list[Row], start: str, end: str) -> dict[str, _Place]:
     """Return the place of each examination date of one patient (ISO dates)."""
-    days = sorted(set(series["study_date"]))
+    days = sorted({row["study_date"] for row in series})
     if not start:
         problem = "the start of treatment is not known, so neither is the time point"
         return dict.fromkeys(days, _Place("", problem))
-    by_status = [sorted(set(series.loc[series["status"] == s, "study_date"])) for s in OPEN]
-    wanted = sorted({*by_status[0], *by_status[1]} - {""})
-    later = [day for day in wanted if day > (end or start)]
+    end_or_start = end or start
+    by_status = [sorted({row["study_date"] for row in series if _is(row, s)}) for s in OPEN]
+    later = {day for days in by_status for day in days if day > end_or_start}
     chosen = {
         _chosen(by_status, lambda day: day <= start, max),
-        _chosen(by_status, lambda day: day > (end or start), min),
+        _chosen(by_status, lambda day: day > end_or_start, min),
     }
     places = {}
     for day in days:
@@ -85,9 +96,9 @@ def _places(series: pd.DataFrame, start: str, end: str) -> dict[str, _Place]:
         elif day <= start:
             problem = "" if day in chosen else "an earlier examination than the last one"
             places[day] = _Place("pre", problem, day in chosen)
-        elif day <= (end or start):
+        elif day <= end_or_start:
             places[day] = _Place("", "an examination during treatment", False)
-        elif end or later in ([], [day]):
+        elif end or later <= {day}:
             problem = "" if day in chosen else "a later examination than the first one"
             places[day] = _Place("post", problem, day in chosen)
         else:
@@ -107,50 +118,58 @@ def _chosen(
     return ""
 
 
-def _put(table: pd.DataFrame, row: int, series: pd.DataFrame, places: dict[str, _Place]) -> None:
+def _rivals_elsewhere(
+    row: Row, series: list[Row], statuses: list[str], places: dict[str, _Place]
+) -> list[str]:
+    """Return the kinds of the series that could stand where this one could, on the chosen day."""
+    timepoint = places[row["study_date"]].timepoint
+    return [
+        other["kind"]
+        for other, status in zip(series, statuses, strict=True)
+        if status in OPEN
+        and places[other["study_date"]].is_chosen
+        and places[other["study_date"]].timepoint == timepoint
+    ]
+
+
+def _put(row: Row, place: _Place, rivals: list[str]) -> None:
     """Give one series its time point and what follows from it."""
-    place = places[table.at[row, "study_date"]]
-    table.at[row, "timepoint"] = place.timepoint
-    if table.at[row, "status"] not in OPEN or not place.problem:
+    row["timepoint"] = place.timepoint
+    if not _is(row, *OPEN) or not place.problem:
         return
     status = "decide" if place.is_chosen else "ignored"
-    if table.at[row, "status"] == "decide" and place.timepoint and not place.is_chosen:
-        chosen = [day for day, other in places.items() if other.is_chosen]
-        series = series[series["study_date"].isin(chosen)]
-        series = series[[places[day].timepoint == place.timepoint for day in series["study_date"]]]
-        if not _is_filled(series, table.at[row, "kind"], OPEN):
-            status = "decide"
-    _set(table, row, status, place.problem)
+    if _is(row, "decide") and place.timepoint and not _is_filled(row["kind"], rivals):
+        status = "decide"  # nothing on the chosen day could stand in its place
+    _set(row, status, place.problem)
 
 
-def _is_filled(series: pd.DataFrame, kind: str, statuses: tuple[str, ...]) -> bool:
-    """Tell whether other series could be all that a series of this kind could."""
-    kinds = series.loc[series["status"].isin(statuses), "kind"]
+def _is_filled(kind: str, kinds: list[str]) -> bool:
+    """Tell whether series of some kinds could be all that a series of this kind could."""
     return FITS[kind] <= set().union(*(FITS[other] for other in kinds))
 
 
-def _settle(table: pd.DataFrame, rivals: pd.DataFrame) -> None:
-    water = rivals[rivals["water"]]
+def _settle(rivals: list[Row]) -> None:
+    water = [row for row in rivals if row["water"]]
     best = water if 0 < len(water) < len(rivals) else rivals
-    for row in rivals.index.difference(best.index):
-        _set(table, row, "ignored", "a water image of the same examination is preferred")
-    if len(best) > 1:
-        for row in best.index:
-            _set(table, row, "decide", RIVAL)
+    for row in rivals:
+        if row not in best:
+            _set(row, "ignored", "a water image of the same examination is preferred")
+        elif len(best) > 1:
+            _set(row, "decide", RIVAL)
 
 
-def _leave_what_is_not_needed(table: pd.DataFrame) -> None:
+def _leave_what_is_not_needed(series: list[Row]) -> None:
     """Spare a person the series that could only be what another one is proposed for."""
-    for _, series in table[table["timepoint"] != ""].groupby(["patient_id", "timepoint"]):
-        for row in series.index[series["status"] == "decide"]:
-            kind = series.at[row, "kind"]
-            if kind in ("t1w", "unclear") and _is_filled(series, kind, ("proposed",)):
-                _set(table, row, "ignored", "not needed: others are proposed for its place")
+    proposed = [row["kind"] for row in series if _is(row, "proposed")]
+    for row in series:
+        undecided = _is(row, "decide") and row["kind"] in ("t1w", "unclear")
+        if undecided and _is_filled(row["kind"], proposed):
+            _set(row, "ignored", "not needed: others are proposed for its place")
 
 
-def _set(table: pd.DataFrame, row: int, status: str, problem: str) -> None:
-    table.at[row, "status"] = status
-    table.at[row, "reason"] += f"; {problem}"
+def _set(row: Row, status: str, problem: str) -> None:
+    row["status"] = status
+    row["reason"] += f"; {problem}"
 
 
 def _iso(day: date | str | None) -> str:

@@ -9,18 +9,17 @@ is a part of one series, and no part is proposed as the whole.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from npc_helpers.imaging.geometry import POSITION_TOLERANCE_MM
 from npc_helpers.imaging.tags import Finding
 from npc_intake.dicom_headers import Image
 from npc_intake.image_types import part_of
+from npc_intake.places import Heights, Planes, covers, gap, heights_of, n_frames, repeats
 
 NO_IMAGES = {  # beginning of the SOP class -> objects that hold no image, so have no plane
     "1.2.840.10008.5.1.4.1.1.66": "raw data",
@@ -34,17 +33,22 @@ NO_IMAGES = {  # beginning of the SOP class -> objects that hold no image, so ha
 }
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"  # begins like raw data, and holds images
 STANDARD = "1.2.840.10008."
-GAP = 1.5  # a step longer than this many usual ones: a slice is missing
-SAME_PLANE = 0.1  # largest difference of a component of the normals of one plane
 SAME_ECHO_MS = 0.1  # echo times this close are one echo, written with other digits
 FIELDS = ("PatientID", "date", "matrix", "EchoTime", "Dixon part")  # what may divide a series
 
 
 class File(NamedTuple):
-    """One file and what it says of its images."""
+    """One file, what it says of its images, and where they lie."""
 
     path: Path
     images: list[Image]
+    heights: list[Heights | None]
+
+    @property
+    def lowest(self) -> float:
+        """Height of its lowest image; NaN where that is not given."""
+        given = [height for item in self.heights if item for height in item.heights]
+        return min(given, default=math.nan)
 
 
 class Volume(NamedTuple):
@@ -94,14 +98,17 @@ def without_images(image: Image) -> str:
     return "" if image.get("Rows") or not uid else "object without an image"
 
 
-def volumes_of(folder: Path, files: Iterable[File], findings: list[Finding]) -> list[Volume]:
+def volumes_of(
+    folder: Path, files: Iterable[tuple[Path, list[Image]]], findings: list[Finding]
+) -> list[Volume]:
     """Group files into volumes.
 
     Parameters
     ----------
     folder : Path
         Names in findings are relative to it.
-    files : iterable of File
+    files : iterable of (Path, list of dict)
+        Each with what it says of its images (`dicom_headers.read_images`).
     findings : list of Finding
         Copies of an image, and images that share an identifier and differ, are added to it.
 
@@ -110,13 +117,14 @@ def volumes_of(folder: Path, files: Iterable[File], findings: list[Finding]) -> 
     list of Volume
     """
     series: dict[tuple[str, ...], list[File]] = {}
-    for file in files:
-        first = file.images[0]
+    for path, images in files:
+        file = File(path, images, [heights_of(image) for image in images])
+        first = images[0]
         key = (first.get("SeriesInstanceUID", ""),)
         if not key[0]:  # told apart by what is left
-            key = ("", first.get("SeriesDescription", ""), str(file.path.parent))
+            key = ("", first.get("SeriesDescription", ""), str(path.parent))
         if first.get("Modality") != "MR":  # each object for itself
-            key = (*key, str(file.path))
+            key = (*key, str(path))
         series.setdefault(key, []).append(file)
     return [volume for members in series.values() for volume in _volumes(folder, members, findings)]
 
@@ -130,25 +138,25 @@ def _volumes(folder: Path, members: list[File], findings: list[Finding]) -> list
     pieces: dict[tuple[str, ...], list[File]] = {}
     for file, key in zip(members, _fields(members), strict=True):
         pieces.setdefault(key, []).append(file)
-    planes = _Planes()
-    everywhere = planes.places(members)
+    planes = Planes()
+    everywhere = planes.places(item for file in members for item in file.heights)
     result = []
     for number, (key, files) in enumerate(sorted(pieces.items()), start=1):
         files, conflict = _without_copies(folder, _sorted(files), findings)
-        places = planes.places(files)
+        places = planes.places(item for file in files for item in file.heights)
         images = [image for file in files for image in file.images]
-        repeats, crowded = _repeats(places)
+        in_each, crowded = repeats(places)
         mixed = _mixed(images)
-        if repeats > 1 and mixed:
-            repeats, crowded = 1, f"{repeats} images lie in each place: {mixed}"
+        if in_each > 1 and mixed:
+            in_each, crowded = 1, f"{in_each} images lie in each place: {mixed}"
         part = ""
-        if len(pieces) > 1 and not _covers(places, everywhere):
+        if len(pieces) > 1 and not covers(places, everywhere):
             part = (
                 f"part {number} of {len(pieces)} of the same series: {len(files)} of "
                 f"{len(members)} files; they differ in {_difference(pieces)}. Export the series "
                 "again"
             )
-        problems = (_identity(files, key[0]), conflict, part, crowded, _gap(places))
+        problems = (_identity(files, key[0]), conflict, part, crowded, gap(places))
         result.append(
             Volume(
                 files=tuple(file.path for file in files),
@@ -157,10 +165,10 @@ def _volumes(folder: Path, members: list[File], findings: list[Finding]) -> list
                 identifier=_identifier(files[0], key),
                 patient=key[0],
                 day=key[1],
-                n_slices=sum(map(_count, images)),
+                n_slices=n_frames(images),
                 broken=next(filter(None, problems), ""),
                 doubt=_doubt(pieces, key),
-                repeats=repeats,
+                repeats=in_each,
             )
         )
     return result
@@ -177,6 +185,13 @@ def _mixed(images: list[Image]) -> str:
     return ""
 
 
+def _sorted(files: list[File]) -> list[File]:
+    """Return files from the lowest to the highest slice; as they come where that is unknown."""
+    if any(math.isnan(file.lowest) for file in files):
+        return files
+    return sorted(files, key=lambda file: (file.lowest, file.path))
+
+
 def _identity(files: list[File], patient: str) -> str:
     """Say what is wrong with the patient's identifier."""
     blank = sum(not file.images[0].get("PatientID") for file in files)
@@ -189,18 +204,19 @@ def _fields(members: list[File]) -> list[tuple[str, ...]]:
     """Return the values of `FIELDS` for each file; a blank takes the only value of the others."""
     echoes = _echoes({i.get("EchoTime", "") for file in members for i in file.images})
     days = _days(members)
+    keywords = ("PatientID", "StudyDate", "SeriesDate", "AcquisitionDate", "Rows", "Columns")
+    several = ("EchoTime", "ImageType", "FrameType")
+    known: dict[tuple, list[str]] = {}
     rows = []
     for file in members:
         first = file.images[0]
-        size = (first.get("Rows", ""), first.get("Columns", ""))
-        values = {
-            "PatientID": first.get("PatientID", ""),
-            "date": days[_day(first)],
-            "matrix": " x ".join(size) if all(size) else "",
-            "EchoTime": "+".join(dict.fromkeys(echoes[i.get("EchoTime", "")] for i in file.images)),
-            "Dixon part": "+".join(sorted({part_of(image) for image in file.images})),
-        }
-        rows.append([values[field] for field in FIELDS])
+        told = (
+            *(first.get(keyword, "") for keyword in keywords),
+            *(image.get(keyword, "") for image in file.images for keyword in several),
+        )
+        if told not in known:
+            known[told] = _fields_of(file, days, echoes)
+        rows.append(list(known[told]))
     for column in range(len(FIELDS) - 1):  # an image without a Dixon part is no Dixon image
         given = {row[column] for row in rows} - {""}
         if len(given) == 1:
@@ -208,6 +224,20 @@ def _fields(members: list[File]) -> list[tuple[str, ...]]:
             for row in rows:
                 row[column] = value
     return [tuple(row) for row in rows]
+
+
+def _fields_of(file: File, days: Mapping[str, str], echoes: Mapping[str, str]) -> list[str]:
+    """Return the values of `FIELDS` for one file."""
+    first = file.images[0]
+    size = (first.get("Rows", ""), first.get("Columns", ""))
+    values = {
+        "PatientID": first.get("PatientID", ""),
+        "date": days[_day(first)],
+        "matrix": " x ".join(size) if all(size) else "",
+        "EchoTime": "+".join(dict.fromkeys(echoes[i.get("EchoTime", "")] for i in file.images)),
+        "Dixon part": "+".join(sorted({part_of(image) for image in file.images})),
+    }
+    return [values[field] for field in FIELDS]
 
 
 def _day(image: Image) -> str:
@@ -247,7 +277,7 @@ def _number(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return number if np.isfinite(number) else None
+    return number if math.isfinite(number) else None
 
 
 def _difference(pieces: Iterable[tuple[str, ...]]) -> str:
@@ -277,6 +307,7 @@ def _tr(files: list[File]) -> float | None:
     return _number(files[0].images[0].get("RepetitionTime", ""))
 
 
+@lru_cache(maxsize=4096)
 def iso_date(text: str) -> str:
     """Return a DICOM date (``20180105``, or the old ``2018.01.05``) as ISO, else blank."""
     digits = text.replace(".", "").replace("-", "")
@@ -306,13 +337,15 @@ def _without_copies(
     for file in files:
         uid = file.images[0].get("SOPInstanceUID") or str(file.path)
         original = by_uid.setdefault(uid, file)
+        if original is file:
+            kept.append(file)
+            continue
         name = file.path.relative_to(folder).as_posix()
-        if original is not file and content(original.path) == content(file.path):
+        if content(original.path) == content(file.path):
             message = f"a copy of {original.path.relative_to(folder).as_posix()}; left out"
             findings.append(Finding("info", "copy", name, message))
-            continue
-        kept.append(file)
-        if original is not file:
+        else:
+            kept.append(file)
             conflict = f"{original.path.name} and {file.path.name} share one identifier and differ"
             message = f"{conflict} (SOPInstanceUID {uid}). Export the series again."
             findings.append(Finding("error", "same-uid", name, message))
@@ -323,107 +356,3 @@ def content(path: Path) -> bytes:
     """Return a hash of what a file holds."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
-
-
-# --- places ---------------------------------------------------------------------------------------
-
-Places = dict[int, np.ndarray]  # number of the plane -> sorted heights along its normal
-
-
-class _Planes:
-    """Planes of one series, by number: directions that nearly agree are one plane."""
-
-    def __init__(self) -> None:
-        self._normals: list[np.ndarray] = []
-
-    def number(self, normal: np.ndarray) -> int:
-        for number, other in enumerate(self._normals):
-            if np.abs(other - normal).max() < SAME_PLANE:
-                return number
-        self._normals.append(normal)
-        return len(self._normals) - 1
-
-    def places(self, files: Sequence[File]) -> Places:
-        """Return where images lie."""
-        heights: dict[int, list[float]] = {}
-        for file in files:
-            for image in file.images:
-                normal, along = _heights(image)
-                if len(along):
-                    heights.setdefault(self.number(normal), []).extend(along)
-        return {plane: np.sort(values) for plane, values in heights.items()}
-
-
-def _heights(image: Image) -> tuple[np.ndarray, np.ndarray]:
-    """Return the slice normal and the height along it of every frame that says where it is."""
-    cosines = _floats(image.get("ImageOrientationPatient", ""))
-    positions = _floats(image.get("ImagePositionPatient", ""))
-    if len(cosines) != 6 or len(positions) % 3:
-        return np.zeros(3), np.empty(0)
-    normal = np.cross(cosines[:3], cosines[3:])
-    return normal, np.reshape(positions, (-1, 3)) @ normal
-
-
-def _floats(text: str) -> np.ndarray:
-    try:
-        numbers = np.array([float(part) for part in text.split("\\")])
-    except ValueError:
-        return np.empty(0)
-    return numbers if np.isfinite(numbers).all() else np.empty(0)
-
-
-def _count(image: Image) -> int:
-    """Return how many images stand behind one dict: an enhanced object's frames, or one."""
-    return max(len(image.get("ImagePositionPatient", "").split("\\")) // 3, 1)
-
-
-def _starts(heights: np.ndarray) -> np.ndarray:
-    """Return where each place begins in sorted heights."""
-    return np.flatnonzero(np.diff(heights, prepend=-np.inf) > POSITION_TOLERANCE_MM)
-
-
-def _covers(places: Places, everywhere: Places) -> bool:
-    """Tell whether there is an image in every place of the series."""
-    for plane, heights in everywhere.items():
-        if plane not in places:
-            return False
-        ours = places[plane][_starts(places[plane])]
-        missing = np.abs(heights[_starts(heights)][:, None] - ours).min(axis=1)
-        if missing.max() > POSITION_TOLERANCE_MM:
-            return False
-    return bool(everywhere)
-
-
-def _repeats(places: Places) -> tuple[int, str]:
-    """Return how many images lie in each place, and what is wrong if that is not one."""
-    counts: Counter[int] = Counter()
-    for heights in places.values():
-        counts.update(np.diff(np.append(_starts(heights), len(heights))).tolist())
-    if set(counts) <= {1}:
-        return 1, ""
-    if len(counts) == 1:
-        (repeats,) = counts
-        return repeats, f"{repeats} images lie in each place: repeated, or copied under new names"
-    several = sum(number for repeats, number in counts.items() if repeats > 1)
-    return max(counts), f"in {several} of {counts.total()} places there are several images"
-
-
-def _gap(places: Places) -> str:
-    """Say how many slices are missing inside the stack."""
-    for heights in places.values():
-        steps = np.diff(heights[_starts(heights)])
-        if len(steps) > 1 and steps.max() > GAP * (usual := float(np.median(steps))):
-            missing = int(np.round(steps / usual - 1).clip(min=0).sum())
-            return f"{missing} slice(s) missing inside the stack. Copy or export the series again"
-    return ""
-
-
-def _sorted(files: list[File]) -> list[File]:
-    """Return files from the lowest to the highest slice; as they come where that is unknown."""
-    lowest = {}
-    for file in files:
-        heights = [height for image in file.images for height in _heights(image)[1]]
-        if not heights:
-            return files
-        lowest[file.path] = min(heights)
-    return sorted(files, key=lambda file: (lowest[file.path], file.path))
