@@ -23,7 +23,7 @@ from npc_helpers.cohort.screening import (
     screen,
 )
 from npc_helpers.cohort.staging import STAGE_7TH, STAGE_8TH, stage_group, stage_groups
-from npc_helpers.study import Study, StudyError
+from npc_helpers.study import NotInThisStudy, Study, StudyError
 
 __all__ = [
     "CRITERIA",
@@ -139,7 +139,9 @@ def split(
     Raises
     ------
     ValueError
-        If a patient has two rows, or there are too few patients for two sides.
+        If a patient has two rows.
+    NotInThisStudy
+        If there are too few patients for two sides.
     """
     from sklearn.model_selection import train_test_split  # a second to import, used only here
 
@@ -149,9 +151,9 @@ def split(
     if n_test is None:
         n_test = round(len(cohort) * PAPER_TEST_PATIENTS / PAPER_PATIENTS)
     if not 1 <= n_test < len(cohort):
-        raise ValueError(
-            f"{n_test} test patients out of {len(cohort)} leaves one side empty. "
-            "Give n_test, or more patients."
+        raise NotInThisStudy(
+            f"a training and a test cohort need more patients: {n_test} of {len(cohort)} in the "
+            "test cohort would leave one side empty"
         )
     ordered = cohort.sort_values("patient_id")
     strata = _strata(ordered, stratify, min(n_test, len(cohort) - n_test))
@@ -239,8 +241,15 @@ def build_cohort(
 
     Raises
     ------
+    NotInThisStudy
+        If nobody is left.
     StudyError
-        If nobody is left, or an included patient of a study with outcomes has none.
+        If an included patient of a study with outcomes has none.
+
+    Warns
+    -----
+    UserWarning
+        If the patients are too few to be divided: ``split`` is blank then.
     """
     registry = study.registry
     screening = screen(
@@ -249,7 +258,7 @@ def build_cohort(
     included = screening["included"]
     if not included.any():
         counts = flow(screening)[["criterion", "lost"]].to_string(index=False)
-        raise StudyError(f"{study.name}: no patient passes all criteria.\n{counts}")
+        raise NotInThisStudy(f"{study.name}: no patient passes all criteria.\n{counts}")
     cohort = screening[["patient_id", "included", "excluded_by"]].join(
         registry[["sex", "age_years", "t_stage", "n_stage", "m_stage"]]
     )
@@ -273,7 +282,11 @@ def build_cohort(
     cohort.loc[~included, "progressed"] = pd.NA
     cohort.loc[~included, "event_type"] = ""
     cohort["high_risk"] = risk_groups(cohort.loc[included, "pfs_months"])[0].astype("boolean")
-    sides = split(cohort[included], n_test=n_test, seed=seed)
+    try:
+        sides = split(cohort[included], n_test=n_test, seed=seed)
+    except NotInThisStudy as reason:
+        warnings.warn(f"not divided: {reason}.", stacklevel=2)
+        sides = pd.Series(dtype=object)
     cohort["split"] = sides.reindex(cohort.index, fill_value="")
     check_split(cohort)
     return cohort

@@ -18,9 +18,8 @@ from npc_helpers.statistics.concordance import c_index, compare_c_index, uno_c_i
 from npc_helpers.statistics.confusion import ConfusionTable, confusion, wilson
 from npc_helpers.statistics.decision import net_benefit
 from npc_helpers.statistics.estimate import Estimate, format_p, with_printed_p
-from npc_helpers.statistics.gate import ColumnError
+from npc_helpers.statistics.gate import ColumnError, TooFewPatients
 from npc_helpers.statistics.labels import (
-    TooFewPatients,
     compare_labels,
     horizon_label,
     label_audit,

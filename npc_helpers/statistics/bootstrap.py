@@ -17,7 +17,16 @@ from scipy.stats import norm
 
 from npc_helpers.statistics.concordance import c_index, order_of_ends
 from npc_helpers.statistics.estimate import critical_value
-from npc_helpers.statistics.gate import at_least, checked, each, flags, numbers, times, two_classes
+from npc_helpers.statistics.gate import (
+    TooFewPatients,
+    at_least,
+    checked,
+    each,
+    flags,
+    numbers,
+    times,
+    two_classes,
+)
 from npc_helpers.statistics.roc import roc_auc
 
 BLOCK = 500
@@ -185,7 +194,7 @@ def _drawn_counts(strata, resamples: int, rng: np.random.Generator) -> Iterator[
 def _usable(values: np.ndarray) -> np.ndarray:
     usable = np.isfinite(values).all(axis=1)
     if (~usable).mean() > MOST_WITHOUT_PAIRS:
-        raise ValueError(
+        raise TooFewPatients(
             f"{(~usable).mean():.0%} of the resamples have no comparable pair, because hardly "
             "anybody was observed for longer than a progression; use c_index instead"
         )

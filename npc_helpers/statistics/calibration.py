@@ -16,7 +16,7 @@ from npc_helpers.statistics.estimate import (
     critical_value,
     plain_interval,
 )
-from npc_helpers.statistics.gate import checked, flags, probabilities, two_classes
+from npc_helpers.statistics.gate import TooFewPatients, checked, flags, probabilities, two_classes
 
 CLIP = 1e-6
 BINS = 5
@@ -84,7 +84,7 @@ def calibration(
     positive, p = _checked(high_risk, p_high_risk)
     log_odds = _log_odds(p)
     if np.ptp(log_odds) < 1e-9:
-        raise ValueError("all probabilities are equal, so there is no slope to estimate")
+        raise TooFewPatients("all probabilities are equal, so there is no slope to estimate")
     ones = np.ones((len(p), 1))
     coefficients, covariance = _logistic(np.column_stack([ones, log_odds]), positive)
     offset, variance = _logistic(ones, positive, offset=log_odds)
@@ -130,7 +130,9 @@ def calibration_curve(
     log_odds = _log_odds(p)
     knots = np.quantile(log_odds, (0.1, 0.5, 0.9))
     if len(np.unique(p)) < 3 or len(np.unique(knots)) < 3:
-        raise ValueError("the probabilities take too few values for a curve; print a table instead")
+        raise TooFewPatients(
+            "the probabilities take too few values for a curve; print a table instead"
+        )
     coefficients, covariance = _logistic(_spline(log_odds, knots), positive)
     grid = np.linspace(p.min(), p.max(), points)
     design = _spline(_log_odds(grid), knots)
@@ -188,7 +190,7 @@ def _logistic(design: np.ndarray, labels: np.ndarray, *, offset=0.0):
                 break
             step = step / 2
         coefficients, reached = coefficients + step, likelihood
-    raise ValueError(
+    raise TooFewPatients(
         "the probabilities separate the classes (almost) completely, so calibration has no finite "
         "slope; more patients are needed"
     )

@@ -10,7 +10,14 @@ import warnings
 import numpy as np
 import pandas as pd
 
-from npc_helpers.statistics.gate import ColumnError, checked, flags, numbers, of_table, one_of
+from npc_helpers.statistics.gate import (
+    TooFewPatients,
+    checked,
+    flags,
+    numbers,
+    of_table,
+    one_of,
+)
 from npc_helpers.statistics.survival import CoxModel, fit_cox
 
 STAGE_ORDER = ("I", "II", "III", "IVA", "IVB", "IVC")
@@ -168,7 +175,7 @@ def stage_risk(train: pd.DataFrame, test: pd.DataFrame, *, column: str = "stage_
     (tested,) = checked(**of_table(test, **{column: stage}))
     unseen = sorted(set(tested) - set(stages))
     if unseen:
-        raise ColumnError(
+        raise TooFewPatients(
             f"{column}: stage {', '.join(unseen)} of the test cohort has no training patients"
         )
     shares = {name: high_risk[stages == name].mean() for name in np.unique(tested)}

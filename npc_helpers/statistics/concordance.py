@@ -26,7 +26,15 @@ from npc_helpers.statistics.estimate import (
     interval_on_logit_scale,
     plain_interval,
 )
-from npc_helpers.statistics.gate import at_least, checked, each, flags, numbers, times
+from npc_helpers.statistics.gate import (
+    TooFewPatients,
+    at_least,
+    checked,
+    each,
+    flags,
+    numbers,
+    times,
+)
 from npc_helpers.statistics.pairs import concordant_weights
 from npc_helpers.statistics.roc import all_equal, newcombe_interval, paired_row
 
@@ -142,7 +150,7 @@ def concordance(time, event, score, *, truncation: float | None = None) -> tuple
     concordant, comparable = count(order, np.asarray(score), weight)
     pairs = comparable.sum() / 2  # each pair was counted with both its patients
     if pairs == 0:
-        raise ValueError(
+        raise TooFewPatients(
             "no pair of patients is comparable: nobody progressed, or nobody was observed for "
             "longer than the first progression"
         )

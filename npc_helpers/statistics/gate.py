@@ -24,6 +24,13 @@ class ColumnError(ValueError):
     """A column cannot be used; the message names column and patient and says what to do."""
 
 
+class TooFewPatients(ValueError):
+    """The columns are in order and the patients too few, or too alike, for what was asked.
+
+    The message says what is needed and what there is.
+    """
+
+
 @dataclass(frozen=True)
 class Column:
     """A column as it was handed over, and what it has to be.
@@ -155,7 +162,7 @@ def two_classes(labels: np.ndarray, name: str = "high_risk") -> np.ndarray:
     """Return `labels` (bool) if both classes occur, and refuse them otherwise."""
     positives = int(labels.sum())
     if positives in (0, len(labels)):
-        raise ColumnError(
+        raise TooFewPatients(
             f"{name} has one class only ({positives} of {len(labels)} are True), so there is "
             "nothing to tell apart; check the split or the label"
         )

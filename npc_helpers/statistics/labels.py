@@ -16,6 +16,7 @@ import pandas as pd
 from npc_helpers.statistics.concordance import c_index
 from npc_helpers.statistics.estimate import Estimate
 from npc_helpers.statistics.gate import (
+    TooFewPatients,
     checked,
     each,
     flags,
@@ -148,7 +149,7 @@ def compare_labels(
 
 def _hazard_ratio(months, event, score, confidence: float) -> Estimate:
     if np.ptp(score) == 0:
-        raise ValueError("a score is the same for every patient; it cannot be judged")
+        raise TooFewPatients("a score is the same for every patient; it cannot be judged")
     standard = pd.DataFrame({"score": (score - score.mean()) / score.std(ddof=1)})
     row = fit_cox(months, event, standard, confidence=confidence).table
     value, low, high = row.loc["score", ["hazard_ratio", "low", "high"]]
@@ -196,10 +197,6 @@ def landmark(time, event, start_at) -> pd.DataFrame:
     )
 
 
-class TooFewPatients(ValueError):
-    """The patients are too few for what was asked; what came before still holds."""
-
-
 def require_patients(
     patients: pd.DataFrame, *, months: float = 36, at_least: int = 5
 ) -> tuple[int, int]:
@@ -226,10 +223,12 @@ def require_patients(
     """
     time, event = checked(**of_table(patients, pfs_months=times, progressed=flags))
     early, late = int((event & (time <= months)).sum()), int((time > months).sum())
-    if min(early, late) < at_least:
+    if early < at_least:
         raise TooFewPatients(
-            f"of {len(patients)} patients, {early} progressed within {months:g} months and {late} "
-            f"were observed for longer; the rest of this notebook needs {at_least} of each. "
-            "The results above are saved."
+            f"needs {at_least} patients with progression by {months:g} months; {early} have it"
+        )
+    if late < at_least:
+        raise TooFewPatients(
+            f"needs {at_least} patients observed for longer than {months:g} months; {late} were"
         )
     return early, late

@@ -22,7 +22,15 @@ from npc_helpers.statistics.estimate import (
     interval_on_logit_scale,
     plain_interval,
 )
-from npc_helpers.statistics.gate import at_least, checked, each, flags, numbers, two_classes
+from npc_helpers.statistics.gate import (
+    TooFewPatients,
+    at_least,
+    checked,
+    each,
+    flags,
+    numbers,
+    two_classes,
+)
 
 
 def roc_curve(high_risk, risk_score) -> pd.DataFrame:
@@ -84,7 +92,7 @@ def delong(positive: np.ndarray, scores: list[np.ndarray]) -> tuple[np.ndarray, 
         components = np.array([part[side] for part in parts])
         size = components.shape[1]
         if size < 2:
-            raise ValueError("DeLong's variance needs at least two patients in each class")
+            raise TooFewPatients("DeLong's variance needs at least two patients in each class")
         covariance += np.atleast_2d(np.cov(components)) / size
     return areas, covariance
 
@@ -193,7 +201,7 @@ def paired_row(names, values, covariance, confidence: float) -> dict:
     elif abs(difference) < 1e-12:
         p = 1.0
     else:
-        raise ValueError(
+        raise TooFewPatients(
             f"{names[0]} and {names[1]} differ by {difference:.3f}, but neither varies over the "
             "patients (each is 0, 1 or all tied), so there is no test; report the two values"
         )

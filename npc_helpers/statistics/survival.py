@@ -15,7 +15,16 @@ from scipy.stats import chi2
 
 from npc_helpers.statistics.concordance import c_index, compare_c_index
 from npc_helpers.statistics.estimate import Estimate, format_p
-from npc_helpers.statistics.gate import checked, each, flags, groups, numbers, of_table, times
+from npc_helpers.statistics.gate import (
+    TooFewPatients,
+    checked,
+    each,
+    flags,
+    groups,
+    numbers,
+    of_table,
+    times,
+)
 
 # lifelines stops three digits earlier than R by default, which shows in absolute risks
 TO_THE_END = {"precision": 1e-14, "r_precision": 1e-15}
@@ -53,9 +62,9 @@ def log_rank(time, event, group) -> ChiSquared:
     time, event, group = checked(time=times(time), event=flags(event), group=groups(group))
     levels = len(pd.unique(group))
     if levels < 2:
-        raise ValueError("everybody is in one group, so there is nothing to compare")
+        raise TooFewPatients("everybody is in one group, so there is nothing to compare")
     if not event.any():
-        raise ValueError("nobody progressed: survival does not differ, and cannot be tested")
+        raise TooFewPatients("nobody progressed: survival does not differ, and cannot be tested")
     test = multivariate_logrank_test(time, group, event)
     return ChiSquared(float(test.test_statistic), levels - 1, float(test.p_value))
 
@@ -213,10 +222,10 @@ def fit_cox(time, event, covariates: pd.DataFrame, *, confidence: float = 0.95) 
     data = pd.DataFrame(dict(zip(map(str, covariates), values, strict=True)))
     constant = [name for name in data if data[name].nunique() < 2]
     if len(constant) == len(data.columns):
-        raise ValueError("no covariate varies between these patients")
+        raise TooFewPatients("no covariate varies between these patients")
     data, events = data.drop(columns=constant), int(event.sum())
     if not events:
-        raise ValueError("nobody progressed, so no hazard can be estimated")
+        raise TooFewPatients("nobody progressed, so no hazard can be estimated")
     if constant:
         warnings.warn(f"left out, the same for everybody: {', '.join(constant)}", stacklevel=2)
     data = data.assign(_time=time, _event=event)
@@ -246,7 +255,7 @@ def _converged(data: pd.DataFrame, confidence: float):
             fitter.fit(data, "_time", "_event", fit_options=TO_THE_END)
     except (ConvergenceError, ConvergenceWarning, np.linalg.LinAlgError) as error:
         names = ", ".join(data.columns[:-2])
-        raise ValueError(
+        raise TooFewPatients(
             f"the Cox model of {names} has no stable solution: a covariate separates patients "
             "with and without progression completely, or follows from the others. Use fewer."
         ) from error
@@ -303,7 +312,7 @@ def added_value(
         score=numbers(score),
     )
     if np.ptp(values) == 0:
-        raise ValueError("the score is the same for every patient; it cannot add anything")
+        raise TooFewPatients("the score is the same for every patient; it cannot add anything")
     more = covariates.assign(score=(values - values.mean()) / values.std(ddof=1))
     without = fit_cox(time, event, covariates, confidence=confidence)
     full = fit_cox(time, event, more, confidence=confidence)

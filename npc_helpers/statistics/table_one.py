@@ -9,7 +9,13 @@ import pandas as pd
 from scipy import stats
 
 from npc_helpers.statistics.estimate import format_p
-from npc_helpers.statistics.gate import ColumnError, checked, groups, numbers_or_missing, of_table
+from npc_helpers.statistics.gate import (
+    TooFewPatients,
+    checked,
+    groups,
+    numbers_or_missing,
+    of_table,
+)
 
 CATEGORIES = {
     "sex": "Sex",
@@ -49,11 +55,11 @@ def table_one(cohort: pd.DataFrame, *, by: str = "split") -> pd.DataFrame:
     checked(**of_table(cohort, **{by: groups}))
     names = sorted(cohort[by].unique(), reverse=True)
     if len(names) != 2:
-        raise ColumnError(f"column {by} holds {len(names)} groups ({names}); Table 1 needs two")
+        raise TooFewPatients(f"column {by} holds {len(names)} groups ({names}); Table 1 needs two")
     parts = [cohort[cohort[by] == name] for name in names]
     for name, part in zip(names, parts, strict=True):
         if len(part) < 2:
-            raise ColumnError(f"{name} has 1 patient; a standard deviation needs at least two")
+            raise TooFewPatients(f"{name} has 1 patient; a standard deviation needs at least two")
     rows = _age_rows(parts)
     for column, title in CATEGORIES.items():
         rows += _category_rows(column, title, parts)

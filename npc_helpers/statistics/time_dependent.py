@@ -26,6 +26,7 @@ from npc_helpers.statistics.estimate import (
     plain_interval,
 )
 from npc_helpers.statistics.gate import (
+    TooFewPatients,
     checked,
     each,
     flags,
@@ -236,7 +237,9 @@ def integrated_brier(
     time, event, p_event = _with_probabilities(time, event, p_event)
     horizons = _possible(time, event, sorted(p_event))
     if len(horizons) < 2:
-        raise ValueError(f"an average over time needs two horizons; only {horizons} can be used")
+        raise TooFewPatients(
+            f"an average over time needs two horizons; only {horizons} can be used"
+        )
     counts = _leave_one_out(len(time))
     pairs = [_brier(time, event, p_event[h], h, counts) for h in horizons]
     span = horizons[-1] - horizons[0]
@@ -265,7 +268,7 @@ def _weights(time, event, horizon, counts) -> tuple[np.ndarray, np.ndarray]:
     at_horizon = before[:, np.searchsorted(times, horizon, side="right")]
     beyond = time > horizon
     if not beyond.any():
-        raise ValueError(f"nobody was observed beyond {horizon:g}; choose an earlier horizon")
+        raise TooFewPatients(f"nobody was observed beyond {horizon:g}; choose an earlier horizon")
     by_then = event & (time <= horizon)
     case, control = np.zeros_like(counts), np.zeros_like(counts)
     case[:, by_then] = 1 / before[:, position[by_then]]
@@ -315,7 +318,7 @@ def _at(time, event, horizon) -> tuple[np.ndarray, np.ndarray]:
     """Cases and controls at a horizon, of which there must be two each."""
     case, control = event & (time <= horizon), time > horizon
     if min(case.sum(), control.sum()) < FEWEST:
-        raise ValueError(
+        raise TooFewPatients(
             f"at {horizon:g} months there are {case.sum()} patients who progressed and "
             f"{control.sum()} observed for longer; two of each are needed"
         )
@@ -329,7 +332,7 @@ def _possible(time, event, horizons, fewest: int = FEWEST) -> list[float]:
     possible = [horizon for horizon in horizons if enough(horizon)]
     left_out = [f"{horizon:g}" for horizon in horizons if horizon not in possible]
     if not possible:
-        raise ValueError(
+        raise TooFewPatients(
             f"at none of {', '.join(left_out)} months are there {fewest} patients who progressed "
             f"and {fewest} observed for longer"
         )

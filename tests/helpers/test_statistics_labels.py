@@ -124,5 +124,7 @@ def test_too_few_patients_are_counted_on_both_sides_of_the_horizon():
         }
     )
     assert statistics.require_patients(patients, months=36, at_least=2) == (2, 3)
-    with pytest.raises(statistics.TooFewPatients, match="of 6 patients, 2 progressed within 36"):
+    with pytest.raises(
+        statistics.TooFewPatients, match="needs 3 patients with progression by 36 months; 2 have it"
+    ):
         statistics.require_patients(patients, months=36, at_least=3)
