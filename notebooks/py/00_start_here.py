@@ -40,9 +40,11 @@ import shutil
 import pandas as pd
 import psutil
 
+from npc_helpers.figures.lesson import begin
 from npc_helpers.study import Study
 
 study = Study.open()
+begin(study)
 machine = pd.Series(
     {
         "processor cores": os.cpu_count(),
@@ -101,11 +103,13 @@ study.manifest.drop(columns="sha256").head(4)
 # ## Is everything where it should be?
 #
 # `check` goes through every table and every series folder and returns all problems at once.
-# An empty result is what we hope for. (With `checksums=True` it also reads every image file.)
+# An empty result is what we hope for. An *error* has to be mended before the notebooks can run; a
+# *warning* concerns some patients only, and the rest goes on without them; a *note* is good to know.
+# (With `checksums=True` it also reads every image file.)
 
 # %%
 problems = study.check(checksums=False)
-print(f"{len(problems)} problems found")
+print(problems.level.value_counts().to_dict() or "nothing to report")
 problems.head()
 
 # %% [markdown]
@@ -123,6 +127,7 @@ problems.head()
 from npc_helpers.figures import series_grid
 from npc_helpers.imaging.dicom import read_series
 
+study.require_images("looking at a patient")
 imaged = study.registry[study.registry.patient_id.isin(study.manifest.patient_id)]
 t2_first = imaged.sort_values("t_stage", key=lambda t_stage: t_stage != "T2", kind="stable")
 patient_id = t2_first.patient_id.iloc[0]

@@ -24,18 +24,22 @@
 # - The study's DICOM series ([00_start_here](00_start_here.ipynb) shows the first of them).
 
 # %%
+import os
+
 import numpy as np
 import pandas as pd
 
 from npc_helpers import figures
 from npc_helpers.cohort.staging import stage_groups
 from npc_helpers.figures.display import footer, show
+from npc_helpers.figures.lesson import begin
 from npc_helpers.imaging import dicom, roi
 from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
 study, setting = Study.open(), current_setting()
+begin(study)
 print(f"{study.manifest.patient_id.nunique()} patients with images, setting {setting.name}")
 
 # %% [markdown]
@@ -46,13 +50,18 @@ print(f"{study.manifest.patient_id.nunique()} patients with images, setting {set
 # of such files and sorts the slices by their position along the patient.
 
 # %%
-by_t_category = study.registry[study.registry.patient_id.isin(study.manifest.patient_id)]
+study.require_images("drawing rectangles")
+first = study.manifest.sort_values(["timepoint", "sequence"]).iloc[-1]  # pre and t2w, if there
+timepoint, sequence = first.timepoint, first.sequence
+listed = study.manifest.query("timepoint == @timepoint and sequence == @sequence")
+by_t_category = study.registry[study.registry.patient_id.isin(listed.patient_id)]
 by_t_category = by_t_category.sort_values(["t_stage", "patient_id"])
 patient_id = by_t_category.patient_id.iloc[len(by_t_category) // 2]
-t2w = dicom.read_series(study.series_folder(patient_id, "pre", "t2w"))
-print("slices, rows, columns:", t2w.array.shape)
-print("pixel size, mm:       ", [round(float(mm), 3) for mm in t2w.pixel_spacing_mm])
-print("slice positions, mm:  ", [round(float(mm), 1) for mm in t2w.positions_mm])
+key = (patient_id, timepoint, sequence)
+series = dicom.read_series(study.series_folder(*key))
+print("slices, rows, columns:", series.array.shape)
+print("pixel size, mm:       ", [round(float(mm), 3) for mm in series.pixel_spacing_mm])
+print("slice positions, mm:  ", [round(float(mm), 1) for mm in series.positions_mm])
 
 # %% [markdown]
 # ### File order is not slice order
@@ -63,7 +72,7 @@ print("slice positions, mm:  ", [round(float(mm), 1) for mm in t2w.positions_mm]
 # %%
 import pydicom
 
-for path in sorted(study.series_folder(patient_id, "pre", "t2w").glob("*.dcm"))[:4]:
+for path in sorted(study.series_folder(*key).glob("*.dcm"))[:4]:
     header = pydicom.dcmread(path, stop_before_pixels=True)
     print(path.name, "lies at", round(float(header.ImagePositionPatient[2]), 1), "mm")
 
@@ -74,7 +83,9 @@ for path in sorted(study.series_folder(patient_id, "pre", "t2w").glob("*.dcm"))[
 # be used is an error that names the file.
 
 # %%
-pd.DataFrame([vars(finding) for finding in t2w.findings], columns=["severity", "code", "message"])
+pd.DataFrame(
+    [vars(finding) for finding in series.findings], columns=["severity", "code", "message"]
+)
 
 # %% [markdown]
 # ### Which series is which?
@@ -88,7 +99,8 @@ pd.DataFrame([vars(finding) for finding in t2w.findings], columns=["severity", "
 from npc_intake.find_series import find_series
 from npc_intake.thumbnails import thumbnails
 
-patient_folder = study.series_folder(patient_id, "pre", "t2w").parents[1]
+of_patient = study.manifest[study.manifest.patient_id == patient_id]
+patient_folder = os.path.commonpath([study.folder / path for path in of_patient.path])
 dates = study.registry.set_index("patient_id")
 found = find_series(
     patient_folder,
@@ -133,7 +145,7 @@ print(len(stacks), "series,", sum(len(series.positions_mm) for series in stacks.
 # before a network sees it.
 
 # %%
-array = stacks[patient_id, "pre", "t2w"].array
+array = stacks[key].array
 shown = roi.to_uint8(array)
 pd.DataFrame(
     {
@@ -152,11 +164,11 @@ pd.DataFrame(
 
 # %%
 rois = roi.suggest_rois(study, stacks)
-rois.head(3)
+roi.provenance(rois)
 
 # %%
 show(
-    figures.roi_montage(stacks, rois, patient_id, "pre"),
+    figures.roi_montage(stacks, rois, patient_id, timepoint),
     alt="All slices of one patient in both sequences, with the region of interest on each.",
 )
 
@@ -179,7 +191,7 @@ from npc_helpers.widgets import RoiEditor
 from npc_helpers.widgets.roi_session import RoiSession
 
 session = RoiSession.in_study(
-    study, stacks, rois, patient_id=patient_id, timepoint="pre", reader_id="reader1"
+    study, stacks, rois, patient_id=patient_id, timepoint=timepoint, reader_id="reader1"
 )
 RoiEditor(session)
 
@@ -202,7 +214,7 @@ agreement = roi.compare_readers(rois, second)
 print(f"median overlap (intersection over union): {agreement.iou.median():.2f}")
 
 # %%
-pixel_mm = stacks[patient_id, "pre", "t2w"].pixel_spacing_mm[0]
+pixel_mm = stacks[key].pixel_spacing_mm[0]
 show(
     figures.agreement_figure(agreement, pixel_mm=pixel_mm),
     alt="Histogram of overlaps, and Bland-Altman plot of the rectangles' areas.",
@@ -223,8 +235,8 @@ show(
 
 # %%
 roi.check_rois(rois, stacks)
-one = stacks[patient_id, "pre", "t2w"]
-images, index = roi.network_inputs({(patient_id, "pre", "t2w"): one}, rois, setting=setting)
+one = stacks[key]
+images, index = roi.network_inputs({key: one}, rois, setting=setting)
 print("images, rows, columns, channels:", images.shape)
 
 # %%
@@ -246,7 +258,7 @@ show(
 
 # %%
 sizes = rois.assign(area=(rois.x1 - rois.x0) * (rois.y1 - rois.y0))
-area = sizes[sizes.timepoint == "pre"].groupby("patient_id").area.mean()
+area = sizes[sizes.timepoint == timepoint].groupby("patient_id").area.mean()
 stage = pd.Series(
     stage_groups(study.registry, edition=8).to_numpy(), index=study.registry.patient_id
 )
@@ -272,6 +284,14 @@ print(f"saved {len(rois)} rectangles")
 
 # %% tags=["nbval-check-output"]
 print(len(rois), "images:", rois.groupby("timepoint").size().to_dict())
+
+# %%
+roi.provenance(rois)
+
+# %% [markdown]
+# This table belongs into a report. Where most rectangles are `default`, a network would be trained on whatever happens to
+# lie in the middle of the image, so notebooks 03 and 04 then leave the training out, unless `study.toml` says
+# `accept_default_rectangles = true`.
 
 # %% [markdown]
 # ## What you have now

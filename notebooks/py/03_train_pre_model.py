@@ -33,6 +33,8 @@ import pandas as pd
 from npc_helpers import figures
 from npc_helpers.cohort import included_patients
 from npc_helpers.figures.display import footer, show
+from npc_helpers.figures.lesson import begin
+from npc_helpers.imaging import roi
 from npc_helpers.imaging.stacks import coverage
 from npc_helpers.network import features, models, prediction, saved_models, training
 from npc_helpers.statistics import roc_auc
@@ -40,9 +42,11 @@ from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
 study, setting = Study.open(), current_setting()
+begin(study)
+
+# %%
 cohort = included_patients(study.read_table("cohort.csv"))
 rois = study.read_table("rois.csv")
-study.require_outcomes("training")
 SEED = 1
 
 # %% [markdown]
@@ -55,6 +59,8 @@ SEED = 1
 # %%
 print(coverage(study, cohort.patient_id, "pre"))
 images, index = features.study_images(study, rois, "pre", patients=cohort.patient_id)
+study.require_outcomes("training")
+roi.require_drawn(study, rois.merge(index))
 labels = cohort.set_index("patient_id").loc[index.patient_id]
 train = (labels.split == "train").to_numpy()
 high_risk = labels.high_risk.to_numpy(dtype=bool)

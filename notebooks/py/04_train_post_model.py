@@ -28,6 +28,8 @@ import pandas as pd
 from npc_helpers import figures
 from npc_helpers.cohort import included_patients
 from npc_helpers.figures.display import footer, show
+from npc_helpers.figures.lesson import begin
+from npc_helpers.imaging import roi
 from npc_helpers.imaging.stacks import coverage
 from npc_helpers.network import features, models, prediction, saved_models, training
 from npc_helpers.statistics import c_index, roc_auc
@@ -35,9 +37,11 @@ from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
 study, setting = Study.open(), current_setting()
+begin(study)
+
+# %%
 cohort = included_patients(study.read_table("cohort.csv"))
 rois = study.read_table("rois.csv")
-study.require_outcomes("training")
 SEED = 1
 
 # %% [markdown]
@@ -49,6 +53,8 @@ SEED = 1
 # %%
 print(coverage(study, cohort.patient_id, "post"))
 images, index = features.study_images(study, rois, "post", patients=cohort.patient_id)
+study.require_outcomes("training")
+roi.require_drawn(study, rois.merge(index))
 labels = cohort.set_index("patient_id").loc[index.patient_id]
 train = (labels.split == "train").to_numpy()
 high_risk = labels.high_risk.to_numpy(dtype=bool)
@@ -96,6 +102,7 @@ show(
 
 # %%
 by_patient = cohort.set_index("patient_id")
+by_patient = by_patient[by_patient.index.isin(index.patient_id)]
 test = by_patient[by_patient.split == "test"]
 for seed, p in probability.items():
     risk = prediction.patient_probability(prediction.image_predictions(index, p, cohort))
@@ -120,11 +127,12 @@ pd.DataFrame(scores).T.round(3)
 predictions = prediction.image_predictions(index, probability[SEED], cohort)
 post = prediction.patient_probability(predictions)
 pre = prediction.patient_probability(study.read_table("predictions_pre.csv"))
+both = test[test.index.isin(pre.index)]
 
 # %%
 show(
     figures.pre_post_scatter(
-        pre.reindex(test.index), post.reindex(test.index), test.progressed.astype(bool)
+        pre.reindex(both.index), post.reindex(both.index), both.progressed.astype(bool)
     ),
     alt="Post-model probability against Pre-model probability of each test patient.",
 )

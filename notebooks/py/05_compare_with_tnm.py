@@ -34,14 +34,18 @@ import pandas as pd
 from npc_helpers import figures, statistics
 from npc_helpers.cohort import included_patients, progression_free_survival
 from npc_helpers.figures.display import footer, show
+from npc_helpers.figures.lesson import begin
 from npc_helpers.figures.report import Report
 from npc_helpers.network import prediction
 from npc_helpers.network.repeated_splits import repeated_splits
 from npc_helpers.study import Study, shipped_reference
 
 study = Study.open()
-cohort = included_patients(study.read_table("cohort.csv"))
+begin(study)
+
+# %%
 study.require_outcomes("the comparison")
+cohort = included_patients(study.read_table("cohort.csv"))
 image_tables = {
     "Pre-model": study.read_table("predictions_pre.csv"),
     "Post-model": study.read_table("predictions_post.csv"),
@@ -55,7 +59,12 @@ image_tables = {
 # threshold: stage IVA is called high risk and stage III low risk.
 
 # %%
+included, cohort = cohort, prediction.compared_patients(cohort, image_tables)
+print(f"{len(cohort)} of {len(included)} patients have images of both time points")
+
+# %%
 risk = {name: prediction.patient_probability(table) for name, table in image_tables.items()}
+risk = {name: p.reindex(cohort.patient_id) for name, p in risk.items()}
 risk["Ensemble"] = prediction.soft_vote(risk["Pre-model"], risk["Post-model"])
 risk["TNM"] = prediction.tnm_risk(cohort)
 
@@ -216,16 +225,6 @@ show(
 # %% [markdown]
 # The intervals overlap widely: with 43 patients, differences of a tenth in AUC lie
 # within reach of chance, in this cohort as in the paper's.
-
-# %% [markdown]
-# ## Enough patients for more?
-#
-# The comparison is made and saved. From here on it is questioned, which takes more patients. In a
-# test cohort of a dozen this notebook ends here and says so.
-
-# %%
-early, late = statistics.require_patients(test, months=36)
-print(f"{early} test patients progressed within 36 months, {late} were observed for longer")
 
 # %% [markdown]
 # ## Survival by predicted risk
@@ -571,9 +570,12 @@ pd.concat(
 # ## Save
 
 # %%
-study.write_table("labels.csv", labels)
 study.write_table("splits.csv", splits)
-print("saved labels.csv and splits.csv")
+print("saved splits.csv")
+
+# %%
+study.write_table("labels.csv", labels)
+print("saved labels.csv")
 
 # %% [markdown]
 # ### For the manuscript

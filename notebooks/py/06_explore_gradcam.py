@@ -32,6 +32,7 @@ import pandas as pd
 from npc_helpers import figures
 from npc_helpers.cohort import included_patients
 from npc_helpers.figures.display import footer, show
+from npc_helpers.figures.lesson import begin
 from npc_helpers.imaging import dicom, roi
 from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.network import gradcam, gradcam_bench, sanity, saved_models
@@ -39,6 +40,9 @@ from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
 study, setting = Study.open(), current_setting()
+begin(study)
+
+# %%
 rois = study.read_table("rois.csv")
 model = {
     when: saved_models.load_or_reference(study, when, setting=setting) for when in ("pre", "post")

@@ -28,11 +28,13 @@ import pandas as pd
 from npc_helpers import appraisal, figures
 from npc_helpers.appraisal import recompute
 from npc_helpers.figures.display import footer, show
+from npc_helpers.figures.lesson import begin
 from npc_helpers.study import Study
 
 pd.options.display.max_colwidth = None
 pd.options.display.max_rows = 100
 study = Study.open()
+begin(study)
 claims = appraisal.appraise()
 short = ["place", "claim", "printed", "recomputed", "remark"]
 

@@ -3,23 +3,35 @@
 from npc_helpers.cohort.patients import (
     build_cohort,
     check_split,
+    divided_patients,
     included_patients,
     progression_free_survival,
     risk_groups,
     split,
 )
-from npc_helpers.cohort.screening import CRITERIA, Criterion, flow, regular_review, screen
+from npc_helpers.cohort.screening import (
+    CRITERIA,
+    NO_EVENT_BY_SCAN,
+    Criterion,
+    flow,
+    progressed_by_scan,
+    regular_review,
+    screen,
+)
 from npc_helpers.cohort.staging import STAGE_7TH, STAGE_8TH, stage_group, stage_groups
 
 __all__ = [
     "CRITERIA",
+    "NO_EVENT_BY_SCAN",
     "Criterion",
     "STAGE_7TH",
     "STAGE_8TH",
     "build_cohort",
     "check_split",
+    "divided_patients",
     "flow",
     "included_patients",
+    "progressed_by_scan",
     "progression_free_survival",
     "regular_review",
     "risk_groups",

@@ -32,6 +32,7 @@ __all__ = [
     "Criterion",
     "build_cohort",
     "check_split",
+    "divided_patients",
     "flow",
     "included_patients",
     "progression_free_survival",
@@ -204,6 +205,24 @@ def check_split(table: pd.DataFrame) -> None:
             f"{len(both)} patient(s) are on both sides of the split: {', '.join(both[:5])}. "
             "Split by patient_id, before images are listed."
         )
+
+
+def divided_patients(cohort: pd.DataFrame) -> pd.DataFrame:
+    """Return the patients who are on one of the two sides, after `check_split`.
+
+    Raises
+    ------
+    NotInThisStudy
+        If the cohort was not divided: the patients are too few, or their outcomes are unknown.
+    """
+    check_split(cohort)
+    divided = cohort[cohort["split"] != ""]
+    if divided.empty:
+        raise NotInThisStudy(
+            f"the {len(cohort)} patients are not divided into training and test cohort: that needs "
+            "outcomes, and at least 3 patients"
+        )
+    return divided
 
 
 # --- the artefact -----------------------------------------------------------------------------

@@ -25,6 +25,25 @@ def first_event(registry: pd.DataFrame) -> pd.Series:
     return registry[["progression_date", "death_date"]].min(axis=1)
 
 
+def progressed_by_scan(registry: pd.DataFrame) -> pd.Series:
+    """Tell who had progressed or died by the day of the MRI after treatment.
+
+    That image may show the event itself: whoever reads it recognises an outcome and foresees
+    nothing. `NO_EVENT_BY_SCAN` leaves these patients out.
+
+    Parameters
+    ----------
+    registry : DataFrame
+        progression_date, death_date, mri_post_date.
+
+    Returns
+    -------
+    Series of bool
+        In the order of `registry`; False where there is no such MRI.
+    """
+    return first_event(registry) <= registry["mri_post_date"]
+
+
 def regular_review(
     visits: pd.DataFrame,
     registry: pd.DataFrame,
@@ -135,9 +154,13 @@ def _information_complete(registry, visits, **_) -> pd.Series:
     return known & registry["imaging_complete"]
 
 
+def _no_event_by_scan(registry, visits, **_) -> pd.Series:
+    return ~progressed_by_scan(registry)
+
+
 @dataclass(frozen=True)
 class Criterion:
-    """One of the ten criteria of section 2.1.
+    """One criterion; `CRITERIA` are the ten of section 2.1.
 
     Attributes
     ----------
@@ -145,7 +168,7 @@ class Criterion:
         Its column in the table of `screen`.
     kind : {"inclusion", "exclusion"}
     number : int
-        1 to 5 within its kind, as in the paper.
+        Within its kind; 1 to 5 as in the paper.
     text : str
         What a patient who passes has or has not, in a few words.
     rule : callable
@@ -215,6 +238,16 @@ CRITERIA = (
     ),
 )
 
+NO_EVENT_BY_SCAN = Criterion(
+    "no_event_by_scan",
+    "exclusion",
+    6,
+    "no progression by the day of the MRI after treatment",
+    _no_event_by_scan,
+)
+"""Not among the paper's ten: append it to `CRITERIA` to leave out patients whose image after
+treatment may show the outcome itself."""
+
 
 def screen(
     registry: pd.DataFrame,
@@ -278,7 +311,8 @@ def flow(screening: pd.DataFrame) -> pd.DataFrame:
     names = [name for name in screening if name not in ("patient_id", "included", "excluded_by")]
     lost = screening["excluded_by"].value_counts().reindex(names, fill_value=0).to_numpy()
     remaining = len(screening) - lost.cumsum()
-    meaning = {c.name: f"{c.kind.capitalize()} {c.number}: {c.text}" for c in CRITERIA}
+    known = (*CRITERIA, NO_EVENT_BY_SCAN)
+    meaning = {c.name: f"{c.kind.capitalize()} {c.number}: {c.text}" for c in known}
     return pd.DataFrame(
         {
             "step": np.arange(1, len(names) + 1),

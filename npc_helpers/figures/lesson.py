@@ -12,10 +12,11 @@ import symtable
 
 from npc_helpers.statistics import TooFewPatients
 from npc_helpers.study import NotInThisStudy, Study
+from npc_helpers.study.artefact_table import ARTEFACTS
 
 REFUSALS = (NotInThisStudy, TooFewPatients)
 GUARD = "_lesson_guard"  # by this name a cell reaches the guard
-WRITERS = ("save", "stamp", "write")  # how functions begin that write an artefact
+WRITERS = ("keep", "save", "write")  # how functions begin that write an artefact
 
 
 def begin(study: Study) -> None:
@@ -159,7 +160,7 @@ def written(statement: ast.stmt) -> set[str]:
         for node in ast.walk(call)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    return {text for text in texts if text.endswith((".csv", ".keras", ".npz"))}
+    return texts & ARTEFACTS.keys()
 
 
 def _name(function: ast.expr) -> str:

@@ -38,6 +38,7 @@ from npc_helpers.imaging.roi_table import (
     read_rectangles,
     rectangle_of,
     replace_rows,
+    require_drawn,
 )
 from npc_helpers.study.artefact_table import run_first
 from npc_helpers.study.settings import Setting, current_setting
@@ -50,7 +51,8 @@ __all__ = [  # what a table is made of and does is in `roi_table`, and can be ca
     "BOX", "COLUMNS", "IMAGE", "INDEX", "LIMIT", "SERIES", "SMALLEST", "ROIError", "Rectangle",
     "blank_inputs", "check_rois", "compare_readers", "crop", "default_rectangle",
     "intensity_range", "join_readers", "network_inputs", "overlap", "pad_offset", "provenance",
-    "read_drawn", "rectangle_of", "replace_rows", "stretch", "suggest_rois", "to_uint8", "zero_pad",
+    "read_drawn", "rectangle_of", "replace_rows", "require_drawn", "stretch", "suggest_rois",
+    "to_uint8", "zero_pad",
 ]  # fmt: skip
 
 DEFAULT_SIZE = (400, 200)  # 2.3: columns x rows, "about"

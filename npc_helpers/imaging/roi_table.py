@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from npc_helpers.study.artefacts import StudyError, atomic_path
+from npc_helpers.study.about import ABOUT
+from npc_helpers.study.artefacts import NotInThisStudy, StudyError, atomic_path
 from npc_helpers.study.locks import locked
 from npc_helpers.study.schema import ROI_COLUMNS, Table
 from npc_helpers.study.tables import check_table, read_text
@@ -253,6 +254,31 @@ def provenance(rois: pd.DataFrame) -> pd.DataFrame:
     table = groups.agg(images="size", patients="nunique").reset_index()
     table["provenance"] = table["provenance"].astype(str)
     return table.assign(share=table["images"] / max(len(rois), 1))
+
+
+def require_drawn(study: Study, rois: pd.DataFrame) -> None:
+    """Refuse rectangles most of which are the default one: nobody has looked at those images.
+
+    Parameters
+    ----------
+    study : Study
+        Its ``study.toml`` may say ``accept_default_rectangles = true``; then nothing is refused.
+    rois : DataFrame
+        ROI table of the images to be used.
+
+    Raises
+    ------
+    NotInThisStudy
+        If more than half of the rectangles are default ones.
+    """
+    n_default = int((rois["source"] == "default").sum())
+    if 2 * n_default > len(rois) and not study.about.accept_default_rectangles:
+        raise NotInThisStudy(
+            f"training needs rectangles around tumour and nodes, and {n_default} of {len(rois)} "
+            "are the default one in the middle of the image: nobody drew them. Draw them in "
+            "notebook 02, or take them from contours (docs/own_images.md). To train all the same, "
+            f"write accept_default_rectangles = true into the study's {ABOUT}."
+        )
 
 
 # --- files ----------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -18,6 +20,7 @@ from npc_helpers.statistics.gate import (
     probabilities,
     vectors,
 )
+from npc_helpers.study import NotInThisStudy
 
 
 def image_predictions(index: pd.DataFrame, p_high_risk, cohort: pd.DataFrame) -> pd.DataFrame:
@@ -53,6 +56,33 @@ def image_predictions(index: pd.DataFrame, p_high_risk, cohort: pd.DataFrame) ->
     patients = pd.DataFrame({"split": side, "high_risk": label}, with_images["patient_id"])
     table = index[IMAGE].reset_index(drop=True)
     return table.join(patients, on="patient_id").assign(p_high_risk=p)
+
+
+def compared_patients(cohort: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the patients of the cohort of whom every model has seen an image.
+
+    Models can be compared on the same patients only; an examination may be missing of some.
+
+    Parameters
+    ----------
+    cohort : DataFrame
+        One row per patient, with patient_id.
+    tables : mapping of str to DataFrame
+        Predictions or features by model, with patient_id.
+
+    Raises
+    ------
+    NotInThisStudy
+        If there is no such patient.
+    """
+    seen = [cohort["patient_id"].isin(table["patient_id"]) for table in tables.values()]
+    compared = cohort[np.logical_and.reduce(seen)].reset_index(drop=True)
+    if compared.empty:
+        raise NotInThisStudy(
+            f"a comparison needs patients with images for {' and '.join(tables)}, and none of the "
+            f"{len(cohort)} has them"
+        )
+    return compared
 
 
 def patient_features(index: pd.DataFrame, features: np.ndarray) -> pd.DataFrame:

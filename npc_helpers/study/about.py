@@ -11,7 +11,7 @@ from pathlib import Path
 from npc_helpers.study.problems import Problem
 
 ABOUT = "study.toml"
-KEYS = ("cut_off_date", "linked_folders")
+KEYS = ("cut_off_date", "linked_folders", "accept_default_rectangles")
 EMPTY = """\
 # What the tables of this study cannot say. Remove the '#' from a line to use it.
 
@@ -21,6 +21,9 @@ EMPTY = """\
 # Folders outside this one to which links in it may lead, for instance images on another disk.
 # On Windows write them in single quotes: 'D:\\images'.
 # linked_folders = ["/mnt/disk2/images"]
+
+# Train also where most rectangles are the default in the middle of the image: nobody drew them.
+# accept_default_rectangles = true
 """
 
 
@@ -34,10 +37,13 @@ class About:
         No date in the study's tables may be later; None stands for the present day.
     linked_folders : tuple of Path
         Folders outside the study to which links in it may lead, links followed.
+    accept_default_rectangles : bool
+        Networks may be trained although nobody drew most of the rectangles.
     """
 
     cut_off_date: date | None = None
     linked_folders: tuple[Path, ...] = ()
+    accept_default_rectangles: bool = False
 
 
 def read_about(folder: Path) -> tuple[About, list[Problem]]:
@@ -71,4 +77,9 @@ def read_about(folder: Path) -> tuple[About, list[Problem]]:
         for place in linked
         if not place.is_dir()
     ]
-    return About(day, tuple(place.resolve() for place in linked)), problems
+    accepted = entries.get("accept_default_rectangles", False)
+    if not isinstance(accepted, bool):
+        action = "Write true or false, without quotes."
+        name = "accept_default_rectangles"
+        problems.append(Problem(ABOUT, "", name, f"is {accepted!r}", action))
+    return About(day, tuple(place.resolve() for place in linked), accepted is True), problems

@@ -182,13 +182,20 @@ class Results:
     # --- what was left out --------------------------------------------------------------------
 
     def note_left_out(self, name: str, reason: str) -> None:
-        """Note why an artefact is not made of this study; an earlier one is removed."""
-        with atomic_path(self._reason_path(name)) as temporary:
-            temporary.write_text(reason + "\n", encoding="utf-8")
-        path = self.result_path(name)
-        if self.artefact_state(name) != "edited":
-            path.unlink(missing_ok=True)
-            note_path(path).unlink(missing_ok=True)
+        """Note why an artefact is not made of this study; an earlier one is removed.
+
+        What its notebook has not written so far counts as left out with it, until it is written.
+        """
+        maker = artefact(name).maker
+        for sibling in [row.name for row in ARTEFACTS.values() if row.maker == maker]:
+            if sibling != name and sibling in self._seen:
+                continue
+            with atomic_path(self._reason_path(sibling)) as temporary:
+                temporary.write_text(reason + "\n", encoding="utf-8")
+            path = self.result_path(sibling)
+            if self.artefact_state(sibling) != "edited":
+                path.unlink(missing_ok=True)
+                note_path(path).unlink(missing_ok=True)
 
     def why_left_out(self, name: str) -> str:
         """Return why an artefact was not made of this study; blank if nobody said so."""

@@ -121,6 +121,20 @@ class Study(Results):
                 "Regions of interest and Grad-CAM work without them."
             )
 
+    def require_images(self, purpose: str) -> None:
+        """Say why `purpose` ("drawing rectangles") cannot be done without images.
+
+        Raises
+        ------
+        NotInThisStudy
+            If the manifest lists no series.
+        """
+        if self._manifest.empty:
+            raise NotInThisStudy(
+                f"{purpose} needs images, and {MANIFEST.path} lists none. Add the series "
+                "(docs/own_images.md tells how). Screening works without them."
+            )
+
     # --- tables -------------------------------------------------------------------------------
 
     @property

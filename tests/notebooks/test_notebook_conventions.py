@@ -57,6 +57,11 @@ def test_outputs_are_fresh(notebook):
     assert counts == list(range(1, len(counts) + 1))
 
 
+def test_every_lesson_leaves_out_what_a_study_cannot_support(source):
+    first = next(c for c in jupytext.read(source).cells if c.cell_type == "code")
+    assert "begin(study)" in first.source
+
+
 def test_opening_and_closing_sections_stand_in_order(notebook):
     text = markdown(notebook)
     assert text.startswith("# ")

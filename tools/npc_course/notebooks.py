@@ -39,15 +39,12 @@ class Run:
         Largest resident memory of the kernel and its children together.
     error : str or None
         The failing cell and its traceback, if one failed.
-    stopped : str or None
-        Why it ended early, if the study has too few patients for the rest. That is no failure.
     """
 
     name: str
     seconds: float
     peak_mib: float
     error: str | None = None
-    stopped: str | None = None
 
 
 class PeakMemory(threading.Thread):
@@ -85,11 +82,6 @@ def sources() -> list[Path]:
     return sorted((FOLDER / "py").glob("[0-9][0-9]_*.py"))
 
 
-def needs_outcomes(source: Path) -> bool:
-    """True if the notebook says that it cannot do its work on a study without outcomes."""
-    return "require_outcomes(" in source.read_text(encoding="utf-8")
-
-
 def from_source(source: Path) -> nbformat.NotebookNode:
     """Read a percent script as a notebook with stable cell ids and no outputs."""
     notebook = jupytext.read(source)
@@ -123,7 +115,7 @@ def execute(notebook: nbformat.NotebookNode, name: str, *, progress, log: Path) 
         store_widget_state=False,
         on_cell_executed=lambda **_: progress.update(),
     )
-    started, error, stopped, peak_mib = time.perf_counter(), None, None, 0.0
+    started, error, peak_mib = time.perf_counter(), None, 0.0
     progress.set_description(name)
     with log.open("w") as stderr, client.setup_kernel(stderr=stderr):
         memory = PeakMemory(client.km.provisioner.process.pid)
@@ -135,14 +127,11 @@ def execute(notebook: nbformat.NotebookNode, name: str, *, progress, log: Path) 
             nbclient.exceptions.CellExecutionError,
             nbclient.exceptions.DeadKernelError,
         ) as failure:
-            if getattr(failure, "ename", "") == "TooFewPatients":
-                stopped = failure.evalue
-            else:
-                error = str(failure)
+            error = str(failure)
         finally:
             memory.stop()
             peak_mib = memory.peak_mib
-    return Run(name, time.perf_counter() - started, peak_mib, error, stopped)
+    return Run(name, time.perf_counter() - started, peak_mib, error)
 
 
 def clean_outputs(notebook: nbformat.NotebookNode) -> None:
@@ -233,8 +222,7 @@ def tutorial() -> int:
     study = Study.open()
     executed = study.result_path("notebooks")
     pages = study.result_path("html")
-    chosen = [source for source in sources() if study.has_outcomes or not needs_outcomes(source)]
-    runs = run_all(chosen, executed, logs=study.result_path("logs"))
+    runs = run_all(sources(), executed, logs=study.result_path("logs"))
     pages.mkdir(parents=True, exist_ok=True)
     for run in runs:
         to_html(
@@ -242,9 +230,6 @@ def tutorial() -> int:
         )
     report(study, runs)
     print(f"\nExecuted notebooks: {executed}\nHTML pages:         {pages}")
-    for run in runs:
-        if run.stopped:
-            print(f"\n{run.name} ended early: {run.stopped}")
     failed = [run for run in runs if run.error]
     for run in failed:
         print(f"\n{run.name} stopped:\n{run.error}")
@@ -252,20 +237,29 @@ def tutorial() -> int:
 
 
 def report(study: Study, runs: list[Run]) -> None:
-    """Print the results table (if the study has outcomes) and what each notebook took."""
+    """Print the results table, what was left out and why, and what each notebook took."""
     if study.artefact_state("comparison.csv") == "current":
         print(f"\nResults in the test patients ({study.mark})")
         print(results_table(study.read_table("comparison.csv")))
-    elif not study.has_outcomes:
-        print("\nThis study has no outcomes: training and comparison were left out.")
+    for reason, names in left_out(study).items():
+        print(f"\nLeft out ({', '.join(names)}): {reason}")
     print("\nnotebook                       seconds   peak MiB")
     for run in runs:
-        state = "   FAILED" if run.error else "   ended early" if run.stopped else ""
+        state = "   FAILED" if run.error else ""
         print(f"{run.name:<30} {run.seconds:7.1f} {run.peak_mib:10.0f}{state}")
     print(
         f"{'all':<30} {sum(run.seconds for run in runs):7.1f} "
         f"{max(run.peak_mib for run in runs):10.0f}"
     )
+
+
+def left_out(study: Study) -> dict[str, list[str]]:
+    """Return the artefacts that the notebooks did not make of this study, by the reason."""
+    reasons: dict[str, list[str]] = {}
+    for name in ARTEFACTS:
+        if reason := study.why_left_out(name):
+            reasons.setdefault(reason, []).append(name)
+    return reasons
 
 
 def results_table(comparison: pd.DataFrame) -> str:
