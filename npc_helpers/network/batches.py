@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from npc_helpers.statistics.gate import checked, flags, index_of
+from npc_helpers.statistics.gate import TooFewPatients, checked, flags, index_of
 
 PIECE = 256  # rows read at a time where the data are a memory map
 
@@ -104,7 +104,7 @@ def _labels(high_risk, n: int) -> np.ndarray:
 def _require_both_groups(labels: np.ndarray) -> None:
     n_high = int(labels.sum())
     if n_high in (0, len(labels)):
-        raise ValueError(
+        raise TooFewPatients(
             f"all {len(labels)} training images belong to one class ({n_high} high risk, "
             f"{len(labels) - n_high} low risk); two risk groups are needed. "
             "Look at high_risk and split in the cohort table."
