@@ -1,15 +1,16 @@
-"""What holds for every test: the same examples everywhere, and no study opened before it."""
+"""Two workers for many files, none for one; property tests draw the same examples everywhere."""
 
-import pytest
+from pathlib import Path
+
 from hypothesis import settings
 
-from npc_helpers.study import mark
-
-settings.register_profile("suite", deadline=None, derandomize=True)
+settings.register_profile("suite", deadline=None, derandomize=True)  # slowness is no failure
 settings.load_profile("suite")
 
+WORKERS = 2
 
-@pytest.fixture(autouse=True)
-def no_study_opened_before():
-    """Let each test begin like a new process: no figure carries the mark of an earlier test."""
-    mark.forget()
+
+def pytest_xdist_auto_num_workers(config):
+    """``-n auto`` of pyproject.toml: a worker takes longer to start than one file to test."""
+    paths = [Path(argument.split("::")[0]) for argument in config.args]
+    return WORKERS if len(paths) > 1 or any(path.is_dir() for path in paths) else 0

@@ -62,6 +62,19 @@ def rectangles(draw, rows=ROWS, columns=COLUMNS):
 # --- crop and pad -----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("size", [512, 511])
+@pytest.mark.parametrize(("rows", "columns"), [(8, 9), (9, 8), (301, 300), (300, 301), (511, 1)])
+def test_of_an_odd_rest_the_larger_half_is_below_and_to_the_right(rows, columns, size):
+    """The crop lies in the middle; a spare row or column comes after it."""
+    padded = roi.zero_pad(np.ones((rows, columns), np.uint8), size)
+    above, left = (int(padded.any(axis=axis).argmax()) for axis in (1, 0))
+    below, right = size - rows - above, size - columns - left
+    assert padded[above : above + rows, left : left + columns].all()
+    assert padded.sum() == rows * columns
+    assert below - above == (size - rows) % 2
+    assert right - left == (size - columns) % 2
+
+
 @given(rectangle=rectangles())
 def test_cropping_the_padded_crop_gives_it_back(rectangle):
     image = series().array[0]

@@ -139,6 +139,17 @@ def test_images_the_manifest_does_not_describe_are_refused(folder):
         load_stacks(Study(folder), progress=False)
 
 
+def test_one_changed_pixel_in_a_file_of_the_same_size_is_noticed_by_its_date(folder):
+    load_stacks(Study(folder), progress=False)
+    path = sorted((folder / "data/images/H-01/pre/t2w").iterdir())[0]
+    content, date = bytearray(path.read_bytes()), path.stat().st_mtime_ns
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    os.utime(path, ns=(date, date + 1_000_000_000))
+    with pytest.raises(StudyError, match="patient H-01, pre t2w: .*sha256"):
+        load_stacks(Study(folder), progress=False)
+
+
 def half_array(folder):
     path = cached(folder, ".npy")[0]
     path.write_bytes(path.read_bytes()[:-100])
