@@ -15,7 +15,7 @@ SOURCES = sorted(
 TAG = re.compile(r"<(/?[a-zA-Z][\w-]*)?[\s\0>/=]|<!--")  # \0 stands for what is put in
 SAFE_CALLS = {"escape", "len", "round", "int", "float", "to_html"}
 NUMBER = re.compile(r"[\d,.]*[defgn%]")
-DECLARED = re.compile(r"(list\[)?Markup\]?")  # parameters and attributes that hold markup
+DECLARED = re.compile(r"(list\[)?Markup\]?")  # parameters, attributes, results that hold markup
 
 
 def name_of(node):
@@ -36,7 +36,9 @@ def unsafe(node, names):
         case ast.FormattedValue(value=value, format_spec=spec):
             if not (spec and NUMBER.fullmatch(ast.unparse(spec)[2:-1])):
                 yield from unsafe(value, names)
-        case ast.Call(func=func) if name_of(func) in SAFE_CALLS:
+        case ast.Call(func=func) if name_of(func) in SAFE_CALLS or names.get(name_of(func)) == []:
+            return
+        case ast.Name(id=name) if name.isupper():  # a constant of the module
             return
         case ast.Call(func=ast.Attribute(attr="join"), args=[joined]):
             yield from unsafe(joined, names)
@@ -61,6 +63,9 @@ def markup_in(source):
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             names.setdefault(name_of(node.targets[0]), []).append(node.value)
+        elif isinstance(node, ast.FunctionDef) and node.returns:
+            if DECLARED.fullmatch(ast.unparse(node.returns)):
+                names[node.name] = []  # what it returns is looked at where it is made
         elif isinstance(node, ast.arg | ast.AnnAssign) and node.annotation:
             if DECLARED.fullmatch(ast.unparse(node.annotation)):
                 names[getattr(node, "arg", "") or name_of(node.target)] = []

@@ -15,6 +15,8 @@ from npc_helpers.study.artefacts import StudyError
 from npc_helpers.study.schema import REGISTRY, SUGGESTED_ROIS, VISITS
 from npc_helpers.study.tables import check_table, empty_table, read_text, write_text
 from npc_intake.batches import add_to_manifest, write_list
+from npc_intake.burned_in import LIST as LETTERS
+from npc_intake.burned_in import SHEET, list_images
 from npc_intake.deidentified_tables import deidentify_table
 from npc_intake.deidentify import COPY, REFUSED, THERE, WRITTEN, Key, deidentify_folder
 from npc_intake.find_series import find_series
@@ -123,7 +125,16 @@ def _deidentify(options: argparse.Namespace) -> int:
     written, refused = (outcomes.get(what, 0) for what in (WRITTEN, REFUSED))
     print(f"{written} file(s) written, {refused} refused{''.join(more)}.")
     print(f"Which file became which, and why one did not: {report.attrs['log']}")
+    if "to_look_at" in report.attrs:
+        _say_to_look_at(report.attrs["to_look_at"], options.target)
     return int(refused > 0)
+
+
+def _say_to_look_at(images: pd.DataFrame, folder: Path) -> None:
+    print(
+        f"{len(images)} images do not say whether text is burned in, {(images.letters > 0).sum()} "
+        f"of them hold what looks like letters. Look at {folder / SHEET} and sign in {LETTERS}."
+    )
 
 
 def _add_tables(commands) -> None:
@@ -206,6 +217,10 @@ def _retrieve(options: argparse.Namespace) -> int:
             print("Nothing was fetched. Answer y, or give --yes.")
             return 1
         log = pacs.retrieve(archive, plan, options.study, key, at_once=options.at_once)
+    incoming = options.study / pacs.INCOMING
+    images = list_images(incoming, sorted(incoming.glob("[!.]*/*/*.dcm")))
+    if len(images):
+        _say_to_look_at(images, incoming)
     failed = log[log["state"] != "done"]
     print(
         f"{len(log) - len(failed)} of {len(log)} series are complete; {log.n_fetched.sum()} images"

@@ -30,6 +30,7 @@ from npc_helpers.study.artefacts import StudyError, atomic_path
 from npc_helpers.study.dicom_file import DicomError, refuse
 from npc_helpers.study.locks import locked
 from npc_helpers.study.progress import progress_bar
+from npc_intake.burned_in import list_images
 from npc_intake.claims import Claims, is_same_image, look_for_claims
 from npc_intake.deidentified_header import Deidentified, deidentified
 from npc_intake.find_series import list_dicom
@@ -119,7 +120,9 @@ def deidentify_folder(
         blank if refused), outcome (written, there already, copy, refused), problem (why it was
         refused, or what a person should look at). Its ``attrs["ignored"]`` counts what is no
         DICOM, and folders not looked into, by kind; ``attrs["reasons"]`` counts the refused by
-        reason; ``attrs["log"]`` says where the same table lies beside the key.
+        reason; ``attrs["log"]`` says where the same table lies beside the key;
+        ``attrs["to_look_at"]`` is the list of images in the target that do not say whether text is
+        burned in (`burned_in.list_images`), if there are any.
 
     Raises
     ------
@@ -144,6 +147,10 @@ def deidentify_folder(
                 log.add([path.relative_to(source).as_posix(), *row])
     report = pd.DataFrame(log.rows, columns=list(COLUMNS))
     report.attrs |= {"ignored": dict(ignored), "reasons": dict(run.reasons), "log": log.path}
+    unsure = report.loc[report["problem"] == NOT_STATED, "path"].unique()
+    if len(unsure):
+        images = [target / place for place in unsure]
+        report.attrs["to_look_at"] = list_images(target, images, progress=progress)
     return report
 
 

@@ -1,0 +1,193 @@
+"""Text burned into pixels: which images do not say that there is none, and which to look at first.
+
+No program finds every text. This one lists the images that say nothing, puts those first that hold
+what looks like letters (bright, thin, of one height, side by side), and shows them on one sheet, so
+that a person can look at all of them and sign.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from html import escape
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.image import imsave
+from scipy import ndimage
+
+from npc_helpers.imaging.files import decode
+from npc_helpers.imaging.tags import Tags
+from npc_helpers.study.artefacts import atomic_path
+from npc_helpers.study.dicom_file import DicomError, open_dicom
+from npc_helpers.study.locks import locked
+from npc_helpers.study.progress import progress_bar
+from npc_helpers.study.tables import read_text, write_text
+
+LIST, SHEET = "look_for_text.csv", "look_for_text.html"
+BY_HAND = ("looked_at_by", "text_found")  # columns that a person fills in
+COLUMNS = ("path", "letters", *BY_HAND)
+HEIGHTS = range(5, 41)  # of a letter, in pixels
+WIDEST, THICKEST = 40, 3  # of a letter; half of a stroke
+BRIGHT = 0.3  # of the brightest tissue
+SHOWN, SIDE = 300, 160  # pictures on the sheet, and their longest side in pixels
+Markup = str  # a piece of HTML in which what it shows is escaped
+STYLE = """
+body{font:14px sans-serif;margin:1em;max-width:75em;background:#fff;color:#111}
+table{border-collapse:collapse}td,th{border:1px solid #999;padding:.3em .6em;text-align:left}
+img{display:block;background:#000}td.sign{min-width:12em}
+"""
+
+
+def letters_in(image: np.ndarray) -> int:
+    """Count what looks like letters in lines of three or more.
+
+    Parameters
+    ----------
+    image : ndarray, shape (rows, columns)
+
+    Returns
+    -------
+    int
+        Components outside the head that are bright, and anywhere those of the largest value, whose
+        strokes are thin and which stand beside others of the same height.
+    """
+    image = image.astype(float) - image.min()
+    tissue = np.percentile(image, 99)
+    if tissue <= 0:
+        tissue = image.max() or 1.0
+    outside = ~_head(image > 0.1 * tissue)
+    largest = image == image.max()
+    candidates = [(image > BRIGHT * tissue) & outside]
+    if largest.mean() < 0.05:
+        candidates.append(largest)
+    return max(map(_in_lines, candidates))
+
+
+def _head(bright: np.ndarray) -> np.ndarray:
+    """Return the largest bright region, filled, without what is as thin as letters."""
+    step = 4
+    small = ndimage.uniform_filter(bright.astype(np.float32), 2 * step)[::step, ::step] > 0.5
+    parts, n_parts = ndimage.label(ndimage.binary_opening(small, iterations=2))
+    if not n_parts:
+        return np.zeros_like(bright)
+    largest = parts == 1 + np.bincount(parts.ravel())[1:].argmax()
+    head = ndimage.binary_dilation(ndimage.binary_fill_holes(largest))
+    large = head.repeat(step, axis=0).repeat(step, axis=1)
+    return large[: bright.shape[0], : bright.shape[1]]
+
+
+def _in_lines(bright: np.ndarray) -> int:
+    parts, _ = ndimage.label(bright, np.ones((3, 3)))
+    depth = ndimage.distance_transform_cdt(bright)
+    boxes = []
+    for number, (rows, columns) in enumerate(ndimage.find_objects(parts), start=1):
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        if height in HEIGHTS and width <= WIDEST:
+            if depth[rows, columns][parts[rows, columns] == number].max() <= THICKEST:
+                boxes.append((rows.start, rows.stop, columns.start))
+    if not boxes:
+        return 0
+    top, bottom, left = np.array(boxes).T
+    height = bottom - top
+    beside = (  # (n, n): of about one height, on about one line, and near
+        (np.abs(height[:, None] - height) <= 0.4 * height[:, None])
+        & (np.abs(bottom[:, None] - bottom) <= 0.4 * height[:, None])
+        & (np.abs(left[:, None] - left) <= 4 * height[:, None])
+    )
+    return int((beside.sum(axis=1) >= 3).sum())
+
+
+def list_images(folder: Path, images: Iterable[Path], *, progress: bool = True) -> pd.DataFrame:
+    """Add images to the list of those that do not say whether text is burned in, and draw a sheet.
+
+    Parameters
+    ----------
+    folder : Path
+        Where list and sheet lie (`LIST`, `SHEET`).
+    images : iterable of Path
+        De-identified images below it; those on the list are not read again.
+    progress : bool
+
+    Returns
+    -------
+    DataFrame
+        The list as written: path, letters (`letters_in`, the most first), looked_at_by and
+        text_found, which a person fills in and which stay.
+
+    Raises
+    ------
+    StudyError
+        If the list cannot be written, or another program is writing it.
+    """
+    path = folder / LIST
+    with locked(path):
+        before, _ = read_text(path, LIST) if path.exists() else (None, [])
+        table = pd.DataFrame(columns=list(COLUMNS), dtype=str) if before is None else before
+        known = set(table["path"])
+        names = {image.relative_to(folder).as_posix(): image for image in images}
+        rows = []
+        new = [name for name in names if name not in known]
+        for name in progress_bar(new, shown=progress, desc="looking for text"):
+            letters = _letters_in_file(names[name])
+            if letters is not None:
+                rows.append((name, letters, "", ""))
+        if rows:
+            table = pd.concat([table, pd.DataFrame(rows, columns=list(COLUMNS))])
+        table["letters"] = table["letters"].astype(int)
+        table = table.sort_values(["letters", "path"], ascending=[False, True], ignore_index=True)
+        if rows:
+            write_text(path, table)
+            with atomic_path(folder / SHEET) as temporary:
+                temporary.write_text(_sheet(folder, table), encoding="utf-8")
+    return table
+
+
+def _letters_in_file(path: Path) -> int | None:
+    """Count letters in the images of a file; None if it says that there are none, or is damaged."""
+    try:
+        if open_dicom(path, pixels=False).get("BurnedInAnnotation") == "NO":
+            return None
+        tags = Tags(open_dicom(path), path)
+        return max(map(letters_in, decode(tags)[0]))
+    except DicomError:
+        return None
+
+
+def _sheet(folder: Path, table: pd.DataFrame) -> Markup:
+    """Return a page with the image of each series that holds the most letters, the worst first."""
+    series = table["path"].str.rpartition("/")[0]
+    worst = table[~series.duplicated()].assign(n_images=series.map(series.value_counts()))
+    lines = "".join(
+        f"<tr><td><img alt='' src='{_picture(folder / row.path)}'></td>"
+        f"<td>{escape(row.path)}</td><td>{int(row.n_images)}</td><td>{int(row.letters)}</td>"
+        f"<td class='sign'>{escape(row.looked_at_by)} {escape(row.text_found)}</td></tr>"
+        for row in worst.head(SHOWN).itertuples()
+    )
+    return (
+        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Is text burned in?</title>"
+        f"<style>{STYLE}</style><h1>Is text burned into these images?</h1>"
+        f"<p>{len(table)} images of {len(worst)} series do not say. Of each series you see the one "
+        "that looks most like text; look through all of a series where in doubt, and write your "
+        f"name and yes or no into {LIST}. A count of 0 does not prove that there is none.</p>"
+        "<table><tr><th>image</th><th>file</th><th>images in the series</th><th>letters</th>"
+        f"<th>looked at by, text found</th></tr>{lines}</table></html>"
+    )
+
+
+def _picture(path: Path) -> Markup:
+    """Return the image of a file with the most letters as a small PNG; blank if it is not there."""
+    try:
+        frames, _ = decode(Tags(open_dicom(path), path))
+    except (DicomError, OSError):
+        return ""
+    image = max(frames, key=letters_in).astype(float)
+    step = -(-max(image.shape) // SIDE)
+    rows, columns = (-(-size // step) * step for size in image.shape)
+    padded = np.pad(image, ((0, rows - image.shape[0]), (0, columns - image.shape[1])))
+    small = padded.reshape(rows // step, step, columns // step, step).max(axis=(1, 3))
+    content = BytesIO()
+    imsave(content, small, cmap="gray", vmin=0, vmax=np.percentile(image, 99.5) or 1, format="png")
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
