@@ -13,16 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npc_helpers.imaging.files import (
-    check_image,
-    decode,
-    list_files,
-    open_file,
-    pixel_bytes,
-    stored_pixels,
-)
-from npc_helpers.imaging.geometry import Slice, in_order, slice_spacing, slices_of
+from npc_helpers.imaging.files import list_files, open_file
+from npc_helpers.imaging.geometry import in_order, slice_spacing
+from npc_helpers.imaging.headers import Header, Plane, read_header, sequence_in_words
 from npc_helpers.imaging.mr_series import Grid, MRSeries
+from npc_helpers.imaging.pixels import check_image, read_pixels, stored_pixels
 from npc_helpers.imaging.resample import mask_to_reference
 from npc_helpers.imaging.tags import Finding, Tags, merge_findings, warning_findings
 from npc_helpers.study.dicom_file import DicomError, refuse
@@ -34,12 +29,6 @@ __all__ = ["DicomError", "Finding", "read_mask", "read_series"]
 
 MODALITY = "MR"
 LARGEST_SERIES = 1 << 28  # bytes as stored: 512 images of 512 x 512 pixels of 16 bits
-KIND = ("ScanningSequence", "EchoPulseSequence")
-SEQUENCE = (  # keywords in classic and in enhanced files, and how their value is written
-    (KIND, "{}"),
-    (("RepetitionTime",), "TR {} ms"),
-    (("EchoTime", "EffectiveEchoTime"), "TE {} ms"),
-)
 SEGMENTS = {1: 0, 2: 1}  # segment number -> first axis of read_mask: tumour, nodes
 
 
@@ -77,89 +66,72 @@ def read_series(folder: str | Path, *, n_images: int | None = None) -> MRSeries:
 
 
 def _read_series(folder: Path, n_images: int | None) -> MRSeries:
-    files, findings = _open_all(folder, pixels=True)
-    slices = [one for tags in files for one in slices_of(tags)]
-    _check_count(folder, n_images, len(files), len(slices))
-    _check_same_series(folder, files, findings)
-    slices, positions = in_order(folder, slices)
-    spacing_mm = slice_spacing(folder, slices, positions, findings)
-    array = _stack(files, slices, findings)
+    headers, findings = _read_headers(folder, pixels=True)
+    planes = [plane for header in headers for plane in header.planes]
+    _check_count(folder, n_images, len(headers), len(planes))
+    _check_same_series(folder, headers, findings)
+    planes, positions = in_order(folder, planes)
+    spacing_mm = slice_spacing(folder, planes, positions, findings)
+    array, noticed = read_pixels(headers, planes)  # (slices, rows, columns)
+    first = headers[0]
     return MRSeries(
         array=array,
-        pixel_spacing_mm=(float(slices[0].spacing[0]), float(slices[0].spacing[1])),
+        pixel_spacing_mm=(float(planes[0].spacing[0]), float(planes[0].spacing[1])),
         positions_mm=positions,
         slice_spacing_mm=spacing_mm,
-        orientation=slices[0].orientation,
-        patient_id=files[0].text("PatientID"),
-        description=files[0].text("SeriesDescription"),
-        findings=tuple(findings),
-        sequence=_sequence(files[0]),
+        orientation=planes[0].orientation,
+        patient_id=first.patient_id,
+        description=first.description,
+        findings=tuple(findings + noticed),
+        sequence=sequence_in_words(first.tags),
     )
 
 
-def _sequence(tags: Tags) -> str:
-    """Return the pulse sequence in words; what is absent or malformed is left out."""
-    groups = tags.items("SharedFunctionalGroupsSequence")
-    groups += tags.items("PerFrameFunctionalGroupsSequence")[:1]
-    places = ("MRTimingAndRelatedParametersSequence", "MREchoSequence")
-    sources = [tags, *(item for group in groups for name in places for item in group.items(name))]
-    parts = []
-    for keywords, form in SEQUENCE:
-        texts = (_words(source, keyword) for source in sources for keyword in keywords)
-        parts += [form.format(text) for text in texts if text][:1]
-    return ", ".join(parts)
-
-
-def _words(tags: Tags, keyword: str) -> str:
-    try:
-        text = tags.text(keyword).replace("\\", "/")
-        return text if keyword in KIND else f"{tags.number(keyword):g}"
-    except DicomError:  # nothing that an image needs
-        return ""
-
-
-# --- files ------------------------------------------------------------------------------------
-
-
-def _open_all(folder: Path, *, pixels: bool) -> tuple[list[Tags], list[Finding]]:
+def _read_headers(folder: Path, *, pixels: bool) -> tuple[list[Header], list[Finding]]:
     """Open every MR image of a folder; refuse other DICOM objects."""
     if not folder.is_dir():
         raise DicomError(
             f"{folder}: no such folder. Check the column path of data_manifest.csv.", "no-folder"
         )
-    files, size = [], 0
     paths, findings = list_files(folder)
+    headers, size = [], 0
     for path in paths:
         tags, noticed = open_file(path, pixels=pixels)
         findings += noticed
         if tags is None:
             continue
-        modality = tags.text("Modality") or "missing"
-        if modality != MODALITY:
-            raise refuse(
-                path,
-                "wrong-modality",
-                f"its modality is {modality}, not {MODALITY}",
-                "Keep the images of one MR series in this folder and nothing else",
-            )
+        _check_modality(tags)
         if pixels:
-            check_image(tags)
-            size += pixel_bytes(tags)
+            size += check_image(tags)
             if size > LARGEST_SERIES:
                 raise DicomError(
                     f"{folder}: the images are too many to be read at once, more than "
                     f"{LARGEST_SERIES >> 20} MiB. Keep one series per folder.",
                     "too-large",
                 )
-        files.append(tags)
-    if not files:
+        headers.append(read_header(tags))
+    if not headers:
         ignored = f" ({len(findings)} other file(s) ignored)" if findings else ""
         raise DicomError(
             f"{folder}: no DICOM image here{ignored}. Put the series back, or correct the column "
             "path of data_manifest.csv.",
             "empty-folder",
         )
-    return files, findings
+    return headers, findings
+
+
+# --- one series -------------------------------------------------------------------------------
+
+
+def _check_modality(tags: Tags) -> None:
+    modality = tags.text("Modality") or "missing"
+    if modality != MODALITY:
+        raise refuse(
+            tags.path,
+            "wrong-modality",
+            f"its modality is {modality}, not {MODALITY}",
+            "Keep the images of one MR series in this folder and nothing else",
+        )
 
 
 def _check_count(folder: Path, expected: int | None, n_files: int, n_slices: int) -> None:
@@ -174,81 +146,36 @@ def _check_count(folder: Path, expected: int | None, n_files: int, n_slices: int
     )
 
 
-def _check_same_series(folder: Path, files: list[Tags], findings: list[Finding]) -> None:
+def _check_same_series(folder: Path, headers: list[Header], findings: list[Finding]) -> None:
     """Refuse mixed patients, matrices and frames of reference; note mixed series."""
-    first = files[0]
-    for code, what, keywords in (
-        ("mixed-patients", "different patients", ("PatientID",)),
-        ("mixed-matrix", "images of different size", ("Rows", "Columns")),
-        ("mixed-frame", "different frames of reference", ("FrameOfReferenceUID",)),
+    first = headers[0]
+    for code, what, value_of in (
+        ("mixed-patients", "different patients", lambda header: header.patient_id),
+        ("mixed-matrix", "images of different size", lambda h: f"{h.rows}x{h.columns}"),
+        ("mixed-frame", "different frames of reference", lambda header: header.frame_of_reference),
     ):
-        seen = ["x".join(tags.text(k) or "blank" for k in keywords) for tags in files]
-        for tags, value in zip(files, seen, strict=True):
-            if value == seen[0]:
+        for header in headers:
+            values = [value_of(first) or "blank", value_of(header) or "blank"]
+            if values[0] == values[1]:
                 continue
-            names = f"{first.path.name} has {seen[0]}, {tags.path.name} has {value}"
+            names = f"{first.path.name} has {values[0]}, {header.path.name} has {values[1]}"
             if code == "mixed-patients":  # messages end up in notebooks: no identifiers
-                names = f"{first.path.name} and {tags.path.name} differ in PatientID"
+                names = f"{first.path.name} and {header.path.name} differ in PatientID"
             message = f"{folder}: {what} in one folder: {names}. Keep one series per folder."
             raise DicomError(message, code)
-    if not first.text("FrameOfReferenceUID"):
+    if not first.frame_of_reference:
         message = "no frame of reference; positions are taken to share one"
         findings.append(Finding("info", "no-frame", first.path.name, message))
     seen = {}
-    for tags in files:
-        uid = tags.text("SOPInstanceUID")
-        if uid and seen.setdefault(uid, tags) is not tags:
+    for header in headers:
+        uid = header.image_uid
+        if uid and seen.setdefault(uid, header) is not header:
             message = f"the same SOPInstanceUID as {seen[uid].path.name}"
-            findings.append(Finding("warn", "same-uid", tags.path.name, message))
-    series_uid = first.text("SeriesInstanceUID")
-    for other in files[1:]:
-        if other.text("SeriesInstanceUID") != series_uid:
+            findings.append(Finding("warn", "same-uid", header.path.name, message))
+    for header in headers[1:]:
+        if header.series_uid != first.series_uid:
             message = "another SeriesInstanceUID than the first file"
-            findings.append(Finding("warn", "mixed-series", other.path.name, message))
-
-
-# --- pixels -----------------------------------------------------------------------------------
-
-
-def _stack(files: list[Tags], slices: list[Slice], findings: list[Finding]) -> np.ndarray:
-    """Decode all images in the order of `slices` and rescale them where it is needed."""
-    as_stored = all(one.slope == 1 and one.intercept == 0 for one in slices)
-    if not as_stored:
-        _note_rescale(slices, findings)
-    places = {tags.path: [] for tags in files}
-    for index, one in enumerate(slices):
-        places[one.path].append((index, one))
-    array = None
-    for tags in files:
-        images, noticed = decode(tags)
-        del tags.dataset.PixelData  # or a series would be in memory twice
-        findings += noticed
-        if len(images) != len(places[tags.path]):
-            raise refuse(
-                tags.path,
-                "mixed-matrix",
-                f"it holds {len(images)} images but describes {len(places[tags.path])}",
-                "Export the series again as single-frame or as complete enhanced MR",
-            )
-        dtype = images.dtype if as_stored else np.dtype(np.float32)
-        if array is None:
-            array = np.empty((len(slices), *images.shape[1:]), dtype)
-        array = array.astype(np.promote_types(array.dtype, dtype), copy=False)
-        for index, one in places[tags.path]:
-            array[index] = images[max(one.frame, 0)]
-            if not as_stored:
-                array[index] *= np.float32(one.slope)
-                array[index] += np.float32(one.intercept)
-    return array
-
-
-def _note_rescale(slices: list[Slice], findings: list[Finding]) -> None:
-    slopes = [one.slope for one in slices]
-    if len(set(slopes)) > 1:
-        message = f"rescale slope differs between slices ({min(slopes):g} to {max(slopes):g})"
-        findings.append(Finding("info", "rescale", "", message))
-    if min(slopes) < 0:
-        findings.append(Finding("warn", "rescale", "", "a rescale slope is negative"))
+            findings.append(Finding("warn", "mixed-series", header.path.name, message))
 
 
 # --- the known truth --------------------------------------------------------------------------
@@ -279,9 +206,9 @@ def read_mask(study: Study, patient_id: str, timepoint: str) -> np.ndarray | Non
     path = folder.parent / "mask.dcm"
     if not path.is_file():
         return None
-    files, _ = _open_all(folder, pixels=False)
-    slices, _ = in_order(folder, [one for tags in files for one in slices_of(tags)])
-    shape = files[0].integer("Rows"), files[0].integer("Columns")
+    headers, _ = _read_headers(folder, pixels=False)
+    planes, _ = in_order(folder, [plane for header in headers for plane in header.planes])
+    shape = headers[0].rows, headers[0].columns
     tags, _ = open_file(path)
     if tags is None or tags.text("Modality") != "SEG":
         raise refuse(path, "wrong-modality", "it is no DICOM segmentation", "Build the study again")
@@ -290,13 +217,13 @@ def read_mask(study: Study, patient_id: str, timepoint: str) -> np.ndarray | Non
             path, "mixed-matrix", "its matrix is not that of the T2w series", "Build it again"
         )
     frames = stored_pixels(tags)[0].reshape(-1, *shape)
-    mask = np.zeros((len(SEGMENTS), len(slices), *shape), dtype=bool)
+    mask = np.zeros((len(SEGMENTS), len(planes), *shape), dtype=bool)
     for frame, group in zip(frames, tags.items("PerFrameFunctionalGroupsSequence"), strict=True):
         position = _item(group, "PlanePositionSequence").numbers("ImagePositionPatient", 3)
         number = _item(group, "SegmentIdentificationSequence").integer("ReferencedSegmentNumber")
         if number in SEGMENTS:
-            mask[SEGMENTS[number], _slice_at(slices, position, path)] |= frame > 0
-    return mask_to_reference(mask, Grid(*shape, tuple(slices[0].spacing)))
+            mask[SEGMENTS[number], _slice_at(planes, position, path)] |= frame > 0
+    return mask_to_reference(mask, Grid(*shape, tuple(planes[0].spacing)))
 
 
 def _item(tags: Tags, keyword: str) -> Tags:
@@ -306,11 +233,11 @@ def _item(tags: Tags, keyword: str) -> Tags:
     return items[0]
 
 
-def _slice_at(slices: Sequence[Slice], position: np.ndarray, path: Path) -> int:
+def _slice_at(planes: Sequence[Plane], position: np.ndarray, path: Path) -> int:
     """Return the index of the slice whose corner lies at `position` (half a pixel's tolerance)."""
-    distances = np.array([np.abs(one.origin - position).max() for one in slices])
+    distances = np.array([np.abs(plane.origin - position).max() for plane in planes])
     nearest = int(distances.argmin())
-    if distances[nearest] > slices[nearest].spacing.min() / 2:
+    if distances[nearest] > planes[nearest].spacing.min() / 2:
         raise refuse(
             path,
             "mixed-frame",

@@ -21,7 +21,7 @@ from pydicom.uid import (
 )
 
 from npc_helpers.imaging import dicom
-from npc_helpers.imaging import files as dicom_files
+from npc_helpers.imaging import pixels as dicom_pixels
 from npc_helpers.imaging.dicom import DicomError, read_series
 
 
@@ -441,7 +441,7 @@ def test_a_missing_decoder_names_the_compression_and_the_command(tmp_path, monke
     class Unavailable:
         available_plugins = ()
 
-    monkeypatch.setattr(dicom_files, "get_decoder", lambda syntax: Unavailable())
+    monkeypatch.setattr(dicom_pixels, "get_decoder", lambda syntax: Unavailable())
     with pytest.raises(DicomError, match="pip install pyjpegls") as caught:
         read_series(tmp_path)
     assert "JPEG-LS Lossless" in str(caught.value)

@@ -35,10 +35,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from npc_helpers.imaging import files as dicom_files
+from npc_helpers.imaging import pixels as dicom_pixels
 from npc_helpers.imaging.codestream import coded_size, is_whole_jpeg
 from npc_helpers.imaging.dicom import DicomError, read_series
-from npc_helpers.imaging.files import decode
+from npc_helpers.imaging.pixels import decode
 from npc_helpers.imaging.tags import Tags
 
 GDCM = {
@@ -109,25 +109,25 @@ def test_lossy_jpeg_of_twelve_bits_is_read(tmp_path):
     assert (image[420, 140], image[230, 120], image.max()) == (244, 95, 264)
 
 
-@pytest.mark.parametrize("syntax", dicom_files.DECODERS)
+@pytest.mark.parametrize("syntax", dicom_pixels.DECODERS)
 def test_a_missing_decoder_is_named_with_its_package(tmp_path, monkeypatch, syntax):
     dataset = make_slice(noise(1, 8, 8)[0], 0)
     dataset.file_meta.TransferSyntaxUID = syntax
     dataset.PixelData = encapsulate([b"\0\0"])
     save(dataset, tmp_path / "a.dcm")
-    monkeypatch.setattr(dicom_files, "find_spec", lambda name: None)
+    monkeypatch.setattr(dicom_pixels, "find_spec", lambda name: None)
     monkeypatch.setattr(Decoder, "available_plugins", ())
     with pytest.raises(DicomError) as error:
         read_series(tmp_path)
-    package = dicom_files.DECODERS[syntax]
+    package = dicom_pixels.DECODERS[syntax]
     assert f"Run: python -m pip install {package}" in str(error.value)
     assert ("npc_helpers install intake" in str(error.value)) == (package == "imagecodecs")
     assert error.value.code == "missing-decoder"
 
 
-@pytest.mark.parametrize("syntax", dicom_files.DECODERS)
+@pytest.mark.parametrize("syntax", dicom_pixels.DECODERS)
 def test_each_compression_has_a_decoder_installed(syntax):
-    package = dicom_files.DECODERS[syntax]
+    package = dicom_pixels.DECODERS[syntax]
     assert find_spec(package) or package in get_decoder(UID(syntax)).available_plugins
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from pydicom.dataset import Dataset
 
-from npc_helpers.imaging.files import stored_pixels
+from npc_helpers.imaging.pixels import stored_pixels
 from npc_helpers.imaging.tags import Tags
 from npc_helpers.study.dicom_file import DicomError, open_dicom, refuse
 from npc_intake.people import People, said_of_patient

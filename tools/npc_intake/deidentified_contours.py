@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import pack_bits
 from pydicom.uid import UID, ExplicitVRLittleEndian, RTStructureSetStorage
 
-from npc_helpers.imaging.files import stored_pixels
+from npc_helpers.imaging.pixels import stored_pixels
 from npc_helpers.imaging.tags import Tags
 from npc_intake import keep_list
 from npc_intake.outlines import SEGMENTATIONS

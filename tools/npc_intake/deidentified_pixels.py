@@ -11,7 +11,7 @@ from __future__ import annotations
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from npc_helpers.imaging.files import check_image, stored_pixels, transfer_syntax
+from npc_helpers.imaging.pixels import check_image, stored_pixels, transfer_syntax
 from npc_helpers.imaging.tags import Tags
 
 IMPLEMENTATION = "2.25.302681953317742137043126905216441573419"
