@@ -18,7 +18,7 @@ import pandas as pd
 from matplotlib.image import imsave
 from scipy import ndimage
 
-from npc_helpers.imaging.files import decode
+from npc_helpers.imaging.pixels import decode
 from npc_helpers.imaging.tags import Tags
 from npc_helpers.study.artefacts import atomic_path
 from npc_helpers.study.dicom_file import DicomError, open_dicom
