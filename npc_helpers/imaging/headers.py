@@ -73,11 +73,11 @@ def read_header(tags: Tags) -> Header:
         frame_of_reference=tags.text("FrameOfReferenceUID"),
         rows=tags.integer("Rows"),
         columns=tags.integer("Columns"),
-        planes=_planes_of(tags),
+        planes=planes_of(tags),
     )
 
 
-def _planes_of(tags: Tags) -> list[Plane]:
+def planes_of(tags: Tags) -> list[Plane]:
     """Return the geometry and rescale of every image in one file.
 
     Raises

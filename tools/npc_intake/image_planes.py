@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from npc_helpers.imaging.files import open_file
-from npc_helpers.imaging.geometry import Slice, in_order, slices_of
+from npc_helpers.imaging.geometry import in_order
+from npc_helpers.imaging.headers import Plane, planes_of
 from npc_helpers.imaging.tags import Tags
 from npc_helpers.study.artefacts import StudyError, dicom_files
 
@@ -90,7 +91,7 @@ def image_planes(folder: str | Path) -> ImagePlanes:
     if not files:
         raise StudyError(f"{folder}: no DICOM image here. Put the series back, or correct its row.")
     images = {tags.path: tags.text("SOPInstanceUID") for tags in files}
-    slices, _ = in_order(folder, [image for tags in files for image in slices_of(tags)])
+    slices, _ = in_order(folder, [image for tags in files for image in planes_of(tags)])
     first, tags = slices[0], files[0]
     row, column = first.orientation.reshape(2, 3)
     return ImagePlanes(
@@ -106,6 +107,6 @@ def image_planes(folder: str | Path) -> ImagePlanes:
     )
 
 
-def _name(image: Slice, images: dict[Path, str]) -> str:
+def _name(image: Plane, images: dict[Path, str]) -> str:
     frame = "" if image.frame < 0 else f"#{image.frame + 1}"
     return images[image.path] + frame
