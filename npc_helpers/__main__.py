@@ -30,6 +30,7 @@ COMMANDS = {
     "test": "lint, unit tests, browser tests and every notebook",
     "lab": "open JupyterLab on notebook 00",
     "study": "build the demonstration study, or verify the study named by NPC_STUDY",
+    "report": "write the report of the study from what its notebooks saved",
     "install": "install more groups of packages by name: intake, cluster, gpu, idc",
     "notebooks": "rebuild the .ipynb files, outputs included, from notebooks/py",
     "clean": "remove results and caches (add --all for the images and the environment too)",
@@ -121,6 +122,8 @@ def run_here(options: argparse.Namespace) -> int:
     if options.command == "lab":
         notebook = ROOT / "notebooks" / "00_start_here.ipynb"
         return subprocess.call([sys.executable, "-m", "jupyter", "lab", str(notebook)], cwd=ROOT)
+    if options.command == "report":
+        return subprocess.call([sys.executable, "-m", "npc_helpers.figures"], cwd=ROOT)
     status = build_or_check_study()
     if status:
         return status

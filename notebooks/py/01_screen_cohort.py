@@ -248,6 +248,7 @@ table_one(divided, by="split")
 # the next notebook will notice.
 
 # %%
+study.write_table("flow.csv", flow)
 study.write_table("cohort.csv", cohort)
 print("saved", study.result_path("cohort.csv").name)
 

@@ -34,6 +34,7 @@ from npc_helpers.cohort.staging import stage_groups
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.imaging import dicom, roi
+from npc_helpers.imaging.scanners import scanner_table
 from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
@@ -136,6 +137,16 @@ show(
 # %%
 stacks = load_stacks(study)
 print(len(stacks), "series,", sum(len(series.positions_mm) for series in stacks.values()), "images")
+
+# %% [markdown]
+# ### Which scanners?
+#
+# A methods section names maker, model, software, field and sequence parameters. The headers know them.
+
+# %%
+scanners = scanner_table(study)
+study.write_table("scanners.csv", scanners)
+scanners
 
 # %% [markdown]
 # ### Brightness has no unit

@@ -35,7 +35,7 @@ from npc_helpers import figures, statistics
 from npc_helpers.cohort import included_patients, progression_free_survival
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
-from npc_helpers.figures.report import Report
+from npc_helpers.figures.study_report import write_report
 from npc_helpers.network import prediction
 from npc_helpers.network.repeated_splits import repeated_splits
 from npc_helpers.study import Study, shipped_reference
@@ -583,21 +583,7 @@ print("saved labels.csv")
 # Figures as SVG and PDF, tables as CSV and LaTeX, and one page that holds them all.
 
 # %%
-report = Report(study.result_path("report"), title="Image models against TNM")
-report.add_table("comparison", comparison, "Discrimination in the test cohort, 95% intervals.")
-report.add_table(
-    "auc_pairs", statistics.compare_auc(truth, test_risk), "Paired comparison of AUCs."
-)
-report.add_figure("roc", figures.roc_figure(truth, test_risk), "ROC curves in the test cohort.")
-report.add_figure("forest", figures.forest_figure(comparison), "AUC and C-index, 95% intervals.")
-report.add_figure(
-    "kaplan_meier",
-    figures.km_by_risk(test.pfs_months, test.progressed, called),
-    "Progression-free survival by the Ensemble's answer.",
-)
-report.add_figure("labels", figures.label_figure(labels), "The same scores, four readings.")
-report.add_figure("splits", figures.split_figure(splits, single=comparison), "A hundred splits.")
-print("report:", report.write().relative_to(study.folder))
+print("report:", write_report(study).relative_to(study.folder))
 
 # %% [markdown]
 # ## What you have now

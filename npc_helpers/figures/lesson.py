@@ -16,6 +16,16 @@ from npc_helpers.study.artefact_table import ARTEFACTS
 
 REFUSALS = (NotInThisStudy, TooFewPatients)
 GUARD = "_lesson_guard"  # by this name a cell reaches the guard
+CHANGES_IN_PLACE = {
+    "add",
+    "append",
+    "compile",
+    "extend",
+    "fit",
+    "load_weights",
+    "set_weights",
+    "update",
+}
 WRITERS = ("keep", "save", "write")  # how functions begin that write an artefact
 
 
@@ -143,7 +153,11 @@ def assigns(statement: ast.stmt) -> set[str]:
     table = symtable.symtable(ast.unparse(statement), "cell", "exec")
     names = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
     for node in ast.walk(statement):
-        if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store):
+        stored = isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store)
+        called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if called and node.func.attr in CHANGES_IN_PLACE:
+            node, stored = node.func, True
+        if stored:
             while isinstance(node, ast.Subscript | ast.Attribute):
                 node = node.value
             names |= {node.id} if isinstance(node, ast.Name) else set()

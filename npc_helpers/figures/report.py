@@ -32,6 +32,7 @@ figure {{ margin: 2rem 0; }}
 figure img {{ max-width: 100%; background: white; padding: .5rem; }}
 table {{ border-collapse: collapse; font-size: .9rem; display: block; overflow-x: auto; }}
 th, td {{ padding: .25rem .6rem; border-bottom: 1px solid gray; text-align: right; }}
+pre {{ overflow-x: auto; font-size: .85rem; }}
 th:first-child, td:first-child {{ text-align: left; }}
 </style>
 </head>
@@ -112,6 +113,18 @@ class Report:
             temporary.write_text(f"% {mark.text()}\n{latex}", encoding="utf-8")
         page = shown.to_html(index=False, border=0, float_format=number)
         self._add(f"<section>{page}", caption, "</section>", "p")
+
+    def add_heading(self, title: str) -> None:
+        """Begin a part of the page."""
+        self._parts.append(f"<h2>{html.escape(title)}</h2>")
+
+    def add_text(self, text: str) -> None:
+        """Put a paragraph on the page."""
+        self._parts.append(f"<p>{html.escape(text)}</p>")
+
+    def add_block(self, text: str) -> None:
+        """Put lines on the page as they are."""
+        self._parts.append(f"<pre>{html.escape(text)}</pre>")
 
     def write(self) -> Path:
         """Write ``report.html``; return its path."""

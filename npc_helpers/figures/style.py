@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from pathlib import Path
 
 import numpy as np
-from matplotlib import rc_context, rcParams
+from matplotlib import font_manager, rc_context, rcParams
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
@@ -37,6 +37,11 @@ PAPER_COLOURS = LinearSegmentedColormap.from_list(
 """Blue, green, yellow, red: the look of the paper's Figs. 4 to 7."""
 PERCEPTUAL_COLOURS = "inferno"
 """Equal steps in value look like equal steps in colour."""
+
+CHINESE_FONTS = (
+    *("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC"),
+    *("Hiragino Sans GB", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "SimHei", "Heiti TC"),
+)
 
 DESCRIPTION = {"png": "Description", "svg": "Description", "pdf": "Subject"}
 """Where a picture file says what it shows, by format."""
@@ -93,9 +98,18 @@ def in_house_style(
     return drawn
 
 
+@cache
+def _fonts() -> list[str]:
+    """The usual font, and behind it those of this machine that have Chinese characters."""
+    installed = set(font_manager.get_font_names())
+    return ["DejaVu Sans", *(name for name in CHINESE_FONTS if name in installed)]
+
+
 def _rc() -> dict:
     ink, faint, paper = colour("ink"), colour("faint"), colour("paper")
     return {
+        "font.family": _fonts(),
+        "text.parse_math": False,  # a dollar sign in a name is a dollar sign
         "font.size": 10,
         "axes.titlesize": 11,
         "axes.titlelocation": "left",

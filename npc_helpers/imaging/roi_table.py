@@ -276,8 +276,8 @@ def require_drawn(study: Study, rois: pd.DataFrame) -> None:
         raise NotInThisStudy(
             f"training needs rectangles around tumour and nodes, and {n_default} of {len(rois)} "
             "are the default one in the middle of the image: nobody drew them. Draw them "
-            "(`RoiEditor`), or take them from contours (docs/own_images.md). To train all the same, "
-            f"write accept_default_rectangles = true into the study's {ABOUT}."
+            "(`RoiEditor`), or take them from contours (docs/own_images.md). To train all the "
+            f"same, write accept_default_rectangles = true into the study's {ABOUT}."
         )
 
 

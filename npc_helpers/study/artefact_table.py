@@ -78,6 +78,14 @@ _ALL = [
         of_setting=False, reference=True,
     ),
     Artefact(
+        "flow.csv", "01_screen_cohort", ("registry", "visits"),
+        ("criterion", "remaining_before", "lost", "remaining"), of_setting=False,
+    ),
+    Artefact(
+        "scanners.csv", "02_crop_roi", ("manifest",), ("maker", "model", "sequence"),
+        of_setting=False,
+    ),
+    Artefact(
         "rois.csv", "02_crop_roi", ("manifest", "suggested_rois", DRAWN),
         (*_IMAGE, "x0", "y0", "x1", "y1", "source", "reader_id"), of_setting=False, reference=True,
     ),
@@ -122,9 +130,9 @@ def results_page() -> str:
         "## `results/`: what the notebooks leave",
         "",
         "Each file is made by one notebook, and its note (`<file>.from.json`) keeps the hashes of",
-        "what it was made from and of its content. It is refused, with the notebook to run, once an",
-        "input has changed or somebody has edited it. An edited file is never overwritten. Tables",
-        "of synthetic patients have a column `synthetic`.",
+        "what it was made from and of its content. It is refused, with the notebook to run, once",
+        "an input has changed or somebody has edited it. An edited file is never overwritten.",
+        "Tables of synthetic patients have a column `synthetic`.",
         "",
         "| file | made by | from | columns, at least |",
         "|---|---|---|---|",

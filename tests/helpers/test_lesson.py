@@ -83,6 +83,12 @@ def test_a_table_filled_in_part_counts_as_absent(run):
     assert run("print(risk)").startswith("Left out: it needs risk")
 
 
+def test_what_would_have_been_changed_in_place_counts_as_absent(run):
+    run("values = []")
+    run(f"{REFUSE}\nvalues.append(1)")
+    assert run("print(values)").startswith("Left out: it needs values")
+
+
 def test_a_value_of_an_earlier_run_is_not_used(run):
     run("auc = 0.9")
     run(f"{REFUSE}\nauc = 0.7")

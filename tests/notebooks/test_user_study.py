@@ -1,4 +1,4 @@
-"""A study of one's own takes the same path: other identifiers, matrix, vendor, fewer patients."""
+"""Studies of one's own walk all notebooks to the end, whatever they lack, and get a report."""
 
 import os
 import shutil
@@ -9,24 +9,33 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from npc_course.notebooks import sources
+from npc_demo.__main__ import main as demo
 from npc_intake.public_sets import import_npc277
+from small_study import make_study, with_images
 from test_nifti import make_npc277
 
 from npc_helpers.study import Study
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
-BUILD = ["--patients", "48", "--prefix", "HOSP", "--vendor", "C", "--matrix", "384"]
-NOTEBOOKS = [path.stem for path in sorted((ROOT / "notebooks" / "py").glob("0[0-6]_*.py"))]
 TUTORIAL = "import sys; from npc_course.notebooks import tutorial; sys.exit(tutorial())"
 OUTCOMES = ["progression_date", "progression_type", "death_date", "last_review_date"]
 
 
-def run_tutorial(folder):
+def walk(folder):
+    """Run every notebook on a study; return it with what was printed."""
     environment = os.environ | {"NPC_STUDY": str(folder), "NPC_SETTING": "tutorial"}
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", TUTORIAL], cwd=ROOT, env=environment, capture_output=True, text=True
     )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    study = Study(folder)
+    for source in sources():
+        assert (study.result_path("html") / f"{source.stem}.html").stat().st_size > 10_000
+        assert "USING THE REFERENCE" not in str(executed(study, source.stem))
+    page = study.result_path("report") / "report.html"
+    return study, done.stdout, page.read_text(encoding="utf-8")
 
 
 def executed(study, name):
@@ -34,73 +43,82 @@ def executed(study, name):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """The study after the tutorial, with what the tutorial printed."""
-    folder = tmp_path_factory.mktemp("hospital")
-    build = [sys.executable, "-m", "npc_demo", str(folder), *BUILD]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    done = run_tutorial(folder)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
-    return Study(folder), done.stdout
+def rehearsed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rehearsal") / "study"
+    assert demo(["rehearsal", str(folder)]) == 0
+    return walk(folder)
 
 
-def test_every_notebook_has_run_on_it(finished):
-    study, printed = finished
-    for name in NOTEBOOKS:
-        assert name in printed
-        assert (study.result_path("html") / f"{name}.html").stat().st_size > 10_000
-
-
-def test_results_are_those_of_its_own_patients(finished):
-    study, _ = finished
-    for name in ("cohort.csv", "rois.csv", "predictions_pre.csv", "predictions_post.csv"):
-        table = pd.read_csv(study.result_path(name))
-        assert table["patient_id"].str.startswith("HOSP").all(), name
+def test_the_rehearsal_study_walks_to_the_end(rehearsed):
+    study, printed, page = rehearsed
+    cohort = pd.read_csv(study.result_path("cohort.csv"), dtype={"patient_id": str})
+    included = set(cohort.loc[cohort["included"], "patient_id"])
+    for when in ("pre", "post"):
+        table = pd.read_csv(study.result_path(f"predictions_{when}.csv"), dtype={"patient_id": str})
+        assert set(table["patient_id"]) <= included
     comparison = pd.read_csv(study.result_path("comparison.csv"))
     assert list(comparison["model"]) == ["Pre-model", "Post-model", "Ensemble", "TNM"]
-    stacks = executed(study, "02_crop_roi")
-    assert any("(7, 384, 384)" in str(cell.get("outputs")) for cell in stacks.cells)
+    assert "FAILED" not in printed and "Left out" in printed
 
 
-def test_no_reference_of_the_demonstration_study_stepped_in(finished):
-    study, _ = finished
-    for name in NOTEBOOKS:
-        assert "USING THE REFERENCE" not in str(executed(study, name))
+def test_what_is_left_out_says_so_where_the_reader_looks(rehearsed):
+    study, _, page = rehearsed
+    assert "Left out:" in str(executed(study, "05_compare_with_tnm"))
+    assert "left out: 10 series of 5 patients outside the cohort" in str(
+        executed(study, "03_train_pre_model")
+    )
+    assert "Not available:" in page
 
 
-def test_a_small_study_is_told_what_it_cannot_answer(finished):
-    _, printed = finished
-    assert "05_compare_with_tnm ended early: of 10 patients" in printed
-    assert "FAILED" not in printed
+def test_the_report_has_what_a_methods_section_needs(rehearsed):
+    _, _, page = rehearsed
+    for words in (
+        *("36 patients considered, 28 included", "Characteristics of 28 included patients"),
+        *("2 of 28 patients had progressed by the day", "SYNTHETIC north", "default: nobody drew"),
+        *("Only 5 test patients", "0 errors, 9 warnings", "synthetic patients"),
+    ):
+        assert words in page, words
 
 
-def test_without_outcomes_regions_and_maps_still_work(finished, tmp_path):
-    study, _ = finished
-    patients = list(dict.fromkeys(study.manifest["patient_id"]))[:3]
+def test_without_outcomes_everything_else_works(rehearsed, tmp_path):
+    study, _, _ = rehearsed
+    folder = tmp_path / "study"
+    folder.mkdir()
     manifest = pd.read_csv(study.table_path("manifest"), dtype=str)
+    patients = list(dict.fromkeys(manifest["patient_id"]))[:3]
     manifest = manifest[manifest["patient_id"].isin(patients)]
     for path in manifest["path"]:
-        shutil.copytree(study.folder / path, tmp_path / path)
-    (tmp_path / "data").mkdir(exist_ok=True)
-    manifest.to_csv(tmp_path / "data_manifest.csv", index=False)
-    registry = pd.read_csv(study.table_path("registry"), dtype=str)
-    registry = registry[registry["patient_id"].isin(patients)]
-    registry.drop(columns=OUTCOMES).to_csv(tmp_path / "data" / "registry.csv", index=False)
-    done = run_tutorial(tmp_path)
-    assert done.returncode == 0, done.stdout[-3000:]
-    assert "02_crop_roi" in done.stdout and "06_explore_gradcam" in done.stdout
-    assert "This study has no outcomes" in done.stdout
-    assert "03_train_pre_model" not in done.stdout
-    assert "gradcam_scores.csv" in {path.name for path in (tmp_path / "results").rglob("*.csv")}
+        shutil.copytree(study.folder / path, folder / path)
+    (folder / "data").mkdir()
+    manifest.to_csv(folder / "data_manifest.csv", index=False)
+    registry = study.registry[study.registry["patient_id"].isin(patients)]
+    for name in registry.select_dtypes(bool):
+        registry[name] = registry[name].map({True: "yes", False: "no"})
+    registry.drop(columns=OUTCOMES).to_csv(folder / "data" / "registry.csv", index=False)
+    study, printed, page = walk(folder)
+    assert "training needs outcomes" in printed and "training needs outcomes" in page
+    assert study.artefact_state("gradcam_scores.csv") == "current"
+
+
+def test_twelve_patients(tmp_path):
+    folder = tmp_path / "study"
+    assert demo([str(folder), "--patients", "12", "--prefix", "HOSP", "--matrix", "384"]) == 0
+    study, printed, page = walk(folder)
+    assert len(study.read_table("comparison.csv")) == 4 or "comparison.csv" in printed
+    assert "Characteristics of 12 included patients" in page
+
+
+def test_two_patients(tmp_path):
+    study, _, page = walk(with_images(make_study(tmp_path / "study", patients=2)))
+    assert "the 2 included patients are not divided" in page
+    assert study.read_table("cohort.csv")["included"].all()
 
 
 def test_images_before_treatment_alone_are_cropped_and_explained(tmp_path):
     """NPC-277 as its import makes it: no outcome, no stage, no second examination, other matrix."""
     import_npc277(make_npc277(tmp_path / "zip"), tmp_path / "study", progress=False)
-    done = run_tutorial(tmp_path / "study")
-    assert done.returncode == 0, done.stdout[-3000:]
-    study = Study(tmp_path / "study")
+    study, _, _ = walk(tmp_path / "study")
     rois = pd.read_csv(study.result_path("rois.csv"))
-    assert set(rois["timepoint"]) == {"pre"} and set(rois["source"]) == {"suggested"}
+    assert set(rois["timepoint"]) == {"pre"}
     scores = pd.read_csv(study.result_path("gradcam_scores.csv"))
     assert scores["patient_id"].nunique() == 2 and set(scores["timepoint"]) == {"pre"}

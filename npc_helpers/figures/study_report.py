@@ -1,0 +1,220 @@
+"""The report of a study, part by part from what the notebooks saved.
+
+It always comes: a part without a result says why this study cannot have it, or what to run.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+
+from npc_helpers.figures.cohort import flow_chart, km_by_risk, pfs_figure
+from npc_helpers.figures.report import Report
+from npc_helpers.figures.results import forest_figure, roc_figure
+from npc_helpers.figures.survival import label_figure
+from npc_helpers.figures.uncertainty import split_figure
+from npc_helpers.statistics import ColumnError, TooFewPatients, compare_auc, table_one
+from npc_helpers.study import Study, StudyError
+from npc_helpers.study.problems import counts, page
+from npc_helpers.study.settings import current_setting
+
+FEW_TEST_PATIENTS = 20
+PACKAGES = ("numpy", "pandas", "scipy", "pydicom", "lifelines", "scikit-learn", "keras")
+CAUTION = (
+    " Only {n} test patients: values of 0 or 1 and narrow intervals arise by chance in so few, and "
+    "no difference between models can be read from them."
+)
+
+
+def write_report(study: Study) -> Path:
+    """Write ``report/`` into the results of a study; return the path of its page.
+
+    Parameters
+    ----------
+    study : Study
+
+    Notes
+    -----
+    In the order of a methods and a results section: flow chart, Table 1, follow-up, scanners,
+    rectangles, images used, discrimination, survival, other labels and splits, heat maps, checks,
+    versions. Every number of patients is printed.
+    """
+    report = Report(study.result_path("report"), title=f"Report of {study.name}")
+    for title, part in PARTS.items():
+        report.add_heading(title)
+        try:
+            part(study, report)
+        except (StudyError, TooFewPatients, ColumnError) as reason:
+            report.add_text(f"Not available: {reason}")
+    return report.write()
+
+
+def _patients(study: Study) -> pd.DataFrame:
+    """The included patients."""
+    cohort = study.read_table("cohort.csv")
+    return cohort[cohort["included"]].reset_index(drop=True)
+
+
+def _flow(study: Study, report: Report) -> None:
+    flow = study.read_table("flow.csv")
+    n, included = int(flow["remaining_before"].iloc[0]), int(flow["remaining"].iloc[-1])
+    report.add_figure("flow", flow_chart(flow), f"{n} patients considered, {included} included.")
+    report.add_table("flow", flow[["criterion", "lost", "remaining"]], "Losses by criterion.")
+
+
+def _table_one(study: Study, report: Report) -> None:
+    patients = _patients(study)
+    divided = patients[patients["split"] != ""]
+    if divided.empty:
+        raise TooFewPatients(f"the {len(patients)} included patients are not divided")
+    table = table_one(divided, by="split").reset_index()
+    report.add_table("table_1", table, f"Characteristics of {len(divided)} included patients.")
+
+
+def _follow_up(study: Study, report: Report) -> None:
+    study.require_outcomes("follow-up")
+    patients = _patients(study)
+    events = int(patients["progressed"].astype(bool).sum())
+    caption = f"Progression-free survival of {len(patients)} patients, {events} with progression."
+    report.add_figure("follow_up", pfs_figure(patients), caption)
+    registry = study.registry
+    by_scan = registry["progression_date"] <= registry["mri_post_date"]
+    n = int(patients["patient_id"].isin(registry.loc[by_scan, "patient_id"]).sum())
+    report.add_text(
+        f"{n} of {len(patients)} patients had progressed by the day of their scan after treatment, "
+        "which may therefore show the outcome."
+    )
+
+
+def _scanners(study: Study, report: Report) -> None:
+    table = study.read_table("scanners.csv")
+    caption = "Scanners and sequences; field in tesla, times in ms, thickness in mm."
+    report.add_table("scanners", table, caption)
+
+
+def _rectangles(study: Study, report: Report) -> None:
+    rois = study.read_table("rois.csv")
+    groups = rois.groupby(["source", "reader_id"])["patient_id"]
+    table = groups.agg(images="size", patients="nunique").reset_index()
+    caption = f"How the rectangles of {len(rois)} images came about; default: nobody drew them."
+    report.add_table("rectangles", table, caption)
+
+
+def _training(study: Study, report: Report) -> None:
+    rows, missing = [], []
+    for when in ("pre", "post"):
+        try:
+            table = study.read_table(f"predictions_{when}.csv")
+        except StudyError as reason:
+            missing.append(str(reason))
+            continue
+        for split, side in table.groupby("split"):
+            rows.append((f"{when}-model", split, side["patient_id"].nunique(), len(side)))
+    if not rows:
+        raise StudyError("; ".join(missing))
+    table = pd.DataFrame(rows, columns=["model", "side", "patients", "images"])
+    setting = current_setting()
+    report.add_table("training", table, f"Images that trained and tested (setting {setting.name}).")
+    for reason in missing:
+        report.add_text(f"Not available: {reason}")
+
+
+def _scores(study: Study) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
+    """Return the test patients with images of both time points, and their scores by model."""
+    patients = _patients(study).set_index("patient_id")
+    names = {"Pre-model": "predictions_pre.csv", "Post-model": "predictions_post.csv"}
+    scores = {
+        model: study.read_table(name).groupby("patient_id")["p_high_risk"].mean()
+        for model, name in names.items()
+    }
+    seen = set.intersection(*(set(score.index) for score in scores.values()))
+    test = patients[(patients["split"] == "test") & patients.index.isin(seen)]
+    scores = {model: score.reindex(test.index) for model, score in scores.items()}
+    scores["Ensemble"] = sum(scores.values()) / len(scores)
+    return test, scores
+
+
+def _discrimination(study: Study, report: Report) -> None:
+    comparison = study.read_table("comparison.csv")
+    n = int(comparison["n"].max())
+    caution = CAUTION.format(n=n) if n < FEW_TEST_PATIENTS else ""
+    shown = comparison.drop(columns="synthetic", errors="ignore")
+    caption = f"Discrimination in {n} test patients, with 95% intervals.{caution}"
+    report.add_table("comparison", shown, caption)
+    report.add_figure("forest", forest_figure(comparison), caption)
+    test, scores = _scores(study)
+    truth = test["high_risk"].astype(bool)
+    high = int(truth.sum())
+    caption = f"ROC curves: {high} high-risk and {n - high} low-risk test patients.{caution}"
+    report.add_figure("roc", roc_figure(truth, scores), caption)
+    pairs = compare_auc(truth, scores)
+    report.add_table("auc_pairs", pairs, f"Differences of AUC in {n} test patients (DeLong).")
+
+
+def _survival(study: Study, report: Report) -> None:
+    test, scores = _scores(study)
+    called = scores["Ensemble"] > 0.5
+    if called.nunique() < 2:
+        raise TooFewPatients(f"the Ensemble puts all {len(test)} test patients into one group")
+    figure = km_by_risk(test["pfs_months"], test["progressed"].astype(bool), called)
+    caption = f"Survival of {len(test)} test patients by the Ensemble's answer, in months."
+    report.add_figure("kaplan_meier", figure, caption)
+
+
+def _labels(study: Study, report: Report) -> None:
+    report.add_figure(
+        "labels", label_figure(study.read_table("labels.csv")), "The same scores, four readings."
+    )
+
+
+def _splits(study: Study, report: Report) -> None:
+    splits = study.read_table("splits.csv")
+    n = splits["split"].nunique()
+    report.add_figure("splits", split_figure(splits), f"{n} random divisions of the patients.")
+
+
+def _maps(study: Study, report: Report) -> None:
+    scores = study.read_table("gradcam_scores.csv")
+    rated = scores["energy_ratio"].dropna() if "energy_ratio" in scores else pd.Series(dtype=float)
+    if rated.empty:
+        raise TooFewPatients(
+            f"maps were drawn of {scores['patient_id'].nunique()} patients; whether they point at "
+            "the tumour can be measured only where a mask of it is known"
+        )
+    n = scores.loc[rated.index, "patient_id"].nunique()
+    report.add_text(f"Energy in the tumour: {rated.mean():.2f} times chance ({n} patients).")
+
+
+def _checks(study: Study, report: Report) -> None:
+    problems = study.check(checksums=False, progress=False)
+    report.add_text(f"study check: {counts(problems)}.")
+    if len(problems):
+        report.add_block(page(problems))
+
+
+def _versions(study: Study, report: Report) -> None:
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    hashes = study.fingerprint("registry", "visits", "manifest")
+    tables = ", ".join(f"{name} {value[:8]}" for name, value in hashes.items())
+    report.add_text(f"Python {platform.python_version()} with {packages}. Tables: {tables}.")
+
+
+PARTS: dict[str, Callable[[Study, Report], None]] = {
+    "Patients": _flow,
+    "Table 1": _table_one,
+    "Follow-up": _follow_up,
+    "Scanners and sequences": _scanners,
+    "Rectangles": _rectangles,
+    "Images used": _training,
+    "Discrimination": _discrimination,
+    "Survival by predicted risk": _survival,
+    "Other labels": _labels,
+    "Other divisions": _splits,
+    "Heat maps": _maps,
+    "Checks": _checks,
+    "Versions": _versions,
+}

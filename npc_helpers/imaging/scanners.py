@@ -1,0 +1,84 @@
+"""With which scanners and sequences a study was imaged: what a methods section has to say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from npc_helpers.study.artefacts import dicom_files
+from npc_helpers.study.dicom_file import DicomError, open_dicom
+from npc_helpers.study.progress import progress_bar
+
+if TYPE_CHECKING:
+    from npc_helpers.study import Study
+
+TAGS = {
+    "maker": "Manufacturer",
+    "model": "ManufacturerModelName",
+    "software": "SoftwareVersions",
+    "field_t": "MagneticFieldStrength",
+}
+NUMBERS = {
+    "TR_ms": "RepetitionTime",
+    "TE_ms": "EchoTime",
+    "thickness_mm": "SliceThickness",
+    "rows": "Rows",
+}
+UNKNOWN = "not stated"
+
+
+def scanner_table(study: Study) -> pd.DataFrame:
+    """Return one row for each scanner and sequence, from the header of each series' first image.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    DataFrame
+        maker, model, software, field_t (tesla), sequence, series, patients, and TR_ms, TE_ms,
+        thickness_mm and rows as text, a range where they differ. What a header does not say, for
+        instance after de-identification, is "not stated".
+    """
+    manifest = study.manifest
+    folders = [study.folder / path for path in manifest["path"]]
+    bar = progress_bar(folders, desc="headers", unit="series", leave=False)
+    headers = pd.DataFrame([_header(folder) for folder in bar], index=manifest.index)
+    table = manifest[["patient_id", "sequence"]].join(headers)
+    groups = table.groupby([*TAGS, "sequence"], sort=True)
+    counts = groups["patient_id"].agg(series="size", patients="nunique")
+    return counts.join(groups[list(NUMBERS)].agg(_range)).reset_index()
+
+
+def _header(folder: Path) -> dict[str, str]:
+    keywords = [*TAGS.values(), *NUMBERS.values()]
+    try:
+        header = open_dicom(dicom_files(folder)[0], pixels=False, keywords=keywords)
+    except (DicomError, IndexError):  # the reader of the series says what is wrong with it
+        header = {}
+    return {name: _text(header.get(tag)) for name, tag in (TAGS | NUMBERS).items()}
+
+
+def _text(value: object) -> str:
+    if value is None or str(value).strip() == "":
+        return UNKNOWN
+    return (
+        " ".join(map(str, value)) if not isinstance(value, str) and _is_list(value) else str(value)
+    )
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Iterable)
+
+
+def _range(values: pd.Series) -> str:
+    """Return "4000", or "3800-4200" if the values differ."""
+    numbers = pd.to_numeric(values, errors="coerce").dropna()
+    if numbers.empty:
+        return UNKNOWN
+    low, high = numbers.min(), numbers.max()
+    return f"{low:g}" if low == high else f"{low:g}-{high:g}"
