@@ -9,10 +9,12 @@ import pydicom
 import pytest
 from demonstration import numbers
 from dicom_making import PREFIX, make_enhanced, make_slice, noise, save, write_series
+from intake_study import YES_NO, study_of
 from npc_demo.centres import select
 from npc_demo.registry import make_cohort
 from npc_demo.writer import write_study
 from npc_intake.__main__ import main
+from npc_intake.batches import edited_decisions
 from npc_intake.dicom_headers import KEYWORDS, read_images
 from npc_intake.find_series import find_series
 from npc_intake.series_kind import classify, plane
@@ -23,14 +25,12 @@ from npc_helpers.imaging.dicom import read_series
 from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.study import Study, init
 from npc_helpers.study.artefacts import StudyError, series_checksum
-from npc_helpers.study.schema import REGISTRY
 
 AXIAL = "1\\0\\0\\0\\1\\0"
 T2 = {"RepetitionTime": "4000", "EchoTime": "90"}
 T1 = {"RepetitionTime": "600", "EchoTime": "10"}
 WATER = {"ImageType": "DERIVED\\PRIMARY\\DIXON\\WATER"}
 AGENT = {"ContrastBolusAgent": "Gadobutrol"}
-YES_NO = {column.name for column in REGISTRY.columns if column.kind == "yes_no"}
 
 
 def judge(description="", **tags):
@@ -475,10 +475,13 @@ def test_the_command_lists_then_copies_what_was_decided(tmp_path, capsys):
     command = ["find", str(tmp_path / "in"), str(study)]
     assert main(command) == 0
     said = capsys.readouterr().out
-    assert "4 series; proposed: 2" in said and "Left alone: 1 x hidden folder" in said
+    assert (
+        "4 series: 2 proposed, 2 decide, 0 refused, 0 ignored" in said
+        and "Left alone: 1 x hidden folder" in said
+    )
     listed = study / "data" / "found_series.csv"
     table = pd.read_csv(listed, keep_default_na=False)
-    table.loc[table["kind"] == "t1w", "decided"] = ["pre t1c", "post t1c"]
+    table.loc[table["kind"] == "t1w", "decided"] = "t1c"  # the time points are known
     table.to_csv(listed, index=False)
     assert main(command) == 0  # listing again keeps what was decided
     assert main([*command, "--copy"]) == 0
@@ -488,20 +491,6 @@ def test_the_command_lists_then_copies_what_was_decided(tmp_path, capsys):
     shutil.rmtree(tmp_path / "in" / "20180201" / "a")
     assert main(command) == 1
     assert "no longer in" in capsys.readouterr().err
-
-
-def study_of(folder, *patients):
-    """An empty study whose patients were treated in spring 2018."""
-    init(folder)
-    columns = pd.read_csv(folder / "data/registry.csv").columns
-    fixed = {name: "no" for name in columns if name in YES_NO} | {
-        "tnm_edition": 8,
-        "treatment_start": "2018-03-01",
-        "treatment_end": "2018-05-01",
-    }
-    rows = [fixed | {"patient_id": patient} for patient in patients]
-    pd.DataFrame(rows, columns=columns).to_csv(folder / "data/registry.csv", index=False)
-    return folder
 
 
 def batch(folder, patient, *, series=1, **tags):
@@ -600,11 +589,12 @@ def test_a_file_that_vanished_is_named(tmp_path):
     ("content", "says"),
     [
         ("patient_id;decided\nP1;skip\n", "not separated by commas"),
-        ("patient_id,series_uid,path\nP1,1,a\n", "no column decided, kind, n_images"),
+        ("patient_id,series_uid,path\nP1,1,a\n", "no column decided, id"),
     ],
 )
 def test_a_table_saved_without_its_columns_is_refused(tmp_path, content, says):
     write_series(tmp_path / "in")
     (tmp_path / "table.csv").write_text(content)
+    found = find_series(tmp_path / "in")
     with pytest.raises(StudyError, match=says):
-        find_series(tmp_path / "in").with_decisions(tmp_path / "table.csv")
+        edited_decisions(tmp_path / "table.csv", found.table, found.folder)

@@ -14,12 +14,15 @@ from npc_helpers.study import Study
 from npc_helpers.study.artefacts import StudyError
 from npc_helpers.study.schema import REGISTRY, SUGGESTED_ROIS, VISITS
 from npc_helpers.study.tables import check_table, empty_table, read_text, write_text
-from npc_intake.batches import add_to_manifest, write_list
+from npc_intake.batches import add_to_manifest, edited_decisions, write_list
 from npc_intake.burned_in import LIST as LETTERS
 from npc_intake.burned_in import SHEET, list_images
+from npc_intake.decisions import decisions_in, read_decisions, save_decisions
 from npc_intake.deidentified_tables import deidentify_table
 from npc_intake.deidentify import COPY, REFUSED, THERE, WRITTEN, Key, deidentify_folder
-from npc_intake.find_series import find_series
+from npc_intake.find_series import STATUSES, FoundSeries, find_series
+from npc_intake.original_words import original_words
+from npc_intake.series_page import write_page
 
 try:
     from npc_intake import contours, pacs, public_sets
@@ -29,7 +32,7 @@ except ModuleNotFoundError as error:  # a student's installation has no archive 
         f"The package {error.name} is not installed. Run: python -m npc_helpers install intake"
     ) from None
 
-LIST = "data/found_series.csv"
+LIST, PAGE = "data/found_series.csv", "data/found_series.html"
 INTERRUPTED = 130  # exit status of a program that Ctrl-C ended
 
 
@@ -37,13 +40,24 @@ def _add_find(commands) -> None:
     command = commands.add_parser(
         "find",
         help="list the series of a folder and copy those decided upon into a study",
-        description=f"First lists every series in STUDY/{LIST}. Look through it, write into its "
-        "column 'decided' where needed, and run the command again with --copy. A second folder "
-        "adds to the list and to the manifest.",
+        description=f"First lists every series in STUDY/{LIST}. Look at the page beside it and "
+        "decide there, or in the column 'decided' of the list, and run the command again with "
+        "--copy. A second folder adds to the list and to the manifest.",
     )
     command.add_argument("folder", type=Path, help="DICOM files, in any order, de-identified")
     command.add_argument("study", type=Path, help="the study folder")
     command.add_argument("--copy", action="store_true", help="copy, and add to data_manifest.csv")
+    command.add_argument(
+        "--decisions",
+        metavar="FILE",
+        help="what the page of decisions saved; - reads the clipboard pasted into the terminal",
+    )
+    command.add_argument(
+        "--key",
+        type=Path,
+        help="show what descriptions said before names were taken out; the page "
+        "is then written beside the key",
+    )
     command.set_defaults(run=_find)
 
 
@@ -60,11 +74,18 @@ def _find(options: argparse.Namespace) -> int:
     _say_ignored(found.ignored)
     path = study.folder / LIST
     if path.exists():
-        found = found.with_decisions(path)
+        save_decisions(study.folder, edited_decisions(path, found.table, found.folder))
+    if options.decisions:
+        text = sys.stdin.read() if options.decisions == "-" else _text(Path(options.decisions))
+        save_decisions(study.folder, decisions_in(text, options.decisions))
+    found = found.with_decisions(read_decisions(study.folder))
+    write_list(path, found.table, found.folder)
     if not options.copy:
-        write_list(path, found.table, found.folder)
-        print(f"{len(found.table)} series; proposed: {(found.table.status == 'proposed').sum()}.")
-        print(f"Look through {path}, then run this again with --copy.")
+        counts = found.table["status"].value_counts()
+        shown = ", ".join(f"{counts.get(status, 0)} {status}" for status in STATUSES)
+        page = _write_page(options, found, study)
+        print(f"{len(found.table)} series: {shown}.")
+        print(f"Look at {page} and decide; then run this again with --copy.")
         return 0
     rows = found.copy_into(study.folder)
     manifest = add_to_manifest(study.folder, rows)
@@ -72,6 +93,21 @@ def _find(options: argparse.Namespace) -> int:
         f"{study.table_path('manifest')}: {len(rows)} rows of this folder, {len(manifest)} in all"
     )
     return 0
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.expanduser().read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise StudyError(f"{path} is not UTF-8. Save it from the page again.") from None
+
+
+def _write_page(options: argparse.Namespace, found: FoundSeries, study: Study) -> Path:
+    """Write the page of decisions; with original words it lies beside the key, not in the study."""
+    if options.key is None:
+        return write_page(found, study.folder / PAGE)
+    words = original_words(options.key)
+    return write_page(found, options.key.expanduser().parent / Path(PAGE).name, words=words)
 
 
 def _say_ignored(ignored: dict[str, int]) -> None:

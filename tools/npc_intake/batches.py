@@ -8,10 +8,12 @@ from pathlib import Path
 import pandas as pd
 
 from npc_helpers.study.artefacts import StudyError
+from npc_helpers.study.formulas import defused, restored
 from npc_helpers.study.schema import MANIFEST
 from npc_helpers.study.tables import read_text, write_text
 
 FOLDER = "folder"  # column of the list: which batch a row is of
+LISTED = "decided_when_listed"  # column of the list: tells what was edited since
 COMPARED = ("path", "n_images", "sha256")  # of a row of the manifest; the rest is the user's
 
 
@@ -22,7 +24,7 @@ def batch_name(folder: Path) -> str:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV file as text.
+    """Read a CSV file as text, as it was before formulas were defused.
 
     Raises
     ------
@@ -32,11 +34,13 @@ def read_table(path: Path) -> pd.DataFrame:
     table, problems = read_text(path, str(path))
     if table is None:
         raise StudyError(str(problems[0]))
-    return table
+    return table.map(restored)
 
 
 def write_list(path: Path, table: pd.DataFrame, folder: Path) -> None:
     """Write the series of one folder into a list, in place of what it held of that folder.
+
+    A text that a spreadsheet would take for a formula is written so that it does not.
 
     Parameters
     ----------
@@ -52,13 +56,57 @@ def write_list(path: Path, table: pd.DataFrame, folder: Path) -> None:
     StudyError
         If the list is there and cannot be read.
     """
-    table = table.assign(**{FOLDER: batch_name(folder)})
+    table = table.assign(**{FOLDER: batch_name(folder), LISTED: table["decided"]})
     if path.exists():
         before = read_table(path)
         if FOLDER in before:
             others = before[before[FOLDER] != batch_name(folder)]
             table = pd.concat([others, table], ignore_index=True)
-    write_text(path, table)
+    texts = table.select_dtypes(object)
+    write_text(path, table.assign(**texts.map(lambda cell: defused(str(cell)))))
+
+
+def edited_decisions(path: Path, table: pd.DataFrame, folder: Path) -> dict[str, str]:
+    """Return what somebody changed in the column ``decided`` of a list since it was written.
+
+    Parameters
+    ----------
+    path : Path
+        The list, as `write_list` wrote it.
+    table : DataFrame
+        `FoundSeries.table` of the folder now.
+    folder : Path
+
+    Returns
+    -------
+    dict of str to str
+        By the id of the series; blank where a decision was taken back.
+
+    Raises
+    ------
+    StudyError
+        If the list cannot be read, a column is missing, or a decision is about a series that is
+        no longer in the folder.
+    """
+    edited = read_table(path)
+    missing = {"id", "decided"} - set(edited.columns)
+    if missing:
+        raise StudyError(
+            f"{path}: no column {', '.join(sorted(missing))}. Save the table with all its "
+            "columns, separated by commas."
+        )
+    this = batch_name(folder)
+    edited = edited[edited.get(FOLDER, pd.Series(this, edited.index)) == this]
+    lost = edited[(edited["decided"] != "") & ~edited["id"].isin(table["id"])]
+    if len(lost):
+        place = lost.iloc[0].get("path", lost.iloc[0]["id"])
+        raise StudyError(
+            f"{path}: the series in {place} is decided upon but no longer in {folder}. Put it "
+            "back, or remove its row."
+        )
+    listed = edited.get(LISTED, pd.Series("", edited.index))
+    changed = edited[edited["decided"] != listed]
+    return dict(zip(changed["id"], changed["decided"].str.lower(), strict=True))
 
 
 def add_to_manifest(study_folder: str | Path, rows: pd.DataFrame) -> pd.DataFrame:

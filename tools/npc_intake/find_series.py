@@ -26,13 +26,13 @@ from npc_helpers.study.checks import is_inside
 from npc_helpers.study.dicom_file import DicomError
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import MANIFEST
-from npc_intake.batches import FOLDER, batch_name, read_table
+from npc_intake.decisions import SEQUENCES, SKIP, TIMEPOINTS
 from npc_intake.dicom_headers import Image, read_images
 from npc_intake.series_kind import Kind, classify
 from npc_intake.timepoints import assign_timepoints
 from npc_intake.volumes import Volume, content, volumes_of, without_images
 
-SEQUENCES, TIMEPOINTS = ("t2w", "t1c"), ("pre", "post")
+STATUSES = ("proposed", "decide", "refused", "ignored")
 CANDIDATES = (*SEQUENCES, "t1w", "unclear")  # all other kinds are certainly not wanted
 COLUMNS = (
     "patient_id",
@@ -57,8 +57,6 @@ COLUMNS = (
     "series_uid",
     "id",
 )
-SKIP = "skip"
-DECISION_KEY = ("series_uid", "path", "kind", "n_images")  # tells the series of a table apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,46 +87,17 @@ class FoundSeries:
     findings: tuple[Finding, ...]
     ignored: dict[str, int]
 
-    def with_decisions(self, path: str | Path) -> FoundSeries:
-        """Return the same series with the column ``decided`` of a table edited by hand.
+    def with_decisions(self, decided: Mapping[str, str]) -> FoundSeries:
+        """Return the same series with the column ``decided`` filled.
 
         Parameters
         ----------
-        path : path-like
-            CSV with at least the columns series_uid, path, kind, n_images and decided, as
-            `batches.write_list` wrote it. Rows of other folders are left alone.
-
-        Raises
-        ------
-        StudyError
-            If the table cannot be read, a column is missing, or a decision is about a series that
-            is not in the folder.
+        decided : mapping of str to str
+            By the id of the series, as `decisions.read_decisions` returns it. Those of other
+            folders are left alone.
         """
-        edited = read_table(Path(path))
-        missing = {*DECISION_KEY, "decided"} - set(edited.columns)
-        if missing:
-            raise StudyError(
-                f"{path}: no column {', '.join(sorted(missing))}. Save the table with all its "
-                "columns, separated by commas."
-            )
-        here = batch_name(self.folder)
-        own = edited.get(FOLDER, pd.Series(here, edited.index)) == here
-        edited = edited[own & (edited["decided"] != "")]
-        decisions = {
-            tuple(row): decided
-            for *row, decided in edited[[*DECISION_KEY, "decided"]].itertuples(index=False)
-        }
-        table = self.table.copy()
-        as_text = table[list(DECISION_KEY)].astype(str).apply(lambda column: column.str.strip())
-        keys = list(as_text.itertuples(index=False, name=None))
-        lost = [key for key in decisions if key not in keys]
-        if lost:
-            raise StudyError(
-                f"{path}: the series in {lost[0][1]} is decided upon but no longer in "
-                f"{self.folder}. Put it back, or remove its row."
-            )
-        table["decided"] = [decisions.get(key, "") for key in keys]
-        return replace(self, table=table)
+        column = [decided.get(identifier, "") for identifier in self.table["id"]]
+        return replace(self, table=self.table.assign(decided=column))
 
     def manifest(self, *, source: str = "hospital") -> pd.DataFrame:
         """Return the rows this folder proposes for ``data_manifest.csv``.
