@@ -1,8 +1,11 @@
-"""Two workers for many files, none for one; property tests draw the same examples everywhere."""
+"""Two workers for many files, none for one; the same examples everywhere; no study opened before."""
 
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
+
+from npc_helpers.study import mark
 
 settings.register_profile("suite", deadline=None, derandomize=True)  # slowness is no failure
 settings.load_profile("suite")
@@ -14,3 +17,9 @@ def pytest_xdist_auto_num_workers(config):
     """``-n auto`` of pyproject.toml: a worker takes longer to start than one file to test."""
     paths = [Path(argument.split("::")[0]) for argument in config.args]
     return WORKERS if len(paths) > 1 or any(path.is_dir() for path in paths) else 0
+
+
+@pytest.fixture(autouse=True)
+def no_study_opened_before():
+    """Let each test begin like a new process: no figure carries the mark of an earlier test."""
+    mark.forget()

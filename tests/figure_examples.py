@@ -186,7 +186,6 @@ def examples():
         "gradcam_nothing": lambda: figures.gradcam_panel(*gradcam_example(-1)[:3]),
         "agreement_figure": lambda: figures.agreement_figure(agreement(), pixel_mm=0.5),
         "printed_intervals_figure": lambda: figures.printed_intervals_figure(appraisal.intervals()),
-        "roc_explorer": lambda: figures.roc_explorer(test.high_risk, scores),
         "sanity_figure": lambda: figures.sanity_figure(sanity()),
     }
 

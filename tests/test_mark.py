@@ -14,7 +14,6 @@ from figure_examples import EXAMPLES, TABLE
 from matplotlib.text import Text
 from npc_course.notebooks import to_html
 from PIL import Image
-from plotly.graph_objects import Figure as PlotlyFigure
 from small_study import change, load, make_study, save, with_images
 
 from npc_helpers import figures, widgets
@@ -49,9 +48,7 @@ def study(folder):
 
 
 def words(figure):
-    """Every text of a figure, whichever library drew it."""
-    if isinstance(figure, PlotlyFigure):
-        return [figure.layout.title.text]
+    """Every text of a figure."""
     return [text.get_text() for text in figure.findobj(Text)]
 
 
@@ -84,6 +81,7 @@ def explorer():
 SHOWN = {
     "GradCamExplorer": lambda study, path: explorer(),
     "IntegerBoxes": lambda study, path: widgets.IntegerBoxes(session(study, path)),
+    "RocExplorer": lambda study, path: widgets.RocExplorer([True, False], {"model": [0.7, 0.2]}),
     "RoiEditor": lambda study, path: widgets.RoiEditor(session(study, path)),
     "ScreeningExplorer": lambda study, path: widgets.ScreeningExplorer(
         study.registry, study.visits

@@ -104,11 +104,14 @@ show(
 #
 # ### Try it: which threshold would you choose?
 #
-# The same curves to point at: each point tells its threshold, and what it finds and falsely
-# accuses.
+# Drag the point along a curve, or use the arrow keys on the slider: the table counts whom that threshold
+# finds, misses and calls high-risk in vain. Say how many false alarms a missed patient is worth, and the
+# diamond marks the threshold of least cost.
 
 # %%
-figures.roc_explorer(truth, test_risk)
+from npc_helpers.widgets import RocExplorer
+
+RocExplorer(truth, test_risk)
 
 # %%
 pd.Series(

@@ -227,4 +227,4 @@ print(scores.patient_id.nunique(), "patients,", len(scores), "images scored")
 # ## Versions and data
 
 # %%
-footer(study, "keras", "tensorflow", "plotly")
+footer(study, "keras", "tensorflow", "anywidget")

@@ -1,4 +1,4 @@
-"""One function per figure over tidy data; matplotlib to print, plotly (`*_explorer`) to explore.
+"""One function per figure over tidy data; drawn with matplotlib.
 
 Every function returns the figure and draws nothing by itself. What kind of patients are shown is
 stamped into its corner without the caller's doing (`npc_helpers.study.mark`).
@@ -9,7 +9,6 @@ from npc_helpers.figures.agreement import agreement_figure
 from npc_helpers.figures.appraisal import printed_intervals_figure
 from npc_helpers.figures.calibration import calibration_figure, decision_figure
 from npc_helpers.figures.cohort import flow_chart, kaplan_meier, km_by_risk, pfs_figure
-from npc_helpers.figures.explorers import roc_explorer
 from npc_helpers.figures.images import (
     contact_sheet,
     gradcam_panel,
@@ -55,7 +54,6 @@ __all__ = [
     "precision_figure",
     "prediction_strip",
     "printed_intervals_figure",
-    "roc_explorer",
     "roc_figure",
     "roi_montage",
     "sanity_figure",

@@ -48,8 +48,9 @@ if TYPE_CHECKING:
     from npc_helpers.study import Study
 
 __all__ = [  # what a table is made of and does is in `roi_table`, and can be called from here too
-    "BOX", "COLUMNS", "IMAGE", "INDEX", "LIMIT", "SERIES", "SMALLEST", "ROIError", "Rectangle",
-    "blank_inputs", "check_rois", "compare_readers", "crop", "default_rectangle",
+    "BOX", "COLUMNS", "DEFAULT_SIZE", "IMAGE", "INDEX", "LIMIT", "SERIES", "SMALLEST",
+    "ROIError", "Rectangle", "blank_inputs", "check_rois", "compare_readers", "crop",
+    "default_rectangle",
     "intensity_range", "join_readers", "network_inputs", "overlap", "pad_offset", "provenance",
     "read_drawn", "rectangle_of", "replace_rows", "require_drawn", "stretch", "suggest_rois",
     "to_uint8", "zero_pad",

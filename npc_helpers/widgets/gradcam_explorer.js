@@ -31,7 +31,7 @@ function render({ model, el }) {
       if (name === "patient_id" || name === "model") busy();
       set(name, list.value);
     } });
-    list.replaceChildren(...options.map((one) => element("option", { value: one }, NAMES[one] || one)));
+    list.replaceChildren(...options.map((value) => element("option", { value }, NAMES[value] || value)));
     const show = () => (list.value = model.get(name));
     show();
     listen(name, show);
@@ -59,17 +59,28 @@ function render({ model, el }) {
   const stage = element("div", { class: "npc-stage" });
   const hideButton = element("button", { type: "button", title: "hide the map while held (F)",
     onpointerdown: () => flicker(true), onpointerup: () => flicker(false), onpointerleave: () => flicker(false) }, "image only");
-  root.append(
+  const patients = choice("patient_id", "patient", model.get("patients"));
+  const rarely = element("details", { class: "npc-more" },
+    element("summary", { tabindex: "0" }, "model, target, colours …"),
     element("div", { class: "npc-bar" },
-      choice("patient_id", "patient", model.get("patients")),
-      element("label", {}, "sequence", sequences), sliceBar,
       choice("model", "model", ["own", "pre", "post"]),
       choice("target", "target", ["margin", "logit", "softmax"]),
       choice("colours", "colours", Object.keys(model.get("tables"))),
       choice("scale", "full colour at the maximum of", ["image", "patient", "cohort"]),
-      range("opacity", "opacity", 1, 0.01),
-      tick("cells", "cells"), tick("outline", "tumour outline"), hideButton,
+      tick("cells", "cells"), tick("outline", "tumour outline"),
     ),
+  );
+  root.append(
+    element("div", { class: "npc-bar" },
+      element("button", { type: "button", title: "previous patient ([)", "aria-label": "previous patient ([)",
+        onclick: () => step(-1) }, "‹"),
+      patients,
+      element("button", { type: "button", title: "next patient (])", "aria-label": "next patient (])",
+        onclick: () => step(1) }, "›"),
+      element("label", {}, "sequence", sequences), sliceBar,
+      range("opacity", "opacity", 1, 0.01), hideButton,
+    ),
+    rarely,
     stage,
     element("div", { class: "npc-bar" }, scale, scaleText, markOf(model)),
     status, message,
@@ -83,6 +94,14 @@ function render({ model, el }) {
     }, 20000);
   }
 
+  function step(by) {
+    const names = model.get("patients");
+    const next = names[names.indexOf(model.get("patient_id")) + by];
+    if (next === undefined) return;
+    busy();
+    set("patient_id", next);
+  }
+
   function flicker(on) {
     hidden = on;
     draw();
@@ -91,20 +110,19 @@ function render({ model, el }) {
   // --- data ----------------------------------------------------------------------------------
 
   const sequence = (when) => model.get("examinations")[when].sequences[model.get("sequence")];
-  const sliceOf = (one) => clamp(model.get("slice_index"), 0, one.shape[0] - 1);
+  const sliceOf = (images) => clamp(model.get("slice_index"), 0, images.shape[0] - 1);
 
   function loadPatient() {
     [volumes, masks, panes] = [{}, {}, {}];
-    const found = model.get("examinations");
     const names = new Set();
-    for (const [when, one] of Object.entries(found)) {
+    for (const [when, examination] of Object.entries(model.get("examinations"))) {
       volumes[when] = {};
-      for (const [name, own] of Object.entries(one.sequences)) {
+      for (const [name, images] of Object.entries(examination.sequences)) {
         names.add(name);
-        volumes[when][name] = typed(Uint8Array, own.pixels);
+        volumes[when][name] = typed(Uint8Array, images.pixels);
       }
-      masks[when] = one.mask && typed(Uint8Array, one.mask);
-      panes[when] = makePane(when, one);
+      masks[when] = examination.mask && typed(Uint8Array, examination.mask);
+      panes[when] = makePane(when, examination);
     }
     stage.replaceChildren(...Object.values(panes).map((pane) => pane.root));
     sequences.replaceChildren(...[...names].map((name) => element("option", { value: name }, name.toUpperCase())));
@@ -115,9 +133,9 @@ function render({ model, el }) {
     clearTimeout(waiting);
     message.textContent = "";
     values = {};
-    for (const [name, one] of Object.entries(model.get("maps"))) {
-      values[name] = { shape: one.shape, data: {} };
-      for (const [target, bytes] of Object.entries(one.values)) values[name].data[target] = typed(Float32Array, bytes);
+    for (const [name, maps] of Object.entries(model.get("maps"))) {
+      values[name] = { shape: maps.shape, data: {} };
+      for (const [target, bytes] of Object.entries(maps.values)) values[name].data[target] = typed(Float32Array, bytes);
     }
     draw();
   }
@@ -126,10 +144,10 @@ function render({ model, el }) {
     for (const [name, bytes] of Object.entries(model.get("tables"))) tables[name] = typed(Uint8Array, bytes);
   }
 
-  function makePane(when, one) {
+  function makePane(when, examination) {
     const pane = new Pane(`${when}-treatment`);
-    const own = Object.values(one.sequences)[0];
-    pane.resize(own.shape[1], own.shape[2], one.spacing, one.letters);
+    const [, rows, columns] = Object.values(examination.sequences)[0].shape;
+    pane.resize(rows, columns, examination.spacing, examination.letters);
     pane.truth = shape("g");
     pane.region = shape("rect", { class: "npc-box npc-suggested" });
     pane.lines.append(pane.truth, pane.region);
@@ -146,38 +164,38 @@ function render({ model, el }) {
 
   // The map of a pane: signed cells, rectangle, and the value that gets the full colour.
   function mapOf(when) {
-    const one = sequence(when);
-    if (!one) return null;
+    const images = sequence(when);
+    if (!images) return null;
     const which = model.get("model") === "own" ? when : model.get("model");
-    const found = values[`${when} ${which}`], target = model.get("target");
-    const place = one.rows.find((row) => row[1] === sliceOf(one));
-    if (!found || !place) return null;
-    const [, h, w] = found.shape, all = found.data[target];
+    const maps = values[`${when} ${which}`], target = model.get("target");
+    const place = images.rows.find((row) => row[1] === sliceOf(images));
+    if (!maps || !place) return null;
+    const [, h, w] = maps.shape, all = maps.data[target];
     const cells = all.subarray(place[0] * h * w, (place[0] + 1) * h * w);
     const limits = { image: highest(cells), patient: patientLimit(which, target),
       cohort: (model.get("limits")[which] || {})[target] || 0 };
     return { cells, h, w, box: place.slice(2), limit: limits[model.get("scale")], top: highest(cells) };
   }
 
-  const highest = (numbers) => numbers.reduce((most, one) => Math.max(most, one), 0);
+  const highest = (numbers) => numbers.reduce((most, number) => Math.max(most, number), 0);
 
   function patientLimit(which, target) {
-    const own = Object.keys(panes).map((when) => values[`${when} ${which}`]).filter(Boolean);
-    return Math.max(0, ...own.map((one) => highest(one.data[target])));
+    const shown = Object.keys(panes).map((when) => values[`${when} ${which}`]).filter(Boolean);
+    return Math.max(0, ...shown.map((maps) => highest(maps.data[target])));
   }
 
   // For each image column (or row) inside the rectangle: left cell, right cell, share of the right.
   function weights(start, end, n) {
-    const { canvas, shrink, first_centre: first, stride } = model.get("geometry"), found = [];
+    const { canvas, shrink, first_centre, stride } = model.get("geometry"), shares = [];
     const offset = Math.floor((canvas - (end - start)) / 2);
     for (let i = 0; i < end - start; i++) {
       const pixel = (i + offset + 0.5) / shrink - 0.5;
-      let cell = clamp((pixel - first) / stride, 0, n - 1);
+      let cell = clamp((pixel - first_centre) / stride, 0, n - 1);
       if (model.get("cells")) cell = Math.round(cell);
       const left = Math.min(Math.floor(cell), n - 1);
-      found.push([left, Math.min(left + 1, n - 1), cell - left]);
+      shares.push([left, Math.min(left + 1, n - 1), cell - left]);
     }
-    return found;
+    return shares;
   }
 
   function valueAt(map, across, down, x, y) {
@@ -197,16 +215,16 @@ function render({ model, el }) {
   });
 
   function drawPane(when) {
-    const pane = panes[when], one = sequence(when);
+    const pane = panes[when], images = sequence(when);
     pane.truth.replaceChildren();
     pane.region.setAttribute("visibility", "hidden");
-    if (!one) {
+    if (!images) {
       pane.words.fill(0xff000000);
       pane.caption.textContent = `${when}-treatment: no ${model.get("sequence").toUpperCase()}`;
       pane.paint();
       return;
     }
-    const slice = sliceOf(one), size = one.shape[1] * one.shape[2];
+    const slice = sliceOf(images), size = images.shape[1] * images.shape[2];
     const grey = volumes[when][model.get("sequence")].subarray(slice * size, (slice + 1) * size);
     for (let k = 0; k < size; k++) pane.words[k] = 0xff000000 | (grey[k] * 0x010101);
     const map = mapOf(when);
@@ -217,10 +235,10 @@ function render({ model, el }) {
       const place = { x: x0, y: y0, width: x1 - x0, height: y1 - y0, visibility: "visible" };
       for (const [name, value] of Object.entries(place)) pane.region.setAttribute(name, value);
     }
-    if (model.get("outline") && masks[when]) drawTruth(pane, when, slice, one.shape);
+    if (model.get("outline") && masks[when]) drawTruth(pane, when, slice, images.shape);
     const evidence = !map ? "no map" : map.top > 0 ? "" : "no positive evidence";
     pane.caption.textContent =
-      `${when}-treatment ${model.get("sequence").toUpperCase()}, slice ${slice + 1} of ${one.shape[0]}` +
+      `${when}-treatment ${model.get("sequence").toUpperCase()}, slice ${slice + 1} of ${images.shape[0]}` +
       (evidence && ` – ${evidence}`);
   }
 
@@ -269,19 +287,20 @@ function render({ model, el }) {
     const texts = tops.map(([when, { limit }]) => `${limit.toPrecision(3)} (${when})`);
     scaleText.textContent = `0 to ${texts.join(", ") || "–"}`;
     const slices = Math.max(1, ...Object.keys(panes).map((when) => sequence(when)?.shape[0] || 1));
-    sliceBar.querySelector("input").max = slices - 1;
+    const bar = sliceBar.querySelector("input");
+    bar.max = slices - 1;
+    bar.value = model.get("slice_index"); // a browser keeps no value beyond the maximum before
   }
 
   function hover(when, event) {
-    const pane = panes[when], map = mapOf(when), one = sequence(when);
+    const pane = panes[when], map = mapOf(when), images = sequence(when);
     const [x, y] = pane.at(event).map(Math.floor);
-    if (!one || x < 0 || y < 0 || x >= pane.columns || y >= pane.rows) return;
-    const grey = volumes[when][model.get("sequence")][(sliceOf(one) * pane.rows + y) * pane.columns + x];
+    if (!images || x < 0 || y < 0 || x >= pane.columns || y >= pane.rows) return;
+    const grey = volumes[when][model.get("sequence")][(sliceOf(images) * pane.rows + y) * pane.columns + x];
     let text = `${when}: column ${x}, row ${y}, grey ${grey}`;
     if (map) {
       const [x0, y0, x1, y1] = map.box;
-      const seen = x >= x0 && x < x1 && y >= y0 && y < y1;
-      if (seen) {
+      if (x >= x0 && x < x1 && y >= y0 && y < y1) {
         const value = valueAt(map, weights(x0, x1, map.w), weights(y0, y1, map.h), x - x0, y - y0);
         text += `, map ${value.toPrecision(3)}`;
       } else {
@@ -296,6 +315,7 @@ function render({ model, el }) {
   const keys = {
     PageUp: () => move(1), ArrowUp: () => move(1), PageDown: () => move(-1), ArrowDown: () => move(-1),
     f: () => flicker(true), Escape: (event) => event.target.blur(),
+    "[": () => step(-1), "]": () => step(1),
   };
   root.addEventListener("keydown", (event) => {
     const react = keys[event.key];

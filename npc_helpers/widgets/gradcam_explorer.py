@@ -49,9 +49,9 @@ class Examination:
 class GradCamExplorer(MarkedWidget):
     """Choose patient, sequence, slice, model, target, colours, scale and opacity.
 
-    The kernel is asked only for another patient or another model; all else happens in the
-    browser, on maps of a few dozen cells that are placed by receptive field as `Geometry.to_image`
-    does it.
+    It opens, for each patient, at the slice with the strongest evidence. The kernel is asked only
+    for another patient or another model; all else happens in the browser, on maps of a few dozen
+    cells that are placed by receptive field as `Geometry.to_image` does it.
 
     Parameters
     ----------
@@ -105,9 +105,10 @@ class GradCamExplorer(MarkedWidget):
     ) -> None:
         super().__init__(**kwargs)
         self._examine, self._compute = examine, compute
-        self._known: dict[str, dict] = {}
+        self._slice_given = "slice_index" in kwargs
+        self._sent: dict[str, dict] = {}
         self.patients = list(patients)
-        self.limits = {model: dict(own) for model, own in limits.items()}
+        self.limits = {model: dict(by_target) for model, by_target in limits.items()}
         self.geometry = asdict(geometry)
         self.tables = {name: _table(colours) for name, colours in COLOURS.items()}
         self.patient_id = self.patient_id or self.patients[0]
@@ -142,49 +143,62 @@ class GradCamExplorer(MarkedWidget):
             **kwargs,
         )  # fmt: skip
 
-    def _open(self, _change=None) -> None:
+    def _open(self, change=None) -> None:
         """Send images, rectangles and truth of the patient, and the maps of the models chosen."""
-        self._known = {}
+        self._sent = {}
         with self.hold_sync():
-            found = {when: self._examine(self.patient_id, when) for when in TIMEPOINTS}
-            self.examinations = {when: _packed(one) for when, one in found.items() if one}
-            names = list(
-                dict.fromkeys(name for one in found.values() if one for name in one.images)
-            )
+            examined = {when: self._examine(self.patient_id, when) for when in TIMEPOINTS}
+            examined = {when: images for when, images in examined.items() if images is not None}
+            self.examinations = {when: _packed(images) for when, images in examined.items()}
+            names = list(dict.fromkeys(name for e in examined.values() for name in e.images))
             if self.sequence not in names:
                 self.sequence = names[0]
             self._fetch()
+            if change is not None or not self._slice_given:
+                self.slice_index = self._strongest_slice(examined)
 
     def _fetch(self, _change=None) -> None:
-        """Compute the maps that the choice of model needs and that are not here yet."""
+        """Compute the maps that the choice of model needs and that were not sent yet."""
         for when in self.examinations:
             model = when if self.model == "own" else self.model
-            if (name := f"{when} {model}") not in self._known:
+            if (name := f"{when} {model}") not in self._sent:
                 maps = self._compute(self.patient_id, when, model)
-                self._known[name] = {
+                self._sent[name] = {
                     "shape": list(next(iter(maps.values())).shape),
                     "values": {t: np.asarray(m, dtype="<f4").tobytes() for t, m in maps.items()},
                 }
-        self.maps = dict(self._known)
+        self.maps = dict(self._sent)
+
+    def _strongest_slice(self, examined: Mapping[str, Examination]) -> int:
+        """Return the slice of the shown sequence on which a map reaches highest."""
+        best, strongest = -np.inf, 0
+        for when, examination in examined.items():
+            sent = self.maps[f"{when} {when if self.model == 'own' else self.model}"]
+            maps = np.frombuffer(sent["values"][self.target], "<f4").reshape(sent["shape"])
+            for row in np.flatnonzero((examination.index.sequence == self.sequence).to_numpy()):
+                if maps[row].max() > best:
+                    best = maps[row].max()
+                    strongest = int(examination.index.slice_index.iloc[row])
+        return strongest
 
 
-def _packed(one: Examination) -> dict:
+def _packed(examination: Examination) -> dict:
     """Return an examination as what travels to the browser."""
-    sequences = {}
-    for name, volume in one.images.items():
-        here = np.flatnonzero((one.index.sequence == name).to_numpy())
-        places = one.index.iloc[here][list(PLACES)].astype(int).to_numpy().tolist()
+    sequences, index = {}, examination.index
+    for name, volume in examination.images.items():
+        rows = np.flatnonzero((index.sequence == name).to_numpy())
+        places = index.iloc[rows][list(PLACES)].astype(int).to_numpy().tolist()
         sequences[name] = {
             "shape": list(volume.shape),
             "pixels": np.ascontiguousarray(volume).tobytes(),
-            "rows": [[int(row), *place] for row, place in zip(here, places, strict=True)],
+            "rows": [[int(row), *place] for row, place in zip(rows, places, strict=True)],
         }
-    mask = None if one.mask is None else np.packbits(one.mask, axis=None).tobytes()
+    truth = examination.mask
     return {
         "sequences": sequences,
-        "mask": mask,
-        "spacing": [float(mm) for mm in one.spacing_mm],
-        "letters": one.letters,
+        "mask": None if truth is None else np.packbits(truth, axis=None).tobytes(),
+        "spacing": [float(mm) for mm in examination.spacing_mm],
+        "letters": examination.letters,
     }
 
 
@@ -213,12 +227,12 @@ class _FromMaps:
         series = {
             name: self.stacks[patient_id, timepoint, name] for name in index.sequence.unique()
         }
-        one, truth = next(iter(series.values())), read_mask(self.study, patient_id, timepoint)
+        first, truth = next(iter(series.values())), read_mask(self.study, patient_id, timepoint)
         return Examination(
-            images={name: to_uint8(np.asarray(own.array)) for name, own in series.items()},
+            images={name: to_uint8(np.asarray(images.array)) for name, images in series.items()},
             index=index.reset_index(drop=True),
-            spacing_mm=one.pixel_spacing_mm,
-            letters=edge_letters(one.orientation),
+            spacing_mm=first.pixel_spacing_mm,
+            letters=edge_letters(first.orientation),
             mask=None if truth is None else truth[0],
         )
 
@@ -232,8 +246,9 @@ class _FromMaps:
         else:  # the other model has not seen these images yet
             index = self.index[timepoint].iloc[rows]
             keys = [key for key in self.stacks if key[:2] == (patient_id, timepoint)]
-            own = {key: self.stacks[key] for key in keys}
-            answers = gradcam.activations(self.model[model], network_inputs(own, index)[0])
+            stacks = {key: self.stacks[key] for key in keys}
+            inputs = network_inputs(stacks, index)[0]
+            answers = gradcam.activations(self.model[model], inputs)
         return self._maps(answers, model)
 
     def _maps(self, answers: np.ndarray, model: str) -> dict[str, np.ndarray]:

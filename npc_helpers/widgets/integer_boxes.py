@@ -114,8 +114,8 @@ class IntegerBoxes(ipw.VBox):
                 field.value = getattr(box, name)
         width, height = session.size_mm() if box is not None else (0, 0)
         place = f"{session.patient_id}, {session.timepoint}-treatment, {session.progress}"
-        here = f"{place}: {width:.0f} x {height:.0f} mm, {session.source}"
-        self.message.value = _alert(problem) if problem else escape(here)
+        shown = f"{place}: {width:.0f} x {height:.0f} mm, {session.source}"
+        self.message.value = _alert(problem) if problem else escape(shown)
         self.unsaved.value = _alert(session.unsaved) if session.unsaved else ""
         self.buttons["save again"].layout.display = "" if session.unsaved else "none"
         self.buttons["undo"].disabled = not session.can_undo

@@ -14,7 +14,6 @@ const HELP = [
   ["T", "the same patient before or after treatment: pre, post"],
   ["Tab, Esc", "other sequence, leave the editor"],
 ];
-const SMALLEST = 8;
 const GRIP_PX = 8; // how near to an edge, on the screen, counts as on it
 const NO_ANSWER_MS = 4000;
 const SAVE_AGAIN_MS = 4000;
@@ -66,28 +65,28 @@ function render({ model, el }) {
   // --- data ----------------------------------------------------------------------------------
 
   const state = () => model.get("state");
-  const active = () => Math.max(0, series.findIndex((one) => one.name === model.get("sequence")));
-  const sliceOf = (one) => clamp(model.get("slice_index"), 0, one.shape[0] - 1);
+  const active = () => Math.max(0, series.findIndex((images) => images.name === model.get("sequence")));
+  const sliceOf = (images) => clamp(model.get("slice_index"), 0, images.shape[0] - 1);
 
   function load() {
     const held = stage.contains(stage.getRootNode().activeElement); // a button keeps its focus
     series = model.get("series");
     volumes = model.get("volumes").map((bytes) => typed(Uint16Array, bytes));
-    windows = series.map((one) => [...one.presets[0].window]);
-    panes = series.map((one, i) => makePane(one, i));
+    windows = series.map((images) => [...images.presets[0].window]);
+    panes = series.map((images, i) => makePane(images, i));
     stage.replaceChildren(...panes.map((pane) => pane.root));
     presets.replaceChildren(
-      ...series[0].presets.map((one, i) => element("option", { value: i }, `${i + 1} ${one.name}`)),
+      ...series[0].presets.map((brightness, i) => element("option", { value: i }, `${i + 1} ${brightness.name}`)),
     );
-    slider.max = Math.max(...series.map((one) => one.shape[0])) - 1;
+    slider.max = Math.max(...series.map((images) => images.shape[0])) - 1;
     draft = drag = null;
     if (held) panes[active()].frame.focus({ preventScroll: true });
     draw();
   }
 
-  function makePane(one, i) {
-    const pane = new Pane(one.name.toUpperCase());
-    pane.resize(one.shape[1], one.shape[2], one.spacing, one.letters);
+  function makePane(images, i) {
+    const pane = new Pane(images.name.toUpperCase());
+    pane.resize(images.shape[1], images.shape[2], images.spacing, images.letters);
     pane.box = shape("g");
     pane.lines.append(pane.box);
     const on = (name, react) => pane.frame.addEventListener(name, react, { passive: false });
@@ -100,7 +99,7 @@ function render({ model, el }) {
       event.preventDefault();
       event.stopPropagation(); // JupyterLab would open its own menu over a right drag
     });
-    onWheel(pane.frame, (step) => showSlice(sliceOf(one) + step));
+    onWheel(pane.frame, (step) => showSlice(sliceOf(images) + step));
     return pane;
   }
 
@@ -111,24 +110,24 @@ function render({ model, el }) {
     const start = performance.now();
     panes.forEach((_, i) => drawPane(i));
     root.dataset.drawMs = (performance.now() - start).toFixed(2);
-    const one = series[active()], box = boxOf(active());
+    const images = series[active()], box = boxOf(active());
     const { patient, n_patients, can_undo, can_redo, other_timepoint, has_other_timepoint } = state();
     place.textContent =
-      `patient ${state().patient_id} (${patient} of ${n_patients}), slice ${sliceOf(one) + 1} of ${one.shape[0]}`;
-    slider.value = sliceOf(one);
+      `patient ${state().patient_id} (${patient} of ${n_patients}), slice ${sliceOf(images) + 1} of ${images.shape[0]}`;
+    slider.value = sliceOf(images);
     [undo.disabled, redo.disabled, other.disabled] = [!can_undo, !can_redo, !has_other_timepoint];
     other.textContent = `show ${other_timepoint}`;
     other.title = other.ariaLabel = `show ${other_timepoint}-treatment images (T)`;
-    status.textContent = box ? describe(one, box) : `${one.name.toUpperCase()}: no rectangle yet`;
+    status.textContent = box ? describe(images, box) : `${images.name.toUpperCase()}: no rectangle yet`;
   });
 
   function drawPane(i) {
-    const pane = panes[i], one = series[i], size = one.shape[1] * one.shape[2];
+    const pane = panes[i], images = series[i], size = images.shape[1] * images.shape[2];
     const [low, high] = windows[i];
     const grey = new Uint8ClampedArray(65536);
     const step = high > low ? 255 / (high - low) : Infinity;
     for (let v = 0; v < 65536; v++) grey[v] = v <= low ? 0 : (v - low) * step;
-    const pixels = volumes[i].subarray(sliceOf(one) * size, (sliceOf(one) + 1) * size);
+    const pixels = volumes[i].subarray(sliceOf(images) * size, (sliceOf(images) + 1) * size);
     const flip = inverted ? 255 : 0;
     for (let k = 0; k < size; k++) {
       const g = grey[pixels[k]] ^ flip;
@@ -136,8 +135,8 @@ function render({ model, el }) {
     }
     pane.paint();
     pane.frame.classList.toggle("npc-active", i === active());
-    const note = one.notes[clamp(model.get("slice_index"), 0, one.notes.length - 1)];
-    pane.caption.textContent = one.name.toUpperCase() + (note && `: ${note}`);
+    const note = images.notes[clamp(model.get("slice_index"), 0, images.notes.length - 1)];
+    pane.caption.textContent = images.name.toUpperCase() + (note && `: ${note}`);
     drawBox(pane, boxOf(i), i);
   }
 
@@ -161,17 +160,17 @@ function render({ model, el }) {
   }
 
   function boxOf(i) {
-    const one = series[i];
-    if (draft && draft.name === one.name && draft.slice === sliceOf(one)) return draft.box;
-    return (model.get("rois")[one.name] || {})[sliceOf(one)];
+    const images = series[i];
+    if (draft && draft.name === images.name && draft.slice === sliceOf(images)) return draft.box;
+    return (model.get("rois")[images.name] || {})[sliceOf(images)];
   }
 
-  function describe(one, [x0, y0, x1, y1]) {
+  function describe(images, [x0, y0, x1, y1]) {
     const [width, height] = [x1 - x0, y1 - y0];
-    const mm = `${(width * one.spacing[1]).toFixed(1)} × ${(height * one.spacing[0]).toFixed(1)} mm`;
-    const source = (state().sources[one.name] || {})[sliceOf(one)] || "";
+    const mm = `${(width * images.spacing[1]).toFixed(1)} × ${(height * images.spacing[0]).toFixed(1)} mm`;
+    const source = (state().sources[images.name] || {})[sliceOf(images)] || "";
     const kept = draft ? "drawing" : source;
-    return `${one.name.toUpperCase()}: ${width} × ${height} px = ${mm}, columns ${x0} to ${x1}, rows ${y0} to ${y1} (${kept})`;
+    return `${images.name.toUpperCase()}: ${width} × ${height} px = ${mm}, columns ${x0} to ${x1}, rows ${y0} to ${y1} (${kept})`;
   }
 
   // --- what the user does --------------------------------------------------------------------
@@ -182,8 +181,8 @@ function render({ model, el }) {
   }
 
   function send(action, more = {}) {
-    const one = series[active()];
-    model.send({ action, id: ++counter, sequence: one.name, slice_index: sliceOf(one), ...more });
+    const images = series[active()];
+    model.send({ action, id: ++counter, sequence: images.name, slice_index: sliceOf(images), ...more });
     root.dataset.waiting = "yes";
     clearTimeout(waiting);
     waiting = setTimeout(() => {
@@ -192,15 +191,15 @@ function render({ model, el }) {
   }
 
   function commit(box) {
-    const one = series[active()];
-    draft = { name: one.name, slice: sliceOf(one), box };
+    const images = series[active()];
+    draft = { name: images.name, slice: sliceOf(images), box };
     send("set", { box });
     draw();
   }
 
   function showSlice(wanted) {
     commitNudge();
-    model.set("slice_index", clamp(wanted, 0, Math.max(...series.map((one) => one.shape[0])) - 1));
+    model.set("slice_index", clamp(wanted, 0, Math.max(...series.map((images) => images.shape[0])) - 1));
     model.save_changes();
     draw();
   }
@@ -214,7 +213,7 @@ function render({ model, el }) {
   }
 
   function preset(number) {
-    windows = series.map((one) => [...one.presets[clamp(number, 0, one.presets.length - 1)].window]);
+    windows = series.map((images) => [...images.presets[clamp(number, 0, images.presets.length - 1)].window]);
     presets.value = number;
     draw();
   }
@@ -266,8 +265,8 @@ function render({ model, el }) {
     draw();
   }
 
-  function dragged({ x, y, window: [low, high] }, event, one) {
-    const unit = one.presets[1].window[1] / 600;
+  function dragged({ x, y, window: [low, high] }, event, images) {
+    const unit = images.presets[1].window[1] / 600;
     const centre = (low + high) / 2 + (event.clientY - y) * unit;
     const width = Math.max(1, high - low + (event.clientX - x) * unit);
     return [centre - width / 2, centre + width / 2];
@@ -299,11 +298,11 @@ function render({ model, el }) {
     drag = null;
     if (!finished || finished.kind === "window" || !draft) return;
     const [x0, y0, x1, y1] = draft.box;
-    const small = x1 - x0 < SMALLEST || y1 - y0 < SMALLEST;
+    const { smallest } = model.get("sizes"), small = x1 - x0 < smallest || y1 - y0 < smallest;
     const same = finished.kind === "change" && String(finished.box) === String(draft.box);
     if (small || same) {
       cancel();
-      if (small) message.textContent = `A rectangle has at least ${SMALLEST} × ${SMALLEST} pixels.`;
+      if (small) message.textContent = `A rectangle has at least ${smallest} × ${smallest} pixels.`;
     } else {
       commit(draft.box);
     }
@@ -323,7 +322,8 @@ function render({ model, el }) {
     const [x0, y0, x1, y1] = box;
     let next;
     if (resize) {
-      next = [x0, y0, clamp(x1 + dx, x0 + SMALLEST, columns), clamp(y1 + dy, y0 + SMALLEST, rows)];
+      const { smallest } = model.get("sizes");
+      next = [x0, y0, clamp(x1 + dx, x0 + smallest, columns), clamp(y1 + dy, y0 + smallest, rows)];
     } else {
       const mx = clamp(dx, -x0, columns - x1), my = clamp(dy, -y0, rows - y1);
       next = [x0 + mx, y0 + my, x1 + mx, y1 + my];
@@ -346,7 +346,8 @@ function render({ model, el }) {
   function middle() {
     const { columns, rows } = panes[active()];
     if (boxOf(active())) return;
-    const [w, h] = [Math.min(400, columns), Math.min(200, rows)];
+    const [width, height] = model.get("sizes").usual;
+    const [w, h] = [Math.min(width, columns), Math.min(height, rows)];
     const [x, y] = [Math.floor((columns - w) / 2), Math.floor((rows - h) / 2)];
     commit([x, y, x + w, y + h]);
   }

@@ -6,7 +6,13 @@ import numpy as np
 import traitlets
 
 from npc_helpers.imaging.alignment import slice_notes
-from npc_helpers.imaging.roi import Rectangle, ROIError, intensity_range
+from npc_helpers.imaging.roi import (
+    DEFAULT_SIZE,
+    SMALLEST,
+    Rectangle,
+    ROIError,
+    intensity_range,
+)
 from npc_helpers.study import StudyError
 from npc_helpers.widgets.base import MarkedWidget, browser_module, edge_letters, style_sheet
 from npc_helpers.widgets.roi_session import NotSaved, RoiSession
@@ -49,6 +55,7 @@ class RoiEditor(MarkedWidget):
     state = traitlets.Dict().tag(sync=True)
     sequence = traitlets.Unicode().tag(sync=True)
     slice_index = traitlets.Int().tag(sync=True)
+    sizes = traitlets.Dict({"smallest": SMALLEST, "usual": list(DEFAULT_SIZE)}).tag(sync=True)
 
     def __init__(self, session: RoiSession, **kwargs) -> None:
         super().__init__(**kwargs)
@@ -89,20 +96,20 @@ class RoiEditor(MarkedWidget):
         session = self.session
         shown = [session.series(name) for name in session.sequences]
         first = session.sequences[0].upper()
-        packed = [_sixteen_bits(np.asarray(one.array)) for one in shown]
+        packed = [_sixteen_bits(np.asarray(series.array)) for series in shown]
         self.series = [
             {
                 "name": name,
-                "shape": list(one.array.shape),
-                "spacing": [float(mm) for mm in one.pixel_spacing_mm],
-                "letters": edge_letters(one.orientation),
-                "notes": slice_notes(one, shown[0], name=first),
+                "shape": list(series.array.shape),
+                "spacing": [float(mm) for mm in series.pixel_spacing_mm],
+                "letters": edge_letters(series.orientation),
+                "notes": slice_notes(series, shown[0], name=first),
                 "presets": [
                     {"name": label, "window": intensity_range(volume, low=low, high=high)}
                     for label, (low, high) in PRESETS.items()
                 ],
             }
-            for name, one, volume in zip(session.sequences, shown, packed, strict=True)
+            for name, series, volume in zip(session.sequences, shown, packed, strict=True)
         ]
         self.volumes = [volume.tobytes() for volume in packed]
         self._shown = (session.patient_id, session.timepoint)

@@ -49,7 +49,7 @@ class Drawn(NamedTuple):
 
 
 class RoiSession:
-    """Rectangles of one reader, one patient and time point on the screen at a time.
+    """Rectangles of a reader, with a patient and time point on the screen at a time.
 
     Parameters
     ----------
@@ -218,24 +218,24 @@ class RoiSession:
     @property
     def source(self) -> str:
         """How that rectangle came about: suggested, default, manual or copied; blank if none."""
-        drawn = self._now.get(self._here())
+        drawn = self._now.get(self._image())
         return drawn.source if drawn else ""
 
     def get(
         self, *, sequence: str | None = None, slice_index: int | None = None
     ) -> Rectangle | None:
         """Return the rectangle of a slice of the patient, or None where there is none."""
-        drawn = self._now.get(self._here(sequence, slice_index))
+        drawn = self._now.get(self._image(sequence, slice_index))
         return drawn.rectangle if drawn else None
 
     def boxes(self, sequence: str | None = None) -> dict[int, tuple[int, int, int, int]]:
         """Return every rectangle of a sequence as plain numbers, by slice: what a view draws."""
-        found = {}
+        boxes = {}
         for index in range(len(self.series(sequence).positions_mm)):
             box = self.get(sequence=sequence, slice_index=index)
             if box is not None:
-                found[index] = (box.x0, box.y0, box.x1, box.y1)
-        return found
+                boxes[index] = (box.x0, box.y0, box.x1, box.y1)
+        return boxes
 
     def size_mm(self) -> tuple[float, float]:
         """Return width and height of the rectangle that is shown, in mm."""
@@ -258,7 +258,7 @@ class RoiSession:
             If it does not fit the image (`Rectangle.check`); nothing is changed then.
         """
         drawn = Drawn(rectangle, "manual", self.reader_id)
-        self._commit({self._here(sequence, slice_index): drawn})
+        self._commit({self._image(sequence, slice_index): drawn})
 
     def nudge(self, dx: int, dy: int) -> None:
         """Move the rectangle by whole pixels; it stops at the edge of the image."""
@@ -291,7 +291,7 @@ class RoiSession:
     def copy_to_range(self, first: int, last: int) -> None:
         """Copy the rectangle to slices `first` to `last` (both included) of the same series."""
         copy = Drawn(self._required(), "copied", self.reader_id)
-        targets = {self._here(None, index) for index in range(first, last + 1)} - {self._here()}
+        targets = {self._image(None, index) for index in range(first, last + 1)} - {self._image()}
         self._commit(dict.fromkeys(sorted(targets), copy))
 
     def copy_to_sequence(self, sequence: str | None = None) -> None:
@@ -317,16 +317,16 @@ class RoiSession:
             )
         self._commit(
             {
-                self._here(sequence, index): Drawn(Rectangle(*box), "copied", self.reader_id)
+                self._image(sequence, index): Drawn(Rectangle(*box), "copied", self.reader_id)
                 for index, box in self.boxes().items()
             }
         )
 
     def reset(self) -> None:
         """Put back the rectangle the slice had before anybody drew."""
-        here = self._here()
-        if here in self._start:
-            self._commit({here: self._start[here]})
+        image = self._image()
+        if image in self._start:
+            self._commit({image: self._start[image]})
 
     # --- undo ---------------------------------------------------------------------------------
 
@@ -388,7 +388,7 @@ class RoiSession:
         self._touched |= set(changes)
         return before
 
-    def _here(self, sequence: str | None = None, slice_index: int | None = None) -> Image:
+    def _image(self, sequence: str | None = None, slice_index: int | None = None) -> Image:
         index = self.slice_index if slice_index is None else int(slice_index)
         return self.patient_id, self.timepoint, sequence or self.sequence, index
 

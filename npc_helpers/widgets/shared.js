@@ -1,10 +1,10 @@
-// Helpers of both widgets; placed before the widget's own module.
+// Helpers of all widgets; placed before the widget's own module.
 
 // JupyterLab's shortcuts look at the focused element before its parents, so each one that can
 // have the focus must say itself that its keys are not for the notebook.
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
-  if (["button", "select", "input"].includes(tag) || "tabindex" in attributes) {
+  if (["button", "select", "input", "summary"].includes(tag) || "tabindex" in attributes) {
     made.setAttribute("data-lm-suppress-shortcuts", "true");
   }
   for (const [name, value] of Object.entries(attributes)) {
@@ -77,7 +77,9 @@ class Pane {
   resize(rows, columns, spacing = [1, 1], letters = "") {
     [this.rows, this.columns] = [rows, columns];
     [this.canvas.width, this.canvas.height] = [columns, rows];
-    this.frame.style.aspectRatio = `${columns * spacing[1]} / ${rows * spacing[0]}`;
+    const aspect = (columns * spacing[1]) / (rows * spacing[0]);
+    this.frame.style.aspectRatio = aspect;
+    this.root.style.setProperty("--npc-aspect", aspect);
     this.lines.setAttribute("viewBox", `0 0 ${columns} ${rows}`);
     this.letters.forEach((place, i) => (place.textContent = letters[i] || ""));
     this.picture = this.context.createImageData(columns, rows);

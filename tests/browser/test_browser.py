@@ -67,6 +67,18 @@ boxes = IntegerBoxes(session)
 )
 
 
+FULL = (
+    SETUP.replace("rois.csv", "full.csv")
+    + """
+import os
+sync = os.fsync
+def full(number):
+    raise OSError(28, os.strerror(28))
+os.fsync = full
+"""
+)
+
+
 @pytest.fixture(scope="module")
 def browser():
     with chromium() as opened:
@@ -84,6 +96,7 @@ def address(folder, request):
     write_notebook(folder / "editor.ipynb", SETUP, "editor", STATE)
     write_notebook(folder / "restart.ipynb", SETUP.replace("rois.csv", "own.csv"), "editor", STATE)
     write_notebook(folder / "numbers.ipynb", NUMBERS, "boxes")
+    write_notebook(folder / "full.ipynb", FULL, "editor", "os.fsync = sync")
     write_notebook(folder / "dense.ipynb", SETUP.replace("rois.csv", "dense.csv"), "editor", STATE)
     with jupyterlab(folder, theme=request.param) as served:
         yield served
@@ -404,6 +417,24 @@ def test_a_screen_of_twice_the_density_gives_the_same_numbers(browser, address):
     drag(opened, show_editor(opened), (120, 130), (300, 280))
     assert page.evaluate("devicePixelRatio") == 2
     assert_box(state(opened)["box"], (120, 130, 300, 280))
+    page.close()
+
+
+def test_on_a_full_disk_the_editor_says_so_until_it_has_saved(browser, address, folder, shots):
+    page = browser.new_page(viewport={"width": 1366, "height": 768})
+    opened = Lab(page, address, "full.ipynb")
+    frame = show_editor(opened)
+    drag(opened, frame, (120, 130), (300, 280))
+    unsaved = page.locator(".npc-unsaved")
+    assert "NOT SAVED" in unsaved.inner_text() and "No space left" in unsaved.inner_text()
+    press(opened, "PageUp")
+    drag(opened, frame, (130, 140), (310, 290))
+    page.locator(".npc-widget").first.screenshot(path=shots / "not_saved.png")
+    assert unsaved.is_visible() and not (folder / "full.csv").exists()
+    opened.run(2)  # there is room again: nobody has to do anything else
+    unsaved.wait_for(state="hidden", timeout=15_000)
+    saved = pd.read_csv(folder / "full.csv").query("source == 'manual'")
+    assert_box(saved[["x0", "y0", "x1", "y1"]], [[120, 130, 300, 280], [130, 140, 310, 290]])
     page.close()
 
 

@@ -112,3 +112,26 @@ def test_hover_tells_the_value_of_the_map(explorer, tmp_path):
     assert text.startswith("pre: column 250, row 260, grey 125, map ")
     explorer.page.locator(".npc-widget").first.screenshot(path=tmp_path / "gradcam_explorer.png")
     assert explorer.foreign_requests() == [] and explorer.errors == []
+
+
+def test_rare_controls_are_folded_and_the_panel_fits_a_small_screen(explorer):
+    page = explorer.page
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.wait_for_timeout(500)
+    panel = page.locator(".npc-widget").first
+    first, second = (page.locator(".npc-frame").nth(i).bounding_box() for i in range(2))
+    assert first["y"] == second["y"] and first["x"] < second["x"], "side by side"
+    assert panel.bounding_box()["height"] < 640
+    colours = page.get_by_label("colours", exact=True)
+    assert not colours.is_visible()
+    page.locator(".npc-more summary").click()
+    assert colours.is_visible()
+
+
+def test_the_next_patient_is_a_click_away(explorer):
+    page = explorer.page
+    page.get_by_role("button", name="next patient (])").click()
+    page.wait_for_function("document.querySelector('select[aria-label=patient]').value === 'B'")
+    page.locator(".npc-frame").first.focus()
+    page.keyboard.press("[")
+    page.wait_for_function("document.querySelector('select[aria-label=patient]').value === 'A'")

@@ -416,10 +416,6 @@ CALLS = {
         lambda c: figures.prediction_strip(c["p"], c["label"], c["split"]),
         {"p": "p_high_risk", "label": "high_risk", "split": "split"},
     ),
-    "figures.roc_explorer": (
-        lambda c: figures.roc_explorer(c["label"], {"m": c["score"]}),
-        {"label": "high_risk", "score": "risk_score"},
-    ),
     "figures.roc_figure": (
         lambda c: figures.roc_figure(c["label"], {"m": c["score"]}),
         {"label": "high_risk", "score": "risk_score"},

@@ -14,7 +14,6 @@ from figure_examples import (
     flow_table,
     found_series,
     gradcam_example,
-    risk_scores,
     stacks_and_rois,
 )
 from matplotlib.colors import to_rgb
@@ -33,7 +32,7 @@ def words(figure):
     return [text.get_text() for text in figure.findobj(Text)]
 
 
-@pytest.mark.parametrize("name", sorted(EXAMPLES.keys() - {"roc_explorer"}))
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
 @pytest.mark.parametrize("page", ["light", "dark"])
 def test_figure_draws_small_and_without_a_warning(name, page):
     with figures.theme(page), warnings.catch_warnings():
@@ -136,16 +135,6 @@ def test_roi_montage_draws_the_rectangles_of_the_table():
     assert "187 × 95 mm" in words(figure)  # (458 - 60) * 0.47 by (352 - 150) * 0.47
     with pytest.raises(ValueError, match="P0009 has no post series"):
         figures.roi_montage(stacks, rois, "P0009", "post")
-
-
-def test_roc_explorer_hovers_over_the_same_curve_as_the_figure():
-    test = cohort_table().head(43)
-    scores = risk_scores(test.high_risk)
-    explorer = figures.roc_explorer(test.high_risk, scores)
-    lines = figures.roc_figure(test.high_risk, scores).axes[0].lines
-    for trace, line in zip(explorer.data[:4], lines[1:5], strict=True):
-        np.testing.assert_allclose(trace.x, line.get_xdata())
-        np.testing.assert_allclose(trace.y, line.get_ydata())
 
 
 # --- palette ----------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 """The widgets without a browser: what travels, what a command does, what is refused."""
 
+import json
+import re
 import shutil
 import subprocess
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -11,11 +13,18 @@ from matplotlib import colormaps
 from small_study import make_study
 
 from npc_helpers.cohort import CRITERIA, flow, screen
+from npc_helpers.figures import roc_figure
 from npc_helpers.imaging.mr_series import MRSeries
-from npc_helpers.imaging.roi import COLUMNS, Rectangle, stretch
+from npc_helpers.imaging.roi import COLUMNS, LIMIT, SMALLEST, Rectangle, stretch
 from npc_helpers.network.map_geometry import Geometry
 from npc_helpers.study import mark
-from npc_helpers.widgets import GradCamExplorer, IntegerBoxes, RoiEditor, ScreeningExplorer
+from npc_helpers.widgets import (
+    GradCamExplorer,
+    IntegerBoxes,
+    RocExplorer,
+    RoiEditor,
+    ScreeningExplorer,
+)
 from npc_helpers.widgets.base import STATIC, browser_module, edge_letters
 from npc_helpers.widgets.gradcam_explorer import Examination
 from npc_helpers.widgets.roi_session import RoiSession
@@ -220,6 +229,44 @@ def test_explorer_asks_the_kernel_for_what_is_shown_only(explorer, asked):
     assert list(explorer.examinations) == ["pre"]
 
 
+def test_explorer_opens_at_the_strongest_slice_of_each_patient():
+    index = pd.DataFrame(
+        [("t2w", i, 60, 156, 460, 356) for i in range(5)]
+        + [("t1c", i, 60, 156, 460, 356) for i in range(5)],
+        columns=["sequence", "slice_index", "x0", "y0", "x1", "y1"],
+    )
+    strongest = {("A", "pre"): 1, ("A", "post"): 3, ("B", "pre"): 2, ("B", "post"): 0}
+
+    def examine(patient_id, timepoint):
+        return Examination({n: np.zeros((5, 512, 512), np.uint8) for n in ("t2w", "t1c")}, index)
+
+    def compute(patient_id, timepoint, model):
+        maps = np.full((10, 6, 6), -1.0)
+        height = {"A": {"pre": 1, "post": 2}, "B": {"pre": 5, "post": 3}}[patient_id][timepoint]
+        maps[strongest[patient_id, timepoint], 2, 3] = height
+        maps[9] = 100  # of the other sequence
+        return dict.fromkeys(("margin", "logit", "softmax"), maps)
+
+    options = {"geometry": PLACES, "limits": {}}
+    explorer = GradCamExplorer(["A", "B"], examine, compute, **options)
+    assert (explorer.sequence, explorer.slice_index) == ("t2w", 3)
+    explorer.patient_id = "B"
+    assert explorer.slice_index == 2
+    asked_for = GradCamExplorer(["A", "B"], examine, compute, slice_index=4, **options)
+    assert asked_for.slice_index == 4
+
+
+def test_geometry_of_the_maps_is_sent_to_the_browser_and_spelt_nowhere_else(explorer):
+    assert explorer.geometry == asdict(PLACES)
+    source = (STATIC / "gradcam_explorer.js").read_text(encoding="utf-8")
+    assert not re.search(rf"\b({PLACES.first_centre}|{PLACES.stride}|{PLACES.canvas})\b", source)
+    sizes = RoiEditor.class_traits()["sizes"].default()
+    source = (STATIC / "roi_editor.js").read_text(encoding="utf-8")
+    for number in (*sizes["usual"], LIMIT):
+        assert not re.search(rf"\b{number}\b", source)
+    assert sizes["smallest"] == SMALLEST
+
+
 def test_explorer_packs_maps_masks_and_colours(explorer):
     one = explorer.examinations["post"]
     assert one["sequences"]["t1c"]["rows"] == [[1, 0, 56, 150, 456, 350]]
@@ -278,31 +325,80 @@ def tables(tmp_path):
     return registry, study.visits
 
 
-def test_counts_of_the_screening_explorer_show_text_as_text(tables):
-    registry, visits = tables
-    explorer = ScreeningExplorer(registry.assign(treatment=MARKUP), visits)
-    assert "&lt;img" in explorer._counts.value and "<img" not in explorer._counts.value
-
-
 def test_screening_explorer_follows_its_boxes(tables):
-    explorer = ScreeningExplorer(*tables)
-    pd.testing.assert_frame_equal(explorer.flow, flow(screen(*tables)))
+    registry, visits = tables
+    explorer = ScreeningExplorer(registry, visits)
+    pd.testing.assert_frame_equal(explorer.flow, flow(screen(registry, visits)))
     assert len(explorer.included) == 4
-    chart = explorer.children[1].value
-    explorer.boxes["no_surgery"].value = False
     rest = [c for c in CRITERIA if c.name != "no_surgery"]
-    pd.testing.assert_frame_equal(explorer.flow, flow(screen(*tables, criteria=rest)))
-    assert len(explorer.included) == 6 and explorer.children[1].value != chart
-    assert "<b>6 patients</b>" in explorer._counts.value
-    for box in explorer.boxes.values():
-        box.value = False
-    assert len(explorer.included) == 6
+    explorer.chosen = [c.name for c in rest]
+    pd.testing.assert_frame_equal(explorer.flow, flow(screen(registry, visits, criteria=rest)))
+    assert len(explorer.included) == 6 and ["patients", "6"] in explorer.summary
+    assert explorer.steps[0] == ["in the registry", 6, 0] and len(explorer.steps) == 10
+    assert [step[1] for step in explorer.steps[1:]] == explorer.flow.remaining.tolist()
+    explorer.chosen = []
+    assert len(explorer.included) == 6 and len(explorer.steps) == 1
+
+
+def test_screening_explorer_tells_the_share_of_events(tables):
+    registry, visits = tables
+    registry.loc[[3, 4], "progression_date"] = registry.loc[[3, 4], "last_review_date"]
+    registry.loc[[3, 4], "progression_type"] = "local"
+    events = dict(ScreeningExplorer(registry, visits).summary)["progressed or died"]
+    assert events == "2 of 4 (50%)"
+    nothing = registry.assign(progression_date=pd.NaT, death_date=pd.NaT, last_review_date=pd.NaT)
+    explorer = ScreeningExplorer(nothing, visits, chosen=["no_surgery"])
+    assert "no outcomes" in dict(explorer.summary)["progressed or died"]
+
+
+# --- ROC --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def scored():
+    rng = np.random.default_rng(8)
+    truth = rng.random(43) < 0.4
+    return truth, {"Pre-model": truth + rng.normal(0.2, 0.8, 43), "TNM": truth * 1.0}
+
+
+def test_roc_explorer_counts_as_the_confusion_table_of_its_threshold(scored):
+    truth, scores = scored
+    explorer = RocExplorer(truth, scores)
+    points = explorer.curves[0]["points"]
+    for position in range(len(points)):
+        explorer.position = position
+        called = scores["Pre-model"] >= explorer.threshold
+        assert explorer.table == {
+            "found": (called & truth).sum(),
+            "missed": (~called & truth).sum(),
+            "false_alarms": (called & ~truth).sum(),
+            "spared": (~called & ~truth).sum(),
+        }
+    assert points[0] == ["inf", 0.0, 0.0] and points[-1][1:] == [1.0, 1.0]
+    json.dumps([explorer.curves, explorer.totals], allow_nan=False)  # what travels is JSON
+
+
+def test_roc_explorer_opens_at_a_half_and_shows_the_curve_of_the_figure(scored):
+    explorer = RocExplorer(*scored)
+    points = explorer.curves[0]["points"]
+    assert explorer.threshold >= 0.5 > points[explorer.position + 1][0]
+    lines = roc_figure(*scored).axes[0].lines
+    for curve, line in zip(explorer.curves, lines[1:3], strict=True):
+        np.testing.assert_allclose([p[1] for p in curve["points"]], line.get_xdata())
+        np.testing.assert_allclose([p[2] for p in curve["points"]], line.get_ydata())
+    assert RocExplorer(*scored, model="TNM").threshold == 1.0
+
+
+def test_roc_explorer_refuses_what_a_roc_curve_refuses(scored):
+    truth, scores = scored
+    with pytest.raises(ValueError, match="one class|classes"):
+        RocExplorer(np.ones(43, bool), scores)
 
 
 # --- browser files ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["roi_editor.js", "gradcam_explorer.js"])
+@pytest.mark.parametrize("name", sorted(path.name for path in STATIC.glob("*_*.js")))
 def test_browser_modules_parse_and_fetch_nothing(name, tmp_path):
     text = browser_module(name)
     for word in ("http://", "https://", "import(", "fetch(", "eval("):

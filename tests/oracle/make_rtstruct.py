@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 from contour_making import AXIAL, COLUMNS, ROWS, SLICES, TILTED, write_images
-from rt_utils import RTStructBuilder
 
 FOLDER = Path(__file__).parent
 SQUARE = [0.75, 0.75]  # of other pixels rt-utils exchanges the two spacings
@@ -41,6 +40,8 @@ def box(mask):
 
 
 def main():
+    from rt_utils import RTStructBuilder
+
     expected = {}
     for name, axes in (("axial", AXIAL), ("tilted", TILTED)):
         with tempfile.TemporaryDirectory() as folder:

@@ -21,7 +21,6 @@ from pydicom.uid import RTStructureSetStorage, SegmentationStorage
 from npc_helpers.imaging.files import open_file
 from npc_helpers.imaging.tags import Tags
 from npc_helpers.study.artefacts import StudyError
-from npc_intake.nifti import read_nifti
 
 CLOSED = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
 LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"  # Label Map Segmentation Storage, DICOM 2024d
@@ -205,6 +204,8 @@ def _of_seg(tags: Tags) -> Structures:
 
 
 def _of_nifti(path: Path, labels: Mapping[int, str]) -> Structures:
+    from npc_intake.nifti import read_nifti  # its library is asked for by the first such file
+
     image = read_nifti(path)
     values = np.unique(image.array)
     if len(values) > MOST_LABELS or (values % 1 != 0).any() or values.min() < 0:
