@@ -43,6 +43,28 @@ def test_a_clean_series_has_no_problem(tmp_path):
     assert images(tmp_path, PatientName="P-1", AccessionNumber="") == []
 
 
+# Of PS3.15, table E.1-1 (2024b), written down anew: text that the basic profile empties or removes,
+# and that names a person, a place, or an examination by which both can be found.
+OF_THE_STANDARD = """
+AccessionNumber AdditionalPatientHistory AdmissionID ConsultingPhysicianName ContentCreatorName
+CurrentPatientLocation EthnicGroup ImageComments InstitutionAddress InstitutionName
+InstitutionalDepartmentName InsurancePlanIdentification IssuerOfPatientID MedicalRecordLocator
+MilitaryRank NameOfPhysiciansReadingStudy Occupation OperatorsName OtherPatientIDs OtherPatientNames
+PatientAddress PatientBirthName PatientComments PatientInstitutionResidence PatientMotherBirthName
+PatientReligiousPreference PatientTelecomInformation PatientTelephoneNumbers
+PerformedProcedureStepID PerformingPhysicianName PersonName PhysiciansOfRecord
+ReferringPhysicianAddress ReferringPhysicianName ReferringPhysicianTelephoneNumbers
+RequestedProcedureComments RequestingPhysician RequestingService ResponsibleOrganization
+ResponsiblePerson ScheduledPerformingPhysicianName StationName TextString VerifyingObserverName
+VisitComments
+"""
+NO_TEXT = "PatientBirthDate PatientBirthTime OtherPatientIDsSequence RequestAttributesSequence"
+
+
+def test_the_list_of_personal_elements_is_that_of_the_standard():
+    assert sorted(PERSONAL) == sorted((OF_THE_STANDARD + NO_TEXT).split())
+
+
 @pytest.mark.parametrize(
     "keyword",
     [word for word in PERSONAL if pydicom.datadict.dictionary_VR(word) not in ("SQ", "DA", "TM")],
