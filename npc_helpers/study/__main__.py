@@ -6,8 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 from npc_helpers.study.artefacts import StudyError, atomic_path
-from npc_helpers.study.problems import counts, page
+from npc_helpers.study.later import left_out_later
+from npc_helpers.study.problems import as_table, counts, page
 from npc_helpers.study.study import Study, data_dictionary, init
 
 
@@ -41,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _check(study: Study, *, checksums: bool, csv: Path | None) -> int:
     """Print a study's problems, grouped by kind; the status is 1 only if there is an error."""
     problems = study.check(checksums=checksums)
+    if not (problems["level"] == "error").any():
+        problems = pd.concat([problems, as_table(left_out_later(study))], ignore_index=True)
     if csv:
         with atomic_path(csv) as temporary:
             problems.to_csv(temporary, index=False, encoding="utf-8-sig")

@@ -203,6 +203,17 @@ def test_the_whole_list_is_a_table(tmp_path, capsys):
     assert "… and 3 more" in capsys.readouterr().out
 
 
+def test_check_tells_what_will_be_left_out_later(tmp_path, capsys):
+    folder = make_study(tmp_path / "s")
+    assert main(["check", str(folder), "--fast"]) == 0
+    printed = capsys.readouterr().out
+    assert "needs 5 test patients with progression by 36 months; 0 have it" in printed
+    assert "a training and a test cohort will be left out" not in printed
+    save(folder, "registry", load(folder, "registry").assign(last_review_date=""))
+    main(["check", str(folder), "--fast"])
+    assert "follow-up and risk groups will be left out: needs 1" in capsys.readouterr().out
+
+
 def test_a_warning_is_no_failure(tmp_path):
     folder = make_study(tmp_path / "s")
     change("registry", 0, "mri_pre_date", "2015-02-20")(folder)
