@@ -168,6 +168,14 @@ def test_a_synthetic_study_is_not_forgotten_when_another_is_opened(study, tmp_pa
     assert mark.text() == f"{MARK}; study ours" and mark.is_synthetic()
 
 
+def test_a_study_once_synthetic_stays_so_until_the_process_ends(tmp_path):
+    folder = make_study(tmp_path / "ours")
+    for source in ("synthetic", "hospital"):
+        save(folder, "manifest", load(folder, "manifest").assign(source=source))
+        Study(folder)
+    assert mark.text() == "study ours, synthetic patients"
+
+
 def test_some_synthetic_patients_are_enough(tmp_path):
     folder = make_study(tmp_path / "ours")
     change("manifest", 0, "source", " synthetic ")(folder)

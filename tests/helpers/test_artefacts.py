@@ -116,7 +116,8 @@ def test_the_number_of_a_process_may_have_gone_to_another(tmp_path):
 
 
 def test_what_another_computer_writes_is_left_alone(tmp_path):
-    foreign = tmp_path / ".part-00000000_1_01234567-a.csv"
+    nobody = 2**22 + 1  # more than the largest number of a process
+    foreign = tmp_path / f".part-00000000_{nobody}_01234567-a.csv"
     foreign.write_text("half")
     write(tmp_path / "b.csv")
     assert foreign.exists()
@@ -248,6 +249,14 @@ def test_what_was_read_counts_and_not_what_lies_there_when_the_result_is_saved(s
     Study(study.folder).write_table("rois.csv", ROIS.assign(x0=9))  # in another notebook
     study.write_table("predictions_pre.csv", PREDICTIONS)
     assert study.artefact_state("predictions_pre.csv") == "stale"
+
+
+def test_what_was_written_again_counts_as_read(study):
+    study.write_table("cohort.csv", TABLE)
+    study.read_table("cohort.csv")
+    study.write_table("cohort.csv", TABLE[:2])
+    study.write_table("predictions_pre.csv", PREDICTIONS)
+    assert study.artefact_state("predictions_pre.csv") == "current"
 
 
 def test_a_study_table_changed_after_it_was_read_makes_the_result_stale(study):

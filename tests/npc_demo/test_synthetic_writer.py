@@ -323,6 +323,17 @@ def test_a_table_that_somebody_edited_is_never_written_over(copy, cohort, folder
     assert different(folder, copy) == []
 
 
+def test_an_edited_table_is_noticed_before_anything_is_drawn(copy, cohort):
+    lost = copy / writer.IMAGES / cohort.patients[1].patient_id / "post" / "t1c"
+    next(lost.glob("*.dcm")).unlink()
+    registry = copy / "data" / "registry.csv"
+    registry.write_text(registry.read_text().replace("T4", "T3", 1))
+    before = sorted(copy.rglob("*"))
+    with pytest.raises(StudyError, match="registry.csv is not as this build"):
+        write_study(copy, cohort, matrix=MATRIX, workers=1, progress=False)
+    assert sorted(copy.rglob("*")) == before
+
+
 def test_line_ends_of_another_system_are_no_edit(copy, cohort):
     path = copy / "data" / "registry.csv"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
