@@ -300,3 +300,26 @@ def test_what_a_killed_run_left_elsewhere_by_a_link_is_not_deleted(tmp_path):
     (waiting / "series-0000000000000000").symlink_to(tmp_path / "elsewhere")
     Shelf().retrieve(tmp_path)
     assert (tmp_path / "elsewhere" / ".part-0-image.dcm").exists()
+
+
+def test_two_people_with_one_number_are_not_one_without_a_word(tmp_path):
+    shelf = Shelf()
+    for number, dataset in enumerate(shelf.datasets.values()):
+        dataset.PatientBirthDate = "19630314" if number < 3 else "19711109"
+    (row,) = shelf.retrieve(tmp_path).to_dict("records")
+    assert (row["state"], row["n_refused"], row["message"]) == ("done", 1, "1 refused: two-people")
+    shelf.retrieve(tmp_path)
+    assert len(shelf.asked) == 1  # it is not asked for again, until a person says so
+    (row,) = shelf.retrieve(tmp_path, one_person=["all"]).to_dict("records")
+    assert (row["n_fetched"], row["n_refused"]) == (1, 0)
+    assert len(list((tmp_path / "study").glob("data/incoming/NPC-*/series-*/*.dcm"))) == 4
+
+
+def test_a_series_that_needs_another_decoder_says_which_package(tmp_path, monkeypatch):
+    shelf = Shelf()
+    for dataset in shelf.datasets.values():
+        dataset.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
+    monkeypatch.setattr("pydicom.pixels.decoders.base.Decoder.available_plugins", ())
+    (row,) = shelf.retrieve(tmp_path).to_dict("records")
+    assert (row["state"], row["attempts"]) == ("failed", 1)
+    assert "python -m npc_helpers install intake" in row["message"]

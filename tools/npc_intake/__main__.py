@@ -134,6 +134,11 @@ def _add_deidentify(commands) -> None:
         action="store_true",
         help="leave out model, software and coil of the scanner, too",
     )
+    _add_one_person(command)
+    command.set_defaults(run=_deidentify)
+
+
+def _add_one_person(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--one-person",
         action="append",
@@ -141,7 +146,6 @@ def _add_deidentify(commands) -> None:
         metavar="PSEUDONYM",
         help="images that differ in date of birth, sex or issuer are of one person; 'all': always",
     )
-    command.set_defaults(run=_deidentify)
 
 
 def _deidentify(options: argparse.Namespace) -> int:
@@ -232,6 +236,7 @@ def _add_retrieve(commands) -> None:
     command.add_argument("study", type=Path, help="the study folder")
     command.add_argument("--key", type=Path, required=True, help="the secret; made if absent")
     command.add_argument("--description", default="", help="only series that match, e.g. 't1|t2'")
+    _add_one_person(command)
     command.add_argument("--at-once", type=int, default=AT_ONCE, metavar="N")
     command.add_argument("--plan", action="store_true", help="ask and say, but fetch nothing")
     command.add_argument("--yes", action="store_true", help="fetch without asking")
@@ -252,7 +257,8 @@ def _retrieve(options: argparse.Namespace) -> int:
         if not options.yes and not _agreed():
             print("Nothing was fetched. Answer y, or give --yes.")
             return 1
-        log = pacs.retrieve(archive, plan, options.study, key, at_once=options.at_once)
+        settings = {"at_once": options.at_once, "one_person": options.one_person}
+        log = pacs.retrieve(archive, plan, options.study, key, **settings)
     incoming = options.study / pacs.INCOMING
     images = list_images(incoming, sorted(incoming.glob("[!.]*/*/*.dcm")))
     if len(images):

@@ -56,6 +56,10 @@ class People:
         self._table = PrivateTable(key.beside("people"), COLUMNS) if key.path else None
         self._noted: set[Mark] = set()
 
+    def is_accepted(self, patient_id: str) -> bool:
+        """Tell whether a person said that all images of this number are of one person."""
+        return bool(self._accepted & {self._key.pseudonym(patient_id), ALL})
+
     def problem(self, patient_id: str, said: Iterable[Mapping[str, str]]) -> str:
         """Note what images say of a patient; return what contradicts itself, or blank.
 

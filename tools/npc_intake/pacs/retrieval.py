@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import closing, suppress
 from itertools import islice
@@ -50,6 +50,7 @@ def retrieve(
     at_once: int = AT_ONCE,
     attempts: int = ATTEMPTS,
     wait_s: float = WAIT_S,
+    one_person: Collection[str] = (),
     progress: bool = True,
 ) -> pd.DataFrame:
     """Fetch the series of a plan into ``data/incoming`` of a study folder.
@@ -68,6 +69,9 @@ def retrieve(
         Trials per series, with growing pauses between them.
     wait_s : float
         Pause before the second trial in seconds; it doubles each time and varies by half.
+    one_person : collection of str
+        Pseudonyms of patients whose images differ in date of birth, sex or issuer of the number,
+        and who are one person all the same; their refused images are asked for again.
     progress : bool
 
     Returns
@@ -94,7 +98,7 @@ def retrieve(
         check_place(place)
     with locked(incoming, wait_s=0):
         _note_patients(plan, key)
-        transfer = Transfer(archive, incoming, key, attempts, wait_s)
+        transfer = Transfer(archive, incoming, key, attempts, wait_s, one_person=one_person)
         for series in plan.series:
             transfer.prepare(series)
         log = _Log(folder / LOG)

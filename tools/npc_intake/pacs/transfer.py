@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from npc_intake.pseudonyms import Key
 PARTIAL = ".partial"  # hidden: `find_series` does not look there
 MARK = ".refused"  # an empty image: its file says why de-identification refuses it
 DONE, FAILED = "done", "failed"
+TWO_PEOPLE = "two-people"
 NO_DECODER = "missing-decoder"
 NOT_FOR_GOOD = dict.fromkeys(  # reasons to refuse an image now, and to ask for it again
     ("truncated", "undecodable", "bad-tag", "unreadable", "coded-size", "no-pixel-data"),
@@ -99,6 +100,8 @@ class Transfer:
         Called with 1 for each image that arrives.
     stopped : threading.Event
         When set, transfers end at the next image.
+    one_person : collection of str
+        As for `people.People`.
     """
 
     archive: Archive
@@ -108,9 +111,11 @@ class Transfer:
     wait_s: float
     received: Callable[[int], object] = lambda number: None
     stopped: threading.Event = field(default_factory=threading.Event)
+    one_person: Collection[str] = ()
 
     def __post_init__(self) -> None:
-        self.people, self.words = People(self.key), OriginalWords(self.key)
+        self.people = People(self.key, one_person=self.one_person)
+        self.words = OriginalWords(self.key)
 
     def prepare(self, series: RemoteSeries) -> None:
         """Check where a series will lie, and clear away what a killed run left half written.
@@ -220,10 +225,16 @@ class _Job:
 
     def _is_here(self, uid: str) -> bool:
         return any(
-            _is_whole(folder / f"{self._name(uid)}{suffix}")
+            _is_whole(path := folder / f"{self._name(uid)}{suffix}") and not self._asked_anew(path)
             for folder in (self.target, self._partial)
             for suffix in (".dcm", MARK)
         )
+
+    def _asked_anew(self, path: Path) -> bool:
+        """Tell whether an image was refused for a doubt that a person has settled since."""
+        if path.suffix != MARK or path.read_text().strip() != TWO_PEOPLE:
+            return False
+        return self._transfer.people.is_accepted(self._series.patient_id)
 
     def _receive(self, dataset: Dataset) -> None:
         """Check, de-identify and write one image."""
@@ -251,6 +262,10 @@ class _Job:
             raise PacsError(
                 f"an image arrived damaged ({type(error).__name__}).", temporary=True
             ) from None
+        else:
+            with disk_errors_named(self._partial):
+                for folder in (self.target, self._partial):
+                    (folder / f"{self._name(uid)}{MARK}").unlink(missing_ok=True)
         self._missing.discard(uid)
         self._transfer.received(1)
 
@@ -258,7 +273,7 @@ class _Job:
         image = deidentify_image(dataset, self._key)
         said = said_of_patient(Tags(dataset, Path("dataset")))
         if self._transfer.people.problem(image.patient_id, [said]):
-            raise DicomError("the patient is not the one of the other images", "two-people")
+            raise DicomError("the patient is not the one of the other images", TWO_PEOPLE)
         self._transfer.words.note(image)
         return image.dataset
 
