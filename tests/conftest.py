@@ -1,4 +1,4 @@
-"""Two workers for many files, none for one; the same examples everywhere; no study opened before."""
+"""Two workers for many files; the same examples everywhere; no study opened before a test."""
 
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """Contours without the identity of the patient: nothing planted survives, every reference fits."""
 
+import shutil
+
 import numpy as np
 import pydicom
 import pytest
@@ -7,11 +9,12 @@ from contour_making import images_of, outline, write_images, write_rtstruct, wri
 from dicom_making import save
 from npc_intake.contour_boxes import boxes_around, extents_of
 from npc_intake.deidentified_contours import CONTOURS, clean_contours
-from npc_intake.deidentify import Key, deidentify_file
+from npc_intake.deidentify import Key, deidentify_file, deidentify_folder
 from npc_intake.image_planes import image_planes
 from npc_intake.outlines import read_structures
 
 from npc_helpers.imaging.files import open_file
+from npc_helpers.study.dicom_file import DicomError
 
 BOX = {2: (30, 40, 50, 60), 3: (28, 42, 55, 70)}
 KINDS = ["RTSTRUCT", "BINARY", "FRACTIONAL", "LABELMAP"]
@@ -118,3 +121,26 @@ def test_what_is_hidden_behind_the_values_of_a_mask_goes(tmp_path, series, key):
     save(dataset, path)
     clean = clean_contours(open_file(path)[0], key)
     assert b"Zhang" not in clean.PixelData and len(clean.PixelData) == 3 * 120 * 120 // 8
+
+
+@pytest.mark.parametrize("kind", ["RTSTRUCT", "BINARY"])
+def test_a_folder_of_images_and_contours_becomes_a_study_with_rectangles(tmp_path, series, kind):
+    """The whole way: names out, and the contours still find their images."""
+    source, clean = tmp_path / "export", tmp_path / "clean"
+    shutil.copytree(series, source / "images")
+    write(source / "contours.dcm", kind, series)
+    for _ in range(2):  # the second run finds everything there
+        report = deidentify_folder(
+            source, clean, key_path=tmp_path / "keys" / "key.json", progress=False
+        )
+        assert len(report) == 8 and not (report["path"] == "").any(), report["problem"].tolist()
+        assert (report["patient_id"] != "").all() and report["patient_id"].nunique() == 1
+    drawn = report.loc[report["file"] == "contours.dcm"].iloc[0]
+    assert drawn["problem"] == ""
+    structures = read_structures(clean / drawn["path"])
+    images = image_planes(
+        (clean / report.loc[report["file"] != "contours.dcm", "path"].iloc[0]).parent
+    )
+    assert set(extents_of(structures, "GTVp_1", images, "")) == set(BOX)
+    with pytest.raises(DicomError, match="de-identified before"):
+        deidentify_file(clean / drawn["path"], Key.open(tmp_path / "keys" / "key.json"))

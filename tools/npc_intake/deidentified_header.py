@@ -13,6 +13,7 @@ from pydicom.uid import EnhancedMRImageStorage, MRImageStorage
 from npc_helpers.imaging.tags import Tags
 from npc_helpers.study.dicom_file import DicomError, refuse
 from npc_intake import keep_list, scanner_words
+from npc_intake.deidentified_contours import CONTOURS, clean_contours
 from npc_intake.deidentified_pixels import add_pixels
 from npc_intake.dicom_headers import images_of
 from npc_intake.pseudonyms import Key
@@ -58,7 +59,7 @@ class Deidentified(NamedTuple):
 
 
 def deidentified(tags: Tags, key: Key, *, scanner: bool = True) -> Deidentified:
-    """Take the identity out of one image.
+    """Take the identity out of one image, or out of contours drawn on images.
 
     Parameters
     ----------
@@ -76,6 +77,10 @@ def deidentified(tags: Tags, key: Key, *, scanner: bool = True) -> Deidentified:
     try:
         check(tags)
         patient = tags.text("PatientID")
+        if tags.text("SOPClassUID") in CONTOURS:
+            contours = clean_contours(tags, key)
+            contours.DeidentificationMethod = METHOD
+            return Deidentified(contours, patient, {})
         result = _keep(tags.dataset, key, patient, scanner)
         _tell_in_standard_elements(result, tags)
         _describe(result, tags, key, patient, scanner)
@@ -103,13 +108,14 @@ def _text(tags: Tags, keyword: str) -> str:
 
 
 def check(tags: Tags) -> None:
-    """Refuse what is no MR image, says whose it is in its pixels, or has been here before.
+    """Refuse what is neither MR image nor contours, shows whose it is, or has been here before.
 
     Raises
     ------
     DicomError
     """
-    if tags.text("SOPClassUID") not in IMAGES or tags.text("Modality") != "MR":
+    is_image = tags.text("SOPClassUID") in IMAGES and tags.text("Modality") == "MR"
+    if not is_image and tags.text("SOPClassUID") not in CONTOURS:
         kind = tags.text("Modality") if tags.text("Modality") in MODALITIES else "unknown modality"
         raise refuse(tags.path, "not-mr", f"no MR image ({kind})", LEAVE_OUT)
     for keyword in ("PatientID", "SOPInstanceUID", "SeriesInstanceUID"):

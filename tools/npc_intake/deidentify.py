@@ -32,6 +32,7 @@ from npc_helpers.study.locks import locked
 from npc_helpers.study.progress import progress_bar
 from npc_intake.burned_in import list_images
 from npc_intake.claims import Claims, is_same_image, look_for_claims
+from npc_intake.deidentified_contours import CONTOURS
 from npc_intake.deidentified_header import Deidentified, deidentified
 from npc_intake.find_series import list_dicom
 from npc_intake.original_words import OriginalWords
@@ -94,7 +95,7 @@ def deidentify_folder(
     one_person: Collection[str] = (),
     progress: bool = True,
 ) -> pd.DataFrame:
-    """De-identify every MR image below a folder.
+    """De-identify every MR image below a folder, and contours (RTSTRUCT, SEG) drawn on them.
 
     Parameters
     ----------
@@ -190,7 +191,8 @@ class _Run:
             problem = str(error)
             self.reasons[problem.removeprefix(f"{path.parent}: file {path.name}: ")] += 1
             return "", "", REFUSED, problem
-        stated = "BurnedInAnnotation" in image.dataset
+        drawn = image.dataset.SOPClassUID in CONTOURS
+        stated = drawn or "BurnedInAnnotation" in image.dataset
         return image.dataset.PatientID, place, outcome, "" if stated else NOT_STATED
 
     def _note(self, image: Deidentified) -> None:
