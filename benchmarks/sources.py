@@ -37,9 +37,9 @@ MODELS = {"pre": "Pre-model", "post": "Post-model"}
 EPOCHS, FULL_EPOCHS = 5, 1
 
 
-def pretexts(folder: Path, patients: int) -> dict[str, str]:
-    """Return the files of the two small pretexts, trained now unless they are there."""
-    paths = {kind: folder / f"{kind}_{patients}.npz" for kind in ("generic", "informed")}
+def pretexts(folder: Path, patients: int, kinds: list[str]) -> dict[str, str]:
+    """Return the files of the small pretexts, trained now unless they are there."""
+    paths = {kind: folder / f"{kind}_{patients}.npz" for kind in kinds}
     missing = {kind: path for kind, path in paths.items() if not path.exists()}
     if missing:
         from npc_demo.pretrain_in_domain import draw_all, pretrain
@@ -80,11 +80,15 @@ def main() -> None:
     """Train the small pretexts if need be, judge every source, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--splits", type=int, default=100)
+    parser.add_argument("--only", nargs="+", help="these sources, for instance random shipped")
     parser.add_argument("--patients", type=int, default=100, help="drawn for the small pretexts")
     options = parser.parse_args()
     study = Study.open()
     folder = study.folder / "results" / "pretexts"
-    sources = {"random": "none", **pretexts(folder, options.patients), "shipped": "in_domain"}
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = options.only or ["random", "generic", "informed", "shipped", "size only"]
+    small = pretexts(folder, options.patients, [k for k in ("generic", "informed") if k in wanted])
+    sources = {"random": "none", **small, "shipped": "in_domain"}
     cohort = included_patients(study.read_table("cohort.csv"))
     rois = study.read_table("rois.csv")
     images = {
@@ -98,7 +102,7 @@ def main() -> None:
     cases = {name: (images, weights) for name, weights in sources.items()}
     cases["size only"] = (blank, "in_domain")
     tables = []
-    for name, (pixels, weights) in cases.items():
+    for name, (pixels, weights) in ((name, cases[name]) for name in wanted):
         tables.append(
             repeated_splits(cohort, mean_features(study, pixels, weights), n_splits=options.splits)
         )

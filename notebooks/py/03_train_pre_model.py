@@ -95,8 +95,14 @@ show(
 #
 # The paper starts from weights learned on ImageNet, 1.3 million photographs. Those weights cannot be
 # shipped here, so the tutorial transfers from a closer relative: a small network that
-# learned to describe images of *other* synthetic patients, which sequence, which level, how much tumour. It has never seen
-# an outcome. With `weights="imagenet"` in the paper setting the published start is used; if
+# learned to describe images of *other* synthetic patients: which sequence, which level, how much tumour.
+#
+# **This start knows more than any real one could.** It has never seen an outcome. But it was also taught to
+# measure the texture and necrosis of a tumour and the share that treatment has left, and in this synthetic world those
+# are drawn from the very variables that decide who relapses. What follows shows the *mechanics* of transfer; how well
+# it works here is owed to that start, and says nothing about what ImageNet weights would do in your hospital.
+#
+# With `weights="imagenet"` in the paper setting the published start is used; if
 # the file is missing, the error says where to put it.
 
 # %%
@@ -189,8 +195,9 @@ show(
 )
 
 # %% [markdown]
-# The transferred network starts to separate the training images within a few epochs, and the
-# random one lags behind; neither curve says anything about patients it has not seen.
+# Neither curve says anything about patients that the network has not seen. How the sources compare on those, over a
+# hundred ways to split the patients, stands in [docs/results.md](../docs/results.md) under "What learns, and from
+# what": there the informed start wins, and it wins by what it was told.
 
 # %% [markdown]
 # ## From images to patients
@@ -279,13 +286,13 @@ print({part: int(number) for part, number in counts.items()}, "patients with pre
 # ## Check yourself
 #
 # - Why does the training stop although nobody looked at the test cohort?
-# - Why may the in-domain weights not have seen any outcome?
+# - The start weights have never seen an outcome. Why are they still no fair start?
 #
 # <details><summary>Answers</summary>
 #
 # - The rule watches the accuracy on the training images. It ends the run when that stops rising.
-# - Weights that had learned outcomes from patients of the same generator would bring the answer
-#   along, and the comparison with staging would no longer be fair.
+# - They were trained to measure what the generator draws from its two hidden variables, and these decide the
+#   hazard. Whoever chooses what a pretraining has to predict may bring part of the answer along without any outcome.
 #
 # </details>
 #

@@ -131,29 +131,40 @@ def score_table(
 
     if structure not in STRUCTURES:
         raise ValueError(f"structure is {structure!r}; choose one of {', '.join(STRUCTURES)}.")
-    maps, rows = list(maps), []
+    names, maps = zip(*maps, strict=True)
+    maps, rows = np.stack(maps, axis=1), []  # (n, maps, h, w)
     for (patient, timepoint), images in index.groupby(["patient_id", "timepoint"], sort=False):
         truth = read_mask(study, patient, timepoint)
         truth = None if truth is None else truth[STRUCTURES[structure]].any(axis=0)
         positions = index.index.get_indexer(images.index)
         for position, row in zip(positions, images.itertuples(), strict=True):
             mask = None if truth is None else truth[row.slice_index]
-            for name, values in maps:
-                rows.append(
-                    (name, patient, timepoint, row.sequence, row.slice_index,
-                     *_row_scores(values[position], row, mask, geometry))
-                )  # fmt: skip
+            key = (patient, timepoint, row.sequence, row.slice_index)
+            found = _image_scores(maps[position], row, mask, geometry)
+            rows += [(name, *key, *values) for name, values in zip(names, found, strict=True)]
     return pd.DataFrame(rows, columns=["map", *KEY, "padding_share", *MASK_SCORES])
 
 
-def _row_scores(map_: np.ndarray, row, mask: np.ndarray | None, geometry: Geometry) -> tuple:
-    """Return the padding share and the mask scores of one image (NaN without a truth)."""
-    share = geometry.padding_share(map_, row)
-    if mask is None or not mask[rectangle_of(row).slices][::STEP, ::STEP].any():
-        return (share, *[np.nan] * len(MASK_SCORES))
-    box = rectangle_of(row).slices
-    seen = geometry.to_image(map_, row, mask.shape)[box]
-    values = scores(
-        seen[::STEP, ::STEP], mask[box][::STEP, ::STEP], tolerance_px=POINTING_TOLERANCE_PX / STEP
-    )
-    return (share, *(values[name] for name in MASK_SCORES))
+def _image_scores(maps: np.ndarray, row, mask: np.ndarray | None, geometry: Geometry) -> list:
+    """Return padding share and mask scores (NaN without a truth) of each map of one image."""
+    box, region = geometry.on_canvas(row)
+    shape = (geometry.canvas, geometry.canvas)
+    inside, truth = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    inside[region] = True
+    if mask is not None:
+        truth[region] = mask[box.slices]
+    inside, truth = inside[::STEP, ::STEP], truth[::STEP, ::STEP]
+    values = geometry.to_canvas(maps, step=STEP)
+    mass = np.maximum(values, 0).sum(axis=(1, 2), dtype=float)
+    seen = np.maximum(values[:, inside], 0).sum(axis=1, dtype=float)
+    shares = 1 - np.divide(seen, mass, out=np.ones_like(mass), where=mass > 0)
+    if not truth.any():
+        return [(share, *[np.nan] * len(MASK_SCORES)) for share in shares]
+    tables = [
+        scores(np.where(inside, v, np.nan), truth, tolerance_px=POINTING_TOLERANCE_PX / STEP)
+        for v in values
+    ]
+    return [
+        (share, *(table[name] for name in MASK_SCORES))
+        for share, table in zip(shares, tables, strict=True)
+    ]

@@ -66,13 +66,14 @@ class Geometry:
         """
         return self.first_centre + self.stride * np.arange(n)
 
-    def to_canvas(self, maps: np.ndarray) -> np.ndarray:
+    def to_canvas(self, maps: np.ndarray, *, step: int = 1) -> np.ndarray:
         """Interpolate maps (…, h, w) to the pixels of the padded canvas, before it was shrunk.
 
         Every cell keeps its value at its own centre; beyond the outermost centres the value is
-        held. One canvas pixel is one pixel of the original image.
+        held. One canvas pixel is one pixel of the original image; with `step` only every so
+        manyth is computed.
         """
-        pixels = (np.arange(self.canvas) + 0.5) / self.shrink - 0.5
+        pixels = (np.arange(0, self.canvas, step) + 0.5) / self.shrink - 0.5
         rows, columns = (self._interpolation(n, pixels) for n in maps.shape[-2:])
         return rows @ maps @ columns.T  # (…, canvas, canvas)
 

@@ -12,7 +12,7 @@ import numpy as np
 from npc_helpers.network.models import HEAD, prognosis_model
 from npc_helpers.study import Study
 from npc_helpers.study.artefacts import StudyError, atomic_path
-from npc_helpers.study.settings import Setting
+from npc_helpers.study.settings import Setting, current_setting
 
 
 def keep_model(study: Study, timepoint: str, model: keras.Model) -> None:
@@ -85,7 +85,7 @@ def _backbone_hash(model: keras.Model) -> str:
     return total.hexdigest()
 
 
-def load_or_reference(study, timepoint: str, *, setting: Setting) -> keras.Model:
+def load_or_reference(study, timepoint: str, *, setting: Setting | None = None) -> keras.Model:
     """Return the trained model of a study, or the reference one that ships with the suite.
 
     A study without outcomes has no model of its own: it gets that of the demonstration study.
@@ -94,9 +94,9 @@ def load_or_reference(study, timepoint: str, *, setting: Setting) -> keras.Model
     ----------
     study : npc_helpers.study.Study
     timepoint : {"pre", "post"}
-    setting : Setting
+    setting : Setting, optional
         Architecture of the reference model, of which only the last layer is kept
-        (``<timepoint>_head.npz``).
+        (``<timepoint>_head.npz``); the current one by default.
 
     Raises
     ------
@@ -111,7 +111,8 @@ def load_or_reference(study, timepoint: str, *, setting: Setting) -> keras.Model
     name = f"{timepoint}_model.keras"
     if study.artefact_state(name) != "missing":
         return load_model(study.find_result(name))
-    return load_head(_head_file(study, timepoint), prognosis_model(setting, seed=0))
+    start = prognosis_model(setting or current_setting(), seed=0)
+    return load_head(_head_file(study, timepoint), start)
 
 
 def _head_file(study: Study, timepoint: str) -> Path:
