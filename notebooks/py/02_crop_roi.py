@@ -93,8 +93,9 @@ pd.DataFrame(
 #
 # A patient's folder holds more than the two series we want: localisers, fat images, reformats.
 # `find_series` reads the headers of everything in a folder and proposes what each series is and
-# from which time point, with its reasons. What is not certain is refused, and you decide in the
-# column `decided`. `docs/own_images.md` tells how such a table becomes the manifest of your study.
+# from which time point, with its reasons. `decide` is for you, `ignored` of no use, and `refused` means
+# that something is wrong with the files. `docs/own_images.md` tells how such a table becomes the
+# manifest of your study.
 
 # %%
 from npc_intake.find_series import find_series
@@ -112,19 +113,24 @@ found.table[["description", "n_images", "kind", "timepoint", "status", "reason"]
 
 # %% [markdown]
 # The same table as pictures: the middle image of each series under its row's number, in a solid frame
-# if it is proposed and in a broken one if it is refused.
+# if it is proposed and in a broken one if it is not.
 
 # %%
 show(
     figures.contact_sheet(found.table, thumbnails(found)),
-    alt="The middle image of every series of one patient; refused ones have a broken frame.",
+    alt="The middle image of every series of one patient; those not proposed have a broken frame.",
 )
 
 # %% [markdown]
 # Does each picture fit its heading? Fluid is bright in T2w and dark in t1c, and the tumour before
 # treatment is larger than what is left of it after. In your own export, look hardest at the broken
-# frames: a series refused for an unusual name may be the one you want. A look like this takes seconds
-# and has saved studies.
+# frames: a series left out for an unusual name may be the one you want. Decide with the buttons; every
+# click is saved in `data/by_hand`, and overrules what was proposed.
+
+# %%
+from npc_intake.series_page import SeriesDecisions
+
+SeriesDecisions(found, study.folder)
 
 # %% [markdown]
 # ## All series

@@ -79,6 +79,48 @@ def test_words_of_image_type(kind, types):
     assert found.kind == kind, found
 
 
+# Every word that decides, written down once more: none may be lost, or change its meaning.
+WORDS = {
+    "derived": (
+        "ADDITION|COMPOSED|CPR|CSA 3D EDITOR|CSA MIP|CSA MPR|CSA RESAMPLED|CSAPARALLEL|CU"
+        "RVED|DIVISION|FAT_FRACTION|FF|FUSED|FUSION|MAX_IP|MEAN_IP|METABOLITE_MAP|MINIP|M"
+        "IN_IP|MIP|MNIP|MPR|MPR_THICK|MTRA_MAP|MULTIPLICATION|PROJECTION "
+        "IMAGE|PROTON_DENSITY_MAP|R1_MAP|R2 MAP|R2_MAP|R2_STAR "
+        "MAP|R2_STAR_MAP|REFORMATTED|RESAMPLED|RHO_MAP|SCREEN "
+        "SAVE|STIFFNESS|SUB|SUBTRACT|SUBTRACTION|T1 MAP|T1_MAP|T2 MAP|T2_MAP|T2_STAR "
+        "MAP|T2_STAR_MAP|WATER_FRACTION"
+    ),
+    "fat": ("F|FAT"),
+    "in_phase": ("INPHASE|IN_PHASE|IP"),
+    "localiser": ("LOCALISER|LOCALIZER|SCOUT"),
+    "opposed_phase": ("OP|OPPOSED_PHASE|OPPPHASE|OPP_PHASE|OUTPHASE|OUT_PHASE"),
+    "other": (
+        "ADC|ANGIO|ASL|B1|B1_MAP|BOLD|CALCBVAL|CALC_BVALUE|CALIBRATION|CBF|CBV|COIL_SENSI"
+        "TIVITY|COLFA|DCE|DIFFUSION|DIFFUSION_ANISO|DIFFUSION_MAP|DKI|DSC|DWI|EADC|ELASTO"
+        "GRAPHY|EPI|EXPADC|FA|FAC_MAP|FLAIR|FLUID_ATTENUATED|FMRI|GBP|IAUC|INV1|INV2|IR|I"
+        "VIM|KEP|KTRANS|M0|MOSAIC|MP2RAGE|MRA|MTT|M_IR|PBP|PERFUSION|PERFUSION_FFE|PERFUS"
+        "ION_SE|QSM|RCBF|RCBV|REFERENCE|RELCBF|RELCBV|RELMTT|SPECTROSCOPY|STIR|SUSCEPTIBI"
+        "LITY|SWAN|SWI|SW_M|SW_M_FFE|T2_STAR|TAGGING|TENSOR|TENSOR_B0|TIME_TO_PEAK|TMAX|T"
+        "OF|TRACE|TRACEW|TTP|T_TEST|UNI|VENOUS_BOLD|VFRAME|Z_SCORE"
+    ),
+    "phase": (
+        "B0|B0 MAP|B0_MAP|FIELD MAP|FIELDMAP|FIELD_MAP|FLOW_ENCODED|I|IMAGINARY|I_FFE|I_I"
+        "R|I_SE|M_PCA|OFFRESONANCE|P|PCA|PHASE|PHASE CONTRAST M|PHASE MAP|PHASE_MAP|P_FFE"
+        "|P_IR|P_PCA|P_SE|R|REAL|R_FFE|R_IR|R_SE|SW_P|SW_P_FFE|VELOCITY|VELOCITY MAP"
+    ),
+    "water": ("W|WATER"),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"), [(kind, word) for kind, words in WORDS.items() for word in words.split("|")]
+)
+def test_no_word_is_lost(kind, word):
+    image = PLAIN | T2 | {"ImageType": f"ORIGINAL\\PRIMARY\\{word}"}
+    expected = "t2w" if kind == "water" else kind
+    assert classify([image]).kind == expected
+
+
 @pytest.mark.parametrize("word", sorted(MEANINGS))
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_one_image_of_three_is_enough(word, place):

@@ -214,7 +214,8 @@ def test_heights_are_taken_along_the_normal_of_a_tilted_stack(tmp_path):
     order = [4, 1, 3, 0, 5, 2]
 
     def tags(number):
-        centre = np.array([5.0, -200, 30]) + normal * 3 * number
+        along = np.array([0, np.cos(tilt), np.sin(tilt)])  # within the plane: plays no part
+        centre = np.array([5.0, -200, 30]) + normal * 3 * number + along * (40, 0, -40)[number % 3]
         return {
             "ImageOrientationPatient": [1, 0, 0, 0, np.cos(tilt).round(6), np.sin(tilt).round(6)],
             "ImagePositionPatient": [round(value, 3) for value in centre.tolist()],
