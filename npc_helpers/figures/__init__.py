@@ -2,7 +2,7 @@
 
 Every function returns the figure and draws nothing by itself. What kind of patients are shown is
 stamped into its corner without the caller's doing (`npc_helpers.study.mark`).
-``with theme("dark"):`` draws for a dark page.
+`display.show` recolours a figure for light and dark pages alike.
 """
 
 from npc_helpers.figures.agreement import agreement_figure
@@ -25,7 +25,7 @@ from npc_helpers.figures.networks import (
     prediction_strip,
 )
 from npc_helpers.figures.results import confusion_figure, forest_figure, roc_figure
-from npc_helpers.figures.style import PALETTE, PAPER_COLOURS, PERCEPTUAL_COLOURS, theme
+from npc_helpers.figures.style import PALETTE, PAPER_COLOURS, PERCEPTUAL_COLOURS
 from npc_helpers.figures.survival import cox_figure, label_figure, time_dependent_figure
 from npc_helpers.figures.uncertainty import precision_figure, split_figure
 
@@ -59,6 +59,5 @@ __all__ = [
     "sanity_figure",
     "series_grid",
     "split_figure",
-    "theme",
     "time_dependent_figure",
 ]

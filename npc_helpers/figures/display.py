@@ -6,6 +6,7 @@ import io
 import platform
 from importlib.metadata import version
 
+from npc_helpers.figures.style import for_any_page
 from npc_helpers.study import mark
 from npc_helpers.study.settings import current_setting
 
@@ -26,7 +27,9 @@ def show(figure, *, alt: str, dpi: int = 80) -> None:
     from matplotlib import pyplot as plt
 
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=dpi, bbox_inches="tight", facecolor="white")
+    for_any_page(figure).savefig(
+        picture, format="png", dpi=dpi, bbox_inches="tight", transparent=False, facecolor="none"
+    )
     figure.clear()
     plt.close(figure)
     display(Image(data=picture.getvalue(), format="png", alt=mark.on_caption(alt)))

@@ -6,16 +6,17 @@ stay apart under red-green colour blindness; line style or marker always says th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from functools import cache, partial, wraps
 from pathlib import Path
 
 import numpy as np
 from matplotlib import font_manager, rc_context, rcParams
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, is_color_like, to_rgba
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.text import Text
 
 from npc_helpers.study import mark
 
@@ -46,32 +47,32 @@ CHINESE_FONTS = (
 DESCRIPTION = {"png": "Description", "svg": "Description", "pdf": "Subject"}
 """Where a picture file says what it shows, by format."""
 
-_LIGHT = {"ink": "#222222", "faint": "#6b6b6b", "paper": "#ffffff", "fill": "#eef1f5"}
-_DARK = {"ink": "#e6e6e6", "faint": "#a8a8a8", "paper": "#111111", "fill": "#23282f"}
-_theme: ContextVar[dict[str, str]] = ContextVar("theme", default=_LIGHT)
-
-
-@contextmanager
-def theme(name: str) -> Iterator[None]:
-    """Draw the figures made inside the ``with`` block for a ``"light"`` or ``"dark"`` page.
-
-    Raises
-    ------
-    ValueError
-        For any other name.
-    """
-    if name not in ("light", "dark"):
-        raise ValueError(f"theme is {name!r}; there are 'light' and 'dark'.")
-    token = _theme.set(_DARK if name == "dark" else _LIGHT)
-    try:
-        yield
-    finally:
-        _theme.reset(token)
+_PRINTED = {"ink": "#222222", "faint": "#6b6b6b", "paper": "#ffffff", "fill": "#eef1f5"}
+_ANY_PAGE = {"ink": "#757575", "faint": "#757575", "paper": "none", "fill": "#80808026"}
+"""A grey that keeps 4:1 contrast against white and against JupyterLab's dark page."""
+_COLOURED = ("color", "facecolor", "edgecolor", "markeredgecolor")
 
 
 def colour(name: str) -> str:
-    """Return a colour of the theme (``ink``, ``faint``, ``paper``, ``fill``) or the palette."""
-    return _theme.get().get(name) or PALETTE[name]
+    """Return a colour of the page (``ink``, ``faint``, ``paper``, ``fill``) or the palette."""
+    return _PRINTED.get(name) or PALETTE[name]
+
+
+def for_any_page(figure: Figure) -> Figure:
+    """Recolour a figure so that it reads on a light page and on a dark one, with no sheet behind.
+
+    Ink becomes a grey between both, paper transparent; the palette is made for both and stays.
+    """
+    figure.draw_without_rendering()  # ticks are made when they are first drawn
+    theirs = {to_rgba(colour(name)): to_rgba(new) for name, new in _ANY_PAGE.items()}
+    theirs[to_rgba("black")] = to_rgba(_ANY_PAGE["ink"])
+    for artist in figure.findobj(lambda a: isinstance(a, Text | Line2D | Patch)):
+        boxed = isinstance(artist, Text) and artist.get_bbox_patch() is not None
+        for kind in () if boxed else _COLOURED:
+            value = getattr(artist, f"get_{kind}", lambda: None)()
+            if value is not None and is_color_like(value) and to_rgba(value) in theirs:
+                getattr(artist, f"set_{kind}")(theirs[to_rgba(value)])
+    return figure
 
 
 def in_house_style(

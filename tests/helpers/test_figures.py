@@ -16,10 +16,11 @@ from figure_examples import (
     gradcam_example,
     stacks_and_rois,
 )
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.text import Text
 
 from npc_helpers import figures
+from npc_helpers.figures.style import for_any_page
 
 
 def png(figure):
@@ -33,22 +34,27 @@ def words(figure):
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
-@pytest.mark.parametrize("page", ["light", "dark"])
-def test_figure_draws_small_and_without_a_warning(name, page):
-    with figures.theme(page), warnings.catch_warnings():
+def test_figure_draws_small_and_without_a_warning(name):
+    with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure = EXAMPLES[name]()
         assert len(png(figure)) < 400_000
     assert "pyplot" not in type(figure.canvas.manager).__module__  # nothing to close or to leak
 
 
-def test_dark_theme_changes_paper_and_ink_and_ends_with_its_block():
-    with figures.theme("dark"):
-        dark = EXAMPLES["forest_figure"]()
-    assert sum(to_rgb(dark.get_facecolor())) < 0.5
-    assert sum(to_rgb(EXAMPLES["forest_figure"]().get_facecolor())) == 3
-    with pytest.raises(ValueError, match="'light' and 'dark'"), figures.theme("blue"):
-        pass
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_shown_on_any_page_a_figure_has_no_sheet_and_words_that_read(name):
+    """Transparent paper, and words that stand out from a white page and from a dark one."""
+    figure = for_any_page(EXAMPLES[name]())
+    assert to_rgba(figure.get_facecolor())[3] == 0
+    assert all(axes.patch.get_facecolor()[3] == 0 for axes in figure.axes if not axes.images)
+    pages = [luminance(page) for page in ("#ffffff", "#111111")]
+    for text in figure.findobj(Text):
+        if text.get_text() and text.get_bbox_patch() is None and not getattr(
+            text.axes, "images", None
+        ):  # fmt: skip
+            own = luminance(text.get_color())
+            assert min((max(own, p) + 0.05) / (min(own, p) + 0.05) for p in pages) >= 3, text
 
 
 def test_contact_sheet_tells_refused_series_apart_without_colour():
