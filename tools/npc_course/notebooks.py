@@ -16,6 +16,7 @@ import pandas as pd
 import psutil
 from nbconvert import HTMLExporter
 
+from npc_helpers.figures.study_report import FEW_TEST_PATIENTS
 from npc_helpers.study import Study, atomic_path, mark
 from npc_helpers.study.artefact_table import ARTEFACTS
 from npc_helpers.study.progress import progress_bar
@@ -227,7 +228,10 @@ def report(study: Study, runs: list[Run]) -> None:
     """Print the results table, what was left out and why, and what each notebook took."""
     if study.artefact_state("comparison.csv") == "current":
         print(f"\nResults in the test patients ({study.mark})")
-        print(results_table(study.read_table("comparison.csv")))
+        comparison = study.read_table("comparison.csv")
+        print(results_table(comparison))
+        if (n := comparison["n"].max()) < FEW_TEST_PATIENTS:
+            print(f"Only {n} test patients: values such as 1.000 arise by chance in so few.")
     for reason, names in left_out(study).items():
         print(f"\nLeft out ({', '.join(names)}): {reason}")
     print("\nnotebook                       seconds   peak MiB")
@@ -251,7 +255,7 @@ def left_out(study: Study) -> dict[str, list[str]]:
 
 def results_table(comparison: pd.DataFrame) -> str:
     """Lay out ``comparison.csv`` for a terminal: a row per model, intervals beside estimates."""
-    table = pd.DataFrame(index=comparison["model"])
+    table = pd.DataFrame({"n": comparison["n"].to_numpy()}, index=comparison["model"])
     for name in ("auc", "c_index"):
         table[f"{name} (95% CI)"] = [
             f"{row[name]:.3f} ({row[name + '_low']:.3f}–{row[name + '_high']:.3f})"
