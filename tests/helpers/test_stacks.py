@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import small_study
 from dicom_making import noise, write_series
+from limits import status
 
 from npc_helpers.imaging import roi
 from npc_helpers.imaging import stacks as stacks_module
@@ -261,3 +262,22 @@ def test_another_matrix_is_resampled_with_its_suggested_rectangle(folder):
         inside = found.array[1, box.y0 : box.y1, box.x0 : box.x1]
         assert (inside > 500).mean() > 0.97
         assert (found.array[1] > 500).sum() == pytest.approx(inside.size, rel=0.03)
+
+
+@pytest.mark.skipif(not status("RssAnon"), reason="only Linux tells mapped from held memory")
+@pytest.mark.parametrize("n_patients", [206, 2060])
+def test_ten_times_the_patients_are_not_held_in_memory(folder, n_patients):
+    """Series of 3.5 MiB, all linked to one array: 2.9 and 29 GiB in all."""
+    load_stacks(Study(folder), progress=False)
+    note = json.loads(cached(folder, ".json")[0].read_text())
+    np.save(folder / "linked.npy", np.ones((7, 512, 512), np.uint16))
+    keys = [(f"P{n}", when, what) for n in range(n_patients)
+            for when in ("pre", "post") for what in ("t2w", "t1c")]  # fmt: skip
+    stacks = stacks_module.Stacks(
+        dict.fromkeys(keys, folder / "linked.npy"), dict.fromkeys(keys, note)
+    )
+    held = status("RssAnon")
+    arrays = [stacks[key].array for key in keys[:200]]
+    total = sum(int(stacks[key].array[3].sum()) for key in keys)
+    assert total == len(keys) * 512 * 512 and len(arrays) == 200
+    assert status("RssAnon") - held < 1 << 25
