@@ -228,6 +228,12 @@ def test_what_may_show_an_identity_is_refused(code, tags):
     assert caught.value.code == code
 
 
+def test_what_is_no_image_is_named_by_its_kind():
+    for uid, kind in ((pydicom.uid.RawDataStorage, "Raw Data Storage"), ("1.2.3", "another kind")):
+        with pytest.raises(DicomError, match=rf"no MR image \({kind}"):
+            deidentify_file(make_slice(noise(1)[0], 0, SOPClassUID=uid), KEY)
+
+
 def test_a_second_time_is_refused():
     dataset = make_slice(noise(1)[0], 0)
     with pytest.raises(DicomError, match="move twice"):

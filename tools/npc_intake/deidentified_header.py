@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.uid import EnhancedMRImageStorage, MRImageStorage
+from pydicom.uid import UID, EnhancedMRImageStorage, MRImageStorage
 
 from npc_helpers.imaging.tags import Tags
 from npc_helpers.study.dicom_file import DicomError, refuse
@@ -117,6 +117,9 @@ def check(tags: Tags) -> None:
     is_image = tags.text("SOPClassUID") in IMAGES and tags.text("Modality") == "MR"
     if not is_image and tags.text("SOPClassUID") not in CONTOURS:
         kind = tags.text("Modality") if tags.text("Modality") in MODALITIES else "unknown modality"
+        if kind == "MR":
+            kind = UID(tags.text("SOPClassUID"))
+            kind = kind.name if kind.type == "SOP Class" else "another kind of object"
         raise refuse(tags.path, "not-mr", f"no MR image ({kind})", LEAVE_OUT)
     for keyword in ("PatientID", "SOPInstanceUID", "SeriesInstanceUID"):
         if not tags.text(keyword):
