@@ -168,6 +168,13 @@ def test_a_synthetic_study_is_not_forgotten_when_another_is_opened(study, tmp_pa
     assert mark.text() == f"{MARK}; study ours" and mark.is_synthetic()
 
 
+def test_the_name_of_a_study_is_no_formula():
+    mark.remember(r"trial $\frac{$", "none")
+    figure = EXAMPLES["roc_figure"]()
+    figure.savefig(io.BytesIO())  # draws it, and would fail on half a formula
+    assert r"study trial $\frac{$" in words(figure)
+
+
 def test_a_study_once_synthetic_stays_so_until_the_process_ends(tmp_path):
     folder = make_study(tmp_path / "ours")
     for source in ("synthetic", "hospital"):
