@@ -14,7 +14,7 @@ patients. Between the sources nothing differs but the weights:
 * ``shipped``: the weights of the tutorial, informed by more patients for longer.
 * ``size only``: the rectangles without their content, through the shipped weights.
 
-The two small pretexts are trained once (about a quarter of an hour of processor time together) and
+The two small pretexts are trained once (about half an hour of processor time together) and
 kept in ``results/pretexts``; features are kept in the cache of the results. Writes a table per
 split beside them, and prints Markdown for docs/results.md.
 """

@@ -197,7 +197,7 @@ show(
 # %% [markdown]
 # Neither curve says anything about patients that the network has not seen. How the sources compare on those, over a
 # hundred ways to split the patients, stands in [docs/results.md](../docs/results.md) under "What learns, and from
-# what": there the informed start wins, and it wins by what it was told.
+# what": there the informed start is far ahead of the random one.
 
 # %% [markdown]
 # ## From images to patients

@@ -186,8 +186,6 @@ class Resume(keras.callbacks.Callback):
 
     def _read(self) -> tuple[list[np.ndarray], list[dict]] | None:
         """Return values and history of the saved run; None without one that can be read."""
-        for left_over in self.run_dir.glob(f".part-*-{self.path.name}"):  # killed while writing
-            left_over.unlink(missing_ok=True)
         if not self.path.exists():
             return None
         try:
