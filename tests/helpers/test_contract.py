@@ -457,7 +457,6 @@ NO_COLUMNS = {
     "figures.sanity_figure": RESULTS,
     "figures.series_grid": IMAGES,
     "figures.split_figure": RESULTS,
-    "figures.theme": "sets colours",
     "figures.time_dependent_figure": RESULTS,
     "training.history_table": "takes what Keras measured",
     "training.predict": IMAGES,
@@ -470,6 +469,7 @@ NO_COLUMNS = {
     "roi.suggest_rois": STACKS,
     "roi.to_uint8": IMAGES,
     "roi.zero_pad": IMAGES,
+    "prediction.compared_patients": "keeps rows by patient and computes nothing from columns",
     "roi_table.check_rois": STACKS,
     "roi_table.drawn_path": FILES,
     "roi_table.join_readers": FILES,
@@ -480,6 +480,7 @@ NO_COLUMNS = {
     "roi_table.read_rectangles": FILES,
     "roi_table.rectangle_of": "takes one row; the functions that take tables call it",
     "roi_table.replace_in_file": FILES,
+    "roi_table.require_drawn": "counts words of a column that the schema of the study checks",
     "roi_table.replace_rows": "a later row replaces an earlier one: that is its purpose",
     "roi_table.write_rectangles": FILES,
 }
