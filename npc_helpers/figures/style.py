@@ -156,10 +156,7 @@ def _stamped(figure: Figure, words: str) -> Figure:
         strip = 0.22 / figure.get_figheight()
         if figure.get_layout_engine() is not None:
             figure.get_layout_engine().set(rect=(0, strip, 1, 1 - strip))
-        figure.text(
-            0.995, 0.004, words, ha="right", va="bottom", fontsize=8, color=colour("faint"),
-            parse_math=False,
-        )  # fmt: skip
+        figure.text(0.995, 0.004, words, ha="right", va="bottom", fontsize=8, color=colour("faint"))
     return figure
 
 
