@@ -132,7 +132,7 @@ def replace_rows(table: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     shared = replaced.index.intersection(new.index)
     rest = COLUMNS[4:]
     replaced.loc[shared, rest] = new.loc[shared, rest]
-    return replaced.reset_index()[COLUMNS]
+    return replaced.reset_index()[COLUMNS].infer_objects()
 
 
 def check_rois(
@@ -423,7 +423,7 @@ def read_drawn(study: Study) -> pd.DataFrame:
         if of_reader is None:
             of_reader = next(t for t in tables.values() if (t["reader_id"] == reader_id).any())
         drawn.append(of_reader[of_reader["reader_id"] == reader_id])
-    return pd.concat(drawn, ignore_index=True)[COLUMNS]
+    return pd.concat(drawn, ignore_index=True)[COLUMNS].infer_objects()
 
 
 def join_readers(rois: pd.DataFrame, drawn: pd.DataFrame, *, prefer: str = "") -> pd.DataFrame:

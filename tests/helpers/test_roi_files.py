@@ -369,6 +369,18 @@ def test_drawing_makes_what_was_made_from_rectangles_stale_and_undoing_does_not(
     assert study.artefact_state("rois.csv") == "stale"
 
 
+def test_numbers_stay_numbers_from_the_hand_to_the_table(study):
+    """Of a table without rows pandas keeps no types, and a rectangle of text is none."""
+    stacks = {("A", "pre", "t2w"): series()}
+    options = {"patient_id": "A", "timepoint": "pre", "reader_id": "ann"}
+    drawing = RoiSession.in_study(study, stacks, suggested(stacks), **options)
+    for _ in range(2):  # before anybody drew, and after
+        joined = join_readers(suggested(stacks), read_drawn(study), prefer="ann")
+        merged = drawing.merge_into(joined)
+        assert (merged[["slice_index", *roi.BOX]].dtypes == np.int64).all()
+        drawing.set(BOX)
+
+
 def test_joining_readers_asks_whose_rectangle_counts():
     rois = rows_of("", images=range(4)).assign(source="default", x0=0)
     ann, bo = rows_of("ann"), rows_of("bo", images=[2, 3]).assign(x0=50)
