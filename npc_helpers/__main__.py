@@ -90,13 +90,17 @@ def set_up_environment(groups: Iterable[str]) -> Path:
     pinned, *installed = stamp.read_text().split() if stamp.exists() else [""]
     if PYTHON.exists() and pinned == wanted and set(groups) <= set(installed):
         return PYTHON
-    if not PYTHON.exists():
+    begun = VENV / "installing"  # still there if an installation was killed: half a package is left
+    if not PYTHON.exists() or begun.exists():
         print("Creating .venv …", flush=True)
-        subprocess.check_call([sys.executable, "-m", "venv", str(VENV)])
+        subprocess.check_call([sys.executable, "-m", "venv", "--clear", str(VENV)])
+    begun.touch()
     together = sorted({*groups, *installed})
     print(f"Installing the pinned packages (core, {', '.join(together)}) into .venv …", flush=True)
     requirements = ["-c", "constraints.txt", "-e", f".[{','.join(together)}]"]
-    if not any(subprocess.call([*way, *requirements], cwd=ROOT) == 0 for way in _installers()):
+    done = any(subprocess.call([*way, *requirements], cwd=ROOT) == 0 for way in _installers())
+    begun.unlink()
+    if not done:
         raise SystemExit(
             "The packages could not be installed; the message is above. Without network, install "
             "from environment.yml or a local package index, then use --here."

@@ -229,3 +229,13 @@ def test_uv_is_used_where_it_is_and_pip_where_it_fails(installing, monkeypatch):
     with pytest.raises(SystemExit, match="could not be installed"):
         commands.set_up_environment(["gpu"])
     assert "gpu" not in (commands.VENV / "installed.txt").read_text()
+
+
+def test_a_killed_installation_begins_anew(installing, monkeypatch):
+    cleared = []
+    monkeypatch.setattr(commands.subprocess, "check_call", cleared.append)
+    commands.set_up_environment(["demo"])
+    assert not cleared and not (commands.VENV / "installing").exists()
+    (commands.VENV / "installing").touch()
+    commands.set_up_environment(["demo", "intake"])
+    assert "--clear" in cleared[0]
