@@ -1,9 +1,12 @@
-"""Do the models see what they should, and nothing else? Five seeds, four experiments.
+"""Do the models see what they should, and nothing else? A hundred splits, four experiments.
 
-Run with ``python benchmarks/controls.py``; prints a Markdown table for the README.
+Run with ``python benchmarks/controls.py`` after notebooks 01 to 04; prints the Markdown table of
+docs/results.md and the sentences below it.
 
-* ``as labelled``: split, start values and batches redrawn with each seed.
-* ``permuted outcomes``: months, event and label shuffled together among the patients.
+* ``as labelled``: the mean features of each patient's images, from the network that has seen no
+  outcome; the last layer is fitted anew in the training side of each split (`repeated_splits`).
+* ``permuted outcomes``: months, event and label shuffled together among the patients, anew for
+  each split.
 * ``blank ROI``: the size of each box kept, every pixel inside it the same.
 * ``hidden variables``: no images; each model is told the variable that its images were drawn from.
   This is the best that two models and their equal vote can do, and how often is it a ladder?
@@ -11,147 +14,116 @@ Run with ``python benchmarks/controls.py``; prints a Markdown table for the READ
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from npc_demo.writer import TRUTH
-from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
 
-from npc_helpers import cohort as co
+from npc_helpers.cohort import included_patients
 from npc_helpers.imaging import roi
 from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.network import features as network_features
-from npc_helpers.network import models, prediction, training
-from npc_helpers.statistics import c_index, roc_auc
+from npc_helpers.network import models, prediction
+from npc_helpers.network.repeated_splits import repeated_splits
+from npc_helpers.statistics import split_differences, summarise_splits
 from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
-SEEDS = (1, 2, 3, 4, 5)
+SPLITS = 100
+SEED = 1
 TIMEPOINTS = {"pre": "Pre-model", "post": "Post-model"}
 LATENTS = {"aggressiveness": "Pre-model", "residual": "Post-model"}
-MANY = 500
 OUTCOME = ["pfs_months", "progressed", "event_type", "high_risk"]
+LADDER = ["Pre-model", "Post-model", "Ensemble"]
+CEILING = "all that drives the hazard"
 
 
-def frozen_features(study, setting, *, blank=False):
-    """Features of every image, by time point: ``{"pre": (features, index), ...}``."""
+def blank_features(study, setting):
+    """Mean features of each patient's rectangles with nothing in them, by model."""
     model = models.prognosis_model(setting, seed=0)
     rois = study.read_table("rois.csv")
-    features = {}
-    for when in TIMEPOINTS:
-        images, index = roi.network_inputs(
-            load_stacks(study, timepoint=when), rois[rois.timepoint == when], setting=setting
-        )
-        if blank:
-            images = roi.blank_inputs(index, setting=setting)
-        features[when] = (
-            network_features.extract_features(model, images, cache=study.result_path("features")),
-            index,
-        )
-    return features
-
-
-def one_run(features, cohort, setting, *, seed):
-    """AUC and C-index of Pre, Post and Ensemble in the test patients of one seed's split."""
-    risk = {}
-    split = cohort.set_index("patient_id").split
+    means = {}
     for when, name in TIMEPOINTS.items():
-        values, index = features[when]
-        labels = cohort.set_index("patient_id").loc[index.patient_id]
-        train = (labels.split == "train").to_numpy()
-        model = models.prognosis_model(setting, seed=seed)
-        with tempfile.TemporaryDirectory() as folder:
-            learner, _ = training.train(
-                model, values, labels.high_risk.to_numpy(dtype=bool), rows=train,
-                setting=setting, seed=seed, run_dir=Path(folder), progress=False,
-            )  # fmt: skip
-        p = training.predict(learner, values, progress=False)
-        risk[name] = prediction.patient_probability(prediction.image_predictions(index, p, cohort))
-    risk["Ensemble"] = prediction.soft_vote(*risk.values())
-    test = cohort.set_index("patient_id").loc[split.index[split == "test"]]
-    return {name: scores(test, score.reindex(test.index)) for name, score in risk.items()}
+        stacks = load_stacks(study, timepoint=when)
+        _, index = roi.network_inputs(stacks, rois[rois.timepoint == when], setting=setting)
+        values = network_features.extract_features(model, roi.blank_inputs(index, setting=setting))
+        means[name] = prediction.patient_features(index, values).set_index("patient_id")
+    return means
 
 
-def experiment(features, cohort, setting, *, permute=False):
-    """Run all seeds; returns one row per seed and model with columns auc and c_index."""
-    rows = []
-    for seed in tqdm(SEEDS, leave=False):
-        patients = cohort.copy()
-        if permute:
-            order = np.random.default_rng(seed).permutation(len(patients))
-            patients[OUTCOME] = patients[OUTCOME].iloc[order].to_numpy()
-        patients["split"] = co.split(patients, seed=seed)
-        found = one_run(features, patients, setting, seed=seed)
-        rows += [{"seed": seed, "model": name, **values} for name, values in found.items()]
-    return pd.DataFrame(rows)
-
-
-def hidden_variables(study, cohort, *, seeds):
-    """Run as `experiment` does, on the two latents of the truth table instead of images."""
-    truth = pd.read_csv(study.folder / TRUTH).set_index("patient_id").loc[cohort.patient_id]
-    rows = []
-    for seed in seeds:
-        split = co.split(cohort, seed=seed).to_numpy()
-        fitted, test = cohort[split == "train"], cohort[split == "test"]
-        risk = {}
-        for latent, name in LATENTS.items():
-            values = truth[[latent]].to_numpy()
-            model = LogisticRegression().fit(
-                values[split == "train"], fitted.high_risk.astype(bool)
-            )
-            risk[name] = pd.Series(model.predict_proba(values[split == "test"])[:, 1], test.index)
-        risk["Ensemble"] = prediction.soft_vote(*risk.values())
-        risk["all that drives the hazard"] = pd.Series(
-            truth.oracle_risk[split == "test"].to_numpy(), test.index
+def permuted(patients, features):
+    """One split of each of many permutations of the outcomes."""
+    tables = []
+    for number in tqdm(range(SPLITS), desc="permutations", leave=False):
+        shuffled = patients.copy()
+        order = np.random.default_rng(number).permutation(len(patients))
+        shuffled[OUTCOME] = patients[OUTCOME].iloc[order].to_numpy()
+        shuffled["high_risk"] = shuffled["high_risk"].astype(bool)
+        shuffled["progressed"] = shuffled["progressed"].astype(bool)
+        split = repeated_splits(
+            shuffled, features, n_splits=1, seed=SEED + number, workers=1, progress=False
         )
-        rows += [{"seed": seed, "model": name, **scores(test, p)} for name, p in risk.items()]
-    return pd.DataFrame(rows)
+        tables.append(split.assign(split=number))
+    return pd.concat(tables, ignore_index=True)
 
 
-def scores(test, risk):
-    """AUC and C-index of a risk per patient."""
-    return {
-        "auc": roc_auc(test.high_risk.astype(bool), risk).value,
-        "c_index": c_index(test.pfs_months, test.progressed, risk).value,
-    }
+def hidden_variables(study, patients):
+    """As labelled, on the two latents of the truth table instead of features of images."""
+    truth = pd.read_csv(study.folder / TRUTH).set_index("patient_id").loc[patients.patient_id]
+    features = {name: truth[[latent]] for latent, name in LATENTS.items()}
+    others = {CEILING: truth.oracle_risk}
+    return repeated_splits(patients, features, others=others, n_splits=SPLITS, seed=SEED)
 
 
-def share_of_ladders(table, column):
-    """Share of splits in which Pre < Post <= Ensemble."""
-    wide = table.pivot(index="seed", columns="model", values=column)
-    ladder = (wide["Pre-model"] < wide["Post-model"]) & (wide["Post-model"] <= wide["Ensemble"])
-    return ladder.mean()
+def achieved(seen, hidden, measure):
+    """Share of the achievable discrimination, by model: from the means, and its middle 95%."""
+    best = hidden[hidden.model == CEILING].set_index("split")[measure] - 0.5
+    for model in LADDER:
+        gained = seen[seen.model == model].set_index("split")[measure] - 0.5
+        low, high = (gained / best).quantile([0.025, 0.975])
+        yield f"{model} {gained.mean() / best.mean():.0%} ({low:.0%} to {high:.0%})"
+
+
+def share_of_ladders(splits, measure):
+    """Share of splits in which Pre < Post < Ensemble (equal to it counts as not above)."""
+    wide = splits.pivot(index="split", columns="model", values=measure)[LADDER]
+    return (wide.diff(axis=1).iloc[:, 1:] > 0).all(axis=1).mean()
+
+
+def print_table(tables):
+    print("| experiment | model | AUC, mean (middle 95%) | C-index, mean (middle 95%) |")
+    print("|---|---|---|---|")
+    for experiment, splits in tables.items():
+        rows = {m: summarise_splits(splits, measure=m) for m in ("auc", "c_index")}
+        for model in rows["auc"].index:
+            cells = [f"{r['mean']:.3f} ({r['low']:.3f}–{r['high']:.3f})"
+                     for r in (rows[m].loc[model] for m in rows)]  # fmt: skip
+            print(f"| {experiment} | {model} | {cells[0]} | {cells[1]} |")
 
 
 def main():
-    """Run the experiments and print their means and ranges over seeds."""
+    """Run the experiments and print their means and the middle 95% of the splits."""
     study, setting = Study.open(), current_setting()
-    cohort = study.read_table("cohort.csv")
-    cohort = cohort[cohort.included].reset_index(drop=True)
-    seen = frozen_features(study, setting)
-    blank = frozen_features(study, setting, blank=True)
-    tables = {
-        "as labelled": experiment(seen, cohort, setting),
-        "permuted outcomes": experiment(seen, cohort, setting, permute=True),
-        "blank ROI": experiment(blank, cohort, setting),
-        "hidden variables": hidden_variables(study, cohort, seeds=SEEDS),
+    patients = included_patients(study.read_table("cohort.csv"))
+    features = {
+        name: study.read_table(f"features_{when}.csv").set_index("patient_id")
+        for when, name in TIMEPOINTS.items()
     }
-    print("| experiment | model | AUC, mean (range) | C-index, mean (range) |\n|---|---|---|---|")
-    for experiment_name, table in tables.items():
-        for model, rows in table.groupby("model", sort=False):
-            cells = [
-                f"{rows[c].mean():.3f} ({rows[c].min():.3f}–{rows[c].max():.3f})"
-                for c in ("auc", "c_index")
-            ]
-            print(f"| {experiment_name} | {model} | {cells[0]} | {cells[1]} |")
-    many = hidden_variables(study, cohort, seeds=range(1, MANY + 1))
-    print(f"\nhidden variables, {MANY} splits")
-    print(many.groupby("model", sort=False)[["auc", "c_index"]].mean().round(3).to_string())
-    for column in ("auc", "c_index"):
-        print(f"Pre < Post <= Ensemble by {column}: {share_of_ladders(many, column):.0%} of splits")
+    tables = {
+        "as labelled": repeated_splits(patients, features, n_splits=SPLITS, seed=SEED),
+        "permuted outcomes": permuted(patients, features),
+        "blank ROI": repeated_splits(
+            patients, blank_features(study, setting), n_splits=SPLITS, seed=SEED
+        ),
+        "hidden variables": hidden_variables(study, patients),
+    }
+    print_table(tables)
+    seen, hidden = tables["as labelled"], tables["hidden variables"]
+    for measure in ("auc", "c_index"):
+        print(f"\n{measure}: of the achievable", "; ".join(achieved(seen, hidden, measure)))
+        for name, splits in (("as labelled", seen), ("hidden variables", hidden)):
+            print(f"Pre < Post < Ensemble, {name}: {share_of_ladders(splits, measure):.0%}")
+        print(split_differences(seen, measure=measure).round(3).to_string(index=False))
 
 
 if __name__ == "__main__":

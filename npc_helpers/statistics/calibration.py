@@ -82,12 +82,12 @@ def calibration(
     Van Calster et al., BMC Med 2019;17:230.
     """
     positive, p = _checked(high_risk, p_high_risk)
-    log_odds = _log_odds(p)
-    if np.ptp(log_odds) < 1e-9:
+    odds = log_odds(p)
+    if np.ptp(odds) < 1e-9:
         raise TooFewPatients("all probabilities are equal, so there is no slope to estimate")
     ones = np.ones((len(p), 1))
-    coefficients, covariance = _logistic(np.column_stack([ones, log_odds]), positive)
-    offset, variance = _logistic(ones, positive, offset=log_odds)
+    coefficients, covariance = logistic(np.column_stack([ones, odds]), positive)
+    offset, variance = logistic(ones, positive, offset=odds)
     squares = (p - positive) ** 2
     return Calibration(
         slope=plain_interval(float(coefficients[1]), float(covariance[1, 1]), confidence),
@@ -127,15 +127,15 @@ def calibration_curve(
         As `calibration`, or if the probabilities take fewer than three values.
     """
     positive, p = _checked(high_risk, p_high_risk)
-    log_odds = _log_odds(p)
-    knots = np.quantile(log_odds, (0.1, 0.5, 0.9))
+    odds = log_odds(p)
+    knots = np.quantile(odds, (0.1, 0.5, 0.9))
     if len(np.unique(p)) < 3 or len(np.unique(knots)) < 3:
         raise TooFewPatients(
             "the probabilities take too few values for a curve; print a table instead"
         )
-    coefficients, covariance = _logistic(_spline(log_odds, knots), positive)
+    coefficients, covariance = logistic(_spline(odds, knots), positive)
     grid = np.linspace(p.min(), p.max(), points)
-    design = _spline(_log_odds(grid), knots)
+    design = _spline(log_odds(grid), knots)
     centre = design @ coefficients
     half = critical_value(confidence) * np.sqrt(((design @ covariance) * design).sum(axis=1))
     curve = {"observed": centre, "low": centre - half, "high": centre + half}
@@ -150,13 +150,14 @@ def _checked(high_risk, p_high_risk) -> tuple[np.ndarray, np.ndarray]:
     return two_classes(labels), p
 
 
-def _log_odds(p: np.ndarray) -> np.ndarray:
+def log_odds(p: np.ndarray) -> np.ndarray:
+    """Log odds of probabilities, 0 and 1 moved in by 1e-6."""
     p = np.clip(p, CLIP, 1 - CLIP)
     return np.log(p / (1 - p))
 
 
-def _inverse(log_odds: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(log_odds, -700, 700)))
+def _inverse(odds: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(odds, -700, 700)))
 
 
 def _spline(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
@@ -167,7 +168,7 @@ def _spline(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
     return np.column_stack([np.ones_like(x), x, bend / (last - first) ** 2])
 
 
-def _logistic(design: np.ndarray, labels: np.ndarray, *, offset=0.0):
+def logistic(design: np.ndarray, labels: np.ndarray, *, offset=0.0, weight=1.0):
     """Maximum likelihood coefficients (k,) and their covariance (k, k), by Newton's method.
 
     A step that does not raise the likelihood is halved until it does: the likelihood is concave,
@@ -175,17 +176,17 @@ def _logistic(design: np.ndarray, labels: np.ndarray, *, offset=0.0):
     standard errors, and statsmodels is not needed for anything else.)
     """
     coefficients = np.zeros(design.shape[1])
-    reached = _log_likelihood(design @ coefficients + offset, labels)
+    reached = _log_likelihood(design @ coefficients + offset, labels, weight)
     for _ in range(100):
         p = _inverse(design @ coefficients + offset)
-        information = design.T @ (design * (p * (1 - p))[:, None])
+        information = design.T @ (design * (weight * p * (1 - p))[:, None])
         if np.linalg.cond(information) > 1e12:
             break
-        step = np.linalg.solve(information, design.T @ (labels - p))
+        step = np.linalg.solve(information, design.T @ (weight * (labels - p)))
         if np.abs(step).max() < 1e-10:
             return coefficients, np.linalg.inv(information)
         for _ in range(40):
-            likelihood = _log_likelihood(design @ (coefficients + step) + offset, labels)
+            likelihood = _log_likelihood(design @ (coefficients + step) + offset, labels, weight)
             if likelihood >= reached - 1e-12 * abs(reached):
                 break
             step = step / 2
@@ -196,8 +197,8 @@ def _logistic(design: np.ndarray, labels: np.ndarray, *, offset=0.0):
     )
 
 
-def _log_likelihood(log_odds: np.ndarray, labels: np.ndarray) -> float:
-    return float((labels * log_odds - np.logaddexp(0, log_odds)).sum())
+def _log_likelihood(odds: np.ndarray, labels: np.ndarray, weight) -> float:
+    return float((weight * (labels * odds - np.logaddexp(0, odds))).sum())
 
 
 def _labels_drawn_from(p: np.ndarray, seed: int, draws: int = 2000) -> np.ndarray:

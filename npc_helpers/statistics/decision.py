@@ -53,9 +53,7 @@ def net_benefit(
         high_risk=flags(high_risk), **each(p_high_risk, probabilities, "probability of {}")
     )
     positive = two_classes(labels)
-    thresholds = np.asarray(thresholds, dtype=float)
-    if not ((thresholds > 0) & (thresholds < 1)).all():
-        raise ValueError("thresholds must lie between 0 and 1, both excluded")
+    thresholds = check_thresholds(thresholds)
     models = dict(zip(p_high_risk, columns, strict=True))
     always, never = np.full(len(labels), np.inf), np.full(len(labels), -np.inf)
     models |= {"treat all": always, "treat none": never}
@@ -71,6 +69,14 @@ def net_benefit(
             )
     gains = ["gain", "gain_low", "gain_high"]
     return pd.DataFrame(rows, columns=["model", "threshold", "net_benefit", "low", "high", *gains])
+
+
+def check_thresholds(thresholds: Sequence[float]) -> np.ndarray:
+    """Return the thresholds as an array, or refuse those outside 0 to 1."""
+    thresholds = np.asarray(thresholds, dtype=float)
+    if not ((thresholds > 0) & (thresholds < 1)).all():
+        raise ValueError("thresholds must lie between 0 and 1, both excluded")
+    return thresholds
 
 
 def _contribution(positive: np.ndarray, treated: np.ndarray, threshold: float) -> np.ndarray:

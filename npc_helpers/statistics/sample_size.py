@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import RegularGridInterpolator
@@ -135,6 +136,96 @@ def patients_for_half_width(
         return half_width(error, confidence=confidence) <= wanted
 
     return _smallest(narrow_enough)
+
+
+@dataclass(frozen=True)
+class DevelopmentSize:
+    """Patients needed to develop a model of a survival time, one number for each criterion.
+
+    Attributes
+    ----------
+    for_shrinkage : int
+        So that coefficients need to be shrunk by no more than a tenth.
+    for_optimism : int
+        So that Nagelkerke's R² is apparently too high by no more than 0.05.
+    for_overall_risk : int
+        So that the risk of all by the horizon is known to within 0.05.
+    """
+
+    for_shrinkage: int
+    for_optimism: int
+    for_overall_risk: int
+
+    @property
+    def patients(self) -> int:
+        """The largest of the three."""
+        return max(self.for_shrinkage, self.for_optimism, self.for_overall_risk)
+
+
+def patients_for_development(
+    coefficients: int,
+    *,
+    r_squared: float,
+    rate: float,
+    follow_up: float,
+    risk_at_horizon: float,
+    shrinkage: float = 0.9,
+    optimism: float = 0.05,
+    margin: float = 0.05,
+) -> DevelopmentSize:
+    """Smallest training cohort for a prediction model (Riley et al., BMJ 2020;368:m441).
+
+    n = k / ((S − 1) ln(1 − R² / S)) patients for k coefficients that keep a share S of their
+    strength in new patients; the second criterion puts S = R² / (R² + δ max R²) in the same
+    formula; the third asks 1.96² r (1 − r) / margin² for an overall risk r.
+
+    Parameters
+    ----------
+    coefficients : int
+        Candidate coefficients k.
+    r_squared : float
+        Cox and Snell's R² to be expected in new patients, such as `CoxModel.r_squared`.
+    rate : float
+        Progressions per unit of time at risk.
+    follow_up : float
+        Mean time at risk, in the same unit.
+    risk_at_horizon : float
+        Overall risk r by the horizon of interest.
+    shrinkage, optimism, margin : float
+        S, δ and the margin of the overall risk.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> patients_for_development(
+    ...     30, r_squared=0.051, rate=0.065, follow_up=2.07, risk_at_horizon=0.12
+    ... ).for_shrinkage
+    5143
+    """
+    events = rate * follow_up  # per patient
+    largest = 1 - math.exp(2 * (events * math.log(events) - events)) if events > 0 else 0.0
+    if not (coefficients >= 1 and 0 < r_squared < min(largest, shrinkage)):
+        raise ValueError(
+            f"{coefficients} coefficients and R² = {r_squared}: there must be one at least, and R² "
+            f"lie between 0 and {min(largest, shrinkage):.3f}, the highest that it can be here"
+        )
+    if not (0 < shrinkage < 1 and 0 < risk_at_horizon < 1 and 0 < margin < 1 and optimism > 0):
+        raise ValueError("shrinkage, risk_at_horizon and margin must lie between 0 and 1")
+    kept = r_squared / (r_squared + optimism * largest)
+    overall = critical_value(0.95) ** 2 * risk_at_horizon * (1 - risk_at_horizon) / margin**2
+    return DevelopmentSize(
+        for_shrinkage=_for_shrinkage(coefficients, r_squared, shrinkage),
+        for_optimism=_for_shrinkage(coefficients, r_squared, kept),
+        for_overall_risk=math.ceil(overall),
+    )
+
+
+def _for_shrinkage(coefficients: int, r_squared: float, shrinkage: float) -> int:
+    return math.ceil(coefficients / ((shrinkage - 1) * math.log(1 - r_squared / shrinkage)))
 
 
 def power_of_difference(

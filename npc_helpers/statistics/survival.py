@@ -5,9 +5,10 @@ Fitted by lifelines (Efron's rule for tied times, as R's ``coxph``).
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -116,13 +117,14 @@ class CoxModel:
     ----------
     table : DataFrame
         By covariate: coefficient, hazard_ratio, low, high, p.
-    log_likelihood : float
-        Maximum of the partial likelihood.
+    log_likelihood, null_log_likelihood : float
+        Logarithm of the partial likelihood at its maximum, and with all coefficients 0.
     n, events : int
     """
 
     table: pd.DataFrame
     log_likelihood: float
+    null_log_likelihood: float
     n: int
     events: int
     _data: pd.DataFrame = field(repr=False)
@@ -142,6 +144,35 @@ class CoxModel:
     def events_per_coefficient(self) -> float:
         """Below about 10 a model describes its own patients better than others."""
         return self.events / len(self.table)
+
+    @property
+    def likelihood_ratio(self) -> ChiSquared:
+        """Test of all coefficients together against none."""
+        gain, k = max(0.0, 2 * (self.log_likelihood - self.null_log_likelihood)), len(self.table)
+        return ChiSquared(gain, k, float(chi2.sf(gain, k)))
+
+    @property
+    def shrinkage(self) -> float:
+        """Share of their strength that the coefficients may keep in new patients: 1 − k / χ².
+
+        Van Houwelingen and le Cessie, Stat Med 1990;9:1303; χ² is that of `likelihood_ratio`. At
+        0 or below the model has learned nothing that would hold elsewhere.
+        """
+        test = self.likelihood_ratio
+        return 1 - test.degrees / test.statistic if test.statistic > test.degrees else 0.0
+
+    @property
+    def r_squared(self) -> float:
+        """Cox and Snell's R², 1 − exp(−χ² / n), times `shrinkage`: what new patients may show."""
+        return self.shrinkage * (1 - math.exp(-self.likelihood_ratio.statistic / self.n))
+
+    def shrunken(self) -> CoxModel:
+        """Return the model with its coefficients times `shrinkage`; ratios and limits follow."""
+        table = self.table.copy()
+        table["coefficient"] *= self.shrinkage
+        for name in ("hazard_ratio", "low", "high"):
+            table[name] = table[name] ** self.shrinkage
+        return replace(self, table=table)
 
     def risk_score(self, covariates: pd.DataFrame) -> pd.Series:
         """Linear predictor x'β, centred at the patients of the fit; higher is worse."""
@@ -241,7 +272,9 @@ def fit_cox(time, event, covariates: pd.DataFrame, *, confidence: float = 0.95) 
             "p": summary["p"],
         }
     )
-    return CoxModel(table, float(fitter.log_likelihood_), len(data), events, data)
+    maximum = float(fitter.log_likelihood_)
+    gain = float(fitter.log_likelihood_ratio_test().test_statistic)
+    return CoxModel(table, maximum, maximum - gain / 2, len(data), events, data)
 
 
 def _converged(data: pd.DataFrame, confidence: float):

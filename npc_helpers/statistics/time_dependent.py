@@ -66,7 +66,7 @@ def ipcw_weights(time, event, *, horizon: float) -> pd.DataFrame:
     """
     index = index_of(time)
     time, event = checked(time=times(time), event=flags(event))
-    case, control = _weights(time, event, horizon, np.ones((1, len(time))))
+    case, control = weights_of(time, event, horizon, np.ones((1, len(time))))
     return pd.DataFrame({"case": case[0], "control": control[0]}, index=index)
 
 
@@ -99,9 +99,9 @@ def auc_at_horizon(
     time, event, score = checked(
         time=times(time), event=flags(event), risk_score=numbers(risk_score)
     )
-    case, control = _at(time, event, horizon)
-    values = _auc(time, event, score, horizon, _leave_one_out(len(time)))
-    value, variance = _jackknife(values)
+    case, control = check_horizon(time, event, horizon)
+    values = auc_of(time, event, score, horizon, leave_one_out(len(time)))
+    value, variance = jackknife(values)
     if variance < 1e-15 or value in (0.0, 1.0):
         observed = case | control
         return roc_auc(case[observed], score[observed], confidence=confidence)
@@ -151,7 +151,7 @@ def cumulative_dynamic_auc(
     )
     rows = []
     for horizon in _possible(time, event, at, fewest):
-        case, control = _at(time, event, horizon)
+        case, control = check_horizon(time, event, horizon)
         auc = auc_at_horizon(time, event, score, horizon=horizon, confidence=confidence)
         rows.append([horizon, int(case.sum()), int(control.sum()), *_bounds(auc)])
     return pd.DataFrame(rows, columns=["months", "cases", "controls", "auc", "low", "high"])
@@ -184,12 +184,12 @@ def brier_curve(time, event, p_event: pd.DataFrame, *, confidence: float = 0.95)
     Graf et al., Stat Med 1999;18:2529. Kattan and Gerds, Diagn Progn Res 2018;2:7.
     """
     time, event, p_event = _with_probabilities(time, event, p_event)
-    counts = _leave_one_out(len(time))
+    counts = leave_one_out(len(time))
     rows = []
     for horizon in _possible(time, event, p_event):
-        score, reference = _brier(time, event, p_event[horizon], horizon, counts)
-        brier = plain_interval(*_jackknife(score), confidence)
-        scaled = plain_interval(*_jackknife(1 - score / reference), confidence)
+        score, reference = brier_of(time, event, p_event[horizon], horizon, counts)
+        brier = plain_interval(*jackknife(score), confidence)
+        scaled = plain_interval(*jackknife(1 - score / reference), confidence)
         rows.append([horizon, *_bounds(brier), reference[0], *_bounds(scaled)])
     names = ["months", "brier", "low", "high", "reference"]
     return pd.DataFrame(rows, columns=[*names, "scaled", "scaled_low", "scaled_high"])
@@ -240,15 +240,15 @@ def integrated_brier(
         raise TooFewPatients(
             f"an average over time needs two horizons; only {horizons} can be used"
         )
-    counts = _leave_one_out(len(time))
-    pairs = [_brier(time, event, p_event[h], h, counts) for h in horizons]
+    counts = leave_one_out(len(time))
+    pairs = [brier_of(time, event, p_event[h], h, counts) for h in horizons]
     span = horizons[-1] - horizons[0]
     score, reference = (
         np.trapezoid(np.array(part), x=horizons, axis=0) / span for part in zip(*pairs, strict=True)
     )
     return IntegratedBrier(
-        brier=plain_interval(*_jackknife(score), confidence),
-        scaled=plain_interval(*_jackknife(1 - score / reference), confidence),
+        brier=plain_interval(*jackknife(score), confidence),
+        scaled=plain_interval(*jackknife(1 - score / reference), confidence),
         reference=float(reference[0]),
         months=(horizons[0], horizons[-1]),
     )
@@ -257,7 +257,7 @@ def integrated_brier(
 # --- estimators over many weightings of the patients at once -----------------------------------
 
 
-def _weights(time, event, horizon, counts) -> tuple[np.ndarray, np.ndarray]:
+def weights_of(time, event, horizon, counts) -> tuple[np.ndarray, np.ndarray]:
     """IPCW of cases and controls, (resamples, n), where patient i occurs counts[:, i] times."""
     times, position = np.unique(time, return_inverse=True)
     lost_at = (time[:, None] == times) & ~event[:, None]
@@ -276,29 +276,29 @@ def _weights(time, event, horizon, counts) -> tuple[np.ndarray, np.ndarray]:
     return case, control
 
 
-def _auc(time, event, score, horizon, counts) -> np.ndarray:
-    case, control = _weights(time, event, horizon, counts)
+def auc_of(time, event, score, horizon, counts) -> np.ndarray:
+    case, control = weights_of(time, event, horizon, counts)
     case, control = counts * case, counts * control
     wins = (score[:, None] > score) + 0.5 * (score[:, None] == score)
     won = ((case @ wins) * control).sum(axis=1)
     return won / (case.sum(axis=1) * control.sum(axis=1))
 
 
-def _brier(time, event, p, horizon, counts) -> tuple[np.ndarray, np.ndarray]:
-    case, control = _weights(time, event, horizon, counts)
+def brier_of(time, event, p, horizon, counts) -> tuple[np.ndarray, np.ndarray]:
+    case, control = weights_of(time, event, horizon, counts)
     case, control = counts * case, counts * control
     n = counts.sum(axis=1)
     score = (case @ (1 - p) ** 2 + control @ p**2) / n
     return score, case.sum(axis=1) * control.sum(axis=1) / n**2
 
 
-def _leave_one_out(n: int) -> np.ndarray:
+def leave_one_out(n: int) -> np.ndarray:
     """All patients in the first row, then all but one."""
     return np.vstack([np.ones(n), 1 - np.eye(n)])
 
 
-def _jackknife(values: np.ndarray) -> tuple[float, float]:
-    """Estimate and variance from `_leave_one_out`'s order (Tukey 1958)."""
+def jackknife(values: np.ndarray) -> tuple[float, float]:
+    """Estimate and variance from `leave_one_out`'s order (Tukey 1958)."""
     without = values[1:]
     n = len(without)
     return float(values[0]), float((n - 1) / n * np.sum((without - without.mean()) ** 2))
@@ -314,7 +314,7 @@ def _with_probabilities(time, event, p_event: pd.DataFrame):
     return time, event, dict(zip(p_event, values, strict=True))
 
 
-def _at(time, event, horizon) -> tuple[np.ndarray, np.ndarray]:
+def check_horizon(time, event, horizon) -> tuple[np.ndarray, np.ndarray]:
     """Cases and controls at a horizon, of which there must be two each."""
     case, control = event & (time <= horizon), time > horizon
     if min(case.sum(), control.sum()) < FEWEST:

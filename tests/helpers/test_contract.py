@@ -57,6 +57,7 @@ def outcome():
         "treatment": rng.choice(["CCRT", "IC+CCRT", "RT"], N),
         "split": np.where(np.arange(N) < 20, "train", "test"),
         "edge": np.full(N, 10),
+        "cause": np.where(months > lost, "censored", np.where(np.arange(N) % 3, "local", "death")),
     }
     return {name: pd.Series(values, NAMES) for name, values in columns.items()}
 
@@ -110,6 +111,7 @@ KIND_OF = {
     "p": "probability", "p_other": "probability", "call": "flag", "group": "group",
     "start_at": "number", "t_stage": "tn", "n_stage": "tn", "stage": "stage", "stage_7th": "stage",
     "age": "number", "sex": "word", "treatment": "word", "split": "group", "edge": "edge",
+    "cause": "group",
 }  # fmt: skip
 
 
@@ -211,10 +213,28 @@ CALLS = {
         lambda c: s.calibration_curve(c["label"], c["p"]),
         {"label": "high_risk", "p": "p_high_risk"},
     ),
+    "statistics.calibration_at": (
+        lambda c: s.calibration_at(c["time"], c["event"], c["p"], horizon=24),
+        {"time": "time", "event": "event", "p": "p_event"},
+    ),
+    "statistics.calibration_groups": (
+        lambda c: s.calibration_groups(c["time"], c["event"], c["p"], horizon=24),
+        {"time": "time", "event": "event", "p": "p_event"},
+    ),
+    "statistics.cause_specific_c": (
+        lambda c: s.cause_specific_c(c["time"], c["cause"], c["score"], of="local"),
+        {"time": "time", "cause": "cause", "score": "risk_score"},
+    ),
     "statistics.clinical_covariates": (
         lambda c: s.clinical_covariates(described(c)),
         {},
         TN | {"age": "age_years", "sex": "sex", "treatment": "treatment"},
+    ),
+    "statistics.compare_at_horizon": (
+        lambda c: s.compare_at_horizon(
+            c["time"], c["event"], {"m": c["p"], "n": c["p_other"]}, measure="brier", horizon=24
+        ),
+        {"time": "time", "event": "event", "p": "column of m", "p_other": "column of n"},
     ),
     "statistics.compare_auc": (
         lambda c: s.compare_auc(c["label"], {"m": c["score"], "n": c["other"]}),
@@ -246,6 +266,10 @@ CALLS = {
         lambda c: s.cumulative_dynamic_auc(c["time"], c["event"], c["score"], at=(24,)),
         {"time": "time", "event": "event", "score": "risk_score"},
     ),
+    "statistics.cumulative_incidence": (
+        lambda c: s.cumulative_incidence(c["time"], c["cause"]),
+        {"time": "time", "cause": "cause"},
+    ),
     "statistics.fit_cox": (
         lambda c: s.fit_cox(c["time"], c["event"], c["score"].to_frame("x")),
         {"time": "time", "event": "event", "score": "covariate x"},
@@ -253,6 +277,10 @@ CALLS = {
     "statistics.horizon_label": (
         lambda c: s.horizon_label(c["time"], c["event"]),
         {"time": "pfs_months", "event": "progressed"},
+    ),
+    "statistics.instability": (
+        lambda c: s.instability(c["p"], c["p_other"].to_frame(0)),
+        {"p": "p", "p_other": "p of refit 0"},
     ),
     "statistics.integrated_brier": (
         lambda c: s.integrated_brier(c["time"], c["event"], pd.DataFrame({12: c["p"], 24: c["p"]})),
@@ -271,6 +299,14 @@ CALLS = {
         lambda c: s.log_rank(c["time"], c["event"], c["group"]),
         {"time": "time", "event": "event", "group": "group"},
     ),
+    "statistics.median_follow_up": (
+        lambda c: s.median_follow_up(c["time"], c["event"]),
+        {"time": "time", "event": "event"},
+    ),
+    "statistics.median_survival": (
+        lambda c: s.median_survival(c["time"], c["event"]),
+        {"time": "time", "event": "event"},
+    ),
     "statistics.net_benefit": (
         lambda c: s.net_benefit(c["label"], {"m": c["p"]}),
         {"label": "high_risk", "p": "probability of m"},
@@ -279,6 +315,10 @@ CALLS = {
         lambda c: s.require_patients(patients(c), months=24),
         {},
         OUTCOME,
+    ),
+    "statistics.restricted_mean": (
+        lambda c: s.restricted_mean(c["time"], c["event"], c["group"], horizon=12),
+        {"time": "time", "event": "event", "group": "group"},
     ),
     "statistics.roc_auc": (
         lambda c: s.roc_auc(c["label"], c["score"]),
@@ -302,6 +342,12 @@ CALLS = {
         lambda c: s.summarise_splits(split_table(c)),
         {},
         {"score": "auc", "other": "auc"},
+    ),
+    "statistics.survival_net_benefit": (
+        lambda c: s.survival_net_benefit(
+            c["time"], c["event"], {"m": c["p"]}, horizon=24, thresholds=(0.3,)
+        ),
+        {"time": "time", "event": "event", "p": "probability of m"},
     ),
     "statistics.survival_table": (
         lambda c: s.survival_table(c["time"], c["event"], c["group"], at=(12,)),
@@ -433,11 +479,14 @@ NO_COLUMNS = {
     "statistics.format_p": "prints a number",
     "statistics.half_width": PLANNING,
     "statistics.mcnemar_exact": PLANNING,
+    "statistics.patients_for_development": PLANNING,
     "statistics.patients_for_half_width": PLANNING,
     "statistics.patients_for_power": PLANNING,
     "statistics.power_of_difference": PLANNING,
     "statistics.proportional_hazards": "takes a fitted model, whose columns were checked",
+    "statistics.refitted": "hands the training rows to a function of the caller's",
     "statistics.wilson": PLANNING,
+    "prediction.compared_patients": "looks up patient_id only; whoever lacks images is left out",
     "statistics.with_printed_p": "prints a table of results",
     "figures.confusion_figure": RESULTS,
     "figures.contact_sheet": IMAGES,
