@@ -47,6 +47,10 @@ short = ["place", "claim", "printed", "recomputed", "remark"]
 # %% tags=["nbval-check-output"]
 print(claims.verdict.value_counts().reindex(appraisal.VERDICTS).to_string())
 
+# %% tags=["nbval-check-output"]
+failing = claims[claims.verdict == "does not"]
+print(f"{len(failing)} rows do not reproduce; they are {failing.issue.nunique()} issues")
+
 # %%
 claims.loc[claims.verdict == "reproduces", short]
 
@@ -57,7 +61,7 @@ claims.loc[claims.verdict == "reproduces", short]
 # right numbers under a wrong name: the printed predictive values are sensitivities and specificities.
 
 # %%
-claims.loc[claims.verdict == "does not", short]
+failing[["issue", *short]]
 
 # %% [markdown]
 # ## What cannot be known
@@ -80,7 +84,7 @@ for name in ("sex", "stage", "T", "N", "treatment"):
     print(f"{name:10}", ", ".join(f"{test} {p:.3f}" for test, p in tests.items()))
 
 # %% [markdown]
-# All five printed P values are Pearson's chi-squared test without correction. (That of age comes near Welch's t test.)
+# All five printed P values are Pearson's chi-squared test without correction. (That of age is Welch's statistic, read from the normal distribution instead of the t distribution.)
 # They test whether a *random* division was random, so none of them matters.
 #
 # ### Where does 0.723 come from?
@@ -120,8 +124,9 @@ show(
 )
 
 # %% [markdown]
-# The AUC intervals have the width that 23 and 20 patients give. Those of the C-index are about half as wide or
-# less. If nearly every test patient had progressed, the abstract's might be right; the two narrower ones of the text could not.
+# The AUC intervals have the width that 23 and 20 patients give. For the C-index the grey band is the narrowest
+# possible, as if every test patient had progressed. Then the abstract's intervals might be right; the two narrower ones of
+# the text could not, even then.
 
 # %% tags=["nbval-check-output"]
 for pair in (("Ensemble", "TNM"), ("Post-model", "TNM"), ("Ensemble", "Pre-model")):
