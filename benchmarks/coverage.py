@@ -1,8 +1,9 @@
 """How often does a 95% interval hold the truth, at 43 patients and a third of events?
 
 Run with ``python benchmarks/coverage.py [cohorts]``; prints a Markdown table. Simulated cohorts
-follow a Cox model; a continuous score and one of two levels, as TNM, see the risk. The truth of each measure is its
-value in very many such patients. With 1,000 cohorts a coverage of 95% is known to within 1.4%.
+follow a Cox model; a continuous score and one of two levels, as TNM, see the risk. The truth of
+each measure is its value in very many such patients. With 1,000 cohorts a coverage of 95% is
+known to within 1.4%.
 """
 
 from __future__ import annotations

@@ -518,7 +518,6 @@ NO_COLUMNS = {
     "roi.suggest_rois": STACKS,
     "roi.to_uint8": IMAGES,
     "roi.zero_pad": IMAGES,
-    "prediction.compared_patients": "keeps rows by patient and computes nothing from columns",
     "roi_table.check_rois": STACKS,
     "roi_table.drawn_path": FILES,
     "roi_table.join_readers": FILES,
