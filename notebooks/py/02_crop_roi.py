@@ -218,7 +218,7 @@ session.to_frame().head(3)
 # %% [markdown]
 # ### How alike do two readers draw?
 #
-# In the paper one reader drew everything. A second reader shows how much of
+# How many readers drew is not in the paper. A second reader shows how much of
 # the result hangs on the hand that drew. Here the second reader is made up: the first one's
 # rectangles, each edge moved by up to 15 pixels, and 6 pixels taller on average.
 
