@@ -186,6 +186,7 @@ def examples():
         "gradcam_nothing": lambda: figures.gradcam_panel(*gradcam_example(-1)[:3]),
         "agreement_figure": lambda: figures.agreement_figure(agreement(), pixel_mm=0.5),
         "printed_intervals_figure": lambda: figures.printed_intervals_figure(appraisal.intervals()),
+        "follow_up_explorer": lambda: figures.follow_up_explorer(cohort_table()),
         "sanity_figure": lambda: figures.sanity_figure(sanity()),
     }
 

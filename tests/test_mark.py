@@ -14,6 +14,7 @@ from figure_examples import EXAMPLES, TABLE
 from matplotlib.text import Text
 from npc_course.notebooks import to_html
 from PIL import Image
+from plotly.graph_objects import Figure as PlotlyFigure
 from small_study import change, load, make_study, save, with_images
 
 from npc_helpers import figures, widgets
@@ -48,7 +49,9 @@ def study(folder):
 
 
 def words(figure):
-    """Every text of a figure."""
+    """Every text of a figure, whichever library drew it."""
+    if isinstance(figure, PlotlyFigure):
+        return [figure.layout.title.text]
     return [text.get_text() for text in figure.findobj(Text)]
 
 

@@ -179,6 +179,18 @@ show(
 # The curve falls slowly and ends well above a half: most patients never progress while
 # observed, so the *median survival* is not reached, and the median in the histogram is a
 # median of observation time.
+#
+# The next figure shows every patient: rest the pointer on a mark to see who it is and what
+# happened, and draw a rectangle to enlarge a part.
+
+# %%
+from npc_helpers.figures import follow_up_explorer
+
+follow_up_explorer(included)
+
+# %% [markdown]
+# Crosses crowd on the left and circles on the right: whoever progresses leaves early, and
+# whoever does not is seen until the study ends.
 
 # %% tags=["nbval-check-output"]
 quartiles = followed.pfs_months.quantile([0.25, 0.5, 0.75])

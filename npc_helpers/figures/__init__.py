@@ -9,6 +9,7 @@ from npc_helpers.figures.agreement import agreement_figure
 from npc_helpers.figures.appraisal import printed_intervals_figure
 from npc_helpers.figures.calibration import calibration_figure, decision_figure
 from npc_helpers.figures.cohort import flow_chart, kaplan_meier, km_by_risk, pfs_figure
+from npc_helpers.figures.explorers import follow_up_explorer
 from npc_helpers.figures.images import (
     contact_sheet,
     gradcam_panel,
@@ -40,6 +41,7 @@ __all__ = [
     "cox_figure",
     "decision_figure",
     "flow_chart",
+    "follow_up_explorer",
     "forest_figure",
     "gradcam_panel",
     "input_montage",

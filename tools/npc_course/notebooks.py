@@ -23,6 +23,7 @@ from npc_helpers.study.progress import progress_bar
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 CELL_TIMEOUT_S = 3600
+PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -182,10 +183,22 @@ def to_html(notebook: nbformat.NotebookNode, path: Path) -> None:
         template_file="page.html.j2",
         extra_loaders=[jinja2.DictLoader({"page.html.j2": PAGE_TEMPLATE})],
     )
+    notebook = without_plotly(notebook)
     resources = {"metadata": {"name": path.stem}, "mark": mark.text()}
     body, _ = exporter.from_notebook_node(notebook, resources)
     with atomic_path(path) as temporary:
         temporary.write_text(body, encoding="utf-8")
+
+
+def without_plotly(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Return a copy without plotly figures, which a page cannot draw; each has a picture above."""
+    copy = nbformat.from_dict(notebook)
+    for cell in copy.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [
+                output for output in cell.outputs if PLOTLY not in output.get("data", {})
+            ]
+    return copy
 
 
 def run_all(names: list[Path], folder: Path, *, logs: Path) -> list[Run]:

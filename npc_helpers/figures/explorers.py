@@ -1,0 +1,62 @@
+"""Plotly figures for exploring: hover tells what a printed figure cannot."""
+
+from __future__ import annotations
+
+from html import escape
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from npc_helpers.figures.style import PALETTE
+from npc_helpers.study import mark
+
+SHOWN_ON_HOVER = ("t_stage", "n_stage", "event_type", "split")
+
+
+def follow_up_explorer(patients: pd.DataFrame) -> go.Figure:
+    """Return one line per patient, from the start of treatment to progression or last review.
+
+    Hover names the patient, the stage and the event; a click on the legend hides a group, and a
+    rectangle drawn with the mouse enlarges what it encloses. `pfs_figure` is the printed twin.
+
+    Parameters
+    ----------
+    patients : DataFrame
+        patient_id, pfs_months, progressed; any of t_stage, n_stage, event_type, split is told on
+        hover.
+    """
+    ordered = patients.sort_values("pfs_months").reset_index(drop=True)
+    told = [name for name in SHOWN_ON_HOVER if name in ordered]
+    lines = [f"{name}: %{{customdata[{place}]}}" for place, name in enumerate(told, start=1)]
+    hover = "<br>".join(["%{customdata[0]}", "%{x:.0f} months", *lines]) + "<extra></extra>"
+    figure = go.Figure()
+    for progressed, name, colour, symbol in (
+        (True, "progressed", PALETTE["high risk"], "x"),
+        (False, "without progression when last seen", PALETTE["low risk"], "circle-open"),
+    ):
+        group = ordered[ordered["progressed"].astype(bool) == progressed]
+        figure.add_scatter(
+            x=group["pfs_months"],
+            y=group.index + 1,
+            mode="markers",
+            name=f"{name} ({len(group)})",
+            marker={"color": colour, "symbol": symbol, "size": 7},
+            error_x={
+                "type": "data", "symmetric": False, "array": [0] * len(group),
+                "arrayminus": group["pfs_months"], "width": 0, "thickness": 1, "color": colour,
+            },
+            customdata=group[["patient_id", *told]].astype(str).map(escape),
+            hovertemplate=hover,
+        )  # fmt: skip
+    figure.update_layout(
+        xaxis={"title": "months since the start of treatment", "rangemode": "tozero"},
+        yaxis={"title": "patients, shortest observation first"},
+        width=900,
+        height=520,
+        title={"text": mark.text(), "font": {"size": 11}},
+        legend={"orientation": "h", "y": 1.06, "x": 0},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": "#757575"},
+    )
+    return figure
