@@ -189,8 +189,8 @@ from npc_helpers.figures import follow_up_explorer
 follow_up_explorer(included)
 
 # %% [markdown]
-# Crosses crowd on the left and circles on the right: whoever progresses leaves early, and
-# whoever does not is seen until the study ends.
+# A cross ends a line because the patient progressed, a circle because nobody knows what came
+# next. A circle far down is a patient about whom we know little.
 
 # %% tags=["nbval-check-output"]
 quartiles = followed.pfs_months.quantile([0.25, 0.5, 0.75])

@@ -8,9 +8,14 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from npc_helpers.figures.style import PALETTE
+from npc_helpers.statistics import gate
 from npc_helpers.study import mark
 
-SHOWN_ON_HOVER = ("t_stage", "n_stage", "event_type", "split")
+TOLD = ["patient_id", "t_stage", "n_stage", "event_type"]
+HOVER = (
+    "%{customdata[0]}<br>%{x:.0f} months<br>%{customdata[1]} %{customdata[2]}"
+    "<br>%{customdata[3]}<extra></extra>"
+)
 
 
 def follow_up_explorer(patients: pd.DataFrame) -> go.Figure:
@@ -22,13 +27,11 @@ def follow_up_explorer(patients: pd.DataFrame) -> go.Figure:
     Parameters
     ----------
     patients : DataFrame
-        patient_id, pfs_months, progressed; any of t_stage, n_stage, event_type, split is told on
-        hover.
+        patient_id, pfs_months, progressed; t_stage, n_stage and event_type are told where there
+        are any.
     """
+    gate.checked(**gate.of_table(patients, pfs_months=gate.times, progressed=gate.flags))
     ordered = patients.sort_values("pfs_months").reset_index(drop=True)
-    told = [name for name in SHOWN_ON_HOVER if name in ordered]
-    lines = [f"{name}: %{{customdata[{place}]}}" for place, name in enumerate(told, start=1)]
-    hover = "<br>".join(["%{customdata[0]}", "%{x:.0f} months", *lines]) + "<extra></extra>"
     figure = go.Figure()
     for progressed, name, colour, symbol in (
         (True, "progressed", PALETTE["high risk"], "x"),
@@ -43,10 +46,10 @@ def follow_up_explorer(patients: pd.DataFrame) -> go.Figure:
             marker={"color": colour, "symbol": symbol, "size": 7},
             error_x={
                 "type": "data", "symmetric": False, "array": [0] * len(group),
-                "arrayminus": group["pfs_months"], "width": 0, "thickness": 1, "color": colour,
+                "arrayminus": group["pfs_months"], "width": 0, "thickness": 0.5, "color": colour,
             },
-            customdata=group[["patient_id", *told]].astype(str).map(escape),
-            hovertemplate=hover,
+            customdata=group.reindex(columns=TOLD, fill_value="").astype(str).map(escape),
+            hovertemplate=HOVER,
         )  # fmt: skip
     figure.update_layout(
         xaxis={"title": "months since the start of treatment", "rangemode": "tozero"},

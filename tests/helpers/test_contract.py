@@ -453,6 +453,9 @@ CALLS = {
         lambda c: figures.km_by_risk(c["time"], c["event"], c["call"]),
         {"time": "months", "event": "progressed", "call": "high"},
     ),
+    "figures.follow_up_explorer": (
+        lambda c: figures.follow_up_explorer(patients(c)), {}, OUTCOME,
+    ),
     "figures.pfs_figure": (lambda c: figures.pfs_figure(patients(c)), {}, OUTCOME),
     "figures.pre_post_scatter": (
         lambda c: figures.pre_post_scatter(c["p"], c["p_other"], c["event"]),

@@ -33,7 +33,10 @@ def words(figure):
     return [text.get_text() for text in figure.findobj(Text)]
 
 
-@pytest.mark.parametrize("name", sorted(EXAMPLES))
+PRINTED = sorted(EXAMPLES.keys() - {"follow_up_explorer"})  # that one is for exploring
+
+
+@pytest.mark.parametrize("name", PRINTED)
 def test_figure_draws_small_and_without_a_warning(name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -42,7 +45,7 @@ def test_figure_draws_small_and_without_a_warning(name):
     assert "pyplot" not in type(figure.canvas.manager).__module__  # nothing to close or to leak
 
 
-@pytest.mark.parametrize("name", sorted(EXAMPLES))
+@pytest.mark.parametrize("name", PRINTED)
 def test_shown_on_any_page_a_figure_has_no_sheet_and_words_that_read(name):
     """Transparent paper, and words that stand out from a white page and from a dark one."""
     figure = for_any_page(EXAMPLES[name]())
