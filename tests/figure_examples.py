@@ -251,8 +251,10 @@ STATISTICS = {
     "label_figure": lambda: figures.label_figure(statistics.compare_labels(TABLE, P)),
     "cox_figure": lambda: figures.cox_figure(cox()),
     "time_dependent_figure": lambda: figures.time_dependent_figure(*over_time()),
-    "calibration_figure": lambda: figures.calibration_figure(TABLE.high_risk, P),
-    "decision_figure": lambda: figures.decision_figure(statistics.net_benefit(TABLE.high_risk, P)),
+    "calibration_figure": lambda: figures.calibration_figure(MONTHS, EVENT, P),
+    "decision_figure": lambda: figures.decision_figure(
+        statistics.survival_net_benefit(MONTHS, EVENT, P, thresholds=(0.1, 0.2, 0.3, 0.4, 0.5))
+    ),
     "split_figure": lambda: figures.split_figure(splits()),
     "precision_figure": lambda: figures.precision_figure(precision(), here=43),
 }

@@ -172,9 +172,12 @@ pd.DataFrame({"tutorial": asdict(TUTORIAL), "paper": asdict(PAPER)}).drop("name"
 # | `02_crop_roi` | Which part of each image does the network see? | `rois.csv`, image stacks |
 # | `03_train_pre_model` | What can be read from the images before treatment? | `predictions_pre.csv` |
 # | `04_train_post_model` | And from those after treatment? | `predictions_post.csv` |
-# | `05_compare_with_tnm` | Is that better than staging, and how sure are we? | `comparison.csv` |
+# | `05_compare_with_tnm` | Is that better than staging? | `comparison.csv` |
 # | `06_explore_gradcam` | Where in the image does the answer come from? | `gradcam_scores.csv` |
 # | `07_appraise_paper` | Which of the paper's printed numbers reproduce? | `appraisal.csv` |
+# | `08_question_the_label` | What if the label were another? | `labels.csv` |
+# | `09_probabilities_and_decisions` | Do predicted probabilities come true, and help? | |
+# | `10_how_sure` | How much can 43 test patients tell? | `splits.csv` |
 #
 # Each notebook opens by itself. If the one before it has not been run, it says so and uses
 # small reference tables that ship with the suite.

@@ -227,7 +227,7 @@ print(f"{censored:.0%} of them never progressed: they were merely observed for a
 # %% [markdown]
 # Nothing bad happened to those patients. They entered the study late or left it early. A label
 # that mixes them with patients who relapsed teaches the network a wrong lesson about half of
-# the time, and notebook 05 measures what that costs.
+# the time, and notebook 08 measures what that costs.
 
 # %% [markdown]
 # ## Training and test cohort

@@ -257,7 +257,7 @@ show(
 # The model goes into one file that contains everything from pixel values to probabilities, and
 # its last layer, the only one that learned here, into a small one beside it.
 # The predictions go into a table with one row per image, and the mean features of each patient into
-# another: notebook 05 uses them to ask how much hangs on the choice of the test patients.
+# another: notebook 10 uses them to ask how much hangs on the choice of the test patients.
 
 # %%
 saved_models.keep_model(study, "pre", models.joined(model, learner))

@@ -147,7 +147,7 @@ appraisal.reproduction_map()
 # ## What a report should contain
 #
 # A selection after TRIPOD+AI and CLAIM 2024, in our own words. `open` in the column *paper* means that we found nothing about it;
-# in the column *run*, that no program can answer it for you. `not yet run` stands where a notebook's result is missing.
+# in the column *run*, that no program can answer it for you. `not yet run` names the notebook whose result is missing.
 
 # %%
 items = appraisal.checklist(appraisal.run_facts(study))

@@ -10,6 +10,7 @@ import pandas as pd
 from npc_helpers.cohort import included_patients
 from npc_helpers.statistics import summarise_splits
 from npc_helpers.study import Study, StudyError
+from npc_helpers.study.artefact_table import artefact
 from npc_helpers.study.settings import current_setting
 
 NOT_YET = "not yet run"
@@ -26,8 +27,8 @@ def run_facts(study: Study) -> dict[str, str]:
     Returns
     -------
     dict of str
-        For each placeholder of the checklist a short text, or ``not yet run`` where the artefact
-        it is read from is missing or stale.
+        For each placeholder of the checklist a short text, or ``not yet run`` with the notebook to
+        run, where the artefact it is read from is missing or stale.
     """
     return {name: _tried(fact, study) for name, fact in FACTS.items()}
 
@@ -35,14 +36,20 @@ def run_facts(study: Study) -> dict[str, str]:
 def _tried(fact: Callable[[Study], str], study: Study) -> str:
     try:
         return fact(study)
+    except NotYetRun as missing:
+        return str(missing)
     except StudyError:
         return NOT_YET
+
+
+class NotYetRun(StudyError):
+    """An artefact of this run is missing or stale; the message names the notebook that makes it."""
 
 
 def _own(study: Study, name: str) -> pd.DataFrame:
     """Read an artefact of this run; a reference copy is none."""
     if study.artefact_state(name) != "current":
-        raise StudyError(f"{name} is missing or stale")
+        raise NotYetRun(f"{NOT_YET} ({artefact(name).maker})")
     return study.read_table(name)
 
 

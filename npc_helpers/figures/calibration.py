@@ -11,46 +11,52 @@ from matplotlib.figure import Figure
 from npc_helpers import statistics
 from npc_helpers.figures.results import model_colour
 from npc_helpers.figures.style import LINE_STYLES, colour, in_house_style, new_figure
-from npc_helpers.statistics.gate import checked, each, flags, probabilities
+from npc_helpers.statistics.gate import checked, each, flags, probabilities, times
+from npc_helpers.statistics.horizon import GROUPS, HORIZON
 
 
 @in_house_style
-def calibration_figure(high_risk, p_high_risk: Mapping) -> Figure:
-    """Draw observed against predicted risk, one panel for each model.
+def calibration_figure(
+    time, event, p_event: Mapping, *, horizon: float = HORIZON, groups: int = GROUPS
+) -> Figure:
+    """Draw observed against predicted risk of progression by a horizon, one panel for each model.
 
     Parameters
     ----------
-    high_risk : bool array or Series (n,)
-    p_high_risk : mapping of name to array or Series (n,)
-        Probabilities with more than two levels.
+    time : array or Series (n,)
+    event : bool array or Series (n,)
+    p_event : mapping of name to array or Series (n,)
+        Probabilities of progression by the horizon.
+    horizon : float
+        In the unit of `time`.
+    groups : int
+        Of rising predicted risk; the observed risk of each is read from its Kaplan-Meier curve.
     """
-    label, *predicted = checked(
-        high_risk=flags(high_risk), **each(p_high_risk, probabilities, "probability of {}")
+    time, event, *predicted = checked(
+        time=times(time), event=flags(event), **each(p_event, probabilities, "probability of {}")
     )
-    figure = new_figure(3.2 * len(p_high_risk) + 0.4, 3.9)
-    panels = figure.subplots(1, len(p_high_risk), squeeze=False, sharey=True)[0]
-    for position, (axes, name, p) in enumerate(zip(panels, p_high_risk, predicted, strict=True)):
-        _calibration_panel(axes, label, p, model_colour(name, position))
-        axes.set_title(name, color=model_colour(name, position))
-    panels[0].set_ylabel("observed share of high risk")
+    figure = new_figure(3.2 * len(p_event) + 0.4, 3.9)
+    panels = figure.subplots(1, len(p_event), squeeze=False, sharey=True)[0]
+    for position, (axes, name, p) in enumerate(zip(panels, p_event, predicted, strict=True)):
+        tint = model_colour(name, position)
+        found = statistics.calibration_at(time, event, p, horizon=horizon)
+        table = statistics.calibration_groups(time, event, p, horizon=horizon, groups=groups)
+        _calibration_panel(axes, found, table, tint)
+        for status, height in ((event & (time <= horizon), 1.06), (time > horizon, -0.06)):
+            axes.plot(
+                p[status], np.full(status.sum(), height), "|", color=tint, alpha=0.7, clip_on=False
+            )
+        axes.set_title(name, color=tint)
+    panels[0].set_ylabel(f"progressed by {horizon:g} months (Kaplan-Meier)")
     return figure
 
 
-def _calibration_panel(axes, label: np.ndarray, p: np.ndarray, tint: str) -> None:
-    curve = statistics.calibration_curve(label, p)
-    found = statistics.calibration(label, p)
+def _calibration_panel(axes, found, table: pd.DataFrame, tint: str) -> None:
     axes.plot([0, 1], [0, 1], color=colour("faint"), linestyle=":", linewidth=1.2)
-    axes.fill_between(curve.predicted, curve.low, curve.high, color=tint, alpha=0.18, lw=0)
-    axes.plot(curve.predicted, curve.observed, color=tint)
-    for truth, height in ((True, 1.06), (False, -0.06)):
-        mine = p[label == truth]
-        axes.plot(mine, np.full(len(mine), height), "|", color=tint, alpha=0.7, clip_on=False)
-    facts = [
-        f"slope {found.slope.value:.2f} ({found.slope.low:.2f} to {found.slope.high:.2f})",
-        f"intercept {found.intercept.value:.2f} "
-        f"({found.intercept.low:.2f} to {found.intercept.high:.2f})",
-        f"Brier {found.brier.value:.3f} ({found.brier.low:.3f} to {found.brier.high:.3f})",
-    ]
+    axes.vlines(table.predicted, table.low, table.high, color=tint, linewidth=1.4, alpha=0.7)
+    axes.plot(table.predicted, table.observed, "o-", color=tint, clip_on=False)
+    estimates = {"O/E": found.ratio, "slope": found.slope, "intercept": found.intercept}
+    facts = [f"{n} {e.value:.2f} ({e.low:.2f} to {e.high:.2f})" for n, e in estimates.items()]
     axes.set(xlim=(0, 1), ylim=(-0.1, 1.1), yticks=np.arange(0, 1.01, 0.25))
     text = "\n".join(["predicted probability", "", *facts]).replace("-", "−")
     axes.set_xlabel(text, fontsize=8.5)
@@ -63,7 +69,7 @@ def decision_figure(benefit: pd.DataFrame) -> Figure:
     Parameters
     ----------
     benefit : DataFrame
-        As `statistics.net_benefit` returns it.
+        As `statistics.survival_net_benefit` returns it.
     """
     figure = new_figure(9.8, 4.3)
     left, right = figure.subplots(1, 2)
@@ -84,6 +90,6 @@ def decision_figure(benefit: pd.DataFrame) -> Figure:
     right.axhline(0, color=colour("ink"), linewidth=1.2)
     right.set_title("Gain over treating all or none (95% CI)")
     for axes in (left, right):
-        axes.set(xlabel="risk at which one would act", xlim=(0, 1))
+        axes.set(xlabel="risk at which one would act", xlim=(0, benefit.threshold.max()))
     left.legend(fontsize=8.5, loc="upper right")
     return figure

@@ -92,9 +92,9 @@ _ALL = [
     *_of_model("pre", _AT_TIMEPOINT["pre"]),
     *_of_model("post", _AT_TIMEPOINT["post"]),
     Artefact("comparison.csv", "05_compare_with_tnm", _PREDICTED, ("model", "auc", "c_index")),
-    Artefact("labels.csv", "05_compare_with_tnm", _PREDICTED, ("score", "label", "measure")),
+    Artefact("labels.csv", "08_question_the_label", _PREDICTED, ("score", "label", "measure")),
     Artefact(
-        "splits.csv", "05_compare_with_tnm",
+        "splits.csv", "10_how_sure",
         ("cohort.csv", "features_pre.csv", "features_post.csv"),
         ("split", "model", "auc", "c_index"),
     ),

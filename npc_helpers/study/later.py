@@ -21,8 +21,8 @@ NEEDS = (
     ("the Pre-model", 3, "patients with an outcome and images before treatment"),
     ("the Post-model", 3, "patients with an outcome and images after treatment"),
     ("comparing models with staging", 4, "test patients with images of both time points"),
-    ("other labels and the course over time", 5, "test patients with progression by 36 months"),
-    ("other labels and the course over time", 5, "test patients observed for longer"),
+    ("other labels, and probabilities by month", 5, "test patients with progression by 36 months"),
+    ("other labels, and probabilities by month", 5, "test patients observed for longer"),
 )
 """What each part needs at least. In a test cohort fewer than 20 patients show no difference."""
 

@@ -176,7 +176,7 @@ def test_a_table_has_to_hold_its_columns(study):
 
 def test_an_unknown_name_is_refused_with_the_known_ones(study):
     for use in (study.read_table, study.artefact_state, lambda n: study.write_table(n, TABLE)):
-        with pytest.raises(StudyError, match="'cohorts.csv' is no artefact .*cohort.csv, rois.csv"):
+        with pytest.raises(StudyError, match="'cohorts.csv' is no artefact .*cohort.csv, flow.csv"):
             use("cohorts.csv")
 
 

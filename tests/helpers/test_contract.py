@@ -442,8 +442,8 @@ CALLS = {
         {"score": "area_a"},
     ),
     "figures.calibration_figure": (
-        lambda c: figures.calibration_figure(c["label"], {"m": c["p"]}),
-        {"label": "high_risk", "p": "probability of m"},
+        lambda c: figures.calibration_figure(c["time"], c["event"], {"m": c["p"]}, horizon=24),
+        {"time": "time", "event": "event", "p": "probability of m"},
     ),
     "figures.kaplan_meier": (
         lambda c: figures.kaplan_meier(c["time"], c["event"]),

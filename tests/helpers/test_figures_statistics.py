@@ -1,7 +1,7 @@
 """Figures of the comparison draw what the tables say."""
 
 import numpy as np
-from figure_examples import MONTHS, TABLE, P, cox, over_time, precision, splits
+from figure_examples import EVENT, MONTHS, TABLE, P, cox, over_time, precision, splits
 from matplotlib.text import Text
 
 from npc_helpers import figures, statistics
@@ -45,13 +45,16 @@ def test_time_dependent_figure_counts_cases_and_draws_the_reference():
 
 
 def test_calibration_figure_prints_the_estimates_with_their_intervals():
-    found = statistics.calibration(TABLE.high_risk, P["Post-model"]).slope
-    text = " ".join(words(figures.calibration_figure(TABLE.high_risk, P)))
+    found = statistics.calibration_at(MONTHS, EVENT, P["Post-model"]).slope
+    figure = figures.calibration_figure(MONTHS, EVENT, P)
+    text = " ".join(words(figure))
+    groups = statistics.calibration_groups(MONTHS, EVENT, P["Pre-model"])
+    np.testing.assert_allclose(figure.axes[0].lines[1].get_ydata(), groups.observed)
     assert f"slope {found.value:.2f} ({found.low:.2f} to {found.high:.2f})" in text
 
 
 def test_decision_figure_holds_models_and_both_defaults():
-    benefit = statistics.net_benefit(TABLE.high_risk, P)
+    benefit = statistics.survival_net_benefit(MONTHS, EVENT, P, thresholds=(0.2, 0.3, 0.5))
     left, right = figures.decision_figure(benefit).axes
     names = [line.get_label() for line in left.lines]
     assert names == ["Pre-model", "Post-model", "treat all", "treat none"]

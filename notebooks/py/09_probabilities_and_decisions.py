@@ -1,0 +1,353 @@
+# %% [markdown]
+# # Read probabilities and decide: what does 30% mean, and who gains?
+#
+# A score ranks patients. A patient asks for more: how likely is a relapse within three years, and
+# would it help to act on the answer? This notebook turns scores into probabilities of progression by 36 months, checks
+# whether they come true, and counts what decisions on them would gain.
+#
+# *Time: 35 minutes to read, a minute to run.*
+#
+# ## What you'll do
+#
+# - State how long the patients were followed, and what the median PFS is.
+# - Fit Cox models in the training cohort, and read absolute risks from them.
+# - Compute AUC and Brier score at several horizons.
+# - Draw calibration and decision curves at 36 months.
+#
+# ## What you'll learn
+#
+# - That a median may not be reached, and what to say then.
+# - How far a Cox model's coefficients would shrink in new patients.
+# - What calibration measures that discrimination does not.
+# - Why net benefit needs a threshold, and a threshold a clinician.
+#
+# ## What you'll need
+#
+# - `predictions_pre.csv` and `predictions_post.csv` from notebooks
+#   [03](03_train_pre_model.ipynb) and [04](04_train_post_model.ipynb).
+
+# %%
+import numpy as np
+import pandas as pd
+
+from npc_helpers import figures, statistics
+from npc_helpers.cohort import included_patients
+from npc_helpers.figures.display import footer, show
+from npc_helpers.figures.lesson import begin
+from npc_helpers.network import prediction
+from npc_helpers.study import Study
+
+study = Study.open()
+begin(study)
+
+# %%
+study.require_outcomes("probabilities")
+image_tables = {
+    "Pre-model": study.read_table("predictions_pre.csv"),
+    "Post-model": study.read_table("predictions_post.csv"),
+}
+cohort = included_patients(study.read_table("cohort.csv"))
+cohort = prediction.compared_patients(cohort, image_tables)
+patients = cohort.set_index("patient_id")
+train, test = (patients[patients.split == side] for side in ("train", "test"))
+
+# %%
+risk = {name: prediction.patient_probability(table) for name, table in image_tables.items()}
+risk["Ensemble"] = prediction.soft_vote(risk["Pre-model"], risk["Post-model"])
+risk = {name: p.reindex(patients.index) for name, p in risk.items()}
+risk["TNM"] = prediction.tnm_risk(cohort)
+test_risk = {name: values.reindex(test.index) for name, values in risk.items()}
+print(f"{len(train)} training patients, {len(test)} test patients")
+months, progressed = test.pfs_months, test.progressed
+
+# %% [markdown]
+# ## How long were they followed?
+#
+# The median of the observed times is not the median PFS: it takes everybody who was lost for relapsed. Nor is it the
+# median follow-up: whoever relapsed early counts there as followed for a short time. The Kaplan-Meier curve gives the first, and
+# turned round (being lost is the event) the second.
+
+# %% tags=["nbval-check-output"]
+everybody = patients.pfs_months, patients.progressed
+print("median of the observed times:", patients.pfs_months.median())
+print("median PFS:                  ", statistics.median_survival(*everybody))
+print("median follow-up (reverse):  ", statistics.median_follow_up(*everybody))
+
+# %% [markdown]
+# Fewer than half of the patients had progressed when the study closed, so the median PFS is *not reached*: that is the
+# number to print. The paper's median is that of the observed times.
+#
+# ## A mean over a limited time
+#
+# Where a median is not reached, the *restricted mean* still says something: the months without progression within the first 36.
+# It needs no assumption about hazards.
+
+# %%
+called = test_risk["Ensemble"].gt(0.5).map({True: "called high", False: "called low"})
+statistics.restricted_mean(months, progressed, called, horizon=36).set_index("group").round(3)
+
+# %%
+survival = statistics.survival_table(months, progressed, called, at=(0, 12, 24, 36))
+survival.set_index(["group", "months"]).round(2)
+
+# %% [markdown]
+# Called high-risk by the Ensemble, patients had about eight months fewer without progression within three years, and the interval is long. The second
+# table holds the numbers behind a Kaplan-Meier curve: few of those called high-risk were still under observation at 36 months.
+#
+# ## What is known without an image
+#
+# A clinician has T, N, age, sex and the treatment plan before any network is asked. A Cox model weighs
+# these; it is fitted in the training cohort.
+
+# %%
+clinical = statistics.fit_cox(
+    train.pfs_months, train.progressed, statistics.clinical_covariates(train)
+)
+show(
+    figures.cox_figure({"training cohort": clinical.table}),
+    alt="Hazard ratios of T, N, age, sex and chemotherapy in the training cohort.",
+)
+
+# %% [markdown]
+# Right of the dotted line a characteristic goes with earlier progression, left of it with later; an interval
+# across the line is compatible with no effect. Only that of T keeps clear of it. (Chemotherapy was not given at random: its hazard ratio is no treatment effect.)
+#
+# ## How far would it shrink?
+#
+# A few dozen relapses for six coefficients are few. A model follows its own patients too closely, and in new ones its coefficients
+# would be smaller: the *shrinkage* estimates what would remain of their strength.
+
+# %%
+print(f"{clinical.events} events, {len(clinical.table)} coefficients, {clinical.likelihood_ratio}")
+print(f"shrinkage {clinical.shrinkage:.2f}")
+
+# %% [markdown]
+# Little more than half of their strength would remain. Predictions far from the average risk are to be read with that in
+# mind; [10](10_how_sure.ipynb) says how many patients would give a shrinkage of 0.90.
+#
+# ## From a hazard to an absolute risk
+#
+# A hazard ratio of two means twice a risk, and no patient knows of what. With the baseline of the training cohort the model
+# gives a probability: of having progressed by each month.
+
+# %%
+covariates = statistics.clinical_covariates(test)
+some = covariates.loc[clinical.risk_score(covariates).sort_values().index[[0, len(test) // 2, -1]]]
+clinical.p_event(some, at=(12, 24, 36, 60)).round(2).join(some)
+
+# %% [markdown]
+# The rows are the test patients of lowest, middle and highest predicted risk. Sixty months lie beyond what most of the training
+# patients were followed for: the last column is the least certain.
+#
+# ## From a score to an absolute risk
+#
+# The network's own number is the probability of the *label*, not of progression by a month. The same device
+# translates it: a Cox model with the score as its only covariate, fitted in the training cohort. TNM enters as T and N.
+
+# %%
+horizons = (12, 24, 36, 48, 60)
+p_event = {}
+for name in ("Pre-model", "Post-model", "Ensemble"):
+    score = risk[name].rename("score").to_frame()
+    fitted = statistics.fit_cox(train.pfs_months, train.progressed, score.loc[train.index])
+    p_event[name] = fitted.p_event(score.loc[test.index], at=horizons)
+p_event["TNM"] = statistics.tn_cox(train).p_event(statistics.tn_covariates(test), at=horizons)
+p_36 = {name: table[36] for name, table in p_event.items()}
+pd.DataFrame(p_36).describe().loc[["mean", "min", "50%", "max"]].round(2)
+
+# %% [markdown]
+# The networks' probabilities reach from a few per cent to near certainty, those of T and N stay in the
+# middle. (The networks were trained on the patients whose follow-up translates their scores here, which can make
+# these probabilities too extreme.)
+#
+# ## At two, three and four years
+#
+# The AUC can be computed for every horizon, with weights for those lost before it. Where fewer than five patients
+# progressed, or were observed for longer, it is left out.
+#
+# The Brier score is stricter: the squared distance between a predicted probability and what
+# happened. It asks for ranking and for honesty at once.
+
+# %%
+auc_by_month = {
+    name: statistics.cumulative_dynamic_auc(months, progressed, score, at=(24, 36, 48))
+    for name, score in test_risk.items()
+}
+brier = {
+    name: statistics.brier_curve(months, progressed, p_event[name]) for name in ("Ensemble", "TNM")
+}
+show(
+    figures.time_dependent_figure(auc_by_month, brier),
+    alt="AUC at 24, 36 and 48 months and Brier score at 12 to 60 months, with reference.",
+)
+
+# %% [markdown]
+# The bars are 95% intervals, and they are long. Left, the counts under each month say why. Right, a curve below the black line
+# predicts better than telling everybody the same Kaplan-Meier risk: the Ensemble's does from 36 months on, that of T and N stays
+# close to the line. (In the left panel TNM is one threshold, in the right one T and N weighed.)
+
+# %%
+for name in brier:
+    total = statistics.integrated_brier(months, progressed, p_event[name])
+    gain = f"{total.scaled.value:.0%} ({total.scaled.low:.0%} to {total.scaled.high:.0%})"
+    print(f"{name:9} Brier, 12 to 60 months: {total.brier}; better than Kaplan-Meier by {gain}")
+
+# %%
+statistics.compare_at_horizon(months, progressed, p_36, measure="brier").round(3)
+
+# %% [markdown]
+# The Ensemble gains on the Kaplan-Meier curve, T and N cannot be told from it. In pairs, at 36 months, the Ensemble's Brier score is lower than
+# TNM's, but with six pairs tested Holm's correction leaves P above 0.05.
+#
+# ## Do the probabilities come true?
+#
+# Of patients given 30% by 36 months, about 30% should have progressed by then. The patients are divided into three groups of rising
+# predicted risk, and what happened in each is read from its Kaplan-Meier curve. *O/E* is the observed over the expected
+# number: 1 if the risk is right on average. The *slope* is 1 if the probabilities are as extreme as they should be: below 1 they
+# exaggerate, above 1 they are too timid. The *intercept* is 0 if they are right on average.
+
+# %%
+show(
+    figures.calibration_figure(months, progressed, p_36),
+    alt="Observed against predicted risk of progression by 36 months, in three groups per model.",
+)
+
+# %% [markdown]
+# The ticks above are patients who progressed by 36 months, those below were observed for longer. Each network's highest group progressed most
+# often; with T and N the middle and the highest group are alike. The bars cross the dotted line, so these groups contradict no model, and they are
+# so long that they support none either. In the Ensemble's middle group nobody progressed: the formula gives no interval there, which
+# is its limit and not a certainty.
+
+# %%
+found = {name: statistics.calibration_at(months, progressed, p) for name, p in p_36.items()}
+pd.DataFrame(
+    {
+        name: {
+            "observed": str(of_model.observed),
+            "expected": f"{of_model.expected:.3f}",
+            "O/E": str(of_model.ratio),
+            "slope": str(of_model.slope),
+        }
+        for name, of_model in found.items()
+    }
+)
+
+# %% [markdown]
+# All models are right on average: the observed risk is close to the expected. The intervals of the slopes reach from about zero to about
+# two, so eleven relapses cannot tell probabilities that are too extreme from those that are too timid.
+#
+# ## And the network's own probability?
+#
+# It answers another question, that of the label, so it is judged by the label. A network may rank well and still be
+# too timid: averages over a dozen images, and then over two models, pull everything to the middle.
+
+# %%
+own = {
+    name: statistics.calibration(test.high_risk, test_risk[name])
+    for name in ("Pre-model", "Post-model", "Ensemble")
+}
+pd.DataFrame(
+    {
+        name: {
+            "slope": str(of_model.slope),
+            "ECE": f"{of_model.ece:.3f}",
+            "ECE of a perfect model": f"{of_model.ece_by_chance:.3f}",
+        }
+        for name, of_model in own.items()
+    }
+)
+
+# %% [markdown]
+# All three estimated slopes lie above 1, too timid, though each interval reaches below it. The expected calibration error (ECE) is often printed as if it should be zero. A *perfectly*
+# calibrated model would score the value of the last row with so few patients.
+#
+# ## Would acting on it help?
+#
+# Suppose patients at high risk get more treatment. Acting at a predicted risk of 25% means accepting three patients treated in vain for
+# each one treated rightly; at 50%, one. The *net benefit* counts the right ones and subtracts the
+# others at that rate. A model is useful if it beats both treating everybody and treating nobody.
+
+# %%
+thresholds = np.round(np.arange(0.05, 0.61, 0.01), 2)
+p_decision = {name: p_36[name] for name in ("Ensemble", "TNM")}
+benefit = statistics.survival_net_benefit(months, progressed, p_decision, thresholds=thresholds)
+show(
+    figures.decision_figure(benefit),
+    alt="Decision curves of Ensemble and TNM at 36 months, and their gain over all or nobody.",
+)
+
+# %% [markdown]
+# Right, a curve above zero gains over the better of the two simple rules; where its band includes zero, these patients cannot
+# tell. The Ensemble's band is above zero at thresholds of about 18 to 30% only. T and N gain little, and only near 15%: above 43%
+# they call nobody high risk and equal treating none.
+#
+# ## What does the image add to what we know anyway?
+#
+# In the test cohort the clinical model becomes one number per patient. Does the Ensemble's probability add to it?
+# The *likelihood-ratio test* answers yes or no, the change of the C-index says how much.
+
+# %%
+prognosis = clinical.risk_score(covariates).to_frame("clinical")
+added = statistics.added_value(months, progressed, prognosis, test_risk["Ensemble"])
+print("likelihood ratio", added.test)
+print("C-index, clinical            ", added.c_without)
+print("C-index, clinical and image  ", added.c_with)
+print("change                       ", added.c_change)
+
+# %% [markdown]
+# The image adds to the clinical model by the test, and how much is open: the interval of the change includes zero. That is no
+# contradiction. The likelihood uses how far the scores lie apart, the C-index only their order, which moves little and varies much.
+#
+# ## Do the hazards stay proportional?
+#
+# A Cox model's hazard ratios are the same at every time. A test checks that; a small P would speak against the model. With so
+# few relapses even a large P says little.
+
+# %%
+added.with_score.table.round(3).join(
+    statistics.proportional_hazards(added.with_score).add_prefix("check_").round(3)
+)
+
+# %% [markdown]
+# The hazard ratio of the score is per standard deviation. Never fit the full model with seven coefficients to these test patients: with two relapses per
+# coefficient it would describe them and nobody else.
+#
+# ## What you have now
+#
+# No file, and four things to report beside an AUC: the follow-up and whether the median was reached; the risk of all, observed and
+# expected; a calibration slope with its interval; and the range of thresholds at which a model would help.
+#
+# ## Exercises
+#
+# 1. Draw the calibration at 24 months. Do the groups come closer to the diagonal?
+# 2. Ask a clinician at which risk they would intensify treatment, and read the net benefit there.
+# 3. Take `groups=5` in the calibration figure. What does it refuse, or what do the intervals say?
+#
+# ## Check yourself
+#
+# - All patients are given the risk of the Kaplan-Meier curve. How good are calibration and C-index?
+# - A model gains most at a threshold of 5%. Is that useful here?
+#
+# <details><summary>Answers</summary>
+#
+# - The calibration is perfect on average, and the C-index is one half: nobody is told apart.
+# - At 5% one would accept nineteen patients treated in vain for one. Few treatments are so harmless.
+#
+# </details>
+#
+# ## Further reading
+#
+# - Schemper M, Smith TL. *A note on quantifying follow-up in studies of failure time*, Controlled
+#   Clinical Trials 1996.
+# - Royston P, Parmar MKB. *Restricted mean survival time*, BMC Med Res Methodol 2013.
+# - McLernon DJ et al. *Assessing performance and clinical usefulness in prediction models with survival
+#   outcomes*, Annals of Internal Medicine 2023.
+# - Blanche P et al. *Estimating and comparing time-dependent areas under ROC curves*, Statistics
+#   in Medicine 2013.
+# - Van Calster B et al. *Calibration: the Achilles heel of predictive analytics*, BMC Medicine 2019.
+# - Vickers AJ, Elkin EB. *Decision curve analysis*, Medical Decision Making 2006.
+#
+# ## Versions and data
+
+# %%
+footer(study, "lifelines", "scipy")

@@ -1,0 +1,294 @@
+# %% [markdown]
+# # Ask how sure we are: what can 43 patients tell?
+#
+# Every number so far came from one set of test patients, drawn by chance, and from models of one set of training patients. This
+# notebook asks how far the numbers would move with others: on paper, by drawing again, and by fitting again.
+#
+# *Time: 25 minutes to read, two minutes to run.*
+#
+# ## What you'll do
+#
+# - Compute how wide an interval must be, and how many patients a claim needs.
+# - Draw the test patients again, and the split a hundred times anew.
+# - Fit a model to other training patients, and watch the predictions move.
+#
+# ## What you'll learn
+#
+# - Precision and power on the back of an envelope.
+# - What a bootstrap interval covers, and what it does not.
+# - Why one split is a draw from a cloud.
+# - That a prediction for one patient is less certain than an average over all.
+#
+# ## What you'll need
+#
+# - `predictions_pre.csv`, `predictions_post.csv`, `features_pre.csv` and `features_post.csv` from
+#   notebooks [03](03_train_pre_model.ipynb) and [04](04_train_post_model.ipynb).
+
+# %%
+import numpy as np
+import pandas as pd
+
+from npc_helpers import figures, statistics
+from npc_helpers.cohort import included_patients
+from npc_helpers.figures.display import footer, show
+from npc_helpers.figures.lesson import begin
+from npc_helpers.figures.study_report import write_report
+from npc_helpers.network import prediction
+from npc_helpers.network.repeated_splits import repeated_splits
+from npc_helpers.study import Study
+
+study = Study.open()
+begin(study)
+
+# %%
+study.require_outcomes("asking how sure we are")
+image_tables = {
+    "Pre-model": study.read_table("predictions_pre.csv"),
+    "Post-model": study.read_table("predictions_post.csv"),
+}
+cohort = included_patients(study.read_table("cohort.csv"))
+cohort = prediction.compared_patients(cohort, image_tables)
+patients = cohort.set_index("patient_id")
+train, test = (patients[patients.split == side] for side in ("train", "test"))
+
+# %%
+risk = {name: prediction.patient_probability(table) for name, table in image_tables.items()}
+risk["Ensemble"] = prediction.soft_vote(risk["Pre-model"], risk["Post-model"])
+risk = {name: p.reindex(patients.index) for name, p in risk.items()}
+risk["TNM"] = prediction.tnm_risk(cohort)
+test_risk = {name: values.reindex(test.index) for name, values in risk.items()}
+print(f"{len(train)} training patients, {len(test)} test patients")
+
+# %% [markdown]
+# ## How wide must an interval be?
+#
+# The width of an interval follows from the number of patients, and hardly from the model. So it can be known before anybody is examined.
+
+# %%
+sizes = np.unique(np.geomspace(20, 2500, 60).round())
+c_error, auc_error = statistics.c_index_standard_error, statistics.auc_standard_error
+widths = {
+    "AUC 0.84, half of them high-risk": [auc_error(0.842, n / 2, n / 2) for n in sizes],
+    "C-index 0.83, a third progressed": [c_error(0.830, n / 3, n * 2 / 3) for n in sizes],
+}
+curves = {k: pd.Series(v, sizes).map(statistics.half_width) for k, v in widths.items()}
+show(
+    figures.precision_figure(curves, here=len(test)),
+    alt="Half-width of the 95 percent interval by number of test patients.",
+)
+
+# %% [markdown]
+# Where the curves cross the vertical line is the best this test cohort can give; the dotted line, plus or minus 0.05,
+# is what one would like to print.
+
+# %% [markdown]
+# ## How many patients does a claim need?
+#
+# Turned round: if the differences that the paper printed were exactly true, how likely would a test cohort like its own
+# show them, and how many patients would make that likely?
+
+# %% tags=["nbval-check-output"]
+published = {"Ensemble, TNM": (0.842, 0.723), "Post-, Pre-model": (0.806, 0.741)}
+for pair, (first, second) in published.items():
+    for correlation in (0.2, 0.5):
+        with_43 = statistics.power_of_difference(
+            first, second, n_high=23, n_low=20, correlation=correlation
+        )
+        needed = statistics.patients_for_power(first, second, correlation=correlation)
+        print(f"{pair:17} r = {correlation}: power {with_43:.0%}, for 80% {needed} patients")
+print(statistics.patients_for_half_width(0.842), "patients for an AUC of 0.842 ± 0.05")
+
+# %% [markdown]
+# If the published differences were exactly true, a test cohort like the paper's would miss them more often than
+# not. (r is how alike two models err on the same patients. Unlike models, as a network and a stage,
+# have a small one.)
+#
+# ## Draw the test patients again
+#
+# Another way to an interval is the *bootstrap*: draw the test patients again ten thousand times,
+# with replacement, and see how far the estimates and their differences move.
+
+# %%
+resampled = statistics.bootstrap_models(test.high_risk, test.pfs_months, test.progressed, test_risk)
+resampled.set_index(["measure", "model", "minus"]).round(3)
+
+# %% [markdown]
+# Where `minus` names a second model, the row is the difference of the two. Beside them, the formulas:
+
+# %%
+comparison = statistics.compare_models(test, test_risk)
+ends = ("auc", "auc_low", "auc_high", "c_index", "c_index_low", "c_index_high")
+comparison.set_index("model")[list(ends)].round(3)
+
+# %% [markdown]
+# ### What does 95% cover?
+#
+# The bootstrap is no arbiter over the formulas: with few events it too leans on a sample that holds a dozen of them. In
+# 1,000 simulated cohorts of 43, a third of them with progression, its 95% intervals held a C-index
+# in 94%, a difference of two in 91% and an AUC in 91%; the formulas in 93%, 93% and 96%
+# (`benchmarks/coverage.py`). Neither knows that the models themselves would be others, had they been trained on other patients.
+#
+# ## Divide the patients again
+#
+# The 43 test patients were drawn by chance; others could have been drawn. The
+# images went through the frozen network once, before it had seen any outcome. Now the patients are divided a hundred times, a new last layer is fitted on
+# each training side (its penalty chosen by cross-validation *inside* that side), and judged on
+# the other. The stand-in for the last layer is a logistic regression on each patient's mean features, because it takes milliseconds.
+
+# %%
+features = {
+    "Pre-model": study.read_table("features_pre.csv"),
+    "Post-model": study.read_table("features_post.csv"),
+}
+features = {name: table.set_index("patient_id") for name, table in features.items()}
+splits = repeated_splits(cohort, features, others={"TNM": risk["TNM"]}, n_splits=100)
+show(
+    figures.split_figure(splits, single=comparison),
+    alt="AUC and C-index of each model in a hundred random splits, and in the split of this study.",
+)
+
+# %% [markdown]
+# Every dot is a paper that could have been written from the same patients. The coloured bar holds
+# 95 of the 100 dots; the diamond is our one split with its 95% interval. The two are about equally wide: a confidence
+# interval from 43 patients was honest all along, and a single split without one is a draw from this cloud.
+
+# %%
+pd.concat(
+    {
+        title: statistics.summarise_splits(splits, measure=measure).round(3)
+        for measure, title in (("auc", "AUC"), ("c_index", "C-index"))
+    }
+)
+
+# %% [markdown]
+# ### Who is ahead, and how often?
+#
+# The same splits for all models, so they can be compared split by split.
+
+# %%
+pd.concat(
+    {
+        title: statistics.split_differences(splits, measure=measure).round(3)
+        for measure, title in (("auc", "AUC"), ("c_index", "C-index"))
+    }
+)
+
+# %% [markdown]
+# `a_ahead` is the share of splits in which the first model won. The intervals of the mean differences are widened, because
+# the same patients come back in many splits. Compare Pre-model and Post-model by AUC and by C-index: is the
+# difference that the paper reports there under both?
+#
+# ## How many patients does a model need?
+#
+# Training asks for numbers, too. A Cox model of T, N, age, sex and chemotherapy has six coefficients. Riley's criteria say how many patients
+# would keep the coefficients' strength (a shrinkage of 0.90), the apparent fit honest (an optimism of 0.05) and the risk of all
+# known to within 0.05.
+
+# %%
+clinical = statistics.fit_cox(
+    train.pfs_months, train.progressed, statistics.clinical_covariates(train)
+)
+rate = train.progressed.sum() / train.pfs_months.sum()
+size = statistics.patients_for_development(
+    len(clinical.table),
+    r_squared=clinical.r_squared,
+    rate=rate,
+    follow_up=train.pfs_months.mean(),
+    risk_at_horizon=1 - np.exp(-36 * rate),
+)
+print(f"{len(train)} training patients, {clinical.events} events")
+print(size)
+
+# %% [markdown]
+# The strictest criterion decides: about seven times as many patients as were here to keep nine tenths of the coefficients'
+# strength. The apparent fit needs fewer than were here, the risk of all some more. And these are six coefficients; a network's last layer has hundreds
+# of weights, held back by a penalty, and no formula of this kind counts for it.
+#
+# ## Fit the model again
+#
+# Averages hide how one patient's prediction depends on who was in the training cohort. Draw the training patients again, with replacement, fit the
+# clinical model to each of two hundred such cohorts, and predict the *same* test patients each time.
+
+# %%
+tested = statistics.clinical_covariates(test)
+
+
+def predict_36_months(rows):
+    """Fit the clinical model to some training patients; predict the test patients."""
+    model = statistics.fit_cox(
+        rows.pfs_months, rows.progressed, statistics.clinical_covariates(rows)
+    )
+    return model.p_event(tested, at=(36,))[36]
+
+
+p_36 = predict_36_months(train)
+refits = statistics.refitted(train, predict_36_months, refits=200)
+moved = statistics.instability(p_36, refits, cutoff=0.3)
+moved.sort_values("p").iloc[:: max(1, len(moved) // 8)].round(2)
+
+# %% [markdown]
+# Each row is a test patient: `low` to `high` holds 95% of the refits, `mape` is the mean distance from the model's own
+# prediction, and `changed` the share of refits that put the patient on the other side of 30%.
+
+# %%
+width = (moved.high - moved.low).median()
+print(f"half of the patients have a range wider than {width:.2f}")
+print(f"mean distance from the model's own prediction: {moved.mape.mean():.3f}")
+print(f"{(moved.changed > 0.2).sum()} of {len(moved)} change sides in more than a fifth of refits")
+
+# %% [markdown]
+# A prediction that is printed as one number might have been half or twice as large, had other patients of the same hospital been in the
+# training cohort. A third of the test patients change sides in many of the refits. This model is stable on average and unstable for
+# single patients, and no C-index shows that.
+#
+# ## Save
+
+# %%
+study.write_table("splits.csv", splits)
+print("saved splits.csv")
+
+# %% [markdown]
+# ### The report once more
+#
+# It now has the other divisions, and the other labels if you have run [08](08_question_the_label.ipynb).
+
+# %%
+print("report:", write_report(study).relative_to(study.folder))
+
+# %% [markdown]
+# ## What you have now
+#
+# `splits.csv`: a hundred other splits, and four answers to one question. An interval from 43 patients is wide by arithmetic; drawing patients again
+# agrees; another split may turn the order of the models; and a single patient's probability moves with the training cohort.
+#
+# ## Exercises
+#
+# 1. How many test patients would tell a C-index of 0.80 from 0.75? Guess first.
+# 2. Divide a hundred times with another seed. Which numbers move in the second decimal?
+# 3. Refit the model of T and N alone (`statistics.tn_cox`). Is it more stable, and is it better?
+#
+# ## Check yourself
+#
+# - The range of a hundred splits is narrower than a confidence interval. May you print it as one?
+# - Predictions of a model move little from refit to refit. Are they right?
+#
+# <details><summary>Answers</summary>
+#
+# - No. The same patients come back in every split; the range says what one split might have shown.
+# - Not for that reason. A model that tells everybody the same risk is very stable.
+#
+# </details>
+#
+# ## Further reading
+#
+# - Riley RD et al. *Calculating the sample size required for developing a clinical prediction
+#   model*, BMJ 2020.
+# - Riley RD, Collins GS. *Stability of clinical prediction models developed using statistical or
+#   machine learning methods*, Biometrical Journal 2023.
+# - Nadeau C, Bengio Y. *Inference for the generalization error*, Machine Learning 2003.
+# - Efron B, Tibshirani RJ. *An introduction to the bootstrap*, 1993.
+#
+# ## Versions and data
+
+# %%
+footer(study, "scikit-learn", "lifelines", "scipy")
