@@ -5,10 +5,9 @@
 
 from npc_helpers.statistics.agreement import bland_altman
 from npc_helpers.statistics.bootstrap import bootstrap_models
-from npc_helpers.statistics.calibration import Calibration, calibration, calibration_curve
+from npc_helpers.statistics.calibration import Calibration, calibration
 from npc_helpers.statistics.comparators import (
     clinical_covariates,
-    stage_risk,
     tn_covariates,
     tn_cox,
     tnm_scores,
@@ -17,7 +16,6 @@ from npc_helpers.statistics.comparison import compare_models
 from npc_helpers.statistics.competing_risks import cause_specific_c, cumulative_incidence
 from npc_helpers.statistics.concordance import c_index, compare_c_index, uno_c_index
 from npc_helpers.statistics.confusion import ConfusionTable, confusion, wilson
-from npc_helpers.statistics.decision import net_benefit
 from npc_helpers.statistics.estimate import Estimate, format_p, with_printed_p
 from npc_helpers.statistics.gate import ColumnError, TooFewPatients
 from npc_helpers.statistics.horizon import (
@@ -97,7 +95,6 @@ __all__ = [
     "c_index_standard_error",
     "calibration",
     "calibration_at",
-    "calibration_curve",
     "calibration_groups",
     "cause_specific_c",
     "clinical_covariates",
@@ -123,7 +120,6 @@ __all__ = [
     "mcnemar_exact",
     "median_follow_up",
     "median_survival",
-    "net_benefit",
     "patients_for_development",
     "patients_for_half_width",
     "patients_for_power",
@@ -135,7 +131,6 @@ __all__ = [
     "roc_auc",
     "roc_curve",
     "split_differences",
-    "stage_risk",
     "summarise_splits",
     "survival_net_benefit",
     "survival_table",

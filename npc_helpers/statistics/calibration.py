@@ -9,13 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from npc_helpers.statistics.estimate import (
-    Estimate,
-    critical_value,
-    plain_interval,
-)
+from npc_helpers.statistics.estimate import Estimate, plain_interval
 from npc_helpers.statistics.gate import TooFewPatients, checked, flags, probabilities, two_classes
 
 CLIP = 1e-6
@@ -100,48 +95,6 @@ def calibration(
     )
 
 
-def calibration_curve(
-    high_risk, p_high_risk, *, points: int = 101, confidence: float = 0.95
-) -> pd.DataFrame:
-    """Observed risk as a smooth function of the predicted one.
-
-    Logistic regression on a restricted cubic spline of the predicted log odds with knots at their
-    10th, 50th and 90th percentile (Harrell): two coefficients, which is what 43 patients bear.
-
-    Parameters
-    ----------
-    high_risk, p_high_risk : array-like, shape (n,)
-        As `calibration`.
-    points : int
-        Over the range of the predictions; the curve is not continued beyond.
-    confidence : float
-
-    Returns
-    -------
-    DataFrame
-        predicted, observed, low, high (pointwise).
-
-    Raises
-    ------
-    ValueError
-        As `calibration`, or if the probabilities take fewer than three values.
-    """
-    positive, p = _checked(high_risk, p_high_risk)
-    odds = log_odds(p)
-    knots = np.quantile(odds, (0.1, 0.5, 0.9))
-    if len(np.unique(p)) < 3 or len(np.unique(knots)) < 3:
-        raise TooFewPatients(
-            "the probabilities take too few values for a curve; print a table instead"
-        )
-    coefficients, covariance = logistic(_spline(odds, knots), positive)
-    grid = np.linspace(p.min(), p.max(), points)
-    design = _spline(log_odds(grid), knots)
-    centre = design @ coefficients
-    half = critical_value(confidence) * np.sqrt(((design @ covariance) * design).sum(axis=1))
-    curve = {"observed": centre, "low": centre - half, "high": centre + half}
-    return pd.DataFrame({"predicted": grid} | {k: _inverse(v) for k, v in curve.items()})
-
-
 # --- parts ---------------------------------------------------------------------------------------
 
 
@@ -158,14 +111,6 @@ def log_odds(p: np.ndarray) -> np.ndarray:
 
 def _inverse(odds: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(odds, -700, 700)))
-
-
-def _spline(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
-    """Intercept, x, and the one non-linear term of a restricted cubic spline with three knots."""
-    first, middle, last = knots
-    first_, middle_, last_ = (np.maximum(x - knot, 0) ** 3 for knot in knots)
-    bend = first_ - (middle_ * (last - first) - last_ * (middle - first)) / (last - middle)
-    return np.column_stack([np.ones_like(x), x, bend / (last - first) ** 2])
 
 
 def logistic(design: np.ndarray, labels: np.ndarray, *, offset=0.0, weight=1.0):

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import warnings
 
-import numpy as np
 import pandas as pd
 
 from npc_helpers.statistics.gate import (
-    TooFewPatients,
     checked,
-    flags,
     numbers,
     of_table,
     one_of,
@@ -148,35 +145,3 @@ def tnm_scores(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, pd.Series]:
     else:
         scores["TNM, ordinal"] = stage_ranks(test, column="stage_7th")
     return scores | {"T + N, Cox": tn_cox(train).risk_score(tn_covariates(test))}
-
-
-def stage_risk(train: pd.DataFrame, test: pd.DataFrame, *, column: str = "stage_8th") -> pd.Series:
-    """Share of high-risk patients in each stage of the training cohort, given to the test cohort.
-
-    Parameters
-    ----------
-    train, test : DataFrame
-        `column`; `train` also high_risk.
-    column : str
-
-    Returns
-    -------
-    Series
-        A probability for each patient of `test`.
-
-    Raises
-    ------
-    ColumnError
-        If a stage is blank or unknown, or one of the test cohort does not occur in the training
-        cohort.
-    """
-    stage = one_of(*STAGE_ORDER)
-    high_risk, stages = checked(**of_table(train, **{"high_risk": flags, column: stage}))
-    (tested,) = checked(**of_table(test, **{column: stage}))
-    unseen = sorted(set(tested) - set(stages))
-    if unseen:
-        raise TooFewPatients(
-            f"{column}: stage {', '.join(unseen)} of the test cohort has no training patients"
-        )
-    shares = {name: high_risk[stages == name].mean() for name in np.unique(tested)}
-    return pd.Series([shares[name] for name in tested], test.index, name="p_high_risk")

@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.statistics.calibration import log_odds, logistic
-from npc_helpers.statistics.decision import THRESHOLDS, check_thresholds
 from npc_helpers.statistics.estimate import Estimate, critical_value, holm, plain_interval
 from npc_helpers.statistics.gate import (
     TooFewPatients,
@@ -41,6 +40,7 @@ from npc_helpers.statistics.time_dependent import (
 
 HORIZON = 36
 GROUPS = 3
+THRESHOLDS = tuple(np.round(np.arange(0.05, 0.951, 0.01), 2))
 
 
 @dataclass(frozen=True)
@@ -206,8 +206,9 @@ def survival_net_benefit(
     Returns
     -------
     DataFrame
-        As `net_benefit`: model, threshold, net_benefit, low, high, gain, gain_low, gain_high,
-        with the rows ``treat all`` and ``treat none``.
+        model, threshold, net_benefit, low, high; gain, gain_low, gain_high: the paired difference
+        to the better of treating everybody and nobody. Beside the models the rows ``treat all``
+        and ``treat none``.
 
     Raises
     ------
@@ -218,7 +219,7 @@ def survival_net_benefit(
         time=times(time), event=flags(event), **each(p_event, probabilities, "probability of {}")
     )
     check_horizon(time, event, horizon)
-    thresholds = check_thresholds(thresholds)
+    thresholds = _check_thresholds(thresholds)
     n = len(time)
     models = dict(zip(p_event, columns, strict=True))
     models |= {"treat all": np.full(n, np.inf), "treat none": np.full(n, -np.inf)}
@@ -296,6 +297,14 @@ def compare_at_horizon(
 
 
 # --- parts ---------------------------------------------------------------------------------------
+
+
+def _check_thresholds(thresholds: Sequence[float]) -> np.ndarray:
+    """Return the thresholds as an array, or refuse those outside 0 to 1."""
+    thresholds = np.asarray(thresholds, dtype=float)
+    if not ((thresholds > 0) & (thresholds < 1)).all():
+        raise ValueError("thresholds must lie between 0 and 1, both excluded")
+    return thresholds
 
 
 def kaplan_meier_risk(time, event, horizon: float) -> tuple[float, float]:

@@ -209,10 +209,6 @@ CALLS = {
         lambda c: s.calibration(c["label"], c["p"]),
         {"label": "high_risk", "p": "p_high_risk"},
     ),
-    "statistics.calibration_curve": (
-        lambda c: s.calibration_curve(c["label"], c["p"]),
-        {"label": "high_risk", "p": "p_high_risk"},
-    ),
     "statistics.calibration_at": (
         lambda c: s.calibration_at(c["time"], c["event"], c["p"], horizon=24),
         {"time": "time", "event": "event", "p": "p_event"},
@@ -307,10 +303,6 @@ CALLS = {
         lambda c: s.median_survival(c["time"], c["event"]),
         {"time": "time", "event": "event"},
     ),
-    "statistics.net_benefit": (
-        lambda c: s.net_benefit(c["label"], {"m": c["p"]}),
-        {"label": "high_risk", "p": "probability of m"},
-    ),
     "statistics.require_patients": (
         lambda c: s.require_patients(patients(c), months=24),
         {},
@@ -332,11 +324,6 @@ CALLS = {
         lambda c: s.split_differences(split_table(c)),
         {},
         {"score": "auc", "other": "auc"},
-    ),
-    "statistics.stage_risk": (
-        lambda c: s.stage_risk(staged(c), staged(c)),
-        {},
-        {"label": "high_risk", "stage": "stage_8th"},
     ),
     "statistics.summarise_splits": (
         lambda c: s.summarise_splits(split_table(c)),

@@ -151,9 +151,11 @@ def test_without_losses_everything_is_a_plain_share():
     assert result.intercept.value == pytest.approx(label.intercept.value)
     thresholds = (0.2, 0.6)
     weighted = statistics.survival_net_benefit(time, hit, {"m": p}, thresholds=thresholds)
-    plain = statistics.net_benefit(hit, {"m": p}, thresholds=thresholds)
-    np.testing.assert_allclose(weighted.net_benefit, plain.net_benefit)
-    np.testing.assert_allclose(weighted.gain, plain.gain)
+    for threshold, row in weighted[weighted.model == "m"].set_index("threshold").iterrows():
+        odds = threshold / (1 - threshold)
+        plain = (hit & (p >= threshold)).mean() - odds * (~hit & (p >= threshold)).mean()
+        assert row.net_benefit == pytest.approx(plain)
+        assert row.gain == pytest.approx(plain - max(hit.mean() - odds * (1 - hit.mean()), 0))
     means = statistics.restricted_mean(time, hit, np.arange(200) % 2, horizon=36)
     for group in (0, 1):
         expected = np.minimum(time, 36)[np.arange(200) % 2 == group].mean()
