@@ -11,6 +11,7 @@ from npc_demo import followup, survival
 from npc_demo.registry import make_cohort
 from sklearn.linear_model import LogisticRegression
 
+from npc_helpers.study.about import About
 from npc_helpers.study.checks import check_registry, check_visits
 from npc_helpers.study.schema import REGISTRY, VISITS
 from npc_helpers.study.tables import check_table, read_text
@@ -157,8 +158,8 @@ def test_tables_pass_the_checks_of_a_users_study(cohort, tmp_path):
         tables[spec.name], found = check_table(text, spec)
         assert problems + found == []
         assert list(text.columns) == [column.name for column in spec.columns]
-    assert check_registry(tables["registry"]) == []
-    assert check_visits(tables["visits"], tables["registry"]) == []
+    assert check_registry(tables["registry"], About()) == []
+    assert check_visits(tables["visits"], tables["registry"], About()) == []
 
 
 # --- outcome ------------------------------------------------------------------------------------
