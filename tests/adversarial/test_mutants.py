@@ -1,0 +1,122 @@
+"""Mutation testing of a chosen list: each fault, put into a copy of the code, must fail a test.
+
+Every entry is a fault that once survived the whole suite, or one of its kind. The text that is
+replaced must stand in the file exactly once, so that a rewritten line asks for a new entry.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("npc_helpers", "tools", "tests", "pyproject.toml")
+
+
+class Mutant(NamedTuple):
+    """A fault: `old` becomes `new` in `path`, and one of the `tests` must notice."""
+
+    name: str
+    path: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+MUTANTS = [
+    Mutant(
+        "redo is not cleared after a new drawing",
+        "npc_helpers/widgets/roi_session.py",
+        "        self._redo.clear()\n",
+        "        pass\n",
+        ("tests/helpers/test_roi_files.py", "tests/helpers/test_roi.py"),
+    ),
+    Mutant(
+        "a refusal in a widget is not escaped",
+        "npc_helpers/widgets/integer_boxes.py",
+        "{escape(problem)}",
+        "{problem}",
+        ("tests/helpers/test_widgets.py",),
+    ),
+    Mutant(
+        "padding is off by one for odd heights",
+        "npc_helpers/imaging/roi.py",
+        "    top, left = pad_offset(Rectangle(0, 0, columns, rows), size)\n",
+        "    top, left = (size - rows + 1) // 2, (size - columns) // 2\n",
+        ("tests/helpers/test_roi.py",),
+    ),
+    Mutant(
+        "an entry is missing among the personal elements",
+        "npc_helpers/study/identifying.py",
+        '"PatientAddress"',
+        '"PatientID"',
+        ("tests/helpers/test_identifying.py",),
+    ),
+    Mutant(
+        "the stack cache ignores the dates of files",
+        "npc_helpers/imaging/stacks.py",
+        "max((stat.st_mtime_ns for stat in stats), default=0)",
+        "0",
+        ("tests/helpers/test_stacks.py",),
+    ),
+    Mutant(
+        "the keep-list keeps larger numbers",
+        "tools/npc_intake/keep_list.py",
+        "    10_000_000  #",
+        "    10_000_000_000  #",
+        ("tests/npc_intake/test_deidentify.py",),
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A copy of the code and its tests, which may be spoilt."""
+    folder = tmp_path_factory.mktemp("mutants")
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            ignore = shutil.ignore_patterns("__pycache__", "adversarial", "browser")
+            shutil.copytree(source, folder / name, ignore=ignore)
+        else:
+            shutil.copy(source, folder / name)
+    (folder / "data").symlink_to(ROOT / "data")
+    return folder
+
+
+def run_tests(checkout, tests):
+    paths = os.pathsep.join([str(checkout), str(checkout / "tools")])
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    return subprocess.run(
+        command,
+        cwd=checkout,
+        env=os.environ | {"PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "_"))
+def test_a_fault_fails_a_test(checkout, mutant):
+    path = checkout / mutant.path
+    sound = path.read_text(encoding="utf-8")
+    assert sound.count(mutant.old) == 1, f"{mutant.path} has changed: write the fault anew"
+    path.write_text(sound.replace(mutant.old, mutant.new), encoding="utf-8")
+    try:
+        result = run_tests(checkout, mutant.tests)
+    finally:
+        path.write_text(sound, encoding="utf-8")
+    assert result.returncode == 1, f"nothing noticed it:\n{result.stdout[-2000:]}{result.stderr}"
+
+
+@pytest.mark.slow
+def test_the_copy_itself_is_sound(checkout):
+    """Otherwise every mutant would fail for a reason that has nothing to do with its fault."""
+    tests = sorted({test for mutant in MUTANTS for test in mutant.tests})
+    result = run_tests(checkout, tests)
+    assert result.returncode == 0, result.stdout[-3000:]
