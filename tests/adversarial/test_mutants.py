@@ -33,14 +33,14 @@ MUTANTS = [
         "npc_helpers/widgets/roi_session.py",
         "        self._redo.clear()\n",
         "        pass\n",
-        ("tests/helpers/test_roi_files.py", "tests/helpers/test_roi.py"),
+        ("tests/helpers/test_roi.py::test_draw_undo_redo_and_reset",),
     ),
     Mutant(
         "a refusal in a widget is not escaped",
         "npc_helpers/widgets/integer_boxes.py",
-        "{escape(problem)}",
-        "{problem}",
-        ("tests/helpers/test_widgets.py",),
+        "<b role='alert'>{escape(sentence)}</b>",
+        "<b role='alert'>{sentence}</b>",
+        ("tests/helpers/test_widgets.py::test_text_of_tables_never_becomes_markup",),
     ),
     Mutant(
         "padding is off by one for odd heights",
@@ -57,6 +57,13 @@ MUTANTS = [
         ("tests/helpers/test_identifying.py",),
     ),
     Mutant(
+        "the note is not removed before its table is replaced",
+        "npc_helpers/study/artefacts.py",
+        "        note_path(path).unlink(missing_ok=True)\n    with atomic_path(note_path(path))",
+        "    with atomic_path(note_path(path))",
+        ("tests/helpers/test_artefacts.py",),
+    ),
+    Mutant(
         "the stack cache ignores the dates of files",
         "npc_helpers/imaging/stacks.py",
         "max((stat.st_mtime_ns for stat in stats), default=0)",
@@ -66,9 +73,16 @@ MUTANTS = [
     Mutant(
         "the keep-list keeps larger numbers",
         "tools/npc_intake/keep_list.py",
-        "    10_000_000  #",
-        "    10_000_000_000  #",
-        ("tests/npc_intake/test_deidentify.py",),
+        "LARGEST = 100_000\n",
+        "LARGEST = 10_000_000_000\n",
+        ("tests/npc_intake/test_keep_list.py",),
+    ),
+    Mutant(
+        "the examination after treatment is taken from before it",
+        "tools/npc_intake/timepoints.py",
+        "_chosen(by_status, lambda day: day > end_or_start, min)",
+        "_chosen(by_status, lambda day: day <= start, min)",
+        ("tests/npc_intake/test_find_series.py",),
     ),
 ]
 
