@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import shutil
 import socket
 import ssl
@@ -10,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import requests
@@ -56,21 +58,23 @@ class Encrypted:
                 plain.close()
                 continue
             inner = socket.create_connection(self._target)
-            for source, target in ((outer, inner), (inner, outer)):
-                threading.Thread(target=_pass_on, args=(source, target), daemon=True).start()
+            threading.Thread(target=_relay, args=(outer, inner), daemon=True).start()
 
     def close(self) -> None:
         self._listener.close()
 
 
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    try:
-        while part := source.recv(65536):
-            target.sendall(part)
-    except OSError:
-        pass
-    finally:
-        target.close()
+def _relay(outer: ssl.SSLSocket, inner: socket.socket) -> None:
+    """Hand on what either side sends, in one thread: a TLS connection does not stand two."""
+    with suppress(OSError), outer, inner:
+        while True:
+            ready = [outer] if outer.pending() else select.select([outer, inner], [], [])[0]
+            for source in ready:
+                part = source.recv(65536)
+                if not part:
+                    outer.unwrap()
+                    return
+                (inner if source is outer else outer).sendall(part)
 
 
 class Orthanc:

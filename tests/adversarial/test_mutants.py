@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("npc_helpers", "tools", "tests", "pyproject.toml")
+COPIED = ("npc_helpers", "tools", "tests", "notebooks", "pyproject.toml")
 
 
 class Mutant(NamedTuple):
@@ -33,7 +33,7 @@ MUTANTS = [
         "npc_helpers/widgets/roi_session.py",
         "        self._redo.clear()\n",
         "        pass\n",
-        ("tests/helpers/test_roi.py::test_draw_undo_redo_and_reset",),
+        ("tests/helpers/test_roi.py::test_a_new_drawing_ends_what_could_be_taken_again",),
     ),
     Mutant(
         "a refusal in a widget is not escaped",
@@ -73,8 +73,8 @@ MUTANTS = [
     Mutant(
         "the keep-list keeps larger numbers",
         "tools/npc_intake/keep_list.py",
-        "LARGEST = 100_000\n",
-        "LARGEST = 10_000_000_000\n",
+        '    "WindowWidth": (0, 99_999),\n',
+        '    "WindowWidth": (0, 9_999_999_999),\n',
         ("tests/npc_intake/test_keep_list.py",),
     ),
     Mutant(
@@ -104,7 +104,7 @@ def checkout(tmp_path_factory):
 
 def run_tests(checkout, tests):
     paths = os.pathsep.join([str(checkout), str(checkout / "tools")])
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", *tests]
     return subprocess.run(
         command,
         cwd=checkout,

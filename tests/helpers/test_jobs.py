@@ -108,7 +108,7 @@ def program(name, *arguments, log):
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
     """A real scheduler, whose file NPC_CLUSTER names, and two workers; `start` adds another."""
-    pytest.importorskip("distributed")
+    distributed = pytest.importorskip("distributed")
     file, started = tmp_path / "scheduler.json", []
     with (tmp_path / "log").open("w") as log:
 
@@ -121,6 +121,8 @@ def cluster(tmp_path, monkeypatch):
         started.append(program("scheduler", "--scheduler-file", file, *here, log=log))
         assert wait_until(file.exists)
         start.pids = [start(threads=1) for _ in range(2)]
+        with distributed.Client(scheduler_file=str(file)) as client:
+            client.wait_for_workers(2)  # of a cluster with one, joblib makes no use
         monkeypatch.setenv(CLUSTER, str(file))
         yield start
         for process in reversed(started):

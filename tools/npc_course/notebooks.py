@@ -157,7 +157,8 @@ def clean_outputs(notebook: nbformat.NotebookNode) -> None:
 def is_progress_bar(output: nbformat.NotebookNode) -> bool:
     """True for what tqdm leaves in a notebook."""
     data = output.get("data", {})
-    return WIDGET in data and "%|" in data.get("text/plain", "")
+    text = data.get("text/plain", "")
+    return WIDGET in data and ("%|" in text or "/s]" in text)  # with a known end, or without
 
 
 PAGE_TEMPLATE = """\
