@@ -9,11 +9,11 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from nifti_making import make_npc277
 from npc_course.notebooks import sources
 from npc_demo.__main__ import main as demo
 from npc_intake.public_sets import import_npc277
 from small_study import make_study, with_images
-from test_nifti import make_npc277
 
 from npc_helpers.study import Study
 
