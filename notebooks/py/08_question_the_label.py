@@ -51,8 +51,8 @@ train, test = (patients[patients.split == side] for side in ("train", "test"))
 
 # %%
 risk = {name: prediction.patient_probability(table) for name, table in image_tables.items()}
-risk["Ensemble"] = prediction.soft_vote(risk["Pre-model"], risk["Post-model"])
 risk = {name: p.reindex(patients.index) for name, p in risk.items()}
+risk["Ensemble"] = prediction.soft_vote(risk["Pre-model"], risk["Post-model"])
 risk["TNM"] = prediction.tnm_risk(cohort)
 test_risk = {name: values.reindex(test.index) for name, values in risk.items()}
 print(f"{len(train)} training patients, {len(test)} test patients")

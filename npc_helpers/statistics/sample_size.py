@@ -14,6 +14,7 @@ from scipy.interpolate import RegularGridInterpolator
 from scipy.stats import norm
 
 from npc_helpers.statistics.estimate import critical_value
+from npc_helpers.statistics.gate import TooFewPatients
 
 LARGEST = 10_000_000
 C_VALUES = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
@@ -85,9 +86,9 @@ def c_index_standard_error(c: float, events: float, others: float) -> float:
     n = events + others
     higher = max(c, 1 - c)
     if not higher <= C_VALUES[-1]:
-        raise ValueError(f"the expected C-index is {c}; the table goes from 0.05 to 0.95")
+        raise TooFewPatients(f"the expected C-index is {c}; the table goes from 0.05 to 0.95")
     if events < 1 or others < 0 or events / n < SHARES[0]:
-        raise ValueError(
+        raise TooFewPatients(
             f"{events:g} of {n:g} patients progress; planning needs one, and a tenth of all"
         )
     spread = RegularGridInterpolator((C_VALUES, np.log(SHARES)), np.log(SPREADS))
@@ -209,7 +210,7 @@ def patients_for_development(
     events = rate * follow_up  # per patient
     largest = 1 - math.exp(2 * (events * math.log(events) - events)) if events > 0 else 0.0
     if not (coefficients >= 1 and 0 < r_squared < min(largest, shrinkage)):
-        raise ValueError(
+        raise TooFewPatients(
             f"{coefficients} coefficients and R² = {r_squared}: there must be one at least, and R² "
             f"lie between 0 and {min(largest, shrinkage):.3f}, the highest that it can be here"
         )
@@ -279,7 +280,7 @@ def patients_for_power(
         If the areas are equal, or an argument is out of range.
     """
     if first == second:
-        raise ValueError("the areas are equal: no number of patients will show a difference")
+        raise TooFewPatients("the areas are equal: no number of patients will show a difference")
     if not (0 < share_high < 1 and 0 < power < 1):
         raise ValueError("share_high and power must lie between 0 and 1")
 
@@ -297,7 +298,7 @@ def _smallest(is_enough: Callable[[int], bool]) -> int:
     while not is_enough(high):
         low, high = high, high * 2
         if high > LARGEST:
-            raise ValueError(f"more than {LARGEST:,} patients would be needed")
+            raise TooFewPatients(f"more than {LARGEST:,} patients would be needed")
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if is_enough(middle) else (middle, high)
@@ -306,6 +307,6 @@ def _smallest(is_enough: Callable[[int], bool]) -> int:
 
 def _check(area: float, *groups: float) -> None:
     if not 0 < area < 1:
-        raise ValueError(f"the expected value is {area}; it must lie between 0 and 1")
+        raise TooFewPatients(f"the expected value is {area}; it must lie between 0 and 1")
     if min(groups) < 1:
-        raise ValueError(f"groups of {groups}: each needs at least one patient")
+        raise TooFewPatients(f"groups of {groups}: each needs at least one patient")

@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.statistics.estimate import critical_value
-from npc_helpers.statistics.gate import ColumnError, checked, groups, numbers, of_table
+from npc_helpers.statistics.gate import (
+    ColumnError,
+    TooFewPatients,
+    checked,
+    groups,
+    numbers,
+    of_table,
+)
 
 
 def summarise_splits(splits: pd.DataFrame, *, measure: str = "auc") -> pd.DataFrame:
@@ -70,7 +77,7 @@ def split_differences(
     wide = splits.pivot(index="split", columns="model", values=measure)
     wide = wide[list(dict.fromkeys(splits["model"]))]
     if min(wide.shape) < 2:
-        raise ValueError("a comparison needs at least two models and two splits")
+        raise TooFewPatients("a comparison needs at least two models and two splits")
     widen = 1 / len(wide) + (splits["n_test"] / splits["n_train"]).mean()
     rows = []
     for a, b in itertools.combinations(wide, 2):

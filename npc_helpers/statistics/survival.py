@@ -194,7 +194,7 @@ class CoxModel:
         time, event, _ = self.data()
         months = np.asarray(list(at), dtype=float)
         if months.max() > time.max():
-            raise ValueError(
+            raise TooFewPatients(
                 f"nobody in the patients of the fit was observed for {months.max():g} months "
                 f"(the longest for {time.max():g}); choose earlier ones"
             )
