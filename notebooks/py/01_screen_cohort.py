@@ -186,7 +186,7 @@ show(
 # %%
 from npc_helpers.figures import follow_up_explorer
 
-follow_up_explorer(included)
+follow_up_explorer(included.loc[followed.index])
 
 # %% [markdown]
 # A cross ends a line because the patient progressed, a circle because nobody knows what came
