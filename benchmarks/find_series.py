@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pydicom
-from npc_intake.find_series import find_series
+from npc_intake.find import find_series
 
 RUNS = 3
 

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import orthanc
 from npc_intake import pacs
 from npc_intake.__main__ import main as intake
-from npc_intake.pseudonyms import Key
+from npc_intake.deidentify import Key
 
 from npc_helpers.cohort import progression_free_survival
 from npc_helpers.imaging.stacks import load_stacks

@@ -7,7 +7,7 @@ import pandas as pd
 import pydicom
 from dicom_making import make_slice, noise
 from npc_intake import pacs
-from npc_intake.pseudonyms import Key
+from npc_intake.deidentify import Key
 
 CLASSIC = {"NPC_PACS_HOST": "pacs", "NPC_PACS_AET": "A"}
 

@@ -98,8 +98,7 @@ pd.DataFrame(
 # manifest of your study.
 
 # %%
-from npc_intake.find_series import find_series
-from npc_intake.thumbnails import thumbnails
+from npc_intake.find import find_series, thumbnails
 
 of_patient = study.manifest[study.manifest.patient_id == patient_id]
 patient_folder = os.path.commonpath([study.folder / path for path in of_patient.path])
@@ -128,7 +127,7 @@ show(
 # click is saved in `data/by_hand`, and overrules what was proposed.
 
 # %%
-from npc_intake.series_page import SeriesDecisions
+from npc_intake.find.page import SeriesDecisions
 
 SeriesDecisions(found, study.folder)
 

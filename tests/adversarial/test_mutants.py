@@ -72,14 +72,14 @@ MUTANTS = [
     ),
     Mutant(
         "the keep-list keeps larger numbers",
-        "tools/npc_intake/keep_list.py",
+        "tools/npc_intake/deidentify/keep_list.py",
         '    "WindowWidth": (0, 99_999),\n',
         '    "WindowWidth": (0, 9_999_999_999),\n',
         ("tests/npc_intake/test_keep_list.py",),
     ),
     Mutant(
         "the examination after treatment is taken from before it",
-        "tools/npc_intake/timepoints.py",
+        "tools/npc_intake/find/timepoints.py",
         "_chosen(by_status, lambda day: day > end_or_start, min)",
         "_chosen(by_status, lambda day: day <= start, min)",
         ("tests/npc_intake/test_find_series.py",),

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from limits import limits
 from npc_intake.deidentify import Key, deidentify_file
-from npc_intake.dicom_headers import read_images
-from npc_intake.find_series import find_series
+from npc_intake.find import find_series
+from npc_intake.find.headers import read_images
 from pydicom.encaps import encapsulate
 from pydicom.uid import ImplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 

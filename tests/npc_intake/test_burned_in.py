@@ -10,8 +10,8 @@ import pytest
 from archives import Shelf
 from dicom_making import make_slice, save
 from npc_intake.__main__ import main
-from npc_intake.burned_in import LIST, SHEET, letters_in, list_images
 from npc_intake.deidentify import deidentify_folder
+from npc_intake.deidentify.burned_in import LIST, SHEET, letters_in, list_images
 from PIL import Image, ImageDraw, ImageFont
 
 SIZE = 256

@@ -8,9 +8,8 @@ import pydicom
 import pytest
 from dicom_making import make_slice, noise, save, write_series
 from npc_intake.__main__ import main
-from npc_intake.deidentify import deidentify_folder
-from npc_intake.people import People
-from npc_intake.pseudonyms import Key
+from npc_intake.deidentify import Key, deidentify_folder
+from npc_intake.deidentify.people import People
 
 ONE, OTHER = {"PatientBirthDate": "19630314"}, {"PatientBirthDate": "19711109"}
 

@@ -26,11 +26,11 @@ from contour_making import (
 )
 from dicom_making import PREFIX, save
 from npc_intake.__main__ import main
-from npc_intake.contour_boxes import boxes_around, extents_of
-from npc_intake.contours import rectangles_from_contours
-from npc_intake.image_planes import image_planes
-from npc_intake.outlines import read_labels, read_structures
-from npc_intake.structure_names import chosen, harmless
+from npc_intake.contours.boxes import boxes_around, extents_of
+from npc_intake.contours.image_planes import image_planes
+from npc_intake.contours.outlines import read_labels, read_structures
+from npc_intake.contours.rectangles import rectangles_from_contours
+from npc_intake.contours.structure_names import chosen, harmless
 from small_study import load, make_study
 from small_study import save as save_table
 
@@ -270,7 +270,7 @@ def test_holes_and_several_outlines_on_a_slice(study, tmp_path):
 
 
 def test_the_area_of_a_long_outline_is_never_cut_wider_than_512(tmp_path):
-    from npc_intake.image_planes import ImagePlanes
+    from npc_intake.contours.image_planes import ImagePlanes
 
     planes = ImagePlanes(
         tmp_path, np.array([[0, 0, 0.0], [0, 0, 6]]), np.eye(3), (0.3, 0.3), (760, 768), {}, "",

@@ -2,7 +2,7 @@
 
 import pytest
 from descriptions import BOTH, NO, NOTHING, YES, cases
-from npc_intake.contrast import contrast_in_words, contrast_of
+from npc_intake.find.contrast import contrast_in_words, contrast_of
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,9 @@ import pytest
 from dicom_making import PREFIX, noise, write_series
 from intake_study import study_of
 from npc_intake.__main__ import main
-from npc_intake.decisions import DECISIONS, decisions_in, read_decisions, save_decisions
-from npc_intake.find_series import find_series
-from npc_intake.series_page import SeriesDecisions, series_shown, write_page
-from npc_intake.thumbnails import thumbnails
+from npc_intake.find import find_series, thumbnails
+from npc_intake.find.decisions import DECISIONS, decisions_in, read_decisions, save_decisions
+from npc_intake.find.page import SeriesDecisions, series_shown, write_page
 
 from npc_helpers.study import StudyError
 

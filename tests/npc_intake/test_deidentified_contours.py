@@ -7,11 +7,11 @@ import pydicom
 import pytest
 from contour_making import images_of, outline, write_images, write_rtstruct, write_seg
 from dicom_making import save
-from npc_intake.contour_boxes import boxes_around, extents_of
-from npc_intake.deidentified_contours import CONTOURS, clean_contours
+from npc_intake.contours.boxes import boxes_around, extents_of
+from npc_intake.contours.image_planes import image_planes
+from npc_intake.contours.outlines import read_structures
 from npc_intake.deidentify import Key, deidentify_file, deidentify_folder
-from npc_intake.image_planes import image_planes
-from npc_intake.outlines import read_structures
+from npc_intake.deidentify.contours import CONTOURS, clean_contours
 
 from npc_helpers.imaging.files import open_file
 from npc_helpers.study.dicom_file import DicomError

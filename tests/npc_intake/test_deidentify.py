@@ -14,15 +14,15 @@ from dicom_making import make_enhanced, make_slice, noise, save, write_series
 from npc_demo.centres import select
 from npc_demo.registry import make_cohort
 from npc_demo.writer import write_study
-from npc_intake import deidentified_header
 from npc_intake.__main__ import main
-from npc_intake.deidentified_tables import deidentify_table
-from npc_intake.deidentify import (
+from npc_intake.deidentify import header as deidentified_header
+from npc_intake.deidentify.images import (
     Key,
     deidentify_file,
     deidentify_folder,
 )
-from npc_intake.find_series import find_series
+from npc_intake.deidentify.tables import deidentify_table
+from npc_intake.find import find_series
 from pydicom.data import get_testdata_file
 from pydicom.datadict import DicomDictionary
 from pydicom.uid import JPEGLSLossless, RLELossless

@@ -14,11 +14,11 @@ from npc_demo.centres import select
 from npc_demo.registry import make_cohort
 from npc_demo.writer import write_study
 from npc_intake.__main__ import main
-from npc_intake.batches import edited_decisions
-from npc_intake.dicom_headers import KEYWORDS, read_images
-from npc_intake.find_series import find_series
-from npc_intake.series_kind import classify, plane
-from npc_intake.volumes import iso_date
+from npc_intake.find import find_series
+from npc_intake.find.batches import edited_decisions
+from npc_intake.find.headers import KEYWORDS, read_images
+from npc_intake.find.series_kind import classify, plane
+from npc_intake.find.volumes import iso_date
 from pydicom.uid import ImplicitVRLittleEndian
 
 from npc_helpers.imaging.dicom import read_series

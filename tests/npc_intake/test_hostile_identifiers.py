@@ -8,9 +8,9 @@ import pytest
 from archives import Shelf
 from dicom_making import make_slice, noise, save
 from npc_intake.__main__ import main
-from npc_intake.burned_in import LIST, SHEET
-from npc_intake.original_words import original_words
-from npc_intake.pseudonyms import Key
+from npc_intake.deidentify import Key
+from npc_intake.deidentify.burned_in import LIST, SHEET
+from npc_intake.deidentify.original_words import original_words
 
 HOSTILE = {
     "path": "../../escape",

@@ -5,13 +5,11 @@ import pydicom
 import pytest
 from descriptions import BOTH, NO, NOTHING, YES, cases
 from dicom_making import make_enhanced, make_slice, noise, save, write_series
-from npc_intake import keep_list
-from npc_intake.contrast import contrast_in_words
-from npc_intake.deidentify import deidentify_file, deidentify_folder
-from npc_intake.find_series import find_series
-from npc_intake.image_types import MEANINGS
-from npc_intake.original_words import original_words
-from npc_intake.pseudonyms import Key
+from npc_intake.deidentify import Key, deidentify_file, deidentify_folder, keep_list
+from npc_intake.deidentify.original_words import original_words
+from npc_intake.find import find_series
+from npc_intake.find.contrast import contrast_in_words
+from npc_intake.find.image_types import MEANINGS
 from pydicom.datadict import dictionary_VM, dictionary_VR
 
 from npc_helpers.study.artefacts import StudyError

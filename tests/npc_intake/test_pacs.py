@@ -24,7 +24,7 @@ from npc_demo.registry import make_cohort
 from npc_demo.writer import write_study
 from npc_intake import pacs
 from npc_intake.__main__ import main
-from npc_intake.pseudonyms import Key
+from npc_intake.deidentify import Key
 from watching import names_below, wait_until
 
 from npc_helpers.cohort import progression_free_survival, screen

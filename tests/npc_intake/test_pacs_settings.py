@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from archives import CLASSIC, Shelf
 from npc_intake import pacs
-from npc_intake.pseudonyms import Key
+from npc_intake.deidentify import Key
 
 from npc_helpers.study.artefacts import StudyError
 

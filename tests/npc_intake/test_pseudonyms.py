@@ -10,7 +10,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from npc_intake.pseudonyms import Key
+from npc_intake.deidentify import Key
 from watching import killed_at
 
 from npc_helpers.study.artefacts import StudyError

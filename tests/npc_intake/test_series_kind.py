@@ -3,9 +3,9 @@
 import pydicom
 import pytest
 from dicom_making import make_enhanced, make_slice, noise, save
-from npc_intake.dicom_headers import images_of, read_images
-from npc_intake.image_types import MEANINGS, PARTS
-from npc_intake.series_kind import classify
+from npc_intake.find.headers import images_of, read_images
+from npc_intake.find.image_types import MEANINGS, PARTS
+from npc_intake.find.series_kind import classify
 from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 from dicom_making import make_enhanced, make_slice, noise, save, write_series
-from npc_intake.find_series import find_series
-from npc_intake.thumbnails import thumbnails
+from npc_intake.find import find_series, thumbnails
 
 SAGITTAL = [0, 1, 0, 0, 0, -1]
 

@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pytest
 from dicom_making import PREFIX, make_enhanced, make_slice, noise, save
-from npc_intake.find_series import find_series
+from npc_intake.find import find_series
 
 SIX = range(6)
 STACK = noise(6, 8, 8)

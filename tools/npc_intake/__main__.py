@@ -14,18 +14,19 @@ from npc_helpers.study import Study
 from npc_helpers.study.artefacts import StudyError
 from npc_helpers.study.schema import REGISTRY, SUGGESTED_ROIS, VISITS
 from npc_helpers.study.tables import check_table, empty_table, read_text, write_text
-from npc_intake.batches import add_to_manifest, edited_decisions, write_list
-from npc_intake.burned_in import LIST as LETTERS
-from npc_intake.burned_in import SHEET, list_images
-from npc_intake.decisions import decisions_in, read_decisions, save_decisions
-from npc_intake.deidentified_tables import deidentify_table
-from npc_intake.deidentify import COPY, REFUSED, THERE, WRITTEN, Key, deidentify_folder
-from npc_intake.find_series import STATUSES, FoundSeries, find_series
-from npc_intake.original_words import original_words
-from npc_intake.series_page import write_page
+from npc_intake.deidentify.burned_in import LIST as LETTERS
+from npc_intake.deidentify.burned_in import SHEET, list_images
+from npc_intake.deidentify.images import COPY, REFUSED, THERE, WRITTEN, Key, deidentify_folder
+from npc_intake.deidentify.original_words import original_words
+from npc_intake.deidentify.tables import deidentify_table
+from npc_intake.find.batches import add_to_manifest, edited_decisions, write_list
+from npc_intake.find.decisions import decisions_in, read_decisions, save_decisions
+from npc_intake.find.page import write_page
+from npc_intake.find.series import STATUSES, FoundSeries, find_series
 
 try:
-    from npc_intake import contours, pacs, public_sets
+    from npc_intake import pacs, public_sets
+    from npc_intake.contours import rectangles as contours
     from npc_intake.pacs.retrieval import AT_ONCE
 except ModuleNotFoundError as error:  # a student's installation has no archive to ask
     raise SystemExit(

@@ -24,10 +24,10 @@ from npc_helpers.study.places import is_repository
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import MANIFEST, REGISTRY, ROI_COLUMNS, SUGGESTED_ROIS, Table
 from npc_helpers.study.tables import read_text, write_text
-from npc_intake.contour_boxes import boxes_around, extents_of
-from npc_intake.image_planes import image_planes
+from npc_intake.contours.boxes import boxes_around, extents_of
+from npc_intake.contours.image_planes import image_planes
+from npc_intake.contours.outlines import read_structures
 from npc_intake.nifti import read_nifti, write_series
-from npc_intake.outlines import read_structures
 
 SERIES_KEY = ["patient_id", "timepoint", "sequence"]
 NPC277_SERIES = (  # folder, sequence, mask

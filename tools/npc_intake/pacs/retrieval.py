@@ -19,6 +19,7 @@ import pandas as pd
 from npc_helpers.study.artefacts import StudyError
 from npc_helpers.study.locks import locked
 from npc_helpers.study.progress import progress_bar
+from npc_intake.deidentify.pseudonyms import Key
 from npc_intake.pacs.archive import (
     Archive,
     PacsError,
@@ -33,7 +34,6 @@ from npc_intake.pacs.transfer import (
     check_place,
     disk_errors_named,
 )
-from npc_intake.pseudonyms import Key
 
 INCOMING = "data/incoming"  # of the study folder
 LOG = "data/retrieval_log.csv"

@@ -18,11 +18,11 @@ from pydicom.dataset import Dataset
 from npc_helpers.imaging.tags import Tags
 from npc_helpers.study.artefacts import StudyError, atomic_path
 from npc_helpers.study.dicom_file import DicomError, open_dicom
-from npc_intake.deidentify import deidentify_image
-from npc_intake.original_words import OriginalWords
+from npc_intake.deidentify.images import deidentify_image
+from npc_intake.deidentify.original_words import OriginalWords
+from npc_intake.deidentify.people import People, said_of_patient
+from npc_intake.deidentify.pseudonyms import Key
 from npc_intake.pacs.archive import Archive, PacsError, RemoteSeries, text_of
-from npc_intake.people import People, said_of_patient
-from npc_intake.pseudonyms import Key
 
 PARTIAL = ".partial"  # hidden: `find_series` does not look there
 MARK = ".refused"  # an empty image: its file says why de-identification refuses it

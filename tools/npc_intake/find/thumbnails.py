@@ -9,7 +9,7 @@ import numpy as np
 from npc_helpers.imaging.files import open_file
 from npc_helpers.imaging.pixels import check_image, decode
 from npc_helpers.study.dicom_file import DicomError, refuse
-from npc_intake.find_series import FoundSeries
+from npc_intake.find.series import FoundSeries
 
 
 def thumbnails(

@@ -16,7 +16,7 @@ from pathlib import Path
 from npc_helpers.study.artefacts import StudyError, atomic_path
 from npc_helpers.study.locks import locked
 from npc_helpers.study.schema import MANIFEST
-from npc_intake.beside_key import OWNER_ONLY, PrivateTable, Row
+from npc_intake.deidentify.beside_key import OWNER_ONLY, PrivateTable, Row
 
 WEEKS = 520  # dates move back by 1 to 520 whole weeks: the day of the week stays
 PREFIX, READER = "NPC-", "READER-"

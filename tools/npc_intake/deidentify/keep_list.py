@@ -15,9 +15,9 @@ import re
 from collections.abc import Callable
 
 from npc_helpers.study.words import kept_words
-from npc_intake import scanner_words
-from npc_intake.contrast import contrast_in_words
-from npc_intake.image_types import MEANINGS, PARTS
+from npc_intake.deidentify import scanner_words
+from npc_intake.find.contrast import contrast_in_words
+from npc_intake.find.image_types import MEANINGS, PARTS
 
 # Words of ImageType that tell no kind of image; `image_types` knows those that do.
 NEUTRAL = {

@@ -11,8 +11,8 @@ import numpy as np
 
 from npc_helpers.imaging.roi_table import LIMIT, SMALLEST
 from npc_helpers.study.artefacts import StudyError
-from npc_intake.image_planes import ImagePlanes
-from npc_intake.outlines import Outline, Structures
+from npc_intake.contours.image_planes import ImagePlanes
+from npc_intake.contours.outlines import Outline, Structures
 
 MARGIN_MM = 10.0
 PARALLEL_MM = 1.0  # a contour whose points differ by more across the slices lies on another plane

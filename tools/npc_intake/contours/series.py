@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from npc_helpers.study.artefacts import StudyError
-from npc_intake.contour_boxes import SAME_VOXEL, voxels_off
-from npc_intake.image_planes import ImagePlanes
-from npc_intake.outlines import Structures
+from npc_intake.contours.boxes import SAME_VOXEL, voxels_off
+from npc_intake.contours.image_planes import ImagePlanes
+from npc_intake.contours.outlines import Structures
 
 Key = tuple[str, str, str]
 

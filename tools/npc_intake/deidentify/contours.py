@@ -16,10 +16,10 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, RTStructureSetStorage
 
 from npc_helpers.imaging.pixels import stored_pixels
 from npc_helpers.imaging.tags import Tags
-from npc_intake import keep_list
-from npc_intake.outlines import SEGMENTATIONS
-from npc_intake.pseudonyms import Key
-from npc_intake.structure_names import harmless
+from npc_intake.contours.outlines import SEGMENTATIONS
+from npc_intake.contours.structure_names import harmless
+from npc_intake.deidentify import keep_list
+from npc_intake.deidentify.pseudonyms import Key
 
 CONTOURS = {RTStructureSetStorage, *SEGMENTATIONS}
 NOT_STATED = "NOT STATED"  # where DICOM wants some text

@@ -26,11 +26,11 @@ from npc_helpers.study.checks import is_inside
 from npc_helpers.study.dicom_file import DicomError
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import MANIFEST
-from npc_intake.decisions import SEQUENCES, SKIP, TIMEPOINTS
-from npc_intake.dicom_headers import Image, read_images
-from npc_intake.series_kind import Kind, classify
-from npc_intake.timepoints import assign_timepoints
-from npc_intake.volumes import Volume, content, volumes_of, without_images
+from npc_intake.find.decisions import SEQUENCES, SKIP, TIMEPOINTS
+from npc_intake.find.headers import Image, read_images
+from npc_intake.find.series_kind import Kind, classify
+from npc_intake.find.timepoints import assign_timepoints
+from npc_intake.find.volumes import Volume, content, volumes_of, without_images
 
 STATUSES = ("proposed", "decide", "refused", "ignored")
 CANDIDATES = (*SEQUENCES, "t1w", "unclear")  # all other kinds are certainly not wanted

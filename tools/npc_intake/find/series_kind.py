@@ -14,9 +14,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from npc_helpers.imaging.pixels import SECONDARY_CAPTURE
-from npc_intake.contrast import contrast_of
-from npc_intake.image_types import MEANINGS, PARTS, part_of, words_of
-from npc_intake.places import normal_of
+from npc_intake.find.contrast import contrast_of
+from npc_intake.find.image_types import MEANINGS, PARTS, part_of, words_of
+from npc_intake.find.places import normal_of
 
 T2_TR_MS, T2_TE_MS = 2000, 60  # T2-weighted: both longer
 T1_TR_MS, T1_TE_MS = 1000, 25  # T1-weighted: both shorter

@@ -22,11 +22,11 @@ from npc_helpers.imaging.roi_table import COLUMNS, SERIES, replace_in_file
 from npc_helpers.study import Study
 from npc_helpers.study.artefacts import StudyError
 from npc_helpers.study.progress import progress_bar
-from npc_intake.contour_boxes import MARGIN_MM, Extents, boxes_around, extents_of
-from npc_intake.contour_series import Key, series_of
-from npc_intake.image_planes import ImagePlanes, image_planes
-from npc_intake.outlines import NIFTI, Structures, read_labels, read_structures
-from npc_intake.structure_names import STRUCTURES, chosen
+from npc_intake.contours.boxes import MARGIN_MM, Extents, boxes_around, extents_of
+from npc_intake.contours.image_planes import ImagePlanes, image_planes
+from npc_intake.contours.outlines import NIFTI, Structures, read_labels, read_structures
+from npc_intake.contours.series import Key, series_of
+from npc_intake.contours.structure_names import STRUCTURES, chosen
 
 
 @dataclass(frozen=True)

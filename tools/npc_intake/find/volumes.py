@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from npc_helpers.imaging.tags import Finding
-from npc_intake.dicom_headers import Image
-from npc_intake.image_types import part_of
-from npc_intake.places import Heights, Planes, covers, gap, heights_of, n_frames, repeats
+from npc_intake.find.headers import Image
+from npc_intake.find.image_types import part_of
+from npc_intake.find.places import Heights, Planes, covers, gap, heights_of, n_frames, repeats
 
 NO_IMAGES = {  # beginning of the SOP class -> objects that hold no image, so have no plane
     "1.2.840.10008.5.1.4.1.1.66": "raw data",

@@ -12,11 +12,11 @@ from pydicom.uid import UID, EnhancedMRImageStorage, MRImageStorage
 
 from npc_helpers.imaging.tags import Tags
 from npc_helpers.study.dicom_file import DicomError, refuse
-from npc_intake import keep_list, scanner_words
-from npc_intake.deidentified_contours import CONTOURS, clean_contours
-from npc_intake.deidentified_pixels import add_pixels
-from npc_intake.dicom_headers import images_of
-from npc_intake.pseudonyms import Key
+from npc_intake.deidentify import keep_list, scanner_words
+from npc_intake.deidentify.contours import CONTOURS, clean_contours
+from npc_intake.deidentify.pixels import add_pixels
+from npc_intake.deidentify.pseudonyms import Key
+from npc_intake.find.headers import images_of
 
 METHOD = "NPC notebooks: keep-list after PS3.15 E.1"
 PROFILE = {  # PS3.16, context group 7050

@@ -15,7 +15,7 @@ from statistics import median
 from typing import NamedTuple
 
 from npc_helpers.imaging.geometry import POSITION_TOLERANCE_MM
-from npc_intake.dicom_headers import Image
+from npc_intake.find.headers import Image
 
 GAP = 1.5  # a step longer than this many usual ones: a slice is missing
 SAME_PLANE = 0.1  # largest difference of a component of the normals of one plane

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.study.schema import Column, Table
-from npc_intake import keep_list
-from npc_intake.pseudonyms import Key
+from npc_intake.deidentify import keep_list
+from npc_intake.deidentify.pseudonyms import Key
 
 
 def deidentify_table(

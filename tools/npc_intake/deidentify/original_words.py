@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from npc_intake.beside_key import PrivateTable, Row
-from npc_intake.deidentified_header import WORDS, Deidentified
-from npc_intake.pseudonyms import Key
+from npc_intake.deidentify.beside_key import PrivateTable, Row
+from npc_intake.deidentify.header import WORDS, Deidentified
+from npc_intake.deidentify.pseudonyms import Key
 
 COLUMNS = ("series_uid", "patient_id", *WORDS)
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from npc_intake import contrast_words as words
+from npc_intake.find import contrast_words as words
 
 
 class Contrast(NamedTuple):

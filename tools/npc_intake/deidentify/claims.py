@@ -19,7 +19,7 @@ from pydicom.dataset import Dataset
 from npc_helpers.imaging.pixels import stored_pixels
 from npc_helpers.imaging.tags import Tags
 from npc_helpers.study.dicom_file import DicomError, open_dicom, refuse
-from npc_intake.people import People, said_of_patient
+from npc_intake.deidentify.people import People, said_of_patient
 
 GEOMETRY = (
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns"),

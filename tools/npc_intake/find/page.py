@@ -20,10 +20,10 @@ from npc_helpers.imaging.roi import to_uint8
 from npc_helpers.study import StudyError, mark
 from npc_helpers.study.artefacts import atomic_path
 from npc_helpers.widgets.base import MarkedWidget, style_sheet
-from npc_intake.beside_key import OWNER_ONLY
-from npc_intake.decisions import read_decisions, save_decisions
-from npc_intake.find_series import FoundSeries
-from npc_intake.thumbnails import thumbnails
+from npc_intake.deidentify.beside_key import OWNER_ONLY
+from npc_intake.find.decisions import read_decisions, save_decisions
+from npc_intake.find.series import FoundSeries
+from npc_intake.find.thumbnails import thumbnails
 
 SLICES = (0.25, 0.5, 0.75)  # of the height of the stack
 SIDE_PX = 150

@@ -30,15 +30,15 @@ from npc_helpers.study.artefacts import StudyError, atomic_path
 from npc_helpers.study.dicom_file import DicomError, refuse
 from npc_helpers.study.locks import locked
 from npc_helpers.study.progress import progress_bar
-from npc_intake.burned_in import list_images
-from npc_intake.claims import Claims, is_same_image, look_for_claims
-from npc_intake.deidentified_contours import CONTOURS
-from npc_intake.deidentified_header import Deidentified, deidentified
-from npc_intake.find_series import list_dicom
-from npc_intake.original_words import OriginalWords
-from npc_intake.people import People
-from npc_intake.pseudonyms import Key
-from npc_intake.run_log import RunLog
+from npc_intake.deidentify.burned_in import list_images
+from npc_intake.deidentify.claims import Claims, is_same_image, look_for_claims
+from npc_intake.deidentify.contours import CONTOURS
+from npc_intake.deidentify.header import Deidentified, deidentified
+from npc_intake.deidentify.original_words import OriginalWords
+from npc_intake.deidentify.people import People
+from npc_intake.deidentify.pseudonyms import Key
+from npc_intake.deidentify.run_log import RunLog
+from npc_intake.find.series import list_dicom
 
 __all__ = ["Key", "deidentify_file", "deidentify_folder"]
 

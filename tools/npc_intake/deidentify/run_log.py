@@ -13,8 +13,8 @@ from pathlib import Path
 
 from npc_helpers.study.artefacts import StudyError
 from npc_helpers.study.formulas import defused
-from npc_intake.beside_key import OWNER_ONLY
-from npc_intake.pseudonyms import Key
+from npc_intake.deidentify.beside_key import OWNER_ONLY
+from npc_intake.deidentify.pseudonyms import Key
 
 
 class RunLog:

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Mapping
 from threading import Lock
 
 from npc_helpers.imaging.tags import DicomError, Tags
-from npc_intake.beside_key import PrivateTable, Row
-from npc_intake.pseudonyms import Key
+from npc_intake.deidentify.beside_key import PrivateTable, Row
+from npc_intake.deidentify.pseudonyms import Key
 
 Mark = tuple[str, str, str]  # pseudonym, element, mark of the value
 
