@@ -33,6 +33,7 @@ NOT_A_STUDENTS = {
     "statsmodels",
 }
 MODULES_OF = {  # what a distribution is imported as, where the name differs
+    "dicom-anonymizer": "dicomanonymizer",
     "dicomweb-client": "dicomweb_client",
     "ipython": "IPython",
     "pillow": "PIL",
