@@ -33,8 +33,8 @@ def _model(setting, seed):
 
 def start_model(setting, seed=1):
     """Return the model before training, built once: a run leaves it as it is."""
-    built = {"width": 0.05, "blocks": (1, 1, 1), "l2": setting.l2, "dropout": setting.dropout}
-    return _model(dataclasses.replace(HEAD, trainable=setting.trainable, **built), seed)
+    built = {name: getattr(setting, name) for name in ("l2", "dropout", "precision", "trainable")}
+    return _model(dataclasses.replace(HEAD, **built), seed)
 
 
 def inputs_of(model, images):

@@ -134,7 +134,9 @@ print("the trained part learns from", " x ".join(map(str, inputs.shape)), "numbe
 run_dir, epochs = study.result_path("runs") / "pre", setting.max_epochs
 learner = models.trainable_part(model)
 learner.compile(
-    optimizer=keras.optimizers.Adam(setting.learning_rate),
+    optimizer=keras.optimizers.Adam(
+        setting.learning_rate, gradient_accumulation_steps=setting.accumulate
+    ),
     loss="sparse_categorical_crossentropy",
     metrics=["accuracy"],
 )
@@ -151,7 +153,8 @@ learner.summary()
 # off: the next run of both cells goes on where it stopped, and ends with the same weights.
 
 # %%
-batches = training.Batches(inputs, high_risk, rows=train, batch_size=setting.batch_size, seed=SEED)
+size = setting.images_at_a_time
+batches = training.Batches(inputs, high_risk, rows=train, batch_size=size, seed=SEED)
 stopping = keras.callbacks.EarlyStopping("accuracy", mode="max", patience=setting.patience)
 resume = training.Resume(run_dir, batches, stopping)
 fitted = learner.fit(batches, epochs=epochs, shuffle=False, verbose=0, callbacks=[stopping, resume])

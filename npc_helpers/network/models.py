@@ -8,6 +8,7 @@ them; the layers inside a block are called ``<block>_branch<b>_<k>``.
 from __future__ import annotations
 
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -241,7 +242,8 @@ def prognosis_model(setting: Setting, *, seed: int, weights: str | None = None) 
         last layers are called ``pool``, ``dropout`` and ``risk``; its name tells the weight
         source and the seed. Every batch normalisation is frozen: on a small study its running
         means would follow each batch and the predictions with them. With
-        ``setting.trainable == "head"`` all of the backbone is frozen.
+        ``setting.trainable == "head"`` all of the backbone is frozen. The backbone computes in
+        ``setting.precision``, what stands behind it in 32 bits.
 
     Raises
     ------
@@ -255,13 +257,18 @@ def prognosis_model(setting: Setting, *, seed: int, weights: str | None = None) 
     if setting.trainable not in ("head", "all"):
         raise ValueError(f"setting.trainable is {setting.trainable!r}; it is 'head' or 'all'")
     source = setting.weights if weights is None else weights
-    backbone = inception_resnet_v2(
-        setting.input_size, width=setting.width, blocks=setting.blocks, weights=source, seed=seed
-    )
+    with _computing_in(setting.precision):
+        backbone = inception_resnet_v2(
+            setting.input_size,
+            width=setting.width,
+            blocks=setting.blocks,
+            weights=source,
+            seed=seed,
+        )
     for layer in backbone.layers:
         normalises = isinstance(layer, layers.BatchNormalization)
         layer.trainable = setting.trainable == "all" and not normalises
-    x = layers.GlobalAveragePooling2D(name=POOL)(backbone.output)
+    x = layers.GlobalAveragePooling2D(name=POOL, dtype="float32")(backbone.output)
     x = layers.Dropout(setting.dropout, seed=seed, name=DROPOUT)(x)
     risk = layers.Dense(
         len(CLASSES),
@@ -272,6 +279,17 @@ def prognosis_model(setting: Setting, *, seed: int, weights: str | None = None) 
     )
     name = "".join(c if c.isalnum() else "_" for c in Path(source).stem)
     return keras.Model(backbone.input, risk(x), name=f"prognosis_{name}_seed{seed}")
+
+
+@contextmanager
+def _computing_in(precision: str):
+    """Layers built inside get this dtype policy."""
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(usual)
 
 
 def backbone_of(model: keras.Model) -> keras.Model:

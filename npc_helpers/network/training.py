@@ -76,7 +76,8 @@ def train(
         raise ValueError(
             f"setting.monitor is {setting.monitor!r}; training measures {' and '.join(MODES)}"
         )
-    batches = Batches(inputs, high_risk, rows=rows, batch_size=setting.batch_size, seed=seed)
+    size = setting.images_at_a_time
+    batches = Batches(inputs, high_risk, rows=rows, batch_size=size, seed=seed)
     learner = trainable_part(model)
     if tuple(inputs.shape[1:]) != tuple(learner.input.shape[1:]):
         raise ValueError(
@@ -84,7 +85,9 @@ def train(
             f"and these have {inputs.shape[1:]}. Make them with features.training_inputs."
         )
     learner.compile(
-        optimizer=keras.optimizers.Adam(setting.learning_rate),
+        optimizer=keras.optimizers.Adam(
+            setting.learning_rate, gradient_accumulation_steps=setting.accumulate
+        ),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )

@@ -292,7 +292,7 @@ class Results:
 
     def _hash(self, name: str) -> str:
         if name == SETTING:
-            return _hash_of(dataclasses.asdict(current_setting()))
+            return _hash_of(_choices(current_setting()))
         if name == DRAWN:
             return _hash_of(self._drawn())
         path = self.table_path(name) if name in _TABLE_NAMES else self._present(name)
@@ -334,6 +334,15 @@ class Results:
 
 
 _TABLE_NAMES = {table.name for table in TABLES}
+
+
+def _choices(setting) -> dict:
+    """Return all choices but those at their default: one added later changes no earlier result."""
+    return {
+        field.name: getattr(setting, field.name)
+        for field in dataclasses.fields(setting)
+        if getattr(setting, field.name) != field.default
+    }
 
 
 def shipped_reference(name: str) -> pd.DataFrame:

@@ -6,7 +6,9 @@ as not given there. `TUTORIAL` differs only where two processor cores and no net
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 from dataclasses import dataclass
 
 
@@ -28,6 +30,12 @@ class Setting:
         Start values: ``"imagenet"``, ``"in_domain"``, ``"none"`` or a path.
     trainable : {"head", "all"}
         What is fitted: the two-neuron layer on frozen features, or the whole network.
+    precision : str
+        Keras' dtype policy of the backbone. ``"mixed_bfloat16"`` halves the memory of the maps
+        between the layers, on cards that know it; the weights stay 32 bits wide.
+    accumulate : int, optional
+        A step follows from the mean gradient of so many batches, each of ``batch_size /
+        accumulate`` images: the same step, in a fraction of the memory. None: one batch.
     """
 
     name: str
@@ -44,6 +52,22 @@ class Setting:
     monitor: str
     patience: int
     max_epochs: int
+    precision: str = "float32"
+    accumulate: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.accumulate is not None and (
+            self.accumulate < 2 or self.batch_size % self.accumulate
+        ):
+            raise ValueError(
+                f"accumulate is {self.accumulate}; give a divisor of batch_size "
+                f"({self.batch_size}) from 2 on, or leave it out for one batch a step."
+            )
+
+    @property
+    def images_at_a_time(self) -> int:
+        """How many images are on the device at once while training."""
+        return self.batch_size // (self.accumulate or 1)
 
     @property
     def input_size(self) -> int:
@@ -89,13 +113,45 @@ TUTORIAL = Setting(
 def current_setting() -> Setting:
     """Return the setting named by the environment variable ``NPC_SETTING`` (default tutorial).
 
+    Behind the name choices can be changed, for a smaller card or a rehearsal:
+    ``NPC_SETTING="paper accumulate=4 precision=mixed_bfloat16"``. Results of each such setting
+    lie in a folder of their own.
+
     Raises
     ------
     ValueError
-        If the variable holds anything but ``tutorial`` or ``paper``.
+        If there is no such setting or choice, or its value is of another type.
     """
-    name = os.environ.get("NPC_SETTING") or TUTORIAL.name
+    name, *changes = (os.environ.get("NPC_SETTING") or TUTORIAL.name).split()
     for setting in (TUTORIAL, PAPER):
         if setting.name == name:
-            return setting
+            return _changed(setting, sorted(changes))
     raise ValueError(f"NPC_SETTING is {name!r}; there are two settings: 'tutorial' and 'paper'.")
+
+
+def _changed(setting: Setting, changes: list[str]) -> Setting:
+    """Return a setting with choices such as ``"shrink=4"`` changed, named by them."""
+    readers = {
+        field.name: int if field.name == "accumulate" else type(getattr(setting, field.name))
+        for field in dataclasses.fields(setting)
+        if field.name != "name"
+    }
+    values = {}
+    for change in changes:
+        choice, _, text = change.partition("=")
+        if choice not in readers:
+            raise ValueError(f"NPC_SETTING changes {choice!r}; a setting has {', '.join(readers)}.")
+        read = _integers if readers[choice] is tuple else readers[choice]
+        try:
+            values[choice] = read(text)
+        except ValueError:
+            raise ValueError(
+                f"NPC_SETTING gives {choice} as {text!r}; that of {setting.name} is "
+                f"{getattr(setting, choice)!r}."
+            ) from None
+    name = "_".join([setting.name, *(re.sub(r"[^A-Za-z0-9.]+", "-", c) for c in changes)])
+    return dataclasses.replace(setting, name=name, **values)
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))

@@ -22,7 +22,6 @@ from npc_helpers.study.artefact_table import ARTEFACTS
 from npc_helpers.study.progress import progress_bar
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
-CELL_TIMEOUT_S = 3600
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -95,7 +94,9 @@ def from_source(source: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def execute(notebook: nbformat.NotebookNode, name: str, *, progress, log: Path) -> Run:
+def execute(
+    notebook: nbformat.NotebookNode, name: str, *, progress, log: Path, cell_limit_s=None
+) -> Run:
     """Execute `notebook` in place, in a fresh kernel whose folder is ``notebooks/``.
 
     Parameters
@@ -107,10 +108,13 @@ def execute(notebook: nbformat.NotebookNode, name: str, *, progress, log: Path) 
         Advanced by one for each executed cell.
     log : pathlib.Path
         Receives what the kernel process itself prints, for instance why it died.
+    cell_limit_s : float, optional
+        A cell that takes longer stops its notebook. None by default: in the paper setting a
+        model trains for as long as it takes.
     """
     client = nbclient.NotebookClient(
         notebook,
-        timeout=CELL_TIMEOUT_S,
+        timeout=cell_limit_s,
         kernel_name="python3",
         resources={"metadata": {"path": str(FOLDER)}},
         store_widget_state=False,
@@ -126,6 +130,7 @@ def execute(notebook: nbformat.NotebookNode, name: str, *, progress, log: Path) 
                 client.execute_cell(cell, index)
         except (
             nbclient.exceptions.CellExecutionError,
+            nbclient.exceptions.CellTimeoutError,
             nbclient.exceptions.DeadKernelError,
         ) as failure:
             error = str(failure)
@@ -202,8 +207,11 @@ def without_plotly(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return copy
 
 
-def run_all(names: list[Path], folder: Path, *, logs: Path) -> list[Run]:
-    """Execute the notebooks in order into `folder`; one that fails does not keep the next back."""
+def run_all(names: list[Path], folder: Path, *, logs: Path, cell_limit_s=None) -> list[Run]:
+    """Execute the notebooks in order into `folder`; one that fails does not keep the next back.
+
+    Parameters other than these as for `execute`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     logs.mkdir(parents=True, exist_ok=True)
     notebooks = {source.stem: from_source(source) for source in names}
@@ -211,7 +219,10 @@ def run_all(names: list[Path], folder: Path, *, logs: Path) -> list[Run]:
     runs = []
     with progress_bar(total=total, unit="cell", dynamic_ncols=True) as progress:
         for name, notebook in notebooks.items():
-            runs.append(execute(notebook, name, progress=progress, log=logs / f"{name}.log"))
+            log = logs / f"{name}.log"
+            runs.append(
+                execute(notebook, name, progress=progress, log=log, cell_limit_s=cell_limit_s)
+            )
             progress.write(f"{name}: {runs[-1].seconds:.0f} s")
             clean_outputs(notebook)
             with atomic_path(folder / f"{name}.ipynb") as temporary:
