@@ -11,6 +11,7 @@ import csv
 import dataclasses
 import hashlib
 import json
+import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ from npc_helpers.study.schema import TABLES
 from npc_helpers.study.settings import current_setting
 
 MISSING = "missing"
+SANDBOX = "NPC_SANDBOX"  # environment variable: where a learner's exercises write
 SHARED_FOLDERS = ("stacks",)  # folders of results that no setting changes
 REPEATED = {"rtol": 1e-3, "atol": 1e-3}  # processors and GPUs round differently, hardly ever more
 
@@ -48,9 +50,23 @@ class Results:
 
     # --- places -------------------------------------------------------------------------------
 
+    @property
+    def in_sandbox(self) -> bool:
+        """True where a learner practises: nothing is written to the results of the study."""
+        return bool(os.environ.get(SANDBOX))
+
     def result_path(self, name: str) -> Path:
-        """Return where a result lies: results/<setting>/name, or results/name if shared."""
-        return self.folder / "results" / _place(name)
+        """Return where a result lies: results/<setting>/name, or results/name if shared.
+
+        In a learner's sandbox, which the environment variable ``NPC_SANDBOX`` names, it lies
+        there instead. Opened images stay shared: nobody's exercise changes them.
+        """
+        shared = Path(name).parts[0] in SHARED_FOLDERS
+        return (self.folder if shared else self._writable) / "results" / _place(name)
+
+    @property
+    def _writable(self) -> Path:
+        return Path(os.environ[SANDBOX]).resolve() if self.in_sandbox else self.folder
 
     def reference_path(self, name: str) -> Path:
         """Return where the reference copy of an artefact lies, if the study ships one."""
@@ -63,7 +79,7 @@ class Results:
         removes or rewrites anything there. A file that an earlier version of the suite kept among
         the results is moved to it.
         """
-        path, earlier = self.folder / BY_HAND / name, self.folder / "results" / name
+        path, earlier = self._writable / BY_HAND / name, self._writable / "results" / name
         if earlier.is_file() and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             earlier.rename(path)
@@ -306,7 +322,7 @@ class Results:
     def _drawn(self) -> list[list[str]]:
         """Return the rows that readers drew; files without a row count as no files."""
         rows: set[tuple[str, ...]] = set()
-        folders = (self.by_hand_path(""), self.folder / "results")
+        folders = (self.by_hand_path(""), self._writable / "results")
         for path in [path for folder in folders for path in folder.glob("rois_*.csv")]:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 rows |= {tuple(row) for row in list(csv.reader(file))[1:] if row}
@@ -330,7 +346,8 @@ class Results:
                     temporary.write_bytes(source.read_bytes())
 
     def _relative(self, path: Path) -> str:
-        return path.relative_to(self.folder).as_posix()
+        inside = self.folder if path.is_relative_to(self.folder) else self._writable
+        return path.relative_to(inside).as_posix()
 
 
 _TABLE_NAMES = {table.name for table in TABLES}

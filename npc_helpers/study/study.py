@@ -79,7 +79,7 @@ class Study(Results):
     @property
     def name(self) -> str:
         """The folder's own name; "demonstration" for the study that ships with the suite."""
-        return "demonstration" if self._is_repository else self.folder.name
+        return "demonstration" if self.is_demonstration else self.folder.name
 
     @property
     def is_synthetic(self) -> bool:
@@ -250,7 +250,8 @@ class Study(Results):
         return as_table(problems)
 
     @property
-    def _is_repository(self) -> bool:
+    def is_demonstration(self) -> bool:
+        """True for the study that ships with the suite."""
         return is_repository(self.folder)
 
     def series_folder(self, patient_id: str, timepoint: str, sequence: str) -> Path:
@@ -268,7 +269,7 @@ class Study(Results):
                 "Add a row for it, or leave the patient out."
             )
         if not (self.folder / path).is_dir():
-            action = "Run `make study`." if self._is_repository else "Correct the column path."
+            action = "Run `make study`." if self.is_demonstration else "Correct the column path."
             raise StudyError(
                 f"{MANIFEST.path}, patient {patient_id}, column path: "
                 f"folder '{path}' is missing. {action}"

@@ -1,0 +1,8 @@
+"""What a lesson says of its results, and what it asks: claims, and exercises that answer."""
+
+from npc_helpers.exercises import patients, rectangles  # noqa: F401  (each enters its exercises)
+from npc_helpers.exercises.checking import check
+from npc_helpers.exercises.claims import ClaimError, claim
+from npc_helpers.exercises.tables import check_spoiled_copy
+
+__all__ = ["ClaimError", "check", "check_spoiled_copy", "claim"]

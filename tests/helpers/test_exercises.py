@@ -1,0 +1,221 @@
+"""Claims hold or change; exercises know the truth of any study and say what is wrong."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from lifelines import KaplanMeierFitter
+from small_study import change, make_study
+
+from npc_helpers import cohort
+from npc_helpers.exercises import ClaimError, check, check_spoiled_copy, claim
+from npc_helpers.exercises.checking import EXERCISES
+from npc_helpers.study import NotInThisStudy, Study, StudyError
+
+SENTENCE = "The curve ends above a half."
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """Six patients of somebody's hospital: the fourth relapsed, and one was restaged."""
+    folder = make_study(tmp_path / "study")
+    change("registry", 3, "progression_date", "2016-01-05")(folder)
+    change("registry", 3, "progression_type", "local")(folder)
+    change("registry", 2, "n_stage", "N3")(folder)
+    monkeypatch.setenv("NPC_STUDY", str(folder))
+    return Study(folder)
+
+
+@pytest.fixture
+def patients(study):
+    with pytest.warns(UserWarning):
+        return cohort.included_patients(cohort.build_cohort(study))
+
+
+@pytest.fixture
+def answers(capsys):
+    """What an exercise says to an answer."""
+
+    def answer(name, value, **given):
+        check(name, value, **given)
+        return capsys.readouterr().out
+
+    return answer
+
+
+# --- claims -------------------------------------------------------------------------------------
+
+
+def test_what_is_true_is_said_anywhere(study, capsys):
+    claim(np.True_, SENTENCE)
+    assert capsys.readouterr().out == SENTENCE + "\n"
+
+
+def test_a_false_claim_on_another_study_changes_the_sentence(study, capsys):
+    claim(False, SENTENCE)
+    claim(np.False_, SENTENCE, "The curve ends at 0.4.")
+    first, second = capsys.readouterr().out.splitlines()
+    assert first != SENTENCE and SENTENCE in first and second == "The curve ends at 0.4."
+
+
+def test_a_false_claim_on_the_demonstration_study_is_an_error(monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv("NPC_STUDY", raising=False)
+    monkeypatch.delenv("NPC_SETTING", raising=False)
+    with pytest.raises(ClaimError, match="above a half"):
+        claim(False, SENTENCE, "Something else.")
+    monkeypatch.setenv("NPC_SANDBOX", str(tmp_path))  # a learner changes things there
+    claim(False, SENTENCE, "Something else.")
+    assert capsys.readouterr().out == "Something else.\n"
+
+
+def test_a_claim_about_many_values_at_once_is_refused(study):
+    with pytest.raises(ValueError, match="ambiguous"):
+        claim(pd.Series([True, False]), SENTENCE)
+
+
+# --- what every exercise does -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(EXERCISES))
+@pytest.mark.parametrize("nothing", [..., None, ""])
+def test_no_answer_gets_the_hint_and_nothing_else(name, nothing, answers):
+    assert answers(name, nothing) == f"**{name}** is still open. *Hint:* {EXERCISES[name].hint}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("01.2", "many"), ("01.3", [1, 2]), ("02.2", {}), ("02.1", 3), ("01.1", 7)]
+)
+def test_an_answer_of_another_form_says_which_form_is_meant(name, value, answers, patients):
+    given = {"patients": patients} if name in ("01.2", "01.3") else {}
+    given |= {"rois": box(0, 0, 1, 1).to_frame().T} if name == "02.2" else {}
+    said = answers(name, value, **given)
+    assert f"The answer should be {EXERCISES[name].form}" in said and EXERCISES[name].hint in said
+
+
+def test_an_unknown_exercise_names_those_there_are(study):
+    with pytest.raises(StudyError, match=r"no exercise '99\.1'; there are 00\.1, "):
+        check("99.1", 3)
+
+
+# --- 00: tables ---------------------------------------------------------------------------------
+
+
+def test_most_visits(study, answers):
+    assert ": right. `H-03` came 11 times" in answers("00.1", "H-03")
+    assert "`H-01` has 9 visits, and another patient has more" in answers("00.1", "H-01")
+    assert "No visit belongs to a patient `H-99`" in answers("00.1", "H-99")
+
+
+def test_bright_fluid(study, answers):
+    assert "right" in answers("00.2", " T2W ") and "not yet" in answers("00.2", "t1c")
+
+
+def test_spoiled_copy_has_one_error_and_the_study_none(study, answers):
+    problems = check_spoiled_copy(study)
+    errors = problems[problems.level == "error"]
+    assert set(errors.patient_id) == {"H-04"}
+    assert "right" in answers("00.3", "H-04")
+    assert "The dates of `H-01` are in order" in answers("00.3", "H-01")
+    assert not (study.check(checksums=False).level == "error").any()
+
+
+# --- 01: patients -------------------------------------------------------------------------------
+
+
+def test_stricter_review_counts_in_the_study_at_hand(study, answers):
+    """A late review of a patient who never progressed: she leaves, and the share rises to 1/5."""
+    visits = study.visits
+    late = visits.index[visits.patient_id == "H-01"][2]
+    change("visits", late, "visit_date", "2016-01-15")(study.folder)  # 31 days late
+    said = answers("01.1", "rises")
+    assert "5 patients remain instead of 6, and 20% of them instead of 17%" in said
+    assert "5 patients would remain instead of 6" in answers("01.1", "falls")
+
+
+def test_stricter_review_without_outcomes_is_left_out(study, answers):
+    for column in ("progression_date", "progression_type", "death_date", "last_review_date"):
+        for row in range(6):
+            change("registry", row, column, "")(study.folder)
+    with pytest.raises(NotInThisStudy):
+        answers("01.1", "rises")
+
+
+def test_regrouped(answers, patients):
+    assert "right. 1 of 6 patients" in answers("01.2", 1, patients=patients)
+    assert "the same in both editions" in answers("01.2", 5, patients=patients)
+    assert "Of 6 patients, it is not 2" in answers("01.2", "2", patients=patients)
+
+
+def test_free_at_horizon_is_what_another_library_computes(answers, patients):
+    months, progressed = [10, 20, 30, 40, 50, 60], [1, 0, 1, 0, 1, 0]
+    patients = patients.assign(pfs_months=months, progressed=np.array(progressed, dtype=bool))
+    free = KaplanMeierFitter().fit(months, progressed).predict(36)
+    assert free == pytest.approx(0.625)
+    said = answers("01.3", 0.63, patients=patients)
+    assert "right. 0.62 of the patients" in said and "0.50 were *observed*" in said
+    assert "right" in answers("01.3", "62%", patients=patients)
+    assert "too low" in answers("01.3", 0.5, patients=patients)
+    assert "between 0 and 1" in answers("01.3", 62, patients=patients)
+
+
+def test_progressed_by_horizon(answers, patients):
+    patients = patients.assign(
+        pfs_months=[10, 20, 30, 40, 50, 60], progressed=[True, False, True, False, True, False]
+    )
+    early = patients.pfs_months <= 36
+    said = answers("01.4", early & patients.progressed, patients=patients)
+    assert "right. 2 progressed by 36 months. Of 1 others" in said
+    assert "1 patients are called progressed" in answers("01.4", early, patients=patients)
+    nobody = np.zeros(6, dtype=bool)
+    assert "2 patients progressed by then" in answers("01.4", nobody, patients=patients)
+    assert "should be one `True` or" in answers("01.4", [True], patients=patients)
+
+
+# --- 02: rectangles -----------------------------------------------------------------------------
+
+
+def box(x0, y0, x1, y1):
+    return pd.Series({"x0": x0, "y0": y0, "x1": x1, "y1": y1})
+
+
+def test_from_feet_to_head(study, answers):
+    assert "right" in answers("02.1", [-12.0, 0.0, 12.0])
+    assert "goes back 1 times" in answers("02.1", np.array([-12.0, 12.0, 0.0]))
+    assert "from head to feet" in answers("02.1", [2, 1, 0])
+
+
+def test_black_share(study, answers):
+    rois = pd.DataFrame([box(0, 0, 400, 200), box(100, 100, 500, 300)])
+    assert "right. 69% of what" in answers("02.2", 1 - 80_000 / 262_144, rois=rois)
+    assert "the rectangle covers" in answers("02.2", 0.305, rois=rois)
+    assert "not 0.5" in answers("02.2", 0.5, rois=rois)
+
+
+def test_union_of_two(study, answers):
+    boxes = {"first": box(0, 0, 10, 10), "second": box(5, 0, 15, 10)}
+    assert "right. The overlap of these two is 0.33" in answers("02.3", 150, **boxes)
+    assert "counted twice" in answers("02.3", 200, **boxes)
+    assert "too few" in answers("02.3", 149, **boxes)
+
+
+# --- the sandbox --------------------------------------------------------------------------------
+
+
+def test_a_sandbox_is_never_read_as_a_result(study, monkeypatch, tmp_path):
+    with pytest.warns(UserWarning):
+        right = cohort.build_cohort(study)
+        other = cohort.build_cohort(study, criteria=cohort.CRITERIA[:1])
+    study.write_table("cohort.csv", right)
+    before = study.result_path("cohort.csv").read_bytes()
+    monkeypatch.setenv("NPC_SANDBOX", str(tmp_path / "learner"))
+    learner = Study(study.folder)
+    assert learner.artefact_state("cohort.csv") == "missing"
+    path = learner.write_table("cohort.csv", other)
+    assert path == tmp_path / "learner" / "results" / "cohort.csv"
+    assert learner.by_hand_path("rois_a.csv").is_relative_to(tmp_path / "learner")
+    assert learner.result_path("stacks") == study.folder / "results" / "stacks"
+    with path.open("a") as file:
+        file.write("\n")
+    with pytest.raises(StudyError, match=r"results/cohort\.csv was changed"):
+        learner.read_table("cohort.csv")
+    monkeypatch.delenv("NPC_SANDBOX")
+    assert Study(study.folder).result_path("cohort.csv").read_bytes() == before
