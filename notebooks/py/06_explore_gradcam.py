@@ -34,7 +34,7 @@ from npc_helpers import figures
 from npc_helpers.cohort import included_patients
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
-from npc_helpers.imaging import dicom
+from npc_helpers.imaging.masks import read_mask
 from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.network import features, gradcam, gradcam_bench, gradcam_scores, sanity
 from npc_helpers.network.saved_models import load_or_reference
@@ -130,7 +130,7 @@ position = int(np.argmax(np.where(to_show, signed.max(axis=(1, 2)), -np.inf)))
 row = index[latest].iloc[position]
 image = stacks[row.patient_id, latest, row.sequence].array[row.slice_index]
 heat = place.to_image(signed[position], row, image.shape)
-masks = dicom.read_mask(study, row.patient_id, latest)
+masks = read_mask(study, row.patient_id, latest)
 tumour = None if masks is None else masks[0, row.slice_index]
 
 # %%

@@ -14,7 +14,7 @@ from struct import unpack_from
 
 from pydicom.encaps import generate_frames
 
-from npc_helpers.imaging.tags import Tags
+from npc_helpers.imaging.headers import Tags
 from npc_helpers.study.dicom_file import refuse
 
 SIZ = b"\xff\x4f\xff\x51"  # start of a JPEG 2000 codestream and of its size segment

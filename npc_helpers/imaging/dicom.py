@@ -1,35 +1,37 @@
-"""From a folder of DICOM files to one MR series, and from a segmentation object to a mask.
+"""How a folder of DICOM files becomes one volume: to be read from top to bottom.
 
-What is odd about a series is repaired and noted, or refused; nothing is guessed at.
+`read_series` names the five steps, and each stands below it in this order: open the files, make
+sure that they are one series, put the images in order, measure how far they lie apart, decode them
+into one array. What a single file says is read in `headers`, how its pixels are decoded in
+`pixels`. What is odd about a series is repaired and noted, or refused; nothing is guessed at.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from npc_helpers.imaging.files import list_files, open_file
-from npc_helpers.imaging.geometry import in_order, slice_spacing
-from npc_helpers.imaging.headers import Header, Plane, read_header, sequence_in_words
-from npc_helpers.imaging.mr_series import Grid, MRSeries
-from npc_helpers.imaging.pixels import check_image, read_pixels, stored_pixels
-from npc_helpers.imaging.resample import mask_to_reference
-from npc_helpers.imaging.tags import Finding, Tags, merge_findings, warning_findings
-from npc_helpers.study.dicom_file import DicomError, refuse
-
-if TYPE_CHECKING:
-    from npc_helpers.study import Study
-
-__all__ = ["DicomError", "Finding", "read_mask", "read_series"]
+from npc_helpers.imaging.headers import (
+    ANGLE_TOLERANCE,
+    Plane,
+    Tags,
+    check_image,
+    open_file,
+    planes_of,
+    sequence_in_words,
+)
+from npc_helpers.imaging.mr_series import Finding, MRSeries
+from npc_helpers.imaging.pixels import decode
+from npc_helpers.study.dicom_file import DicomError, pydicom_remarks, refuse
 
 MODALITY = "MR"
 LARGEST_SERIES = 1 << 28  # bytes as stored: 512 images of 512 x 512 pixels of 16 bits
-SEGMENTS = {1: 0, 2: 1}  # segment number -> first axis of read_mask: tumour, nodes
+POSITION_TOLERANCE_MM = 0.1  # or 1% of the slice spacing, whichever is larger
+ONE_SERIES = "Keep one series per folder"
+COPY_AGAIN = "Copy or export the series again"
 
 
 def read_series(folder: str | Path, *, n_images: int | None = None) -> MRSeries:
@@ -58,80 +60,134 @@ def read_series(folder: str | Path, *, n_images: int | None = None) -> MRSeries:
         frames of reference or orientations; two images in one place; missing or unevenly spaced
         slices.
     """
-    with warnings.catch_warnings(record=True) as caught:  # some come when a tag is first used
-        warnings.simplefilter("always")
-        series = _read_series(Path(folder), n_images)
-    said = [str(item.message) for item in caught if item.category is UserWarning]
-    return replace(series, findings=merge_findings((*series.findings, *warning_findings(said))))
-
-
-def _read_series(folder: Path, n_images: int | None) -> MRSeries:
-    headers, findings = _read_headers(folder, pixels=True)
-    planes = [plane for header in headers for plane in header.planes]
-    _check_count(folder, n_images, len(headers), len(planes))
-    _check_same_series(folder, headers, findings)
-    planes, positions = in_order(folder, planes)
-    spacing_mm = slice_spacing(folder, planes, positions, findings)
-    array, noticed = read_pixels(headers, planes)  # (slices, rows, columns)
-    first = headers[0]
+    folder = Path(folder)
+    findings: list[Finding] = []
+    with pydicom_remarks() as remarks:  # some come when a tag is first used
+        files = open_images(folder, findings)
+        planes = [plane for tags in files for plane in planes_of(tags)]
+        _check_count(folder, n_images, len(files), len(planes))
+        _check_same_series(folder, files)
+        planes, positions_mm = in_order(folder, planes)
+        spacing_mm = _slice_spacing(folder, planes, positions_mm)
+        array = _decoded(files, planes, findings)  # (slices, rows, columns)
+        first, (row_mm, column_mm) = files[0], planes[0].spacing.tolist()
+        patient_id, description = first.text("PatientID"), first.text("SeriesDescription")
+        sequence = sequence_in_words(first)
+    findings += [finding for tags in files for finding in tags.findings]
+    findings += [Finding("info", "pydicom", "", remark) for remark in remarks]
     return MRSeries(
         array=array,
-        pixel_spacing_mm=(float(planes[0].spacing[0]), float(planes[0].spacing[1])),
-        positions_mm=positions,
+        pixel_spacing_mm=(row_mm, column_mm),
+        positions_mm=positions_mm,
         slice_spacing_mm=spacing_mm,
         orientation=planes[0].orientation,
-        patient_id=first.patient_id,
-        description=first.description,
-        findings=tuple(findings + noticed),
-        sequence=sequence_in_words(first.tags),
+        patient_id=patient_id,
+        description=description,
+        findings=_merged(findings),
+        sequence=sequence,
     )
 
 
-def _read_headers(folder: Path, *, pixels: bool) -> tuple[list[Header], list[Finding]]:
-    """Open every MR image of a folder; refuse other DICOM objects."""
-    if not folder.is_dir():
-        raise DicomError(
-            f"{folder}: no such folder. Check the column path of data_manifest.csv.", "no-folder"
-        )
-    paths, findings = list_files(folder)
-    headers, size = [], 0
-    for path in paths:
-        tags, noticed = open_file(path, pixels=pixels)
-        findings += noticed
+def _merged(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Join findings that differ by file only into one that names the first and counts the rest."""
+    alike: dict[Finding, list[Finding]] = {}
+    for finding in findings:
+        alike.setdefault(replace(finding, file=""), []).append(finding)
+    return tuple(
+        replace(first, file=f"{first.file} and {len(others)} more") if others else first
+        for first, *others in alike.values()
+    )
+
+
+# --- open the files -------------------------------------------------------------------------------
+
+
+def open_images(folder: Path, findings: list[Finding], *, pixels: bool = True) -> list[Tags]:
+    """Open every MR image of a folder; refuse other DICOM objects.
+
+    Parameters
+    ----------
+    folder : Path
+    findings : list of Finding
+        What is ignored is added to it.
+    pixels : bool
+        Also read the pixel data (not yet decoded).
+
+    Raises
+    ------
+    DicomError
+        If the folder or a file in it cannot be used.
+    """
+    files, size = [], 0
+    for path in list_files(folder, findings):
+        tags = open_file(path, pixels=pixels)
         if tags is None:
+            findings.append(_ignored(path))
             continue
-        _check_modality(tags)
-        if pixels:
-            size += check_image(tags)
-            if size > LARGEST_SERIES:
-                raise DicomError(
-                    f"{folder}: the images are too many to be read at once, more than "
-                    f"{LARGEST_SERIES >> 20} MiB. Keep one series per folder.",
-                    "too-large",
-                )
-        headers.append(read_header(tags))
-    if not headers:
+        if (modality := tags.text("Modality") or "missing") != MODALITY:
+            problem = f"its modality is {modality}, not {MODALITY}"
+            action = "Keep the images of one MR series in this folder and nothing else"
+            raise refuse(path, "wrong-modality", problem, action)
+        size += check_image(tags) if pixels else 0
+        if size > LARGEST_SERIES:
+            raise DicomError(
+                f"{folder}: the images are too many to be read at once, more than "
+                f"{LARGEST_SERIES >> 20} MiB. {ONE_SERIES}.",
+                "too-large",
+            )
+        files.append(tags)
+    if not files:
         ignored = f" ({len(findings)} other file(s) ignored)" if findings else ""
         raise DicomError(
             f"{folder}: no DICOM image here{ignored}. Put the series back, or correct the column "
             "path of data_manifest.csv.",
             "empty-folder",
         )
-    return headers, findings
+    return files
 
 
-# --- one series -------------------------------------------------------------------------------
+def list_files(folder: Path, findings: list[Finding]) -> list[Path]:
+    """Return the files of a folder that may be DICOM, by name, with findings about the others.
+
+    Raises
+    ------
+    DicomError
+        If one is a link to a place outside the folder, or the folder cannot be listed.
+    """
+    if not folder.is_dir():
+        action = "Check the column path of data_manifest.csv"
+        raise DicomError(f"{folder}: no such folder. {action}.", "no-folder")
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        message = f"{folder}: the folder cannot be read ({error}). Check that it is still there"
+        raise DicomError(f"{message} and that you may read it.", "unreadable") from error
+    files = []
+    for path in paths:
+        if is_link_outwards(path, folder):
+            raise refuse(path, "link", "a link that leaves the folder", "Put the file itself there")
+        if path.is_dir():
+            findings.append(Finding("info", "ignored-folder", path.name, "folder inside; not read"))
+        elif path.name.startswith(".") or path.name.upper() == "DICOMDIR":
+            findings.append(_ignored(path))
+        else:
+            files.append(path)
+    return files
 
 
-def _check_modality(tags: Tags) -> None:
-    modality = tags.text("Modality") or "missing"
-    if modality != MODALITY:
-        raise refuse(
-            tags.path,
-            "wrong-modality",
-            f"its modality is {modality}, not {MODALITY}",
-            "Keep the images of one MR series in this folder and nothing else",
-        )
+def is_link_outwards(path: Path, root: Path) -> bool:
+    """Tell whether a file is a link to something that does not lie below `root`."""
+    try:
+        return path.is_symlink() and not path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # a link that leads round in a circle
+        return True
+
+
+def _ignored(path: Path) -> Finding:
+    return Finding("info", "ignored-file", path.name, "ignored: not a DICOM image")
+
+
+# --- make sure that they are one series -----------------------------------------------------------
 
 
 def _check_count(folder: Path, expected: int | None, n_files: int, n_slices: int) -> None:
@@ -146,102 +202,206 @@ def _check_count(folder: Path, expected: int | None, n_files: int, n_slices: int
     )
 
 
-def _check_same_series(folder: Path, headers: list[Header], findings: list[Finding]) -> None:
+def _check_same_series(folder: Path, files: list[Tags]) -> None:
     """Refuse mixed patients, matrices and frames of reference; note mixed series."""
-    first = headers[0]
+    first = files[0]
     for code, what, value_of in (
-        ("mixed-patients", "different patients", lambda header: header.patient_id),
-        ("mixed-matrix", "images of different size", lambda h: f"{h.rows}x{h.columns}"),
-        ("mixed-frame", "different frames of reference", lambda header: header.frame_of_reference),
+        ("mixed-patients", "different patients", lambda tags: tags.text("PatientID")),
+        ("mixed-matrix", "images of different size", _matrix),
+        ("mixed-frame", "different frames of reference", _frame_of_reference),
     ):
-        for header in headers:
-            values = [value_of(first) or "blank", value_of(header) or "blank"]
-            if values[0] == values[1]:
+        expected = value_of(first) or "blank"
+        for tags in files[1:]:
+            value = value_of(tags) or "blank"
+            if value == expected:
                 continue
-            names = f"{first.path.name} has {values[0]}, {header.path.name} has {values[1]}"
+            names = f"{first.path.name} has {expected}, {tags.path.name} has {value}"
             if code == "mixed-patients":  # messages end up in notebooks: no identifiers
-                names = f"{first.path.name} and {header.path.name} differ in PatientID"
-            message = f"{folder}: {what} in one folder: {names}. Keep one series per folder."
-            raise DicomError(message, code)
-    if not first.frame_of_reference:
-        message = "no frame of reference; positions are taken to share one"
-        findings.append(Finding("info", "no-frame", first.path.name, message))
-    seen = {}
-    for header in headers:
-        uid = header.image_uid
-        if uid and seen.setdefault(uid, header) is not header:
-            message = f"the same SOPInstanceUID as {seen[uid].path.name}"
-            findings.append(Finding("warn", "same-uid", header.path.name, message))
-    for header in headers[1:]:
-        if header.series_uid != first.series_uid:
-            message = "another SeriesInstanceUID than the first file"
-            findings.append(Finding("warn", "mixed-series", header.path.name, message))
+                names = f"{first.path.name} and {tags.path.name} differ in PatientID"
+            raise DicomError(f"{folder}: {what} in one folder: {names}. {ONE_SERIES}.", code)
+    if not _frame_of_reference(first):
+        first.note("info", "no-frame", "no frame of reference; positions are taken to share one")
+    file_of: dict[str, Tags] = {}
+    for tags in files:
+        uid = tags.text("SOPInstanceUID")
+        if uid and file_of.setdefault(uid, tags) is not tags:
+            message = f"the same SOPInstanceUID as {file_of[uid].path.name}"
+            tags.note("warn", "same-uid", message)
+        if tags.text("SeriesInstanceUID") != first.text("SeriesInstanceUID"):
+            tags.note("warn", "mixed-series", "another SeriesInstanceUID than the first file")
 
 
-# --- the known truth --------------------------------------------------------------------------
+def _matrix(tags: Tags) -> str:
+    return f"{tags.integer('Rows')}x{tags.integer('Columns')}"
 
 
-def read_mask(study: Study, patient_id: str, timepoint: str) -> np.ndarray | None:
-    """Read the known truth of a synthetic patient.
+def _frame_of_reference(tags: Tags) -> str:
+    return tags.text("FrameOfReferenceUID")
 
-    Parameters
-    ----------
-    study : Study
-    patient_id : str
-    timepoint : {"pre", "post"}
+
+# --- put the images in order ----------------------------------------------------------------------
+
+
+def in_order(folder: Path, planes: list[Plane]) -> tuple[list[Plane], np.ndarray]:
+    """Sort the images of a series by their position along the slice normal.
+
+    Never by file name: DICOM PS3.3, C.7.6.2 (Image Plane Module).
 
     Returns
     -------
-    ndarray of bool, shape (2, slices, rows, columns), or None
-        Tumour and nodes on the T2w series' images as `stacks.load_stacks` gives them (another
-        matrix than 512 x 512 is resampled); None where the study has no ``mask.dcm``. The T1c
-        series of the same time point shares the geometry.
+    list of Plane
+    ndarray, shape (slices,)
+        Positions in mm, increasing.
 
     Raises
     ------
     DicomError
-        If the segmentation is damaged, or does not lie on the images of the T2w series.
+        If orientations or pixel sizes are mixed, or two images lie in one place.
     """
-    folder = study.series_folder(patient_id, timepoint, "t2w")
-    path = folder.parent / "mask.dcm"
-    if not path.is_file():
-        return None
-    headers, _ = _read_headers(folder, pixels=False)
-    planes, _ = in_order(folder, [plane for header in headers for plane in header.planes])
-    shape = headers[0].rows, headers[0].columns
-    tags, _ = open_file(path)
-    if tags is None or tags.text("Modality") != "SEG":
-        raise refuse(path, "wrong-modality", "it is no DICOM segmentation", "Build the study again")
-    if (tags.integer("Rows"), tags.integer("Columns")) != shape:
-        raise refuse(
-            path, "mixed-matrix", "its matrix is not that of the T2w series", "Build it again"
+    first = planes[0]
+    for other in planes[1:]:
+        if np.abs(other.orientation - first.orientation).max() > ANGLE_TOLERANCE:
+            raise DicomError(
+                f"{folder}: images of different orientation in one folder: {first.name} and "
+                f"{other.name}. Remove the localiser or the reformatted images.",
+                "mixed-orientation",
+            )
+        if not np.allclose(other.spacing, first.spacing, rtol=1e-3):
+            raise DicomError(
+                f"{folder}: pixels of different size in one folder: {first.name} has "
+                f"{first.spacing.tolist()} mm, {other.name} {other.spacing.tolist()} mm. "
+                f"{ONE_SERIES}.",
+                "mixed-spacing",
+            )
+    normal = np.cross(first.orientation[:3], first.orientation[3:])
+    positions = np.array([plane.origin @ normal for plane in planes])
+    order = np.argsort(positions, kind="stable")
+    planes, positions = [planes[i] for i in order], positions[order]
+    for i in np.flatnonzero(np.diff(positions) < POSITION_TOLERANCE_MM):
+        raise DicomError(
+            f"{folder}: {planes[i].name} and {planes[i + 1].name} lie in the same place "
+            f"({positions[i]:.1f} mm). Remove the copy, or split repeated or multi-echo images "
+            "into one folder each.",
+            "duplicate-position",
         )
-    frames = stored_pixels(tags)[0].reshape(-1, *shape)
-    mask = np.zeros((len(SEGMENTS), len(planes), *shape), dtype=bool)
-    for frame, group in zip(frames, tags.items("PerFrameFunctionalGroupsSequence"), strict=True):
-        position = _item(group, "PlanePositionSequence").numbers("ImagePositionPatient", 3)
-        number = _item(group, "SegmentIdentificationSequence").integer("ReferencedSegmentNumber")
-        if number in SEGMENTS:
-            mask[SEGMENTS[number], _slice_at(planes, position, path)] |= frame > 0
-    return mask_to_reference(mask, Grid(*shape, tuple(planes[0].spacing)))
+    return planes, positions
 
 
-def _item(tags: Tags, keyword: str) -> Tags:
-    items = tags.items(keyword)
-    if not items:
-        raise refuse(tags.path, "bad-tag", f"a frame has no {keyword}", "Build the study again")
-    return items[0]
+# --- measure how far they lie apart ---------------------------------------------------------------
 
 
-def _slice_at(planes: Sequence[Plane], position: np.ndarray, path: Path) -> int:
-    """Return the index of the slice whose corner lies at `position` (half a pixel's tolerance)."""
-    distances = np.array([np.abs(plane.origin - position).max() for plane in planes])
-    nearest = int(distances.argmin())
-    if distances[nearest] > planes[nearest].spacing.min() / 2:
-        raise refuse(
-            path,
-            "mixed-frame",
-            f"a frame at {position.tolist()} mm lies on no image of the T2w series",
-            "Build the study again",
+def _slice_spacing(folder: Path, planes: list[Plane], positions: np.ndarray) -> float:
+    """Return the distance between the centres of slices that `in_order` has sorted, in mm.
+
+    Missing slices and uneven spacing are refused, what else is odd is noted. A single slice's
+    header is believed; NaN if it is silent.
+    """
+    stated = abs(planes[0].measures.number("SpacingBetweenSlices", float("nan")))
+    if len(planes) == 1:
+        return stated
+    steps = np.diff(positions)
+    step = float(np.sort(steps)[(len(steps) - 1) // 2])
+    tolerance = max(POSITION_TOLERANCE_MM, 0.01 * step)
+    for i in np.flatnonzero(np.abs(steps - step) > tolerance):
+        between = f"between {planes[i].name} ({positions[i]:.1f} mm) and {planes[i + 1].name} "
+        between += f"({positions[i + 1]:.1f} mm)"
+        if steps[i] > 1.5 * step:
+            n = round(steps[i] / step) - 1
+            raise DicomError(
+                f"{folder}: {n} slice(s) missing {between}; the others are {step:.1f} mm apart. "
+                f"{COPY_AGAIN}.",
+                "missing-slice",
+            )
+        raise DicomError(
+            f"{folder}: uneven slice spacing: {steps[i]:.2f} mm {between}, but {step:.2f} mm "
+            f"elsewhere. {ONE_SERIES}, or leave it out of data_manifest.csv.",
+            "uneven-spacing",
         )
-    return nearest
+    mean = float(steps.mean())
+    if abs(stated - mean) > tolerance:
+        _compare_with_header(folder, planes[0], stated, mean)
+    _note_shift(planes)
+    return mean
+
+
+def _compare_with_header(folder: Path, plane: Plane, stated: float, mean: float) -> None:
+    """Refuse a series of which only every second (third, ...) slice is there; else note it.
+
+    Some scanners write the gap between slices into SpacingBetweenSlices, not the distance of
+    their centres, and some programs (GDCM) write 1 where they know nothing. So missing slices
+    count as proven only where SliceThickness rules out the gap and is no more than the distance.
+    """
+    says = f"header says {stated:g} mm between slices, positions say {mean:.2f} mm"
+    times = round(mean / stated) if stated else 0
+    regular = times >= 2 and abs(mean - times * stated) <= 0.01 * mean
+    thickness = plane.measures.number("SliceThickness", float("nan"))
+    if regular and thickness <= 1.01 * stated and abs(stated + thickness - mean) > 0.02 * mean:
+        raise DicomError(
+            f"{folder}: {says}: only one of every {times} slices is here. {COPY_AGAIN}, with all "
+            "its slices.",
+            "missing-slice",
+        )
+    may_be = "the header gives the gap between slices instead of the distance of their centres"
+    if regular:
+        may_be += f", or only one of every {times} slices is here: compare with the archive"
+    plane.tags.note("warn", "spacing-tag", f"{says}; the positions are used. Perhaps {may_be}")
+
+
+def _note_shift(planes: list[Plane]) -> None:
+    """Note slices that do not lie straight above each other (by a pixel or more)."""
+    first = planes[0]
+    in_plane = first.orientation.reshape(2, 3)
+    for plane in planes[1:]:
+        shift = np.abs(in_plane @ (plane.origin - first.origin)).max()
+        if shift > first.spacing.min():
+            message = "slices are shifted sideways against each other by a pixel or more"
+            plane.tags.note("warn", "shifted", message)
+
+
+# --- decode them into one array -------------------------------------------------------------------
+
+
+def _decoded(files: list[Tags], planes: list[Plane], findings: list[Finding]) -> np.ndarray:
+    """Decode all images: as stored, or rescaled as float32 where any has a slope or intercept.
+
+    Each file's compressed pixels are dropped once they are decoded.
+
+    Returns
+    -------
+    ndarray, shape (planes, rows, columns)
+    """
+    as_stored = all(plane.slope == 1 and plane.intercept == 0 for plane in planes)
+    if not as_stored:
+        _note_rescale(planes, findings)
+    places: dict[Tags, list[int]] = {tags: [] for tags in files}
+    for place, plane in enumerate(planes):
+        places[plane.tags].append(place)
+    array = None
+    for tags in files:
+        images = decode(tags)  # (frames, rows, columns)
+        del tags.dataset.PixelData  # or a series would be in memory twice
+        if len(images) != len(places[tags]):
+            problem = f"it holds {len(images)} images but describes {len(places[tags])}"
+            action = "Export the series again as single-frame or as complete enhanced MR"
+            raise refuse(tags.path, "mixed-matrix", problem, action)
+        dtype = images.dtype if as_stored else np.dtype(np.float32)
+        if array is None:
+            array = np.empty((len(planes), *images.shape[1:]), dtype)
+        array = array.astype(np.promote_types(array.dtype, dtype), copy=False)
+        for place in places[tags]:
+            plane = planes[place]
+            array[place] = images[max(plane.frame, 0)]  # (rows, columns)
+            if not as_stored:
+                array[place] *= np.float32(plane.slope)
+                array[place] += np.float32(plane.intercept)
+    return array
+
+
+def _note_rescale(planes: list[Plane], findings: list[Finding]) -> None:
+    slopes = [plane.slope for plane in planes]
+    low, high = min(slopes), max(slopes)
+    if low != high:
+        message = f"rescale slope differs between slices ({low:g} to {high:g})"
+        findings.append(Finding("info", "rescale", "", message))
+    if low < 0:
+        findings.append(Finding("warn", "rescale", "", "a rescale slope is negative"))

@@ -1,4 +1,4 @@
-"""What an MR series is once it has been read, and the grid of pixels that it lies on."""
+"""What an MR series is once it has been read, its grid of pixels, and what was odd about it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npc_helpers.imaging.tags import Finding
-
 REFERENCE_MATRIX = 512
 REFERENCE_SPACING_MM = 250 / 512  # the demonstration study's field of view is 250 mm
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something noticed while reading that did not prevent it.
+
+    Attributes
+    ----------
+    severity : {"info", "warn", "error"}
+    code : str
+        Stable short name, e.g. ``"ignored-file"``.
+    file : str
+        File name; blank if it concerns the whole series.
+    message : str
+    """
+
+    severity: str
+    code: str
+    file: str
+    message: str
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
-from npc_helpers.imaging.mr_series import Grid, MRSeries
-from npc_helpers.imaging.tags import Finding
+from npc_helpers.imaging.mr_series import Finding, Grid, MRSeries
 
 
 def to_reference(series: MRSeries) -> MRSeries:

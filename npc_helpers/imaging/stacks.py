@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from npc_helpers.imaging.dicom import DicomError, Finding, read_series
-from npc_helpers.imaging.mr_series import Grid, MRSeries
+from npc_helpers.imaging.dicom import DicomError, read_series
+from npc_helpers.imaging.mr_series import Finding, Grid, MRSeries
 from npc_helpers.imaging.resample import to_reference
 from npc_helpers.study.artefacts import (
     NotInThisStudy,

@@ -17,7 +17,7 @@ from npc_helpers.network.gradcam import Geometry, class_map
 from npc_helpers.network.gradcam_scores import MASK_SCORES, POINTING_TOLERANCE_PX, scores
 from npc_helpers.network.models import CLASSES
 
-STRUCTURES = {"tumour": [0], "nodes": [1], "disease": [0, 1]}  # segments of `dicom.read_mask`
+STRUCTURES = {"tumour": [0], "nodes": [1], "disease": [0, 1]}  # segments of `masks.read_mask`
 STEP = 4  # every fourth pixel is scored: cells lie 64 pixels apart, and tumours are far larger
 RANDOM_HEADS = 5
 KEY = ["patient_id", "timepoint", "sequence", "slice_index"]
@@ -127,7 +127,7 @@ def score_table(
     ValueError
         For an unknown structure.
     """
-    from npc_helpers.imaging.dicom import read_mask
+    from npc_helpers.imaging.masks import read_mask
 
     if structure not in STRUCTURES:
         raise ValueError(f"structure is {structure!r}; choose one of {', '.join(STRUCTURES)}.")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import SEEK_END
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -42,6 +43,19 @@ def refuse(path: Path, code: str, problem: str, action: str) -> DicomError:
     return DicomError(f"{path.parent}: file {path.name}: {problem}. {action}", code)
 
 
+@contextmanager
+def pydicom_remarks() -> Iterator[list[str]]:
+    """Yield a list of what pydicom warned of, filled when the block ends; nothing is shown.
+
+    A remark may repeat a value of the header.
+    """
+    remarks: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield remarks
+    remarks += [str(item.message) for item in caught if item.category is UserWarning]
+
+
 def open_dicom(
     source: str | Path | BinaryIO,
     *,
@@ -66,7 +80,7 @@ def open_dicom(
     name : path-like
         What the errors call it; by default the path.
     remarks : list of str, optional
-        What pydicom warned of is added to it. It may repeat a value of the header.
+        What pydicom warned of (`pydicom_remarks`) is added to it.
 
     Returns
     -------
@@ -80,8 +94,7 @@ def open_dicom(
         it would take more memory than `LARGEST_FILE`, ``"unreadable"`` if pydicom stumbles.
     """
     path = Path(name or (source if isinstance(source, str | Path) else "dataset"))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with pydicom_remarks() as said:
         try:
             if isinstance(source, str | Path):
                 with Path(source).open("rb") as file:
@@ -93,7 +106,6 @@ def open_dicom(
         except Exception as error:  # pydicom raises many kinds on malformed bytes
             problem = f"cannot be read ({error})"
             raise refuse(path, "unreadable", problem, "Copy or export it again") from error
-    said = [str(item.message) for item in caught if item.category is UserWarning]
     if any("End of file reached" in text for text in said) or not (dataset or keywords):
         raise refuse(path, "truncated", "the file is cut off", "Copy or export it again")
     if remarks is not None:

@@ -218,7 +218,7 @@ class _FromMaps:
         return np.flatnonzero((self.index[timepoint].patient_id == patient_id).to_numpy())
 
     def examine(self, patient_id: str, timepoint: str) -> Examination | None:
-        from npc_helpers.imaging.dicom import read_mask
+        from npc_helpers.imaging.masks import read_mask
         from npc_helpers.imaging.roi import to_uint8
 
         if timepoint not in self.index or not len(self.rows(patient_id, timepoint)):

@@ -23,8 +23,7 @@ from npc_intake.find.headers import read_images
 from pydicom.encaps import encapsulate
 from pydicom.uid import ImplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
-from npc_helpers.imaging import dicom
-from npc_helpers.imaging import files as dicom_files
+from npc_helpers.imaging import dicom, headers
 from npc_helpers.imaging.dicom import DicomError, read_series
 
 BAD = "I03.dcm"  # the second slice from below
@@ -395,9 +394,9 @@ def test_a_negative_slope_is_applied_and_noted(tmp_path):
 
 def test_a_file_that_vanishes_while_the_folder_is_read(tmp_path, monkeypatch):
     write_series(tmp_path, PIXELS)
-    listed = dicom_files.list_files(tmp_path)
+    listed = dicom.list_files(tmp_path, [])
     (tmp_path / BAD).unlink()
-    monkeypatch.setattr(dicom, "list_files", lambda folder: listed)
+    monkeypatch.setattr(dicom, "list_files", lambda folder, findings: listed)
     with pytest.raises(DicomError, match=f"{BAD}: cannot be read") as caught:
         read_series(tmp_path)
     assert caught.value.code == "unreadable"
@@ -405,14 +404,14 @@ def test_a_file_that_vanishes_while_the_folder_is_read(tmp_path, monkeypatch):
 
 def test_a_file_that_vanishes_while_it_is_read(tmp_path, monkeypatch):
     write_series(tmp_path, PIXELS)
-    parse = dicom_files._parse
+    open_dicom = headers.open_dicom
 
     def vanish(path, **options):
         if path.name == BAD:
             path.unlink()
-        return parse(path, **options)
+        return open_dicom(path, **options)
 
-    monkeypatch.setattr(dicom_files, "_parse", vanish)
+    monkeypatch.setattr(headers, "open_dicom", vanish)
     with pytest.raises(DicomError, match=f"{BAD}: cannot be read") as caught:
         read_series(tmp_path)
     assert caught.value.code == "unreadable"

@@ -38,8 +38,8 @@ from pydicom.uid import (
 from npc_helpers.imaging import pixels as dicom_pixels
 from npc_helpers.imaging.codestream import coded_size, is_whole_jpeg
 from npc_helpers.imaging.dicom import DicomError, read_series
+from npc_helpers.imaging.headers import Tags
 from npc_helpers.imaging.pixels import decode
-from npc_helpers.imaging.tags import Tags
 
 GDCM = {
     JPEGBaseline8Bit: gdcm.TransferSyntax.JPEGBaselineProcess1,
@@ -305,7 +305,7 @@ def decode_damaged(path, damages):
         dataset.PixelData = encapsulate([bytes(damaged)])
         with limits():
             try:
-                pixels, _ = decode(Tags(dataset, path))
+                pixels = decode(Tags(dataset, path))
                 results[pixels.shape] += 1
             except DicomError as error:
                 results[error.code] += 1

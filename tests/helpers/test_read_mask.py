@@ -8,8 +8,8 @@ import pydicom
 import pytest
 from dicom_making import PREFIX, noise, save, write_series
 
-from npc_helpers.imaging import dicom
-from npc_helpers.imaging.dicom import DicomError
+from npc_helpers.imaging.masks import read_mask
+from npc_helpers.study.dicom_file import DicomError
 
 
 class OneSeries:
@@ -69,7 +69,7 @@ def test_read_mask_finds_each_segment_on_its_slice(tmp_path):
     truth[0, 2, 5:6, 4:5] = True
     truth[1, 2, 10:20, 21:30] = True
     write_mask(folder, truth)
-    assert np.array_equal(dicom.read_mask(OneSeries(tmp_path), "P-1", "pre"), truth)
+    assert np.array_equal(read_mask(OneSeries(tmp_path), "P-1", "pre"), truth)
 
 
 def test_read_mask_lies_on_the_images_as_they_are_resampled(tmp_path):
@@ -78,7 +78,7 @@ def test_read_mask_lies_on_the_images_as_they_are_resampled(tmp_path):
     truth = np.zeros((2, 4, 320, 320), dtype=bool)
     truth[0, 1, 100:180, 160:200] = True  # 40 x 20 mm, from 30 mm above and 0 mm beside the centre
     write_mask(folder, truth)
-    (mask,) = dicom.read_mask(OneSeries(tmp_path), "P-1", "pre")[:1, 1]
+    (mask,) = read_mask(OneSeries(tmp_path), "P-1", "pre")[:1, 1]
     step = 250 / 512
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     assert [rows[0], rows[-1] + 1] == pytest.approx([256 - 30 / step, 256 + 10 / step], abs=1)
@@ -87,7 +87,7 @@ def test_read_mask_lies_on_the_images_as_they_are_resampled(tmp_path):
 
 def test_read_mask_is_none_without_truth(tmp_path):
     write_series(tmp_path / "P-1" / "pre" / "t2w")
-    assert dicom.read_mask(OneSeries(tmp_path), "P-1", "pre") is None
+    assert read_mask(OneSeries(tmp_path), "P-1", "pre") is None
 
 
 def test_read_mask_refuses_another_geometry(tmp_path):
@@ -101,7 +101,7 @@ def test_read_mask_refuses_another_geometry(tmp_path):
         dataset.ImagePositionPatient[0] += 5
         save(dataset, path)
     with pytest.raises(DicomError, match="lies on no image"):
-        dicom.read_mask(OneSeries(tmp_path), "P-1", "pre")
+        read_mask(OneSeries(tmp_path), "P-1", "pre")
 
 
 def test_read_mask_refuses_damaged_pixels(tmp_path):
@@ -115,4 +115,4 @@ def test_read_mask_refuses_damaged_pixels(tmp_path):
     dataset.PixelData = dataset.PixelData[:20]
     save(dataset, path)
     with pytest.raises(DicomError, match="mask.dcm: its pixel data are damaged or cut off"):
-        dicom.read_mask(OneSeries(tmp_path), "P-1", "pre")
+        read_mask(OneSeries(tmp_path), "P-1", "pre")

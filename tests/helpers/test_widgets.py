@@ -282,7 +282,7 @@ def test_explorer_packs_maps_masks_and_colours(explorer):
 
 
 def test_explorer_from_maps_serves_both_models_on_both_time_points(monkeypatch):
-    from npc_helpers.imaging import dicom
+    from npc_helpers.imaging import masks
     from npc_helpers.network import gradcam
 
     stacks = {("A", when, "t2w"): series(1, shape=(4, 512, 512)) for when in ("pre", "post")}
@@ -296,7 +296,7 @@ def test_explorer_from_maps_serves_both_models_on_both_time_points(monkeypatch):
     weights = {when: (rng.normal(size=(8, 2)), np.zeros(2)) for when in index}
     monkeypatch.setattr(gradcam, "head", weights.__getitem__)
     monkeypatch.setattr(gradcam, "activations", lambda model, images: 2 * activations["post"])
-    monkeypatch.setattr(dicom, "read_mask", lambda *where: None)
+    monkeypatch.setattr(masks, "read_mask", lambda *where: None)
     mark.remember("made up", "all")
     explorer = GradCamExplorer.from_maps(
         None, stacks, index, activations, {"pre": "pre", "post": "post"}, geometry=PLACES

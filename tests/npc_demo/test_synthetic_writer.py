@@ -28,7 +28,8 @@ from npc_demo.slices import LEVELS
 from npc_demo.writer import TRUTH, write_study
 from watching import names_below, wait_until
 
-from npc_helpers.imaging.dicom import read_mask, read_series
+from npc_helpers.imaging.dicom import read_series
+from npc_helpers.imaging.masks import read_mask
 from npc_helpers.imaging.roi import suggest_rois
 from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.study import Study, StudyError

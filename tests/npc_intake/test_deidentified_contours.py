@@ -13,7 +13,7 @@ from npc_intake.contours.outlines import read_structures
 from npc_intake.deidentify import Key, deidentify_file, deidentify_folder
 from npc_intake.deidentify.contours import CONTOURS, clean_contours
 
-from npc_helpers.imaging.files import open_file
+from npc_helpers.imaging.headers import open_file
 from npc_helpers.study.dicom_file import DicomError
 
 BOX = {2: (30, 40, 50, 60), 3: (28, 42, 55, 70)}
@@ -81,7 +81,7 @@ def test_no_name_that_was_planted_survives(tmp_path, series, key, kind):
     dataset = plant(pydicom.dcmread(path))
     save(dataset, path)
     assert path.read_bytes().count(SECRET.encode()) > 10
-    clean = clean_contours(open_file(path)[0], key)
+    clean = clean_contours(open_file(path), key)
     assert clean.SOPClassUID in CONTOURS
     save(clean, tmp_path / "clean.dcm")
     written = (tmp_path / "clean.dcm").read_bytes()
@@ -97,7 +97,7 @@ def test_no_name_that_was_planted_survives(tmp_path, series, key, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_contours_fit_the_images_that_the_same_key_made(tmp_path, series, key, kind):
     path = write(tmp_path / "c.dcm", kind, series)
-    save(clean_contours(open_file(path)[0], key), tmp_path / "clean.dcm")
+    save(clean_contours(open_file(path), key), tmp_path / "clean.dcm")
     for image in images_of(series):
         clean = deidentify_file(image, key)
         save(clean, tmp_path / "images" / f"{clean.SOPInstanceUID}.dcm")
@@ -119,7 +119,7 @@ def test_what_is_hidden_behind_the_values_of_a_mask_goes(tmp_path, series, key):
     dataset = pydicom.dcmread(path)
     dataset.PixelData += b"Zhang San, 1958"
     save(dataset, path)
-    clean = clean_contours(open_file(path)[0], key)
+    clean = clean_contours(open_file(path), key)
     assert b"Zhang" not in clean.PixelData and len(clean.PixelData) == 3 * 120 * 120 // 8
 
 

@@ -11,7 +11,7 @@ from pydicom import uid
 from pydicom.encaps import encapsulate, generate_frames
 
 from npc_helpers.imaging.dicom import read_series
-from npc_helpers.imaging.tags import DicomError
+from npc_helpers.study.dicom_file import DicomError
 
 codecs = pytest.importorskip("imagecodecs")
 

@@ -9,7 +9,7 @@ from npc_intake.find.series_kind import classify
 from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
-from npc_helpers.imaging.tags import Tags
+from npc_helpers.imaging.headers import Tags
 
 AXIAL = "1\\0\\0\\0\\1\\0"
 T2 = {"RepetitionTime": "4000", "EchoTime": "90"}

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from npc_helpers.imaging.files import open_file
-from npc_helpers.imaging.geometry import in_order
-from npc_helpers.imaging.headers import Plane, planes_of
-from npc_helpers.imaging.tags import Tags
+from npc_helpers.imaging.dicom import in_order
+from npc_helpers.imaging.headers import Plane, Tags, open_file, planes_of
 from npc_helpers.study.artefacts import StudyError, dicom_files
 
 
@@ -85,12 +83,11 @@ def image_planes(folder: str | Path) -> ImagePlanes:
     folder = Path(folder)
     files: list[Tags] = []
     for path in dicom_files(folder):
-        tags = open_file(path, pixels=False)[0]
+        tags = open_file(path, pixels=False)
         if tags is not None and tags.text("Rows"):
             files.append(tags)
     if not files:
         raise StudyError(f"{folder}: no DICOM image here. Put the series back, or correct its row.")
-    images = {tags.path: tags.text("SOPInstanceUID") for tags in files}
     slices, _ = in_order(folder, [image for tags in files for image in planes_of(tags)])
     first, tags = slices[0], files[0]
     row, column = first.orientation.reshape(2, 3)
@@ -100,13 +97,13 @@ def image_planes(folder: str | Path) -> ImagePlanes:
         axes=np.array([row, column, np.cross(row, column)]),
         spacing_mm=(float(first.spacing[0]), float(first.spacing[1])),
         size=(tags.integer("Rows"), tags.integer("Columns")),
-        slices={_name(image, images): index for index, image in enumerate(slices)},
+        slices={_name(image): index for index, image in enumerate(slices)},
         frame_of_reference=tags.text("FrameOfReferenceUID"),
         series_uid=tags.text("SeriesInstanceUID"),
         patient_id=tags.text("PatientID"),
     )
 
 
-def _name(image: Plane, images: dict[Path, str]) -> str:
+def _name(image: Plane) -> str:
     frame = "" if image.frame < 0 else f"#{image.frame + 1}"
-    return images[image.path] + frame
+    return image.tags.text("SOPInstanceUID") + frame

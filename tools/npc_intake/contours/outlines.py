@@ -18,8 +18,7 @@ import numpy as np
 from highdicom.seg import Segmentation
 from pydicom.uid import RTStructureSetStorage, SegmentationStorage
 
-from npc_helpers.imaging.files import open_file
-from npc_helpers.imaging.tags import Tags
+from npc_helpers.imaging.headers import Tags, open_file
 from npc_helpers.study.artefacts import StudyError
 
 CLOSED = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR"}
@@ -105,12 +104,12 @@ def read_structures(path: str | Path, labels: Mapping[int, str] | None = None) -
     path = Path(path)
     if path.name.lower().endswith(NIFTI):
         return _of_nifti(path, read_labels(path.parent) if labels is None else labels)
-    tags = open_file(path, pixels=False)[0]
+    tags = open_file(path, pixels=False)
     kind = "" if tags is None else tags.text("SOPClassUID")
     if kind == RTStructureSetStorage:
         return _of_rtstruct(tags)
     if kind in SEGMENTATIONS:
-        return _of_seg(open_file(path)[0])
+        return _of_seg(open_file(path))
     return None
 
 

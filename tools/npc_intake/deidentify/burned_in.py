@@ -18,8 +18,8 @@ import pandas as pd
 from matplotlib.image import imsave
 from scipy import ndimage
 
+from npc_helpers.imaging.headers import Tags
 from npc_helpers.imaging.pixels import decode
-from npc_helpers.imaging.tags import Tags
 from npc_helpers.study.artefacts import atomic_path
 from npc_helpers.study.dicom_file import DicomError, open_dicom
 from npc_helpers.study.locks import locked
@@ -151,7 +151,7 @@ def _letters_in_file(path: Path) -> int | None:
         if open_dicom(path, pixels=False).get("BurnedInAnnotation") == "NO":
             return None
         tags = Tags(open_dicom(path), path)
-        return max(map(letters_in, decode(tags)[0]))
+        return max(map(letters_in, decode(tags)))
     except DicomError:
         return None
 
@@ -180,7 +180,7 @@ def _sheet(folder: Path, table: pd.DataFrame) -> Markup:
 def _picture(path: Path) -> Markup:
     """Return the image of a file with the most letters as a small PNG; blank if it is not there."""
     try:
-        frames, _ = decode(Tags(open_dicom(path), path))
+        frames = decode(Tags(open_dicom(path), path))
     except (DicomError, OSError):
         return ""
     image = max(frames, key=letters_in).astype(float)

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from pydicom.dataset import Dataset
 
+from npc_helpers.imaging.headers import Tags
 from npc_helpers.imaging.pixels import stored_pixels
-from npc_helpers.imaging.tags import Tags
 from npc_helpers.study.dicom_file import DicomError, open_dicom, refuse
 from npc_intake.deidentify.people import People, said_of_patient
 
@@ -127,7 +127,7 @@ def is_same_image(path: Path, dataset: Dataset) -> bool:
             return hashlib.sha256(path.read_bytes()).digest() == _content(dataset)
         before, now = Tags(open_dicom(path), path), Tags(dataset, path)
         told = all(_value(before, keyword) == _value(now, keyword) for keyword in GEOMETRY)
-        return told and np.array_equal(stored_pixels(before)[0], stored_pixels(now)[0])
+        return told and np.array_equal(stored_pixels(before), stored_pixels(now))
     except DicomError:  # damaged: it is written again
         return True
 

@@ -14,8 +14,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import pack_bits
 from pydicom.uid import UID, ExplicitVRLittleEndian, RTStructureSetStorage
 
+from npc_helpers.imaging.headers import Tags
 from npc_helpers.imaging.pixels import stored_pixels
-from npc_helpers.imaging.tags import Tags
 from npc_intake.contours.outlines import SEGMENTATIONS
 from npc_intake.contours.structure_names import harmless
 from npc_intake.deidentify import keep_list
@@ -194,7 +194,7 @@ def _code(value: str, scheme: str, meaning: str) -> Dataset:
 
 def _add_mask(result: Dataset, tags: Tags) -> None:
     """Give a SEG its values, and nothing that travels with them."""
-    values = stored_pixels(tags)[0]
+    values = stored_pixels(tags)
     if tags.integer("BitsAllocated") == 1:
         result.add_new("PixelData", "OB", pack_bits(values.ravel(), pad=True))
         return

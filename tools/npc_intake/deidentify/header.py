@@ -10,7 +10,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, EnhancedMRImageStorage, MRImageStorage
 
-from npc_helpers.imaging.tags import Tags
+from npc_helpers.imaging.headers import Tags
 from npc_helpers.study.dicom_file import DicomError, refuse
 from npc_intake.deidentify import keep_list, scanner_words
 from npc_intake.deidentify.contours import CONTOURS, clean_contours

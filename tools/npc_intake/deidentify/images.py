@@ -24,8 +24,7 @@ import pandas as pd
 import pydicom
 from pydicom.dataset import Dataset
 
-from npc_helpers.imaging.files import open_file
-from npc_helpers.imaging.tags import Tags
+from npc_helpers.imaging.headers import Tags, open_file
 from npc_helpers.study.artefacts import StudyError, atomic_path
 from npc_helpers.study.dicom_file import DicomError, refuse
 from npc_helpers.study.locks import locked
@@ -80,7 +79,7 @@ def deidentify_image(
     """Return what `deidentify_file` returns, with the patient and the words of the original."""
     path = Path("dataset") if isinstance(source, Dataset) else Path(source)
     with _without_warnings():
-        tags = Tags(source, path) if isinstance(source, Dataset) else open_file(path)[0]
+        tags = Tags(source, path) if isinstance(source, Dataset) else open_file(path)
         if tags is None:
             raise NoDicom(f"{path}: not a DICOM file. Leave it out", "not-dicom")
         return deidentified(tags, key, scanner=scanner)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from threading import Lock
 
-from npc_helpers.imaging.tags import DicomError, Tags
+from npc_helpers.imaging.headers import Tags
+from npc_helpers.study.dicom_file import DicomError
 from npc_intake.deidentify.beside_key import PrivateTable, Row
 from npc_intake.deidentify.pseudonyms import Key
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from npc_helpers.imaging.pixels import check_image, stored_pixels, transfer_syntax
-from npc_helpers.imaging.tags import Tags
+from npc_helpers.imaging.headers import Tags, check_image
+from npc_helpers.imaging.pixels import stored_pixels, transfer_syntax
 
 IMPLEMENTATION = "2.25.302681953317742137043126905216441573419"
 LOSSY = {  # transfer syntaxes that are never lossless -> method (PS3.3, C.7.6.1.1.5)
@@ -39,7 +39,7 @@ def add_pixels(result: Dataset, tags: Tags) -> None:
     meta.MediaStorageSOPInstanceUID = result.SOPInstanceUID
     meta.ImplementationClassUID = IMPLEMENTATION
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    pixels, _ = stored_pixels(tags)
+    pixels = stored_pixels(tags)
     size = tags.integer("BitsAllocated") // 8
     values = pixels.astype(f"<{pixels.dtype.kind}{size}", copy=False).tobytes()
     result.add_new("PixelData", "OB" if size == 1 else "OW", values + b"\0" * (len(values) % 2))

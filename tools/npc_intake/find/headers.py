@@ -17,8 +17,7 @@ from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
 
-from npc_helpers.imaging.files import open_file
-from npc_helpers.imaging.tags import Tags
+from npc_helpers.imaging.headers import Tags, open_file
 from npc_helpers.study.dicom_file import DicomError
 
 Image = dict[str, str]
@@ -146,7 +145,7 @@ def read_images(path: Path) -> list[Image] | None:
                 with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
                     return _Walk(whole).images()
     except (OSError, ValueError, _CannotWalk, struct.error, RecursionError):
-        tags, _ = open_file(path, pixels=False)
+        tags = open_file(path, pixels=False)
         return None if tags is None else images_of(tags)
 
 

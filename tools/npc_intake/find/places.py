@@ -1,6 +1,6 @@
 """Where the images of a series lie: heights along the slice normal, read from their headers.
 
-`npc_helpers.imaging.geometry` refuses a series that is not one regular stack. Here it is only
+`npc_helpers.imaging.dicom` refuses a series that is not one regular stack. Here it is only
 looked at: which places there are, how many images lie in each, and whether one is missing.
 """
 
@@ -14,7 +14,7 @@ from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
-from npc_helpers.imaging.geometry import POSITION_TOLERANCE_MM
+from npc_helpers.imaging.dicom import POSITION_TOLERANCE_MM
 from npc_intake.find.headers import Image
 
 GAP = 1.5  # a step longer than this many usual ones: a slice is missing

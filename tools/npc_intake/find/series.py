@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from npc_helpers.imaging.files import is_link_outwards
-from npc_helpers.imaging.tags import Finding
+from npc_helpers.imaging.dicom import is_link_outwards
+from npc_helpers.imaging.mr_series import Finding
 from npc_helpers.study.artefacts import StudyError, atomic_path, dicom_files, series_checksum
 from npc_helpers.study.checks import is_inside
 from npc_helpers.study.dicom_file import DicomError

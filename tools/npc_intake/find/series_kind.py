@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from npc_helpers.imaging.pixels import SECONDARY_CAPTURE
+from npc_helpers.imaging.headers import SECONDARY_CAPTURE
 from npc_intake.find.contrast import contrast_of
 from npc_intake.find.image_types import MEANINGS, PARTS, part_of, words_of
 from npc_intake.find.places import normal_of

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from npc_helpers.imaging.files import open_file
-from npc_helpers.imaging.pixels import check_image, decode
+from npc_helpers.imaging.headers import check_image, open_file
+from npc_helpers.imaging.pixels import decode
 from npc_helpers.study.dicom_file import DicomError, refuse
 from npc_intake.find.series import FoundSeries
 
@@ -46,14 +46,14 @@ def _picture(files: tuple[Path, ...], at: float) -> np.ndarray | str:
 
 def _slice(files: tuple[Path, ...], at: float) -> np.ndarray:
     path = files[_number(at, len(files))]
-    tags, _ = open_file(path)
+    tags = open_file(path)
     if tags is None:
         raise refuse(path, "no-dicom", "it is no DICOM file", "Export it again")
     if tags.text("Modality") != "MR":
         modality = tags.text("Modality") or "missing"
         raise refuse(path, "wrong-modality", f"its modality is {modality}, not MR", "Leave it out")
     check_image(tags)
-    images, _ = decode(tags)
+    images = decode(tags)
     return images[_number(at if len(files) == 1 else 0.5, len(images))]
 
 

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from npc_helpers.imaging.tags import Finding
+from npc_helpers.imaging.mr_series import Finding
 from npc_intake.find.headers import Image
 from npc_intake.find.image_types import part_of
 from npc_intake.find.places import Heights, Planes, covers, gap, heights_of, n_frames, repeats

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from npc_helpers.imaging.tags import Tags
+from npc_helpers.imaging.headers import Tags
 from npc_helpers.study.artefacts import StudyError, atomic_path
 from npc_helpers.study.dicom_file import DicomError, open_dicom
 from npc_intake.deidentify.images import deidentify_image
