@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from npc_helpers.study import checks, identifying, mark, tables
+from npc_helpers.study import checks, mark, tables
 from npc_helpers.study.about import ABOUT, EMPTY, About, read_about
 from npc_helpers.study.artefact_table import results_page
 from npc_helpers.study.artefacts import NotInThisStudy, StudyError, atomic_path
+from npc_helpers.study.identifying import check_identity
 from npc_helpers.study.places import is_repository, repository
 from npc_helpers.study.problems import Problem, as_table
 from npc_helpers.study.results import Results
@@ -239,15 +240,14 @@ class Study(Results):
                 problems += found
         if not len(read.get("visits", ())):
             problems.append(NO_VISITS)
-        problems += identifying.check_texts(self.folder)
+        inside = None
         if read["manifest"] is not None:
             inside = checks.rows_inside(read["manifest"], self.folder, self.about.linked_folders)
             problems += checks.check_series(
                 inside, self.folder, checksums=checksums, progress=progress
             )
-            if checksums:
-                problems += identifying.check_images(inside, self.folder, progress=progress)
-        return as_table(problems)
+        images = inside if checksums else None
+        return as_table(problems + check_identity(self.folder, images, progress=progress))
 
     @property
     def is_demonstration(self) -> bool:

@@ -51,10 +51,10 @@ MUTANTS = [
     ),
     Mutant(
         "an entry is missing among the personal elements",
-        "npc_helpers/study/identifying.py",
+        "tools/npc_intake/identity/check.py",
         '"PatientAddress"',
         '"PatientID"',
-        ("tests/helpers/test_identifying.py",),
+        ("tests/npc_intake/test_identity.py",),
     ),
     Mutant(
         "the note is not removed before its table is replaced",

@@ -14,10 +14,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from npc_helpers.study.words import kept_words
 from npc_intake.deidentify import scanner_words
 from npc_intake.find.contrast import contrast_in_words
 from npc_intake.find.image_types import MEANINGS, PARTS
+from npc_intake.identity.words import kept_words
 
 # Words of ImageType that tell no kind of image; `image_types` knows those that do.
 NEUTRAL = {
@@ -118,7 +118,7 @@ WIDE = {
 DATES = {"StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate", "InstanceCreationDate"}
 TIMES = {"StudyTime", "SeriesTime", "AcquisitionTime", "ContentTime", "InstanceCreationTime"}
 UIDS = {"SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"}
-# Free text of which the words of `npc_helpers.study.words` stay.
+# Free text of which the words of `npc_intake.identity.words` stay.
 DESCRIPTIONS = {
     *("SeriesDescription", "ProtocolName", "ContrastBolusAgent", "SequenceName"),
     *("PulseSequenceName",),

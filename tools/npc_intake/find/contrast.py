@@ -71,19 +71,14 @@ class _Token(NamedTuple):
     after: bool
 
 
-def _all(table: Mapping[str, str] | str) -> list[str]:
-    texts = table.values() if isinstance(table, Mapping) else [table]
-    return [word for text in texts for word in text.split()]
-
-
 def _lookup() -> dict[str, str]:
     """Return word -> role; the first of several roles counts."""
     roles = {}
     for role in ("AGENT", "PLAIN", "BEFORE", "AFTER", "WITHOUT", "BOTH", "BEFORE_IT", "WITH"):
-        for word in _all(getattr(words, role)):
+        for word in words.all_of(getattr(words, role)):
             roles.setdefault(word, role)
     for role in ("BETWEEN", "TECHNIQUE"):
-        for word in _all(getattr(words, role)):
+        for word in words.all_of(getattr(words, role)):
             roles.setdefault(word, role)
     return roles
 
@@ -94,7 +89,7 @@ _ASIAN = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _ASIAN_WORDS = sorted(
     {
         word
-        for word in [*_ROLES, *_all(words.NOT_GIVEN), *_all(words.AND)]
+        for word in [*_ROLES, *words.all_of(words.NOT_GIVEN), *words.all_of(words.AND)]
         if re.match(f"[{_ASIAN}]", word)
     },
     key=len,
@@ -103,11 +98,11 @@ _ASIAN_WORDS = sorted(
 _PIECE = re.compile("|".join([*_ASIAN_WORDS, f"[^\\W{_ASIAN}]+", r"[^\s]"]))
 _AGENTS = "|".join(
     re.escape(word[:-1]) + r"\w*" if word.endswith("*") else re.escape(word)
-    for word in _all(words.AGENT)
+    for word in words.all_of(words.AGENT)
 )
 _COMPOUND = re.compile(rf"\b(post?|pre|non?|un|wo|nach|vor|mit|ohne|sans|without)(?={_AGENTS}\b)")
-_NOT_GIVEN, _AND = set(_all(words.NOT_GIVEN)), set(_all(words.AND))
-_ALONE = set(_all(words.ALONE))
+_NOT_GIVEN, _AND = set(words.all_of(words.NOT_GIVEN)), set(words.all_of(words.AND))
+_ALONE = set(words.all_of(words.ALONE))
 
 
 def _plain(text: str) -> str:
@@ -293,7 +288,7 @@ def _together(found: list[Contrast]) -> Contrast:
 def _by_tags(agent: str, administered: str, amount: str) -> Contrast:
     """Judge agent and volume of an image, and what an enhanced object says of its frames."""
     answers, evidence = set(), []
-    if agent and agent.casefold() not in _all(words.NO_ANSWER):
+    if agent and agent.casefold() not in words.all_of(words.NO_ANSWER):
         answers.add(_by_agent(agent))
         evidence.append(f"contrast agent '{agent}'")
     if administered.upper() in ("YES", "NO"):
@@ -312,7 +307,7 @@ def _by_tags(agent: str, administered: str, amount: str) -> Contrast:
 
 def _by_agent(agent: str) -> str:
     """Judge the name that the tag gives the agent: it may say that there was none."""
-    if _plain(agent).strip() in _all(words.NO_AGENT):
+    if _plain(agent).strip() in words.all_of(words.NO_AGENT):
         return "no"
     if re.fullmatch(r"[0.,]*0[0.,]*( ?(ml|cc|mmol))?", agent.casefold().strip()):
         return "no"

@@ -1,10 +1,14 @@
 """Words for contrast agents, and for with and without them, as hospitals write them.
 
 Lower case, no accents on Latin letters. A star stands for any ending. The words of all languages
-are used at once: descriptions mix them.
+are used at once: descriptions mix them. The same words may stay when names are taken out of a
+description (`npc_intake.identity.words`), but no free ending: ``gado*`` fits names of people.
 """
 
 from __future__ import annotations
+
+import re
+from collections.abc import Mapping
 
 AGENT = {
     "names": "gd gad gado* dotarem magnevist prohance multihance omniscan primovist eovist "
@@ -31,7 +35,7 @@ WITHOUT = {  # before the agent; those that also end a description stand in ALON
     "pt": "sem nao",
     "pl, cs, sv, da, nb": "bez utan uden uten ingen",
     "ru": "без не нет",
-    "zh": "未 无 無 非 不 没 没有 未做 未行",
+    "zh": "未 无 無 非 不 没 没有 未做 未行 没做",
     "ja": "未 非 無 ノン",
     "ko": "비 무",
 }
@@ -62,6 +66,7 @@ AFTER = {
 }
 WITH = "with w mit avec con com met z med с"
 BEFORE_IT = "前 以前 之前 전"  # after the agent
+AFTER_IT = "后 後 之后 以后 後 あり 후"  # after the agent, which says the same alone
 AND = "and und et y e en i и or oder & + / , 和 及 加"
 BETWEEN = (
     "iv intraven* the any of de d del da do di la le les el il l der den dem 静脉 靜脈 静注 使用"
@@ -126,3 +131,42 @@ NO_AGENT = (
     "brak nicht absent nativ native plain"
 )
 NO_ANSWER = "unknown ? ?? unspecified other unbekannt inconnu"
+# Words of the stems above and what `SPELLINGS` reads, as they are written in full.
+WRITTEN_OUT = """
+contrast contrasts contrasted contraste contrastes contrastado contrastada contrastato kontrast
+kontrastmittel kontrastmitteln kontrastu kontrastem kontrastni kontrastlos enhanced enhancement
+enhancing injecte injectee injetado injetada gado gadolinium gadolinio gadovist gadavist gadoterate
+gadoteric gadobutrol gadopentetate gadobenate gadoteridol gadodiamide gadoversetamide gadopiclenol
+gadoxetate optimark agent nonenhanced noncontrast nonce nongd postcontrast precontrast intravenous
+iv okm vkm mkm smc wwo nativ nativo nativa yes unknown keiner plus to etter ou ss
+c cm n o s d de of
+контраст контраста контрастом контрастное контрастным контрастирование контрастирования
+контрастированием усиление усиления усилением введение введения гадовист магневист нативная нативно
+нативное вв
+"""
+_EAST_ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_LONE_HANGUL = re.compile(r"[\uac00-\ud7af]")  # two of those that say "not" are common names
+
+
+def all_of(*tables: Mapping[str, str] | str) -> list[str]:
+    """Return the words of one or more of these tables."""
+    texts = [table.values() if isinstance(table, Mapping) else [table] for table in tables]
+    return [word for of_table in texts for text in of_table for word in text.split()]
+
+
+def whole_words() -> list[str]:
+    """Return every word of contrast and of with or without it that is written in full."""
+    said = (AGENT, PLAIN, WITHOUT, NOT_GIVEN, ALONE, BEFORE, AFTER, WITH, AND, BOTH, WRITTEN_OUT)
+    return [word for word in all_of(*said) if word.isalnum() and not _is_short_east_asian(word)]
+
+
+def _is_short_east_asian(word: str) -> bool:
+    return len(word) == 1 and bool(_EAST_ASIAN.match(word))
+
+
+def east_asian() -> tuple[list[str], list[str], list[str]]:
+    """Return what may stand before the agent without a blank, the agents, and what after."""
+    tables = ((WITHOUT, BETWEEN), (AGENT,), (BEFORE_IT, AFTER_IT, NOT_GIVEN, BOTH))
+    before, agents, after = ([w for w in all_of(*t) if _EAST_ASIAN.match(w)] for t in tables)
+    refused = {word for word in all_of(NOT_GIVEN) if _LONE_HANGUL.fullmatch(word)}
+    return before, agents, [word for word in after if word not in refused]

@@ -1,8 +1,8 @@
 """The words that a description may keep when names are taken out: a fixed list, and no other.
 
-They name sequences, planes, regions, fat and water, and contrast agents with what says that there
-was none, in the languages of hospitals. A name that is also one of these words cannot be told from
-it; no number longer than three digits is among them.
+They name sequences, planes, regions, fat and water. Those of contrast agents, and of what says that
+there was none, are the words by which `npc_intake.find.contrast` judges. A name that is also one of
+these words cannot be told from it; no number longer than three digits is among them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import re
 import unicodedata
 from functools import cache, lru_cache
 from itertools import pairwise
+
+from npc_intake.find import contrast_words
 
 TECHNIQUE = """
 t1 t2 t1w t2w t2star pd pdw star w weighted se tse fse ffe gre ge gr tfe fl flash spgr fspgr vibe
@@ -39,37 +41,11 @@ parotid thyroid node nodes lymph cervical cspine spine hn headneck hals kopf sch
 tete cuello cabeza collo testa hoofd hals pescoco cabeca cerveau cerebro cervello rt radiotherapy
 planning plan baseline follow up followup fu chemo treatment
 """
-CONTRAST = """
-contrast contrasts contrasted contraste contrastes contrasto contrastado contrastada contrastato
-kontrast kontrastmittel kontrastmitteln kontrastu kontrastem kontrastni kontrastsiz kontrastfri
-kontrastlos contrastless gd gad gado gadolinium gadovist gadavist gadoterate gadoteric gadobutrol
-gadopentetate gadobenate gadoteridol gadodiamide gadoversetamide gadopiclenol gadoxetate gadolinio
-dotarem magnevist prohance multihance omniscan primovist eovist clariscan vueway elucirem artirem
-optimark dtpa dota bopta gbca agent iv intravenous enh enhanced enhancement enhancing injection
-injected inj injecte injectee inyeccion injecao km mdc pdc civ ce ce1 ce2 ce3 ce4 ce5 c cm
-unenhanced nonenhanced noncontrast noncon nonce nongd nongad plain nativ native natif nativo
-nativa basale simple blanco blank okm vkm mkm smdc smc no non not none without wo w with wwo and
-minus plus un less before after prior to n o ohne kein keine keinen keiner vor nach mit und nicht
-prae sans avec avant apres ss av pas de d sin con antes despues tras s y sem com apos senza dopo
-prima zonder met na voor geen en of bez przed po z i utan uden uten med efter fore etter ingen nao
-e et ou yes nein unknown postcontrast precontrast
-контраст контраста контрастом контрастное контрастирование контрастирования контрастированием
-контрастным усиление усиления усилением ку кв вв гадовист магневист без с до после не нет нативно
-нативная нативное введения введение и
-"""
 EAST_ASIAN = """
 鼻咽 鼻咽癌 鼻咽部 咽部 颈部 頸部 颈椎 头颅 头颈 头颈部 頭部 頭頸部 脑部 颅底
 轴位 横断 横断位 横断面 横轴位 矢状 矢状位 冠状 冠状位 扫描 序列 加权 定位 定位像 位置決め
-平扫 平掃 普扫 单纯 單純 単純 ノンコン プレーン エンハンス ガドリニウム 投与 給与 前后 前後
-压脂 脂肪 抑脂 抑制 延迟 动态 弥散 扩散 擴散 拡散 灌注 血管 波谱 後期
+給与 压脂 脂肪 抑脂 抑制 延迟 动态 弥散 扩散 擴散 拡散 灌注 血管 波谱 後期
 """
-EAST_ASIAN_AGENT = """
-增强 增強 造影 造影剂 造影劑 造影剤 对比剂 對比劑 强化 強化 打药 注药 注射 给药 조영 조영제 조영증강
-"""
-BEFORE_AGENT = (
-    "未 无 無 非 不 没有 未做 未行 没做 静脉 비 미"  # a sign of a name alone, never kept so
-)
-AFTER_AGENT = "前 后 後 前后 前後 之前 以前 之后 以后 なし 無し ナシ あり せず 전 후 없음 없이"
 BRIEF = re.compile(  # numbers with their unit, and b-values
     r"\d{1,2}([.,]\d)?(mm|min|sec|s|cm|ml|cc|mmol|nex|ch|x|pl|plane|d|t)|b[0-3]?\d?[05]0?0?"
 )
@@ -174,11 +150,11 @@ def _longest_words(text: str) -> str:
 
 @cache
 def _words() -> frozenset[str]:
-    agents, before, after = (text.split() for text in (EAST_ASIAN_AGENT, BEFORE_AGENT, AFTER_AGENT))
+    western = {_folded(word) for word in (*TECHNIQUE.split(), *contrast_words.whole_words())}
+    before, agents, after = contrast_words.east_asian()
     joined = {f"{first}{agent}" for agent in agents for first in before}
     joined |= {f"{agent}{last}" for agent in agents for last in after}
-    western = {_folded(word) for text in (TECHNIQUE, CONTRAST) for word in text.split()}
-    return frozenset({*western, *EAST_ASIAN.split(), *agents, *joined})
+    return frozenset({*western, *EAST_ASIAN.split(), *joined})
 
 
 def _folded(word: str) -> str:

@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from npc_intake.find import contrast_words
+from npc_intake.identity.words import EAST_ASIAN, TECHNIQUE, kept_words
 
-from npc_helpers.study.words import CONTRAST, EAST_ASIAN, TECHNIQUE, kept_words
-
-LISTED = (TECHNIQUE + CONTRAST + EAST_ASIAN).split()
+LISTED = [*TECHNIQUE.split(), *EAST_ASIAN.split(), *contrast_words.whole_words()]
 NAMES = (
     "Smith",
     "^".join(("DOE", "JANE")),
@@ -93,3 +93,19 @@ def test_a_second_time_changes_nothing(parts):
 
 def test_no_listed_word_is_a_number_of_a_person():
     assert not [word for word in LISTED if sum(sign.isdigit() for sign in word) > 2]
+
+
+@pytest.mark.parametrize("word", contrast_words.whole_words())
+def test_every_word_that_is_judged_may_stay(word):
+    """What `find` reads before names are out, it reads afterwards."""
+    assert kept_words(f"T1 {word}") == f"T1 {word}"
+
+
+@pytest.mark.parametrize("name", ["Gadomski", "Kontrastow", "Contrasta Smith", "Injecteur", "안미"])
+def test_no_free_ending_stays(name):
+    assert "".join(kept_words(f"T1 {name} tra").split()) == "T1tra"
+
+
+def test_signs_of_without_stay_at_the_agent_only():
+    assert kept_words("조영안 T1") == "조영 T1" and kept_words("조영전 T1") == "조영전 T1"
+    assert kept_words("无增强 没做增强 无名 T1") == "无增强 没做增强 T1"
