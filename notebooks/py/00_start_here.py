@@ -40,6 +40,7 @@ import shutil
 import pandas as pd
 import psutil
 
+from npc_helpers.exercises import check, claim
 from npc_helpers.figures.lesson import begin
 from npc_helpers.study import Study
 
@@ -54,6 +55,13 @@ machine = pd.Series(
     name="this machine",
 )
 machine.to_frame().assign(needed=[2, 6, 5])
+
+# %% tags=["claim"]
+claim(
+    (machine >= [2, 6, 5]).all(),
+    "This machine has what is needed.",
+    "This machine has less than is needed: expect longer times, and close other programs.",
+)
 
 # %% [markdown]
 # ## Open the study
@@ -79,6 +87,13 @@ print("outcomes known:", study.has_outcomes)
 columns = ["patient_id", "sex", "age_years", "t_stage", "n_stage", "m_stage", "treatment"]
 study.registry[columns].head()
 
+# %% tags=["claim"]
+claim(
+    len(study.registry) == 1034,
+    f"{len(study.registry):,} patients are listed. Notebook 01 decides which of them are studied.",
+    f"{len(study.registry):,} patients are listed in this study.",
+)
+
 # %% [markdown]
 # ### The visits: one row per review
 #
@@ -89,6 +104,23 @@ study.registry[columns].head()
 # %%
 study.visits.head()
 
+# %% tags=["claim"]
+per_patient = study.visits.patient_id.value_counts()
+claim(
+    per_patient.median() > 4,
+    f"{len(study.visits):,} visits, {per_patient.median():g} of the patient in the middle: most "
+    "patients were seen again and again.",
+    f"{len(study.visits):,} visits, {per_patient.median():g} of the patient in the middle.",
+)
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 00.1 – fill in one line** (3 minutes). Whom was the hospital able to follow most
+# > closely? Let pandas find the patient with the most visits.
+
+# %% tags=["solution"]
+patient = study.visits.patient_id.value_counts().idxmax()  # fill in
+check("00.1", patient)
+
 # %% [markdown]
 # ### The manifest: one row per MR series
 #
@@ -98,6 +130,15 @@ study.visits.head()
 
 # %%
 study.manifest.drop(columns="sha256").head(4)
+
+# %% tags=["claim"]
+whole = study.manifest.groupby("patient_id").size() == 4
+claim(
+    whole.all(),
+    f"Each of the {len(whole)} patients with images has four series: two sequences, before and "
+    "after treatment.",
+    f"{whole.sum()} of {len(whole)} patients with images have all four series.",
+)
 
 # %% [markdown]
 # ## Is everything where it should be?
@@ -112,6 +153,27 @@ problems = study.check(checksums=False)
 print(problems.level.value_counts().to_dict() or "nothing to report")
 problems.head()
 
+# %% tags=["claim"]
+errors = (problems.level == "error").sum()
+claim(
+    errors == 0,
+    "No error: the notebooks can run.",
+    f"{errors} errors: mend them first, `python -m npc_helpers.study check` lists them all.",
+)
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 00.2 – read a table** (3 minutes). In a copy of the registry somebody exchanged two
+# > dates of one patient. Which patient? (The copy lives in memory; the study stays as it is.)
+
+# %%
+from npc_helpers.exercises import check_spoiled_copy
+
+check_spoiled_copy(study).query("level == 'error'").drop(columns="level")
+
+# %% tags=["solution"]
+patient = check_spoiled_copy(study).patient_id.iloc[0]  # fill in
+check("00.2", patient)
+
 # %% [markdown]
 # ## One patient, two examinations
 #
@@ -124,13 +186,15 @@ problems.head()
 # the patient's right is on the left of the picture.
 
 # %%
+from npc_helpers.exercises import telling_slice
 from npc_helpers.figures import series_grid
 from npc_helpers.imaging.dicom import read_series
 
 study.require_images("looking at a patient")
 imaged = study.registry[study.registry.patient_id.isin(study.manifest.patient_id)]
 t2_first = imaged.sort_values("t_stage", key=lambda t_stage: t_stage != "T2", kind="stable")
-patient_id = t2_first.patient_id.iloc[0]
+level = telling_slice(study, t2_first.patient_id)
+patient_id = level.patient_id
 listed = study.manifest[study.manifest.patient_id == patient_id]
 listed = listed.sort_values(["timepoint", "sequence"], ascending=False)
 series = {
@@ -141,13 +205,32 @@ series = {
 # %%
 from npc_helpers.figures.display import show
 
-figure = series_grid(series, height=0.75)
+figure = series_grid(series, height=level.height)
 show(figure, alt="Four axial MR images of one patient: two sequences before and after treatment.")
 
+# %% tags=["claim"]
+before, after = level.tumour_before, level.tumour_after
+claim(
+    before is not None and after <= before / 2,
+    f"Above before treatment, below after it, at the same level. The grey mass that pushes into "
+    f"the airway behind the nose covers {before} pixels above and {after} below: that change is "
+    "what the Post-model of this suite learns to read.",
+    "Above before treatment, below after it, at the same level. Nobody has outlined the tumour in "
+    "this study: look for what is there above and gone below.",
+)
+
 # %% [markdown]
-# The upper row was taken before treatment and the lower row after it, at the same level: the
-# soft tissue behind the nasal cavity has changed, and that change is what the Post-model of
-# this suite learns to read.
+# How was this picture chosen? By a rule that you can read (`telling_slice`): among the patients
+# with a T2 tumour, the first who lost at least half of it in the slice that showed most. A picture
+# that was chosen shows what is *possible*, and not what is usual.
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 00.3 – read a picture** (2 minutes). Find the fluid around the brain stem and in the
+# > eyes. In which sequence is it bright, `"t2w"` or `"t1c"`? Why?
+
+# %% tags=["solution"]
+sequence = "t2w"  # fill in
+check("00.3", sequence)
 
 # %% [markdown]
 # ## Two settings
@@ -156,7 +239,7 @@ show(figure, alt="Four axial MR images of one patient: two sequences before and 
 # holds the published values and wants a graphics card. The environment variable `NPC_SETTING`
 # chooses, and there is no third.
 
-# %%
+# %% tags=["timeless"]
 from dataclasses import asdict
 
 from npc_helpers.study.settings import PAPER, TUTORIAL
@@ -185,14 +268,9 @@ pd.DataFrame({"tutorial": asdict(TUTORIAL), "paper": asdict(PAPER)}).drop("name"
 # %% [markdown]
 # ## What you have now
 #
-# A checked machine, a checked study, and a first look at one patient.
-#
-# ## Exercises
-#
-# 1. Show another patient by changing `patient_id`. Which structures can you name?
-# 2. Find the patient with the most visits (`study.visits.patient_id.value_counts()`).
-# 3. Damage a manifest on purpose: copy the study's tables to a new folder, change one path,
-#    and read what `Study(folder).check()` says.
+# - The study has three tables: who was treated, who was seen again, and where the images lie.
+# - What does not fit together is found before anything is computed from it.
+# - Fluid is bright in one sequence and dark in the other, and treatment changes what both show.
 #
 # ## Check yourself
 #

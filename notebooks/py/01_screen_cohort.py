@@ -28,6 +28,7 @@
 import pandas as pd
 
 from npc_helpers import cohort as co
+from npc_helpers.exercises import check, claim
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.study import Study
@@ -43,7 +44,7 @@ print(f"{len(registry)} patients, {len(visits)} visits ({study.mark})")
 # Section 2.1 of the paper lists five reasons to include and five to exclude. Each is a named
 # rule over columns of the registry, so that it can be tested, argued about and switched off.
 
-# %%
+# %% tags=["timeless"]
 pd.DataFrame(
     [(c.name, c.kind, c.number, c.text) for c in co.CRITERIA],
     columns=["name", "kind", "number", "meaning"],
@@ -63,6 +64,21 @@ for days in (0, 14, 45, 90):
     regular = co.regular_review(visits, registry, tolerance_days=days)
     print(f"tolerance {days:2d} days: {regular.sum():4d} patients reviewed regularly")
 
+# %% [markdown] tags=["exercise"]
+# > **Exercise 01.1 – predict, then do** (6 minutes). With a tolerance of 14 days instead of 45,
+# > fewer patients stay in the cohort. What happens to the *share* of them who have an event: it
+# > `"rises"`, `"falls"` or `"stays"`? Write down your reason before you run the cell.
+
+# %% tags=["solution"]
+prediction = "rises"  # fill in
+check("01.1", prediction)
+
+# %% [markdown] tags=["notes"]
+# Let two people say why before anybody runs the cell. The answer that helps most: a patient who
+# progresses is seen, so her reviews end with a date; a patient who is well comes late. A strict rule
+# therefore keeps those with an event. Then let everybody write 14 in the next cell and run the
+# notebook to its end: 128 patients, another curve, another Table 1. Set it back to 45 afterwards.
+
 # %% [markdown]
 # ## Screen
 #
@@ -70,9 +86,18 @@ for days in (0, 14, 45, 90):
 # yes, and `excluded_by` holds the first criterion that said no.
 
 # %%
-screening = co.screen(registry, visits, review_tolerance_days=45)
+review_tolerance_days = 45
+screening = co.screen(registry, visits, review_tolerance_days=review_tolerance_days)
 flow = co.flow(screening)
 flow
+
+# %% tags=["claim"]
+greatest = flow.loc[flow.lost.idxmax()]
+claim(
+    greatest.criterion == "regular_review",
+    f"No other step loses as many as `{greatest.criterion}`: {greatest.lost} patients.",
+    f"Most patients, {greatest.lost}, are lost at `{greatest.criterion}`.",
+)
 
 # %% tags=["nbval-check-output"]
 print(int(screening.included.sum()), "of", len(screening), "patients remain")
@@ -85,18 +110,22 @@ show(
     alt="Flow chart of the ten criteria, with the number of patients lost at each step.",
 )
 
-# %% [markdown]
-# Each box is a criterion and each arrow to the side is the number it removes; the numbers add
-# up from the registry to the cohort. Only the first and last number of this chart are the
-# paper's own (its figure is not reproduced here), and the losses in between belong to the
-# synthetic registry.
+# %% tags=["claim"]
+first, last = len(screening), screening.included.sum()
+claim(
+    (first, last) == (1034, 206),
+    f"Each box is a criterion, each arrow to the side the number it removes. {first:,} and {last} are "
+    "the paper's own numbers; the losses in between belong to the synthetic registry.",
+    f"Each box is a criterion, each arrow to the side the number it removes, from {first:,} patients "
+    f"to {last}.",
+)
 
 # %% [markdown]
 # ### Try it: switch a criterion off
 #
 # Before you touch the boxes below: which single criterion do you expect to matter most?
 
-# %%
+# %% tags=["timeless"]
 from npc_helpers.widgets import ScreeningExplorer
 
 ScreeningExplorer(registry, visits)
@@ -108,17 +137,27 @@ ScreeningExplorer(registry, visits)
 # %%
 gains = {
     left_out.name: co.screen(
-        registry, visits, criteria=[c for c in co.CRITERIA if c is not left_out]
+        registry,
+        visits,
+        criteria=[c for c in co.CRITERIA if c is not left_out],
+        review_tolerance_days=review_tolerance_days,
     ).included.sum()
     - screening.included.sum()
     for left_out in co.CRITERIA
 }
 pd.Series(gains, name="patients gained").sort_values(ascending=False).to_frame()
 
-# %% [markdown]
-# Each number is smaller than the loss at the same criterion in the flow chart, because many of
-# those who fail one criterion fail another as well: the criteria overlap, and a flow chart
-# charges each patient to whichever comes first.
+# %% tags=["claim"]
+lost = flow.set_index("criterion").lost
+fewer = (pd.Series(gains) < lost).sum()
+claim(
+    (pd.Series(gains) <= lost).all() and fewer >= 6,
+    f"No number is larger than the loss at the same criterion in the flow chart, and {fewer} of "
+    f"{len(lost)} are smaller: many of those who fail one criterion fail another as well. A flow "
+    "chart charges each patient to whichever comes first.",
+    f"{fewer} of {len(lost)} numbers are smaller than the loss at the same criterion in the flow "
+    "chart, which charges each patient to whichever comes first.",
+)
 
 # %% [markdown]
 # ## Stage
@@ -142,9 +181,17 @@ for edition in (7, 8):
 # next to every stage, or the stage means nothing.
 
 # %%
-cohort = co.build_cohort(study, seed=2025)
+cohort = co.build_cohort(study, seed=2025, review_tolerance_days=review_tolerance_days)
 included = co.included_patients(cohort)
 pd.crosstab(included.stage_7th, included.stage_8th)
+
+# %% tags=["claim"]
+renamed = included[(included.stage_7th == "IVB") & (included.stage_8th == "IVA")]
+claim(
+    len(renamed) > 0 and (renamed.n_stage.isin(["N3", "N3a", "N3b"])).all(),
+    f"{len(renamed)} patients are IVB in one edition and IVA in the other, every one of them for N3.",
+    f"{len(renamed)} patients are IVB in the 7th edition and IVA in the 8th.",
+)
 
 # %% tags=["nbval-check-output"]
 for edition in ("stage_7th", "stage_8th"):
@@ -154,6 +201,14 @@ for edition in ("stage_7th", "stage_8th"):
 # The paper reports 132 patients in stage III and 74 in stage IVa. In this cohort, whose T and
 # N counts are those of the paper's Table 1, that is the **8th** edition's grouping; under the
 # 7th a part of the 74 would be IVB. We keep both columns and use the 8th for the comparison.
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 01.2 – fill in one line** (3 minutes). A colleague reads only the stage group and not
+# > the edition. For how many patients of the cohort is the group a different one?
+
+# %% tags=["solution"]
+different = (included.stage_7th != included.stage_8th).sum()  # fill in
+check("01.2", different, patients=included)
 
 # %% [markdown]
 # ## Progression-free survival
@@ -167,19 +222,48 @@ study.require_outcomes("progression-free survival")
 followed = included[["patient_id", "pfs_months", "progressed", "event_type", "high_risk"]]
 followed.event_type.value_counts().to_frame("patients")
 
+# %% tags=["claim"]
+spread = (followed.event_type == "distant").sum()
+claim(
+    spread > followed.progressed.sum() / 2,
+    f"{followed.progressed.sum()} of {len(followed)} patients had an event. Most often, {spread} "
+    "times, it was spread to other organs and no recurrence in the throat.",
+    f"{followed.progressed.sum()} of {len(followed)} patients had an event; {spread} times it was "
+    "spread to other organs.",
+)
+
 # %%
+from lifelines import KaplanMeierFitter
+
 from npc_helpers.figures import pfs_figure
 
+curve = KaplanMeierFitter().fit(followed.pfs_months, followed.progressed)
 show(
     pfs_figure(followed),
     alt="Kaplan-Meier curve of progression-free survival and histogram of observed months.",
 )
 
+# %% tags=["claim"]
+curve_end = float(curve.survival_function_.iloc[-1, 0])
+months = followed.pfs_months.median()
+claim(
+    curve_end > 0.5,
+    f"The curve ends at {curve_end:.0%}, above a half: the *median survival* is not reached. The "
+    f"broken line at {months:g} months is something else, the median of the time observed.",
+    f"The curve ends at {curve_end:.0%}. The broken line at {months:g} months is the median of the "
+    "time observed, which is not the median survival.",
+)
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 01.3 – read a figure** (3 minutes). Which share of patients is without progression at
+# > 36 months? Read it from the curve; two decimals are enough. (Or let the fitted `curve` tell it:
+# > `curve.predict(36)`.)
+
+# %% tags=["solution"]
+free_at_36 = float(curve.predict(36))  # fill in
+check("01.3", free_at_36, patients=followed)
+
 # %% [markdown]
-# The curve falls slowly and ends well above a half: most patients never progress while
-# observed, so the *median survival* is not reached, and the median in the histogram is a
-# median of observation time.
-#
 # The next figure shows every patient: rest the pointer on a mark to see who it is and what
 # happened, and draw a rectangle to enlarge a part.
 
@@ -188,9 +272,14 @@ from npc_helpers.figures import follow_up_explorer
 
 follow_up_explorer(included.loc[followed.index])
 
-# %% [markdown]
-# A cross ends a line because the patient progressed, a circle because nobody knows what came
-# next. A circle far down is a patient about whom we know little.
+# %% tags=["claim"]
+early = (~followed.progressed & (followed.pfs_months < followed.pfs_months.median())).sum()
+claim(
+    early > 0.2 * len(followed),
+    "A cross ends a line because the patient progressed, a circle because nobody knows what came "
+    f"next. {early} patients were last seen well, and before the median: we know little of them.",
+    "A cross ends a line because the patient progressed, a circle because nobody knows what came next.",
+)
 
 # %% tags=["nbval-check-output"]
 quartiles = followed.pfs_months.quantile([0.25, 0.5, 0.75])
@@ -224,8 +313,16 @@ censored = (~high.progressed).mean()
 print(f"{len(high)} of {len(followed)} patients are labelled high risk")
 print(f"{censored:.0%} of them never progressed: they were merely observed for a shorter time")
 
+# %% [markdown] tags=["exercise"]
+# > **Exercise 01.4 – repair** (5 minutes). This line means to say who had progressed by 36 months. It
+# > says it of too many patients. Repair it.
+
+# %% tags=["solution"]
+progressed_by_36 = followed.progressed & (followed.pfs_months <= 36)  # repair: followed.pfs_months <= 36
+check("01.4", progressed_by_36, patients=followed)
+
 # %% [markdown]
-# Nothing bad happened to those patients. They entered the study late or left it early. A label
+# Nothing bad happened to the patients who were merely observed for a shorter time. They entered the study late or left it early. A label
 # that mixes them with patients who relapsed teaches the network a wrong lesson about half of
 # the time, and notebook 08 measures what that costs.
 
@@ -245,7 +342,20 @@ print(divided.split.value_counts().to_dict())
 # %%
 from npc_helpers.statistics import table_one
 
-table_one(divided, by="split")
+characteristics = table_one(divided, by="split")
+characteristics
+
+# %% tags=["claim"]
+smallest_p = pd.to_numeric(characteristics.P, errors="coerce").min()
+imbalance = pd.to_numeric(characteristics.SMD, errors="coerce").fillna(0)
+name = imbalance.idxmax()[0]
+claim(
+    smallest_p > 0.169 and imbalance.max() < 0.25,
+    f"The smallest P value is {smallest_p:.3f}, the largest standardised difference {imbalance.max():.2f} "
+    f"({name}).",
+    f"The smallest P value is {smallest_p:.3f}; the largest standardised difference, "
+    f"{imbalance.max():.2f}, is that of {name}.",
+)
 
 # %% [markdown]
 # Table 1 compares the two sides. Its P values answer a question nobody asked: the split was
@@ -267,14 +377,11 @@ print("saved", study.result_path("cohort.csv").name)
 # %% [markdown]
 # ## What you have now
 #
-# `cohort.csv`: who is in, why the others are out, PFS, risk group and split.
-#
-# ## Exercises
-#
-# 1. Set the review tolerance to 14 days. How many patients remain, and does the share with an
-#    event change?
-# 2. Put the patients at the median into the low-risk group instead. How many labels change?
-# 3. Draw 100 splits with other seeds and note the largest standardised difference in stage.
+# - Who is studied depends on rules with numbers in them, and those who leave are not a random part.
+# - A stage group without its edition means nothing.
+# - A median of the time observed is no median survival, and a label cut there calls healthy patients
+#   high risk.
+# - `cohort.csv`: who is in, why the others are out, PFS, risk group and split.
 #
 # ## Check yourself
 #

@@ -3,6 +3,7 @@
 from npc_helpers.exercises import patients, rectangles  # noqa: F401  (each enters its exercises)
 from npc_helpers.exercises.checking import check
 from npc_helpers.exercises.claims import ClaimError, claim
+from npc_helpers.exercises.pictures import telling_slice
 from npc_helpers.exercises.tables import check_spoiled_copy
 
-__all__ = ["ClaimError", "check", "check_spoiled_copy", "claim"]
+__all__ = ["ClaimError", "check", "check_spoiled_copy", "claim", "telling_slice"]

@@ -31,7 +31,7 @@ def most_visits(study: Study, answer: object) -> str:
 
 
 @exercise(
-    "00.2",
+    "00.3",
     form='`"t2w"` or `"t1c"`',
     hint="Look for the fluid around brain and spinal cord: white in one column, dark in the other.",
 )
@@ -68,7 +68,7 @@ def check_spoiled_copy(study: Study) -> pd.DataFrame:
 
 
 @exercise(
-    "00.3",
+    "00.2",
     form="the patient_id of one patient, as text",
     hint="An error stands above every warning; its row names the patient and the column.",
 )

@@ -106,15 +106,15 @@ def test_most_visits(study, answers):
 
 
 def test_bright_fluid(study, answers):
-    assert "right" in answers("00.2", " T2W ") and "not yet" in answers("00.2", "t1c")
+    assert "right" in answers("00.3", " T2W ") and "not yet" in answers("00.3", "t1c")
 
 
 def test_spoiled_copy_has_one_error_and_the_study_none(study, answers):
     problems = check_spoiled_copy(study)
     errors = problems[problems.level == "error"]
     assert set(errors.patient_id) == {"H-04"}
-    assert "right" in answers("00.3", "H-04")
-    assert "The dates of `H-01` are in order" in answers("00.3", "H-01")
+    assert "right" in answers("00.2", "H-04")
+    assert "The dates of `H-01` are in order" in answers("00.2", "H-01")
     assert not (study.check(checksums=False).level == "error").any()
 
 
