@@ -318,7 +318,8 @@ print(f"{censored:.0%} of them never progressed: they were merely observed for a
 # > says it of too many patients. Repair it.
 
 # %% tags=["solution"]
-progressed_by_36 = followed.progressed & (followed.pfs_months <= 36)  # repair: followed.pfs_months <= 36
+by_36 = followed.pfs_months <= 36
+progressed_by_36 = followed.progressed & by_36  # repair: by_36
 check("01.4", progressed_by_36, patients=followed)
 
 # %% [markdown]

@@ -31,6 +31,7 @@ import pandas as pd
 
 from npc_helpers import figures
 from npc_helpers.cohort.staging import stage_groups
+from npc_helpers.exercises import check, claim
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.imaging import dicom, roi
@@ -77,6 +78,15 @@ for path in sorted(study.series_folder(*key).glob("*.dcm"))[:4]:
     header = pydicom.dcmread(path, stop_before_pixels=True)
     print(path.name, "lies at", round(float(header.ImagePositionPatient[2]), 1), "mm")
 
+# %% [markdown] tags=["exercise"]
+# > **Exercise 02.1 – repair** (4 minutes). The slices below came in any order. `order` should bring
+# > them from feet to head, and does not. Repair that line.
+
+# %% tags=["solution"]
+as_they_came = np.random.default_rng(1).permutation(series.positions_mm)
+order = np.argsort(as_they_came)  # repair: np.arange(len(as_they_came))
+check("02.1", as_they_came[order])
+
 # %% [markdown]
 # ### What was noticed
 #
@@ -86,6 +96,13 @@ for path in sorted(study.series_folder(*key).glob("*.dcm"))[:4]:
 # %%
 pd.DataFrame(
     [vars(finding) for finding in series.findings], columns=["severity", "code", "message"]
+)
+
+# %% tags=["claim"]
+claim(
+    not series.findings,
+    "The table is empty: nothing was odd about this series.",
+    f"{len(series.findings)} things were noticed in this series; read the warnings.",
 )
 
 # %% [markdown]
@@ -110,6 +127,15 @@ found = find_series(
 )
 found.table[["description", "n_images", "kind", "timepoint", "status", "reason"]]
 
+# %% tags=["claim"]
+proposed = found.table.status == "proposed"
+claim(
+    proposed.sum() == len(of_patient),
+    f"{proposed.sum()} of {len(found.table)} series are proposed, and these are the {len(of_patient)} "
+    "that the manifest lists.",
+    f"{proposed.sum()} of {len(found.table)} series are proposed; the manifest lists {len(of_patient)}.",
+)
+
 # %% [markdown]
 # The same table as pictures: the middle image of each series under its row's number, in a solid frame
 # if it is proposed and in a broken one if it is not.
@@ -120,13 +146,22 @@ show(
     alt="The middle image of every series of one patient; those not proposed have a broken frame.",
 )
 
+# %% tags=["claim"]
+left_out = found.table[found.table.status != "proposed"]
+claim(
+    len(left_out) > 0 and (left_out.kind == "not_mr").all(),
+    f"{len(left_out)} frames are broken, and rightly: they are no MR images but the known truth of the "
+    "synthetic patients. In an export of your own look hardest at the broken frames: a series left out "
+    "for an unusual name may be the one you want.",
+    f"{len(left_out)} frames are broken. Look hardest at them: a series left out for an unusual name "
+    "may be the one you want.",
+)
+
 # %% [markdown]
-# Does each picture fit its heading? Fluid is bright in T2w and dark in t1c, and the tumour before
-# treatment is larger than what is left of it after. In your own export, look hardest at the broken
-# frames: a series left out for an unusual name may be the one you want. Decide with the buttons; every
+# Does each picture fit its heading? Fluid is bright in T2w and dark in t1c. Decide with the buttons; every
 # click is saved in `data/by_hand`, and overrules what was proposed.
 
-# %%
+# %% tags=["timeless"]
 from npc_intake.find.page import SeriesDecisions
 
 SeriesDecisions(found, study.folder)
@@ -153,6 +188,15 @@ scanners = scanner_table(study)
 study.write_table("scanners.csv", scanners)
 scanners
 
+# %% tags=["claim"]
+per_model = scanners.groupby("model").patients.max().sort_values(ascending=False)
+claim(
+    len(per_model) > 1 and per_model.iloc[0] > 0.9 * per_model.sum(),
+    f"{per_model.iloc[0]} of {per_model.sum()} patients lay in one model of scanner, {per_model.index[0]}: "
+    "whatever is learned here is learned of that one.",
+    f"The images come from {len(per_model)} models of scanners. A network may learn to tell them apart.",
+)
+
 # %% [markdown]
 # ### Brightness has no unit
 #
@@ -171,6 +215,15 @@ pd.DataFrame(
     index=["minimum", "5 %", "median", "95 %", "maximum"],
 )
 
+# %% tags=["claim"]
+middle = np.median(shown)
+claim(
+    shown.min() == 0 and shown.max() == 255,
+    f"Whatever the scanner's values were, the darkest pixel is now 0 and the brightest 255; half of the "
+    f"pixels lie at {middle:g} or below.",
+    f"After stretching, half of the pixels lie at {middle:g} or below.",
+)
+
 # %% [markdown]
 # ## Rectangles
 #
@@ -182,15 +235,30 @@ pd.DataFrame(
 rois = roi.suggest_rois(study, stacks)
 roi.provenance(rois)
 
+# %% tags=["claim"]
+offered = (rois.source == "suggested").mean()
+claim(
+    offered == 1,
+    "Every rectangle is a suggestion that came with the study, made by its generator from the known "
+    "tumour: nobody has drawn one yet.",
+    f"{offered:.0%} of the rectangles came with the study; the others wait in the middle of the image.",
+)
+
 # %%
 show(
     figures.roi_montage(stacks, rois, patient_id, timepoint),
     alt="All slices of one patient in both sequences, with the region of interest on each.",
 )
 
-# %% [markdown]
-# Each rectangle spans the tumour, the nodes of the neck on both sides and what lies between
-# them; the eyes, most of the cerebellum and the muscles of the back stay outside.
+# %% tags=["claim"]
+width, height = (rois.x1 - rois.x0).mean(), (rois.y1 - rois.y0).mean()
+claim(
+    abs(width - 400) < 20 and abs(height - 200) < 20,
+    f"On average a rectangle measures {width:.0f} by {height:.0f} pixels; the paper says about 400 by "
+    "200. It spans the tumour, the nodes of the neck on both sides and what lies between them.",
+    f"On average a rectangle measures {width:.0f} by {height:.0f} pixels; the paper says about 400 by "
+    "200.",
+)
 
 # %% [markdown]
 # ### Edit them
@@ -202,7 +270,7 @@ show(
 # not let notebooks load their own scripts), `IntegerBoxes(session)` from the same module edits the
 # same rectangles with number fields.
 
-# %%
+# %% tags=["timeless"]
 from npc_helpers.widgets import RoiEditor
 from npc_helpers.widgets.roi_session import RoiSession
 
@@ -211,7 +279,7 @@ session = RoiSession.in_study(
 )
 RoiEditor(session)
 
-# %%
+# %% tags=["timeless"]
 session.to_frame().head(3)
 
 # %% [markdown]
@@ -229,6 +297,18 @@ second["y0"] -= rng.integers(0, 13, size=len(second)).clip(max=second.y0)
 agreement = roi.compare_readers(rois, second)
 print(f"median overlap (intersection over union): {agreement.iou.median():.2f}")
 
+# %% [markdown] tags=["exercise"]
+# > **Exercise 02.2 – fill in one line** (4 minutes). The overlap divides the area that both rectangles
+# > cover by the area that at least one of them covers, their *union*. How large is the union of these
+# > two?
+
+# %% tags=["solution"]
+a, b = rois.iloc[0], second.iloc[0]
+area_a, area_b = (a.x1 - a.x0) * (a.y1 - a.y0), (b.x1 - b.x0) * (b.y1 - b.y0)
+shared = (min(a.x1, b.x1) - max(a.x0, b.x0)) * (min(a.y1, b.y1) - max(a.y0, b.y0))
+union = area_a + area_b - shared  # fill in
+check("02.2", union, first=a, second=b)
+
 # %%
 pixel_mm = stacks[key].pixel_spacing_mm[0]
 show(
@@ -236,10 +316,19 @@ show(
     alt="Histogram of overlaps, and Bland-Altman plot of the rectangles' areas.",
 )
 
+# %% tags=["claim"]
+bias = (agreement.area_a - agreement.area_b).mean()
+claim(
+    bias < 0 and agreement.iou.median() > 0.9,
+    f"Left, half of the overlaps are above {agreement.iou.median():.2f}; 1 would be identical "
+    f"rectangles. Right, the line of bias lies below zero, at {bias:,.0f} pixels: the second reader "
+    "draws larger, because it was made up so.",
+    f"Left, half of the overlaps are above {agreement.iou.median():.2f}; 1 would be identical "
+    f"rectangles. Right, the line of bias lies at {bias:,.0f} pixels.",
+)
+
 # %% [markdown]
-# Left, an overlap of 1 would be identical rectangles, and 0.5 already looks quite different to
-# the eye. Right, a line of bias below zero says that the second reader draws larger; 95 of 100
-# differences lie between the broken lines. With a real second reader, take what the editor
+# 95 of 100 differences lie between the broken lines. With a real second reader, take what the editor
 # saved of both: `roi.read_drawn(study)`.
 
 # %% [markdown]
@@ -261,9 +350,23 @@ show(
     alt="The padded regions as the network receives them, black around the rectangle.",
 )
 
-# %% [markdown]
-# The black frame is as much a part of the input as the tissue: a larger rectangle leaves less
-# of it.
+# %% tags=["claim"]
+frame = (images == 0).mean()
+claim(
+    frame > 0.5,
+    f"{frame:.0%} of these inputs is black. The frame is as much a part of them as the tissue: a larger "
+    "rectangle leaves less of it.",
+    f"{frame:.0%} of these inputs is black: a larger rectangle leaves less of it.",
+)
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 02.3 – fill in one line** (4 minutes). Over all rectangles: which share of the 512 x 512
+# > pixels is black frame, on average? Guess first.
+
+# %% tags=["solution"]
+covered = (rois.x1 - rois.x0) * (rois.y1 - rois.y0) / 512**2
+black = 1 - covered.mean()  # fill in
+check("02.3", black, rois=rois)
 
 # %% [markdown]
 # ### The size of the box is a clue
@@ -278,11 +381,21 @@ area = sizes[sizes.timepoint == timepoint].groupby("patient_id").area.mean()
 stage = pd.Series(
     stage_groups(study.registry, edition=8).to_numpy(), index=study.registry.patient_id
 )
-area.groupby(stage.reindex(area.index)).describe()[["count", "mean", "std"]].round(0)
+by_stage = area.groupby(stage.reindex(area.index)).describe()[["count", "mean", "std"]].round(0)
+by_stage
+
+# %% tags=["claim"]
+distance = (by_stage["mean"].max() - by_stage["mean"].min()) / by_stage["std"].max()
+claim(
+    0.1 < distance < 0.5,
+    f"The means differ by {distance:.1f} standard deviations: these boxes, drawn generously, give away "
+    "little of the stage. Tight boxes would give away most of it.",
+    f"The means differ by {distance:.1f} standard deviations: so much of the stage do the boxes alone "
+    "give away.",
+)
 
 # %% [markdown]
-# Set the difference of the two means against the standard deviation: that is how much of staging
-# the boxes alone give away. The benchmark `benchmarks/controls.py` trains a network on blank
+# The benchmark `benchmarks/controls.py` trains a network on blank
 # boxes and reports what that is worth.
 
 # %% [markdown]
@@ -304,6 +417,14 @@ print(len(rois), "images:", rois.groupby("timepoint").size().to_dict())
 # %%
 roi.provenance(rois)
 
+# %% tags=["claim"]
+placed = rois.source.isin(["suggested", "default"]).mean()
+claim(
+    placed == 1,
+    "No rectangle of this table was drawn by a reader: a suggestion stands for all of them.",
+    f"{1 - placed:.0%} of the rectangles were drawn by a reader.",
+)
+
 # %% [markdown]
 # This table belongs into a report. Where most rectangles are `default`, a network would be trained on whatever happens to
 # lie in the middle of the image, so notebooks 03 and 04 then leave the training out, unless `study.toml` says
@@ -312,13 +433,10 @@ roi.provenance(rois)
 # %% [markdown]
 # ## What you have now
 #
-# `rois.csv`, one rectangle per image, and the image stacks in the results folder.
-#
-# ## Exercises
-#
-# 1. Edit the rectangles of one patient as a second reader (`reader_id="reader2"`) and compare.
-# 2. Ask for a rectangle of 600 by 200 pixels and read the error.
-# 3. Show `roi.blank_inputs` beside `roi.network_inputs`. What is left?
+# - Slices are put in order by their position, brightness by the percentiles of its own series.
+# - A rectangle says where a reader looked; its size says a little of what she saw.
+# - Most of what a network receives is black frame.
+# - `rois.csv`, one rectangle per image, and the image stacks in the results folder.
 #
 # ## Check yourself
 #

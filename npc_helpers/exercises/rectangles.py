@@ -29,7 +29,7 @@ def from_feet_to_head(study: Study, answer: object) -> str:
 
 
 @exercise(
-    "02.2",
+    "02.3",
     form="a share between 0 and 1",
     hint=f"A rectangle covers width x height of the {LIMIT} x {LIMIT} pixels; the rest is black.",
 )
@@ -48,7 +48,7 @@ def black_share(study: Study, answer: object, *, rois: pd.DataFrame) -> str:
 
 
 @exercise(
-    "02.3",
+    "02.2",
     form="a number of pixels",
     hint="Both areas together count what is shared twice.",
 )

@@ -82,11 +82,11 @@ def test_no_answer_gets_the_hint_and_nothing_else(name, nothing, answers):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("01.2", "many"), ("01.3", [1, 2]), ("02.2", {}), ("02.1", 3), ("01.1", 7)]
+    ("name", "value"), [("01.2", "many"), ("01.3", [1, 2]), ("02.3", {}), ("02.1", 3), ("01.1", 7)]
 )
 def test_an_answer_of_another_form_says_which_form_is_meant(name, value, answers, patients):
     given = {"patients": patients} if name in ("01.2", "01.3") else {}
-    given |= {"rois": box(0, 0, 1, 1).to_frame().T} if name == "02.2" else {}
+    given |= {"rois": box(0, 0, 1, 1).to_frame().T} if name == "02.3" else {}
     said = answers(name, value, **given)
     assert f"The answer should be {EXERCISES[name].form}" in said and EXERCISES[name].hint in said
 
@@ -185,16 +185,16 @@ def test_from_feet_to_head(study, answers):
 
 def test_black_share(study, answers):
     rois = pd.DataFrame([box(0, 0, 400, 200), box(100, 100, 500, 300)])
-    assert "right. 69% of what" in answers("02.2", 1 - 80_000 / 262_144, rois=rois)
-    assert "the rectangle covers" in answers("02.2", 0.305, rois=rois)
-    assert "not 0.5" in answers("02.2", 0.5, rois=rois)
+    assert "right. 69% of what" in answers("02.3", 1 - 80_000 / 262_144, rois=rois)
+    assert "the rectangle covers" in answers("02.3", 0.305, rois=rois)
+    assert "not 0.5" in answers("02.3", 0.5, rois=rois)
 
 
 def test_union_of_two(study, answers):
     boxes = {"first": box(0, 0, 10, 10), "second": box(5, 0, 15, 10)}
-    assert "right. The overlap of these two is 0.33" in answers("02.3", 150, **boxes)
-    assert "counted twice" in answers("02.3", 200, **boxes)
-    assert "too few" in answers("02.3", 149, **boxes)
+    assert "right. The overlap of these two is 0.33" in answers("02.2", 150, **boxes)
+    assert "counted twice" in answers("02.2", 200, **boxes)
+    assert "too few" in answers("02.2", 149, **boxes)
 
 
 # --- the sandbox --------------------------------------------------------------------------------

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jinja2
@@ -15,7 +16,9 @@ import nbformat
 import pandas as pd
 import psutil
 from nbconvert import HTMLExporter
+from traitlets.config import Config
 
+from npc_course.cells import CLAIM, fold_claims, unsolved
 from npc_helpers.figures.study_report import FEW_TEST_PATIENTS
 from npc_helpers.study import Study, atomic_path, mark
 from npc_helpers.study.artefact_table import ARTEFACTS
@@ -87,6 +90,7 @@ def from_source(source: Path) -> nbformat.NotebookNode:
     notebook = jupytext.read(source)
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:03d}"
+    fold_claims(notebook)
     notebook.metadata = {
         "jupytext": {"formats": "ipynb,py//py:percent"},
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -166,6 +170,9 @@ def is_progress_bar(output: nbformat.NotebookNode) -> bool:
     return WIDGET in data and ("%|" in text or "/s]" in text)  # with a known end, or without
 
 
+LINK = re.compile(r'href="(\d\d_\w+)\.ipynb')
+"""From one lesson to another: as a page it leads to the other's page."""
+
 PAGE_TEMPLATE = """\
 {% extends "lab/index.html.j2" %}
 {%- block html_head_js -%}{%- endblock -%}
@@ -188,10 +195,12 @@ def to_html(notebook: nbformat.NotebookNode, path: Path) -> None:
     exporter = HTMLExporter(
         template_file="page.html.j2",
         extra_loaders=[jinja2.DictLoader({"page.html.j2": PAGE_TEMPLATE})],
+        config=Config({"TagRemovePreprocessor": {"enabled": True, "remove_input_tags": {CLAIM}}}),
     )
     notebook = without_plotly(notebook)
     resources = {"metadata": {"name": path.stem}, "mark": mark.text()}
     body, _ = exporter.from_notebook_node(notebook, resources)
+    body = LINK.sub(r'href="\1.html', body)
     with atomic_path(path) as temporary:
         temporary.write_text(body, encoding="utf-8")
 
@@ -224,6 +233,8 @@ def run_all(names: list[Path], folder: Path, *, logs: Path, cell_limit_s=None) -
                 execute(notebook, name, progress=progress, log=log, cell_limit_s=cell_limit_s)
             )
             progress.write(f"{name}: {runs[-1].seconds:.0f} s")
+            if Study.open().is_demonstration and (wrong := unsolved(notebook)):
+                runs[-1] = replace(runs[-1], error=runs[-1].error or "\n".join(wrong))
             clean_outputs(notebook)
             with atomic_path(folder / f"{name}.ipynb") as temporary:
                 nbformat.write(notebook, temporary)

@@ -1,0 +1,110 @@
+"""In converted lessons each figure and table is followed by a claim, and exercises answer."""
+
+import re
+
+import jupytext
+import nbformat
+import pytest
+from npc_course.cells import (
+    CONVERTED,
+    EXERCISE,
+    SOLUTION,
+    TIMELESS,
+    TagError,
+    solution_version,
+    stub,
+    student_version,
+    tags,
+    unclaimed,
+)
+from npc_course.notebooks import sources
+
+from npc_helpers.exercises.checking import EXERCISES
+
+LESSONS = [path for path in sources() if path.stem[:2] in CONVERTED]
+KNOWN = {"claim", TIMELESS, EXERCISE, SOLUTION, "notes", "nbval-check-output"}
+
+
+@pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
+def lesson(request):
+    return jupytext.read(request.param)
+
+
+def checked(cell):
+    return re.findall(r'check\("(\d\d\.\d+)"', cell.source)
+
+
+def test_each_figure_and_table_is_followed_by_a_claim_or_is_timeless(lesson):
+    assert unclaimed(lesson) == []
+
+
+def test_tags_are_those_that_mean_something():
+    for path in sources():
+        for cell in jupytext.read(path).cells:
+            assert tags(cell) <= KNOWN, cell.source
+
+
+def test_two_to_four_exercises_each_asked_solved_and_known(lesson, request):
+    number = request.node.callspec.id[:2]
+    asked = re.findall(
+        r"\*\*Exercise (\d\d\.\d+) – (?:predict|fill in|read|repair)[^(]*\((\d+) minutes\)",
+        "\n".join(cell.source for cell in lesson.cells if EXERCISE in tags(cell)),
+    )
+    solved = [name for cell in lesson.cells if SOLUTION in tags(cell) for name in checked(cell)]
+    names = [name for name, _ in asked]
+    assert names == solved == [name for name in sorted(EXERCISES) if name.startswith(number)]
+    assert 2 <= len(names) <= 4
+
+
+def test_every_exercise_stands_in_one_lesson():
+    cells = [cell for path in sources() for cell in jupytext.read(path).cells]
+    assert sorted(name for c in cells if c.cell_type == "code" for name in checked(c)) == sorted(
+        EXERCISES
+    )
+
+
+def test_a_missing_claim_is_noticed():
+    def cell(source, *names):
+        return nbformat.v4.new_code_cell(source, metadata={"tags": list(names)})
+
+    shown, said = "show(figure)", cell("claim(True, 'so')", "claim")
+    book = nbformat.v4.new_notebook(cells=[cell(shown), cell("table"), said, cell("x = 1")])
+    assert unclaimed(book) == [shown]
+    book.cells.insert(1, nbformat.v4.new_markdown_cell("Between them stands text."))
+    book.cells.insert(2, said)
+    assert unclaimed(book) == []
+    book = nbformat.v4.new_notebook(cells=[cell("table", TIMELESS), cell("print(3)")])
+    assert unclaimed(book) == []
+
+
+# --- stubs --------------------------------------------------------------------------------------
+
+
+def test_a_stub_is_made_of_its_solution():
+    assert stub("a = 1\nb = f(a)  # fill in\ncheck('9.9', b)") == (
+        "a = 1\nb = ...  # your answer\ncheck('9.9', b)"
+    )
+    assert stub("right = a & (b <= 3)  # repair: b <= 3") == "right = b <= 3  # repair this line"
+
+
+def test_a_solution_without_a_line_for_the_learner_is_refused():
+    with pytest.raises(TagError, match="no line ends in"):
+        stub("check('9.9', 3)")
+
+
+def test_a_students_version_gives_no_answer_away(lesson):
+    """Nothing of what the learner is to write is left in it, and nothing that was run."""
+    student, solved = student_version(lesson), solution_version(lesson)
+    for before, after in zip(
+        (cell for cell in lesson.cells if SOLUTION in tags(cell)),
+        (cell for cell in student.cells if SOLUTION in tags(cell)),
+        strict=True,
+    ):
+        for line in re.findall(r"= (.+?)  # (?:fill in|repair: .+)$", before.source, re.M):
+            assert line not in after.source
+        assert "# fill in" not in after.source and "# repair: " not in after.source
+    assert all(not cell.get("outputs") for cell in student.cells)
+    assert "jupytext" not in student.metadata
+    for book in (student, solved):
+        assert not any("notes" in tags(cell) for cell in book.cells)
+    assert not any("# fill in" in cell.source for cell in solved.cells)
