@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from npc_helpers.imaging.dicom import read_mask
+from npc_helpers.imaging.masks import read_mask
 from npc_helpers.imaging.roi_table import read_rectangles
 from npc_helpers.study import Study
 
