@@ -26,6 +26,7 @@ from npc_helpers.imaging.headers import (
 from npc_helpers.imaging.mr_series import Finding, MRSeries
 from npc_helpers.imaging.pixels import decode
 from npc_helpers.study.dicom_file import DicomError, pydicom_remarks, refuse
+from npc_helpers.study.slices import repeats, slice_of
 
 MODALITY = "MR"
 LARGEST_SERIES = 1 << 28  # bytes as stored: 512 images of 512 x 512 pixels of 16 bits
@@ -70,6 +71,7 @@ def read_series(folder: str | Path, *, n_images: int | None = None) -> MRSeries:
         planes, positions_mm = in_order(folder, planes)
         spacing_mm = _slice_spacing(folder, planes, positions_mm)
         array = _decoded(files, planes, findings)  # (slices, rows, columns)
+        findings += _odd_slices(array, planes)
         first, (row_mm, column_mm) = files[0], planes[0].spacing.tolist()
         patient_id, description = first.text("PatientID"), first.text("SeriesDescription")
         sequence = sequence_in_words(first)
@@ -395,6 +397,19 @@ def _decoded(files: list[Tags], planes: list[Plane], findings: list[Finding]) ->
                 array[place] *= np.float32(plane.slope)
                 array[place] += np.float32(plane.intercept)
     return array
+
+
+def _odd_slices(array: np.ndarray, planes: list[Plane]) -> list[Finding]:
+    """Notice slices that show nothing, and slices that show the same as another."""
+    images = [
+        slice_of(plane.tags.path.name, pixels) for plane, pixels in zip(planes, array, strict=True)
+    ]
+    message = "blank: every pixel has the same value"
+    blank = [Finding("warn", "blank-slice", i.name, message) for i in images if i.is_blank]
+    return blank + [
+        Finding("warn", "repeated-slice", image.name, f"shows the same as {first.name}")
+        for image, first in repeats(images)
+    ]
 
 
 def _note_rescale(planes: list[Plane], findings: list[Finding]) -> None:

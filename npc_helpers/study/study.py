@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from npc_helpers.study import checks, mark, tables
+from npc_helpers.study import checks, mark, slices, tables
 from npc_helpers.study.about import ABOUT, EMPTY, About, read_about
 from npc_helpers.study.artefact_table import results_page
 from npc_helpers.study.artefacts import NotInThisStudy, StudyError, atomic_path
@@ -219,8 +219,9 @@ class Study(Results):
         Parameters
         ----------
         checksums : bool
-            Also read every image file: compare the series' checksums (about 2 s per GB), and look
-            through the headers for what identifies a person (about 1 ms a file).
+            Also read every image file: compare the series' checksums, look for blank and repeated
+            images (about 4 s per GB together), and look through the headers for what identifies a
+            person (about 1 ms a file).
         progress : bool
             Show a bar for the checksums of a large study.
 
@@ -246,6 +247,8 @@ class Study(Results):
             problems += checks.check_series(
                 inside, self.folder, checksums=checksums, progress=progress
             )
+            if checksums:
+                problems += slices.check_slices(inside, self.folder, progress=progress)
         images = inside if checksums else None
         return as_table(problems + check_identity(self.folder, images, progress=progress))
 

@@ -1,0 +1,182 @@
+"""Images of a study that show nothing, or the same as another: found before a network sees them."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from npc_helpers.study.artefacts import dicom_files
+from npc_helpers.study.dicom_file import DicomError, open_dicom
+from npc_helpers.study.jobs import spread
+from npc_helpers.study.problems import Problem
+from npc_helpers.study.progress import progress_bar
+from npc_helpers.study.schema import MANIFEST
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+SERIES_PER_WORKER = 100  # what is read in the second or two that a process takes to start
+NAMED = 3  # images, as examples
+COMPRESSED = 10  # one value throughout takes less than a tenth: lossless JPEG needs a bit a pixel
+EXPORT_AGAIN = "Look at the series. If these images should show the patient, export it again."
+TWO_ROWS = "One of the two is wrong: look at both, and export again what is not what it should be."
+
+
+class Slice(NamedTuple):
+    """One image: its name, a hash of its pixels, and whether they all have one value."""
+
+    name: str
+    pixels: str
+    is_blank: bool
+
+
+def repeats(slices: Sequence[Slice]) -> list[tuple[Slice, Slice]]:
+    """Return each image that shows the same as an earlier one, with that one; blanks are none."""
+    earlier: dict[str, Slice] = {}
+    return [
+        (image, first)
+        for image in slices
+        if not image.is_blank and (first := earlier.setdefault(image.pixels, image)) is not image
+    ]
+
+
+def slice_of(name: str, pixels: np.ndarray) -> Slice:
+    """Return what is compared of one image."""
+    flat = np.ascontiguousarray(pixels).reshape(-1)
+    return Slice(name, _hash(flat), bool(len(flat)) and bool((flat == flat[0]).all()))
+
+
+def check_slices(manifest: pd.DataFrame, folder: Path, *, progress: bool) -> list[Problem]:
+    """Look for images that are blank, and for images that are there twice.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        Only rows whose path lies in the study.
+    folder : Path
+        Of the study.
+    progress : bool
+
+    Returns
+    -------
+    list of Problem
+        One per series and kind, with examples. A whole series of blank images is an error, and so
+        are images that stand in two series; single blank or repeated ones are a warning. Files
+        that cannot be read are none of this check's concern.
+    """
+    places = [folder / path for path in manifest["path"]]
+    done = spread(_slices, places, fewest=SERIES_PER_WORKER, what="reads images")
+    bar = {"total": len(places), "desc": "looking for blank images", "leave": False, "delay": 1}
+    slices = dict(progress_bar(done, shown=progress, unit="series", **bar))
+    problems = []
+    for row, place in zip(manifest.itertuples(index=False), places, strict=True):
+        problems += _in_one_series(row, slices[place])
+    return [*problems, *_in_two_series(manifest, [slices[place] for place in places])]
+
+
+def _in_one_series(row, images: list[Slice]) -> Iterator[Problem]:
+    blank = [image for image in images if image.is_blank]
+    if blank:
+        level = "error" if len(blank) == len(images) else "warning"
+        yield Problem(
+            row.path, row.patient_id, "",
+            f"{len(blank)} of {len(images)} images are blank (every pixel has the same value): "
+            f"{_names(blank)}", EXPORT_AGAIN, level,
+        )  # fmt: skip
+    again = repeats(images)
+    if again:
+        (image, first), n = again[0], len(again)
+        yield Problem(
+            row.path, row.patient_id, "",
+            f"{n} of {len(images)} images show the same as another of the series: "
+            f"'{image.name}' as '{first.name}'{', …' * (n > 1)}", EXPORT_AGAIN, "warning",
+        )  # fmt: skip
+
+
+def _in_two_series(manifest: pd.DataFrame, series: list[list[Slice]]) -> Iterator[Problem]:
+    rows = list(manifest.itertuples(index=False))
+    first_row: dict[str, int] = {}
+    shared: dict[tuple[int, int], list[Slice]] = defaultdict(list)
+    for number, images in enumerate(series):
+        for image in images:
+            first = first_row.setdefault(image.pixels, number)
+            if first != number and not image.is_blank:
+                shared[number, first].append(image)
+    for (number, first), images in shared.items():
+        row, other = rows[number], rows[first]
+        if row.sha256 == other.sha256 != "" and row.patient_id != other.patient_id:
+            continue  # the same files for two patients: the manifest's check says so
+        yield Problem(
+            MANIFEST.path, row.patient_id, "path",
+            f"{len(images)} of {len(series[number])} images of '{row.path}' show the same as "
+            f"images of '{other.path}': {_names(images)}", TWO_ROWS,
+        )  # fmt: skip
+
+
+def _names(images: list[Slice]) -> str:
+    shown = ", ".join(f"'{image.name}'" for image in images[:NAMED])
+    return shown + ", …" * (len(images) > NAMED)
+
+
+def _slices(folder: Path) -> list[Slice]:
+    """Return every image of a series that can be read; a frame is named by its number."""
+    slices = []
+    for path in dicom_files(folder):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they may repeat a value
+            try:
+                slices += _frames(open_dicom(path), path.name)
+            except (DicomError, AttributeError, ValueError, TypeError):
+                continue  # the reader of the series refuses such a file, with its name
+    return slices
+
+
+def _frames(dataset: Dataset, name: str) -> list[Slice]:
+    if "PixelData" not in dataset:
+        return []
+    syntax, number = dataset.file_meta.TransferSyntaxUID, int(dataset.get("NumberOfFrames") or 1)
+    stored = (1 << int(dataset.BitsStored)) - 1  # above them lies what is no part of the image
+    kind = f"{'<' if syntax.is_little_endian else '>'}u{int(dataset.BitsAllocated) // 8}"
+    if not syntax.is_encapsulated:
+        values = np.frombuffer(dataset.PixelData, kind) & stored
+        size = len(values) // number
+        frames = [values[k * size : (k + 1) * size] for k in range(number)]
+        return [slice_of(_numbered(name, k, number), frame) for k, frame in enumerate(frames)]
+    from pydicom.encaps import generate_frames
+
+    raw = dataset.Rows * dataset.Columns * int(dataset.BitsAllocated) // 8
+    codes = generate_frames(dataset.PixelData, number_of_frames=number)
+    return [
+        Slice(
+            _numbered(name, k, number),
+            _hash(code),
+            len(code) * COMPRESSED < raw and _is_blank(dataset, k),
+        )
+        for k, code in enumerate(codes)
+    ]
+
+
+def _is_blank(dataset: Dataset, frame: int) -> bool:
+    """Decode one frame and compare its pixels; False where no decoder is installed."""
+    from pydicom.pixels import pixel_array
+
+    try:
+        pixels = pixel_array(dataset, index=frame)
+    except Exception:  # each decoder raises its own kinds
+        return False
+    return slice_of("", pixels).is_blank
+
+
+def _numbered(name: str, frame: int, number: int) -> str:
+    return name if number == 1 else f"{name} frame {frame + 1}"
+
+
+def _hash(content) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
