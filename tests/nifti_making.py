@@ -46,12 +46,17 @@ def write_mask(path, planted, *, shape=(4, 120, 100)):
     return save(path, mask.transpose(2, 1, 0), affine)
 
 
+def npc277_pixels(number, sequence):
+    """No two series are alike."""
+    return noise(4, 120, 100, seed=[number, *sequence.encode()])
+
+
 def make_npc277(folder, patients=("001", "002")):
     for number, name in enumerate(patients):
         home = folder / "data" / "MRI-Segments" / name
         for sequence, mask in (("T2WI", "ROI-T2"), ("CE-T1WI", "ROI-CE-T1"), ("T1WI", "ROI-T1")):
             tag = {"SeriesDescription": sequence, "PatientID": name}
-            write_dicom(home / sequence, noise(4, 120, 100, seed=number), **tag)
+            write_dicom(home / sequence, npc277_pixels(number, sequence), **tag)
             write_mask(home / f"{mask}.nii", BOX)
     return folder
 

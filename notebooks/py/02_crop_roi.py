@@ -415,6 +415,7 @@ print(f"saved {len(rois)} rectangles")
 print(len(rois), "images:", rois.groupby("timepoint").size().to_dict())
 
 # %%
+print(roi.provenance_sentence(rois))
 roi.provenance(rois)
 
 # %% tags=["claim"]
@@ -426,7 +427,7 @@ claim(
 )
 
 # %% [markdown]
-# This table belongs into a report. Where most rectangles are `default`, a network would be trained on whatever happens to
+# This belongs into a report. Where most rectangles are `default`, a network would be trained on whatever happens to
 # lie in the middle of the image, so notebooks 03 and 04 then leave the training out, unless `study.toml` says
 # `accept_default_rectangles = true`.
 

@@ -54,6 +54,7 @@ SEED = 1
 print(coverage(study, cohort.patient_id, "post"))
 images, index = features.study_images(study, rois, "post", patients=cohort.patient_id)
 study.require_outcomes("training")
+print(roi.provenance_sentence(rois.merge(index)))
 roi.require_drawn(study, rois.merge(index))
 labels = cohort.set_index("patient_id").loc[index.patient_id]
 train = (labels.split == "train").to_numpy()

@@ -34,6 +34,7 @@ from npc_helpers.figures.lesson import begin
 from npc_helpers.figures.study_report import write_report
 from npc_helpers.network import prediction
 from npc_helpers.study import Study, shipped_reference
+from npc_helpers.study.provenance import provenance_sentence
 
 study = Study.open()
 begin(study)
@@ -56,6 +57,8 @@ image_tables = {
 # %%
 included, cohort = cohort, prediction.compared_patients(cohort, image_tables)
 print(f"{len(cohort)} of {len(included)} patients have images of both time points")
+rois = study.read_table("rois.csv")
+print(provenance_sentence(rois[rois.patient_id.isin(cohort.patient_id)]))
 
 # %%
 risk = {name: prediction.patient_probability(table) for name, table in image_tables.items()}

@@ -34,10 +34,11 @@ from npc_helpers import figures
 from npc_helpers.cohort import included_patients
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
+from npc_helpers.imaging import roi
 from npc_helpers.imaging.masks import read_mask
 from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.network import features, gradcam, gradcam_bench, gradcam_scores, sanity
-from npc_helpers.network.saved_models import load_or_reference
+from npc_helpers.network.saved_models import models_to_explain
 from npc_helpers.study import Study
 
 study = Study.open()
@@ -45,7 +46,7 @@ begin(study)
 
 # %%
 rois = study.read_table("rois.csv")
-model = {when: load_or_reference(study, when) for when in ("pre", "post")}
+model = models_to_explain(study)
 
 # %% [markdown]
 # ## Choose some patients
@@ -64,13 +65,14 @@ print(len(shown), "patients to look at,", len(measured), "to measure")
 
 # %%
 of_measured = rois[rois.patient_id.isin(measured)]
-timepoints = [when for when in ("pre", "post") if (of_measured.timepoint == when).any()]
+print(roi.provenance_sentence(of_measured))
+timepoints = [when for when in model if (of_measured.timepoint == when).any()]
 images, index, activations = {}, {}, {}
 for when in timepoints:
     images[when], index[when] = features.study_images(study, rois, when, patients=measured)
     activations[when] = gradcam.activations(model[when], images[when])
-latest = timepoints[-1]  # after treatment, unless a study has images before it only
-print("activations before treatment:", activations["pre"].shape)
+latest = timepoints[-1]  # after treatment, where there are such images and a model of them
+print(f"activations, {latest}-treatment:", activations[latest].shape)
 
 # %% [markdown]
 # ## A map is a weighted sum
@@ -134,8 +136,9 @@ masks = read_mask(study, row.patient_id, latest)
 tumour = None if masks is None else masks[0, row.slice_index]
 
 # %%
+drawn = roi.provenance_sentence(rois.merge(row.to_frame().T))
 show(
-    figures.gradcam_panel(image, signed[position], heat, mask=tumour),
+    figures.gradcam_panel(image, signed[position], heat, mask=tumour, rectangle=drawn),
     alt="Image, grid of cells, map in the paper's four colours and in a uniform colour scale.",
 )
 

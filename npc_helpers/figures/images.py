@@ -189,6 +189,7 @@ def gradcam_panel(
     *,
     mask: np.ndarray | None = None,
     limit: float | None = None,
+    rectangle: str = "",
 ) -> Figure:
     """Draw an image, its map cell by cell, and the map over the image in two colour scales.
 
@@ -204,6 +205,9 @@ def gradcam_panel(
     limit : float, optional
         Value of the strongest colour; the map's own maximum by default. Give the cohort's to
         compare maps.
+    rectangle : str
+        How the image's rectangle came about (`study.provenance.provenance_sentence`), written
+        below the image.
 
     Notes
     -----
@@ -214,6 +218,7 @@ def gradcam_panel(
     limits = grey_range(image)
     _show(whole, image, **limits)
     whole.set_title("Image")
+    whole.set_xlabel(fill(rectangle, 40), fontsize=8)
     most = float(np.abs(cells).max()) or 1.0
     drawn = grid.imshow(cells, cmap="PuOr_r", vmin=-most, vmax=most)
     bare(grid)

@@ -20,6 +20,7 @@ from npc_helpers.figures.uncertainty import split_figure
 from npc_helpers.statistics import ColumnError, TooFewPatients, compare_auc, table_one
 from npc_helpers.study import Study, StudyError
 from npc_helpers.study.problems import counts, page
+from npc_helpers.study.provenance import provenance, provenance_sentence
 from npc_helpers.study.settings import current_setting
 
 FEW_TEST_PATIENTS = 20
@@ -98,10 +99,7 @@ def _scanners(study: Study, report: Report) -> None:
 
 def _rectangles(study: Study, report: Report) -> None:
     rois = study.read_table("rois.csv")
-    groups = rois.groupby(["source", "reader_id"])["patient_id"]
-    table = groups.agg(images="size", patients="nunique").reset_index()
-    caption = f"How the rectangles of {len(rois)} images came about; default: nobody drew them."
-    report.add_table("rectangles", table, caption)
+    report.add_table("rectangles", provenance(rois), provenance_sentence(rois))
 
 
 def _training(study: Study, report: Report) -> None:

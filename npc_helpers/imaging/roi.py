@@ -33,7 +33,6 @@ from npc_helpers.imaging.roi_table import (
     compare_readers,
     join_readers,
     overlap,
-    provenance,
     read_drawn,
     read_rectangles,
     rectangle_of,
@@ -41,6 +40,7 @@ from npc_helpers.imaging.roi_table import (
     require_drawn,
 )
 from npc_helpers.study.artefact_table import run_first
+from npc_helpers.study.provenance import provenance, provenance_sentence
 from npc_helpers.study.settings import Setting, current_setting
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ __all__ = [  # what a table is made of and does is in `roi_table`, and can be ca
     "ROIError", "Rectangle", "blank_inputs", "check_rois", "compare_readers", "crop",
     "default_rectangle",
     "intensity_range", "join_readers", "network_inputs", "overlap", "pad_offset", "provenance",
-    "read_drawn", "rectangle_of", "replace_rows", "require_drawn", "stretch", "suggest_rois",
+    "provenance_sentence", "read_drawn", "rectangle_of", "replace_rows", "require_drawn", "stretch", "suggest_rois",
     "to_uint8", "zero_pad",
 ]  # fmt: skip
 

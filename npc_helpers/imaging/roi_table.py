@@ -35,13 +35,6 @@ LIMIT = 512  # 2.3: the canvas; a rectangle larger than it would have to be shru
 SMALLEST = 8  # pixels; less is a slip of the hand
 SHOWN_AT_ONCE = 5
 WAIT_S = 10.0  # for another program that writes the same file: a write takes milliseconds
-PROVENANCE = {  # what the column source says -> how the rectangle came about
-    "manual": "drawn",
-    "copied": "drawn",  # by a reader, from the slice before or the other sequence
-    "contours": "contours",
-    "suggested": "suggested",
-    "default": "default",
-}
 
 
 class ROIError(ValueError):
@@ -210,50 +203,6 @@ def rectangle_of(row) -> Rectangle:
 
 
 # --- where rectangles come from -----------------------------------------------------------------
-
-
-def provenance(rois: pd.DataFrame) -> pd.DataFrame:
-    """Count rectangles by how they came about.
-
-    Parameters
-    ----------
-    rois : DataFrame
-        ROI table.
-
-    Returns
-    -------
-    DataFrame
-        One row per way and reader, in this order: ``drawn`` by a reader on the images (or copied
-        by one from another slice or sequence), taken from ``contours``, ``suggested`` by the
-        study, ``default`` (in the middle of the image: nobody looked). Columns provenance,
-        reader_id (blank if nobody drew), images, patients, share (of all images).
-
-    Raises
-    ------
-    ROIError
-        If the column source holds anything else.
-
-    Examples
-    --------
-    >>> rows = [("P1", "pre", "t2w", i, 0, 0, 50, 40, "manual", "anna") for i in range(3)]
-    >>> rois = pd.DataFrame([*rows, ("P2", "pre", "t2w", 0, 0, 0, 50, 40, "default", "")],
-    ...                     columns=COLUMNS)
-    >>> print(provenance(rois).to_string(index=False))
-    provenance reader_id  images  patients  share
-         drawn      anna       3         1   0.75
-       default                 1         1   0.25
-    """
-    unknown = sorted(set(map(str, rois["source"])) - set(PROVENANCE))
-    if unknown:
-        raise ROIError(
-            f"the column source says '{unknown[0]}'; it may say {', '.join(PROVENANCE)}."
-        )
-    ways = pd.CategoricalIndex(rois["source"].map(PROVENANCE), dict.fromkeys(PROVENANCE.values()))
-    readers = rois["reader_id"].fillna("").where(ways == "drawn", "")
-    groups = rois.groupby([ways.rename("provenance"), readers], observed=True)["patient_id"]
-    table = groups.agg(images="size", patients="nunique").reset_index()
-    table["provenance"] = table["provenance"].astype(str)
-    return table.assign(share=table["images"] / max(len(rois), 1))
 
 
 def require_drawn(study: Study, rois: pd.DataFrame) -> None:

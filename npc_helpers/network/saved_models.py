@@ -11,7 +11,7 @@ import numpy as np
 
 from npc_helpers.network.models import HEAD, prognosis_model
 from npc_helpers.study import Study
-from npc_helpers.study.artefacts import StudyError, atomic_path
+from npc_helpers.study.artefacts import NotInThisStudy, StudyError, atomic_path
 from npc_helpers.study.settings import Setting, current_setting
 
 
@@ -113,6 +113,29 @@ def load_or_reference(study, timepoint: str, *, setting: Setting | None = None) 
         return load_model(study.find_result(name))
     start = prognosis_model(setting or current_setting(), seed=0)
     return load_head(_head_file(study, timepoint), start)
+
+
+def models_to_explain(study) -> dict[str, keras.Model]:
+    """Return the models of a study by time point, as `load_or_reference` finds them.
+
+    A model that this study cannot have is left out, and the reason printed.
+
+    Raises
+    ------
+    NotInThisStudy
+        If there is none.
+    """
+    models, reasons = {}, []
+    for timepoint in ("pre", "post"):
+        try:
+            models[timepoint] = load_or_reference(study, timepoint)
+        except NotInThisStudy as reason:
+            reasons.append(f"{timepoint}_model.keras: {reason}")
+    if not models:
+        raise NotInThisStudy("; ".join(reasons))
+    for reason in reasons:
+        print(f"Left out: {reason}")
+    return models
 
 
 def _head_file(study: Study, timepoint: str) -> Path:

@@ -513,7 +513,6 @@ NO_COLUMNS = {
     "roi_table.join_readers": FILES,
     "roi_table.open_drawn": FILES,
     "roi_table.overlap": "takes two rectangles, which refuse edges that are no whole numbers",
-    "roi_table.provenance": "counts words of a column that the schema of the study checks",
     "roi_table.read_drawn": FILES,
     "roi_table.read_rectangles": FILES,
     "roi_table.rectangle_of": "takes one row; the functions that take tables call it",

@@ -417,6 +417,11 @@ def test_provenance_counts_who_drew_and_what_nobody_drew():
         ["default", "", 8, 1, 0.5],
     ]
     assert list(table.columns) == ["provenance", "reader_id", "images", "patients", "share"]
+    assert roi.provenance_sentence(rois) == (
+        "16 rectangles of 3 patients: 5 drawn by a reader (ann 4, bo 1); 2 taken from contours; "
+        "1 suggested by the study; 8 in the default place, drawn by nobody."
+    )
     assert roi.provenance(rois.iloc[:0]).empty
-    with pytest.raises(ROIError, match="source says 'by hand'"):
+    assert roi.provenance_sentence(rois.iloc[:0]) == "0 rectangles of 0 patients."
+    with pytest.raises(ValueError, match="source says 'by hand'"):
         roi.provenance(rois.assign(source="by hand"))

@@ -21,6 +21,7 @@ from nifti_making import (
     affine_of,
     make_hntsmrg,
     make_npc277,
+    npc277_pixels,
     save,
 )
 from npc_intake.nifti import read_nifti, write_series
@@ -67,7 +68,8 @@ def test_a_voxel_stays_where_it_is_in_the_patient(tmp_path, codes, tilt):
     assert series.slice_spacing_mm == pytest.approx(4.0, abs=1e-6)
     row, column = series.orientation.reshape(2, 3)
     assert row[0] > 0.9 and column[1] > 0.9, "columns run to the left, rows to the back"
-    warned = [finding for finding in series.findings if finding.severity != "info"]
+    noticed = [f for f in series.findings if f.code != "blank-slice"]  # one voxel is planted
+    warned = [finding for finding in noticed if finding.severity != "info"]
     assert warned == [], "the slices lie straight above each other, as the header says"
 
 
@@ -216,7 +218,7 @@ def test_npc277_becomes_a_study(tmp_path):
     assert set(manifest.source) == {"public"} and set(manifest.timepoint) == {"pre"}
     assert list(manifest.patient_id) == ["NPC277-001"] * 2 + ["NPC277-002"] * 2
     read = read_series(target / "data/images/NPC277-002/pre/t2w")
-    np.testing.assert_array_equal(read.array, noise(4, 120, 100, seed=1))
+    np.testing.assert_array_equal(read.array, npc277_pixels(1, "T2WI"))
     stacks = {("NPC277-002", "pre", "t2w"): read}
     suggested = roi.suggest_rois(Study(target), stacks)
     assert set(suggested.source) == {"contours"} and len(suggested) == 4
