@@ -52,7 +52,8 @@ __all__ = [  # what a table is made of and does is in `roi_table`, and can be ca
     "ROIError", "Rectangle", "blank_inputs", "check_rois", "compare_readers", "crop",
     "default_rectangle",
     "intensity_range", "join_readers", "network_inputs", "overlap", "pad_offset", "provenance",
-    "provenance_sentence", "read_drawn", "rectangle_of", "replace_rows", "require_drawn", "stretch", "suggest_rois",
+    "provenance_sentence", "read_drawn", "rectangle_of", "replace_rows", "require_drawn", "stretch",
+    "suggest_rois",
     "to_uint8", "zero_pad",
 ]  # fmt: skip
 

@@ -67,10 +67,10 @@ def provenance_sentence(rois: pd.DataFrame) -> str:
 
     Examples
     --------
-    >>> rows = [("P1", "manual", "anna")] * 3 + [("P2", "default", "")]
+    >>> rows = [("P1", "manual", "anna")] * 3 + [("P2", "suggested", "")]
     >>> rois = pd.DataFrame(rows, columns=["patient_id", "source", "reader_id"])
     >>> print(provenance_sentence(rois))
-    4 rectangles of 2 patients: 3 drawn by a reader (anna 3); 1 in the default place, drawn by nobody.
+    4 rectangles of 2 patients: 3 drawn by a reader (anna 3); 1 suggested by the study.
     >>> print(provenance_sentence(rois.head(1)))
     1 rectangle of 1 patient: 1 drawn by a reader (anna 1).
     """
