@@ -47,6 +47,11 @@ th:first-child, td:first-child {{ text-align: left; }}
 
 LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
+LATEX |= {"<": "$<$", ">": "$>$", "≤": r"$\le$", "≥": r"$\ge$", "−": "$-$", "–": "--"}
+LATEX |= {"\n": " ", "\r": " ", "\t": " ", "…": r"\dots{}"}
+LATIN = 0x250  # the sign from which on pdfLaTeX knows none
+IN_PREAMBLE = "% In the preamble: \\usepackage{booktabs}"
+NEEDS_FONT = "% Holds signs that pdfLaTeX lacks: use XeLaTeX or LuaLaTeX, with a font that has them"
 
 
 class Report:
@@ -104,13 +109,13 @@ class Report:
             mark.on_table(table).to_csv(temporary, index=False, lineterminator="\n")
         shown = table.round(decimals)
         number = f"{{:.{decimals}f}}".format
-        words = _latex(mark.on_caption(caption))
-        latex = shown.to_latex(
-            index=False, escape=True, caption=words, label=f"tab:{name}", float_format=number
-        )
-        latex = re.sub(r"([<>]) (0\.)", r"$\1$ \2", latex)  # a bare < prints as another sign
+        cells = shown.map(_latex).rename(columns=_latex)
+        words = {"caption": _latex(mark.on_caption(caption)), "label": f"tab:{name}"}
+        latex = cells.to_latex(index=False, float_format=number, **words)
+        lines = [f"% {' '.join(mark.text().split())}", IN_PREAMBLE]
+        lines += [NEEDS_FONT] * any(ord(sign) >= LATIN for sign in latex)
         with atomic_path(self._place("tables", name, "tex")) as temporary:
-            temporary.write_text(f"% {mark.text()}\n{latex}", encoding="utf-8")
+            temporary.write_text("\n".join([*lines, latex]), encoding="utf-8")
         page = shown.to_html(index=False, border=0, float_format=number)
         self._add(f"<section>{page}", caption, "</section>", "p")
 
@@ -148,6 +153,9 @@ class Report:
         return self.folder / kind / f"{name}.{suffix}"
 
 
-def _latex(text: str) -> str:
-    """Return a text as LaTeX prints it, its special characters escaped."""
-    return "".join(LATEX.get(sign, sign) for sign in text)
+def _latex(value: object) -> object:
+    """Return a text as LaTeX prints it, its special characters escaped; anything else unchanged."""
+    if not isinstance(value, str):
+        return value
+    text = "".join(LATEX.get(sign, sign) for sign in value)
+    return f"{{}}{text}" if text[:1] in ("[", "*") else text  # else the end of a line takes it

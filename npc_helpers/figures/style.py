@@ -6,7 +6,9 @@ stay apart under red-green colour blindness; line style or marker always says th
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, partial, wraps
 from pathlib import Path
 
@@ -39,6 +41,8 @@ PAPER_COLOURS = LinearSegmentedColormap.from_list(
 PERCEPTUAL_COLOURS = "inferno"
 """Equal steps in value look like equal steps in colour."""
 
+BOXES_ONLY = "Last Resort"  # a font that draws a box for every sign there is
+CHINESE = "鼻咽癌患者"  # whoever has these has the others
 CHINESE_FONTS = (
     *("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC"),
     *("Hiragino Sans GB", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "SimHei", "Heiti TC"),
@@ -103,7 +107,34 @@ def in_house_style(
 def _fonts() -> list[str]:
     """The usual font, and behind it those of this machine that have Chinese characters."""
     installed = set(font_manager.get_font_names())
-    return ["DejaVu Sans", *(name for name in CHINESE_FONTS if name in installed)]
+    chinese = [name for name in CHINESE_FONTS if name in installed]
+    return ["DejaVu Sans", *(chinese or _any_with(CHINESE))]
+
+
+def _any_with(signs: str) -> list[str]:
+    """Return the name of the first font of this machine that has certain signs, if there is one."""
+    manager = font_manager.fontManager
+    listed = {font.fname for font in manager.ttflist}
+    for path in set(font_manager.findSystemFonts()) - listed:  # installed since matplotlib looked
+        with suppress(OSError, RuntimeError):  # damaged
+            manager.addfont(path)
+    for font in manager.ttflist:
+        if font.name.startswith(BOXES_ONLY):
+            continue
+        with suppress(OSError, RuntimeError):  # no longer there
+            if set(map(ord, signs)) <= font_manager.get_font(font.fname).get_charmap().keys():
+                return [font.name]
+    return []
+
+
+@cache
+def _say_that_signs_are_missing() -> None:
+    warnings.warn(
+        "No font of this machine has some signs of this figure (Chinese characters, for instance): "
+        "boxes stand in their place. Install one that has them, such as Noto Sans CJK (package "
+        "fonts-noto-cjk), and start Python again.",
+        stacklevel=2,
+    )
 
 
 def _rc() -> dict:
@@ -135,7 +166,21 @@ def _rc() -> dict:
 
 
 class MarkedFigure(Figure):
-    """A figure whose PNG, SVG and PDF files also say in their metadata what they show."""
+    """A figure whose PNG, SVG and PDF files also say in their metadata what they show.
+
+    Where this machine has no font for a sign, it says so once and not for every sign.
+    """
+
+    def draw(self, renderer) -> None:
+        """Draw the figure as matplotlib does."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            super().draw(renderer)
+        for item in caught:
+            if "missing from font" in str(item.message):
+                _say_that_signs_are_missing()
+            else:
+                warnings.warn_explicit(item.message, item.category, item.filename, item.lineno)
 
     def savefig(self, fname, *, metadata=None, **kwargs) -> None:
         """Save the figure as matplotlib does, the mark of the study among the metadata."""

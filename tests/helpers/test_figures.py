@@ -5,6 +5,7 @@ import warnings
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from figure_examples import (
     EXAMPLES,
@@ -20,6 +21,7 @@ from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.text import Text
 
 from npc_helpers import figures
+from npc_helpers.figures import style
 from npc_helpers.figures.style import for_any_page
 
 
@@ -193,3 +195,35 @@ def test_agreement_shows_the_bias_and_limits_of_two_readers():
     assert right.lines[0].get_ydata() == pytest.approx(difference)
     assert left.lines[0].get_xdata()[0] == pytest.approx(0.75)
     assert sum(patch.get_height() for patch in left.patches) == 4
+
+
+# --- fonts ----------------------------------------------------------------------------------------
+
+CHINESE = "鼻咽癌 a_b $5"
+
+
+def chinese_figure():
+    index = list("abcd")
+    score = pd.Series([0.1, 0.8, 0.3, 0.4], index)
+    return figures.roc_figure(pd.Series([False, True, False, True], index), {CHINESE: score})
+
+
+def test_a_name_in_chinese_is_drawn_or_missed_once(tmp_path, monkeypatch):
+    """Without a font for it one sentence, not one for every sign; with one, no sentence."""
+    for fonts, expected in ([["DejaVu Sans"], 1], [style._any_with(style.CHINESE), 0]):
+        if not fonts:
+            continue  # this machine has no such font
+        style._say_that_signs_are_missing.cache_clear()
+        monkeypatch.setattr(style, "_fonts", lambda fonts=fonts: ["DejaVu Sans", *fonts])
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            chinese_figure().savefig(tmp_path / "a.png")
+            chinese_figure().savefig(tmp_path / "b.svg")
+        said = [str(w.message) for w in caught if "sign" in str(w.message)]
+        assert len(said) == expected and not any("Glyph" in str(w.message) for w in caught)
+        assert all("fonts-noto-cjk" in text for text in said)
+
+
+def test_a_font_of_boxes_is_not_taken_for_one_with_the_signs():
+    assert not [name for name in style._any_with(style.CHINESE) if "Last Resort" in name]
+    assert style._any_with("a") != []

@@ -1,6 +1,8 @@
 """A report a researcher takes into a manuscript: vector figures, tables, one page."""
 
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -51,6 +53,56 @@ def test_p_values_are_printed_as_journals_want_them(tmp_path):
         text = (tmp_path / "tables" / f"pairs.{suffix}").read_text(encoding="utf-8")
         assert small in text and "0.0499" in text and "1.000" in text and "0.0000" not in text
     assert "&lt; 0.001" in page and "0.0499" in page
+
+
+HOSTILE = [
+    *("50 % & more", "cost $5", "a_b^c~d", "#1 {x}", r"C:\users", "[0.2, 0.4]", "*", "< 0.001"),
+    *("a\nb", "≤ 3 ≥ 2 − 1", "R² ± 5 × 3–4", "Müller", "鼻咽癌", "𝔸 患者 ☂"),
+]
+
+
+def in_latex(folder, names):
+    """A table whose names, columns and caption are hostile; return its path."""
+    mark.remember("100 % _ study", "all")
+    report = Report(folder, title="")
+    table = pd.DataFrame({"model $ & _": names, "auc": np.arange(len(names)) / 7, "n": 3})
+    report.add_table("hostile", table, " / ".join(names))
+    return folder / "tables" / "hostile.tex"
+
+
+def test_every_sign_with_a_meaning_in_latex_is_escaped(tmp_path):
+    text = in_latex(tmp_path, HOSTILE).read_text(encoding="utf-8")
+    body = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
+    rows = body.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
+    assert len(rows) == len(HOSTILE)
+    for row in rows:
+        bare = re.sub(r"\\text[a-z]+\{\}|\\dots\{\}|\\[&%$#_{}]|\$[<>-]\$|\$\\[gl]e\$", "", row)
+        assert bare.count("&") == 2 and bare.endswith(r"\\"), row
+        assert not set(bare.removesuffix(r"\\")) & set("%$#_^~\\"), row
+        assert not bare.lstrip().startswith(("[", "*")), row
+    assert text.startswith("% study 100 % _ study, synthetic patients\n% In the preamble: ")
+    assert "use XeLaTeX or LuaLaTeX" in text
+    latin = in_latex(tmp_path, [name for name in HOSTILE if name.isascii() or "±" in name])
+    assert "XeLaTeX" not in latin.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("engine", "first"), [("pdflatex", -2), ("xelatex", None)])
+def test_tables_compile(tmp_path, engine, first):
+    program = shutil.which(engine)
+    if program is None:
+        pytest.skip(f"{engine} is not installed; the test above reads the escaping")
+    table = in_latex(tmp_path, HOSTILE[:first])
+    document = tmp_path / "paper.tex"
+    document.write_text(
+        "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n"
+        f"\\input{{{table.relative_to(tmp_path)}}}\n\\end{{document}}\n"
+    )
+    done = subprocess.run(
+        [program, "-halt-on-error", "-interaction=nonstopmode", document.name],
+        cwd=tmp_path, capture_output=True, text=True, errors="replace",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert document.with_suffix(".pdf").stat().st_size > 1000
 
 
 def test_the_page_holds_everything_and_fetches_nothing(written):
