@@ -1,115 +1,142 @@
-"""What learns, and from what? Start weights side by side, on equal images and equal splits.
+"""What learns, and from what? Start weights and depths of training side by side, on equal splits.
 
-    python benchmarks/sources.py [--splits 100] [--patients 100]
+    python benchmarks/sources.py [--splits 20] [--only "generic, whole" ...] [--workers 1]
 
-Only the head is fitted (`repeated_splits`), on the mean features that each backbone gives the
-patients. Between the sources nothing differs but the weights:
+In each split of the patients every model is trained anew and judged on the patients left out
+(`repeated_splits`). Between the arms nothing differs but what stands in `ARMS`:
 
-* ``random``: nothing was learned.
-* ``generic``: sequence, level and time point of an image, and the extent of disease before
-  treatment. Nothing that measures prognosis.
-* ``informed``: the targets of the shipped weights, texture, necrosis and share of tumour left,
-  which are measured versions of the hidden variables that drive the hazard; with the patients and
-  epochs of ``generic``.
-* ``shipped``: the weights of the tutorial, informed by more patients for longer.
-* ``size only``: the rectangles without their content, through the shipped weights.
+* ``random``: start values that nobody has taught anything.
+* ``generic``: the shipped weights, which know sequence, level and time point of an image and the
+  extent of disease before treatment (`npc_demo.pretrain_in_domain`).
+* ``head``: the last layer learns, on features of the start weights; by the paper's rules (Adam,
+  ten epochs without a better training accuracy).
+* ``whole``: the whole network learns, as in notebooks 03 and 04.
 
-The two small pretexts are trained once (about half an hour of processor time together) and
-kept in ``results/pretexts``; features are kept in the cache of the results. Writes a table per
-split beside them, and prints Markdown for docs/results.md.
+Two controls: ``outcomes shuffled`` among the patients anew for each split, and ``rectangles
+blank``, of which nothing but their size is left. Predictions are kept in ``results/splits``, so
+that a run can be stopped and goes on. Prints Markdown for docs/results.md, and writes what
+notebook 10 shows into the results.
 """
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import dataclasses
 
+import numpy as np
 import pandas as pd
 
 from npc_helpers.cohort import included_patients
 from npc_helpers.imaging.roi import blank_inputs
-from npc_helpers.network import features, models, prediction
-from npc_helpers.network.repeated_splits import repeated_splits
+from npc_helpers.network import features
+from npc_helpers.network.prediction import tnm_risk
+from npc_helpers.network.repeated_splits import ENSEMBLE, KEPT, repeated_splits
+from npc_helpers.statistics import split_differences
 from npc_helpers.study import Study
-from npc_helpers.study.settings import current_setting
+from npc_helpers.study.settings import Setting, current_setting
 
 MODELS = {"pre": "Pre-model", "post": "Post-model"}
-EPOCHS, FULL_EPOCHS = 5, 1
+HEAD_ONLY = {
+    "trainable": "head",
+    "train_normalisation": False,
+    "schedule": "constant",
+    "learning_rate": 1e-3,
+    "dropout": 0.5,
+    "l2": 1e-3,
+    "images_per_patient": None,
+    "vary_images": False,
+    "max_epochs": 200,
+}
+SHIPPED, SHUFFLED, BLANK = "generic, whole", "outcomes shuffled", "rectangles blank"
+ARMS = {
+    SHIPPED: {},
+    "random, whole": {"weights": "none"},
+    "generic, head": HEAD_ONLY,
+    "random, head": {**HEAD_ONLY, "weights": "none"},
+    SHUFFLED: {},
+    BLANK: {},
+}
+OUTCOME = ["pfs_months", "progressed", "event_type", "high_risk"]
+SEED = 2022
 
 
-def pretexts(folder: Path, patients: int, kinds: list[str]) -> dict[str, str]:
-    """Return the files of the small pretexts, trained now unless they are there."""
-    paths = {kind: folder / f"{kind}_{patients}.npz" for kind in kinds}
-    missing = {kind: path for kind, path in paths.items() if not path.exists()}
-    if missing:
-        from npc_demo.pretrain_in_domain import draw_all, pretrain
-
-        data = draw_all(patients)
-        for kind, path in missing.items():
-            pretrain(data, kind, path, epochs=EPOCHS, full_epochs=FULL_EPOCHS)
-    return {kind: str(path) for kind, path in paths.items()}
-
-
-def mean_features(study, images, weights: str) -> dict[str, pd.DataFrame]:
-    """Mean features of each patient, by model."""
-    backbone = models.prognosis_model(current_setting(), seed=1, weights=weights)
-    tables = {}
-    for when, (pixels, index) in images.items():
-        values = features.extract_features(backbone, pixels, cache=study.result_path("features"))
-        table = prediction.patient_features(index, values).set_index("patient_id")
-        tables[MODELS[when]] = table
-    return tables
+def judge(name: str, patients: pd.DataFrame, inputs, setting: Setting, **options) -> pd.DataFrame:
+    """Return one row per split and model of an arm."""
+    setting = dataclasses.replace(setting, **ARMS[name])
+    if name == BLANK:
+        inputs = {
+            model: (blank_inputs(index, setting=setting), index)
+            for model, (_, index) in inputs.items()
+        }
+    if name == SHUFFLED:
+        return _shuffled(patients, inputs, setting=setting, **options)
+    others = {"TNM": tnm_risk(patients)} if name == SHIPPED else {}
+    return repeated_splits(patients, inputs, setting=setting, others=others, **options)
 
 
-def summary(splits: pd.DataFrame) -> str:
-    """Return a Markdown table: mean and the middle eight tenths of the splits."""
-    lines = ["| source | measure | Pre-model | Post-model | Ensemble |", "|---|---|---|---|---|"]
-    for source in splits.source.unique():
-        for measure in ("c_index", "auc"):
-            cells = []
-            for model in (*MODELS.values(), "Ensemble"):
-                values = splits[(splits.source == source) & (splits.model == model)][measure]
-                low, high = values.quantile([0.1, 0.9])
-                cells.append(f"{values.mean():.3f} ({low:.2f}–{high:.2f})")
-            name = {"c_index": "C-index", "auc": "AUC"}[measure]
-            lines.append(f"| {source} | {name} | {' | '.join(cells)} |")
+def _shuffled(patients, inputs, *, n_splits: int, **options) -> pd.DataFrame:
+    """One split of each of many shufflings of the outcomes among the patients."""
+    tables = []
+    for number in range(n_splits):
+        order = np.random.default_rng(number).permutation(len(patients))
+        shuffled = patients.copy()
+        shuffled[OUTCOME] = patients[OUTCOME].iloc[order].to_numpy()
+        shuffled = shuffled.astype(patients.dtypes)
+        table = repeated_splits(shuffled, inputs, n_splits=1, seed=SEED + number, **options)
+        tables.append(table.assign(split=number))
+    return pd.concat(tables)
+
+
+def markdown(splits: pd.DataFrame) -> str:
+    """Return a table: mean with its 95% interval, and the middle 95% of the splits."""
+    lines = ["| arm | measure | Pre-model | Post-model | Ensemble |", "|---|---|---|---|---|"]
+    for arm, table in splits.groupby("arm", sort=False):
+        for measure, title in (("c_index", "C-index"), ("auc", "AUC")):
+            cells = [_cell(table[table.model == m], measure) for m in (*MODELS.values(), ENSEMBLE)]
+            lines.append(f"| {arm} | {title} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
+def _cell(table: pd.DataFrame, measure: str) -> str:
+    """The interval is widened because splits share patients, as in `split_differences`."""
+    values = table[measure]
+    variance = values.var() * (1 / len(values) + (table.n_test / table.n_train).mean())
+    half = 1.96 * np.sqrt(variance)
+    low, high = values.quantile([0.025, 0.975])
+    mean = values.mean()
+    return f"{mean:.3f} ({mean - half:.2f} to {mean + half:.2f}; {low:.2f}–{high:.2f})"
+
+
 def main() -> None:
-    """Train the small pretexts if need be, judge every source, print the table."""
+    """Train and judge every arm, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--splits", type=int, default=100)
-    parser.add_argument("--only", nargs="+", help="these sources, for instance random shipped")
-    parser.add_argument("--patients", type=int, default=100, help="drawn for the small pretexts")
+    parser.add_argument("--splits", type=int, default=20)
+    parser.add_argument("--only", nargs="+", choices=list(ARMS), default=list(ARMS))
+    parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
-    study = Study.open()
-    folder = study.folder / "results" / "pretexts"
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = options.only or ["random", "generic", "informed", "shipped", "size only"]
-    small = pretexts(folder, options.patients, [k for k in ("generic", "informed") if k in wanted])
-    sources = {"random": "none", **small, "shipped": "in_domain"}
+    study, setting = Study.open(), current_setting()
     cohort = included_patients(study.read_table("cohort.csv"))
     rois = study.read_table("rois.csv")
-    images = {
-        when: features.study_images(study, rois, when, patients=cohort.patient_id)
-        for when in MODELS
+    inputs = {
+        model: features.study_images(study, rois, when, patients=cohort.patient_id)
+        for when, model in MODELS.items()
     }
-    blank = {
-        when: (blank_inputs(index, setting=current_setting()), index)
-        for when, (_, index) in images.items()
-    }
-    cases = {name: (images, weights) for name, weights in sources.items()}
-    cases["size only"] = (blank, "in_domain")
     tables = []
-    for name, (pixels, weights) in ((name, cases[name]) for name in wanted):
-        tables.append(
-            repeated_splits(cohort, mean_features(study, pixels, weights), n_splits=options.splits)
-        )
-        tables[-1].insert(0, "source", name)
+    for arm in options.only:
+        table = judge(
+            arm, cohort, inputs, setting,
+            folder=study.folder / "results" / "splits", n_splits=options.splits,
+            workers=options.workers,
+        )  # fmt: skip
+        tables.append(table.assign(arm=arm))
+        print(markdown(tables[-1]), flush=True)
     splits = pd.concat(tables)
-    splits.to_csv(folder / "sources.csv", index=False)
-    print(summary(splits))
+    print(markdown(splits))
+    if SHIPPED in options.only:
+        shipped = splits[splits.arm == SHIPPED].drop(columns="arm")
+        shipped.to_csv(study.result_path(KEPT), index=False, float_format="%.4f")
+    for arm, table in splits.groupby("arm", sort=False):
+        print(arm, split_differences(table, measure="c_index").round(3).to_string(), sep="\n")
 
 
 if __name__ == "__main__":

@@ -70,7 +70,8 @@ def explanations(
 def _bumps(index: pd.DataFrame, geometry: Geometry, cells: tuple[int, int]) -> np.ndarray:
     """A bell in the middle of every rectangle, on the cells; rectangles lie mid-canvas."""
     rows, columns = (
-        (geometry.cell_centres(n) + 0.5) * geometry.shrink - geometry.canvas / 2 for n in cells
+        (geometry.cell_centres(n, axis=axis) + 0.5) * geometry.shrink - geometry.canvas / 2
+        for axis, n in enumerate(cells)
     )
     boxes = [rectangle_of(row) for row in index.itertuples()]
     return np.stack(

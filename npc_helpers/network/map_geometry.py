@@ -19,19 +19,23 @@ class Geometry:
     Attributes
     ----------
     first_centre : float
-        Network pixel under the centre of cell 0 along either axis.
+        Network pixel under the centre of cell 0 along either axis, counted from the cut.
     stride : int
         Network pixels from one cell to the next.
     canvas : int
         Side, in original pixels, of the square to which a region is padded with zeros.
     shrink : int
         The canvas is averaged over `shrink` x `shrink` pixels.
+    cut : (rows, columns)
+        Network pixels cut off above and on the left before the first layer, where the network
+        looks at the middle of its input only.
     """
 
     first_centre: float
     stride: int
     canvas: int
     shrink: int
+    cut: tuple[int, int] = (0, 0)
 
     @classmethod
     def of(
@@ -55,16 +59,17 @@ class Geometry:
         """
         canvas = canvas or current_setting().canvas
         first, stride = _centre_and_stride(model, layer)
-        return cls(first, stride, canvas, canvas // model.input.shape[1])
+        return cls(first, stride, canvas, canvas // model.input.shape[1], _cut(model))
 
-    def cell_centres(self, n: int) -> np.ndarray:
-        """Return the network pixel under the centre of each of `n` cells along one axis.
+    def cell_centres(self, n: int, *, axis: int = 0) -> np.ndarray:
+        """Return the network pixel under the centre of each of `n` cells along an axis.
 
-        37, 69, 101, … for the last convolution of this network. Stretching the grid to the
+        37, 69, 101, … for the last convolution of this network, behind what was cut off of rows
+        (axis 0) or columns (1). Stretching the grid to the
         corners of the image instead, as plain resizing does, shifts a map by up to 40 pixels at
         512.
         """
-        return self.first_centre + self.stride * np.arange(n)
+        return self.cut[axis] + self.first_centre + self.stride * np.arange(n)
 
     def to_canvas(self, maps: np.ndarray, *, step: int = 1) -> np.ndarray:
         """Interpolate maps (…, h, w) to the pixels of the padded canvas, before it was shrunk.
@@ -74,7 +79,10 @@ class Geometry:
         manyth is computed.
         """
         pixels = (np.arange(0, self.canvas, step) + 0.5) / self.shrink - 0.5
-        rows, columns = (self._interpolation(n, pixels) for n in maps.shape[-2:])
+        rows, columns = (
+            self._interpolation(n, pixels - cut)
+            for n, cut in zip(maps.shape[-2:], self.cut, strict=True)
+        )
         return rows @ maps @ columns.T  # (…, canvas, canvas)
 
     def _interpolation(self, n: int, pixels: np.ndarray) -> np.ndarray:
@@ -127,6 +135,15 @@ class Geometry:
         mass = np.maximum(self.to_canvas(map_), 0)
         total = mass.sum(dtype=float)
         return float(1 - mass[region].sum(dtype=float) / total) if total > 0 else 0.0
+
+
+def _cut(model: keras.Model) -> tuple[int, int]:
+    """Return the rows above and the columns on the left that a network cuts off its input."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Cropping2D):
+            (above, _), (left, _) = layer.cropping
+            return above, left
+    return 0, 0
 
 
 def _centre_and_stride(model: keras.Model, name: str) -> tuple[float, int]:

@@ -16,6 +16,7 @@ import pandas as pd
 from keras import layers
 
 from npc_helpers.network.weight_sources import (
+    LAST_CONVOLUTION,
     WeightsNotFound,
     load_weights,
     preprocessing,
@@ -42,9 +43,10 @@ __all__ = [
 CLASSES = ("low risk", "high risk")  # the order of the two output neurons
 HIGH_RISK = CLASSES.index("high risk")
 
-LAST_CONVOLUTION, POOL, DROPOUT, HEAD = "conv_7b_ac", "pool", "dropout", "risk"  # layer names
+POOL, DROPOUT, HEAD = "pool", "dropout", "risk"  # layer names
 
 FULL_BLOCKS = (10, 20, 10)
+MOMENTUM = 0.9  # of the running means, which then follow within some dozen batches
 SMALLEST_INPUT = 75  # below this the unpadded stem and reductions leave nothing to pool
 
 # Filters of the branches inside each block at full width, as (filters, kernel) per layer.
@@ -60,6 +62,7 @@ def inception_resnet_v2(
     blocks: tuple[int, int, int] = FULL_BLOCKS,
     weights: str = "none",
     channels: int = 1,
+    middle: tuple[int, int] | None = None,
     seed: int = 0,
 ) -> keras.Model:
     """Build Inception-ResNet-V2 without its top, from pixel values to the last feature maps.
@@ -77,6 +80,8 @@ def inception_resnet_v2(
         `load_weights`. The source also decides the preprocessing, which is part of the model.
     channels : {1, 3}
         1 for grey images (repeated to three channels inside), 3 for red, green, blue.
+    middle : (rows, columns), optional
+        Look at this part in the middle of the input only: what surrounds it is padding.
     seed : int
         Seed of the random start values.
 
@@ -84,7 +89,8 @@ def inception_resnet_v2(
     -------
     keras.Model
         Flat functional model from (n, S, S, channels) pixel values 0..255 of any number type to
-        the output of ``conv_7b_ac``, (n, s, s, 1536 * width) with s = 14 at S = 512. Layer names
+        the output of ``conv_7b_ac``, (n, s, s, 1536 * width) with s = 14 at S = 512 and the whole
+        input in view. Layer names
         do not depend on what was built before. All layers are trainable.
 
     Raises
@@ -99,10 +105,13 @@ def inception_resnet_v2(
     Szegedy et al., AAAI 2017, doi:10.1609/aaai.v31i1.11231.
     """
     _check_architecture(input_size, width, blocks, channels)
+    crop = _border(input_size, middle)
     weight_file(weights)  # a missing file is told before a large network is built
     net = _Builder(width=width, seed=seed)
     inputs = keras.Input((input_size, input_size, channels), name="pixels")
     x = preprocessing(inputs, weights=weights)
+    if crop is not None:
+        x = layers.Cropping2D(crop, name="pixels_middle")(x)
 
     x = net.conv(x, "stem_1", 32, 3, strides=2, padding="valid")
     x = net.conv(x, "stem_2", 32, 3, padding="valid")
@@ -153,7 +162,7 @@ class _Builder:
             kernel_initializer=self.start_values(name),
             name=name,
         )(x)
-        x = layers.BatchNormalization(scale=False, name=f"{name}_bn")(x)
+        x = layers.BatchNormalization(momentum=MOMENTUM, scale=False, name=f"{name}_bn")(x)
         return layers.Activation("relu", name=f"{name}_ac")(x)
 
     def branch(self, x, block, number, steps):
@@ -224,6 +233,19 @@ def _check_architecture(input_size, width, blocks, channels) -> None:
         raise ValueError(f"channels is {channels}; images are grey (1) or colour (3)")
 
 
+def _border(input_size: int, middle: tuple[int, int] | None) -> tuple | None:
+    """Return what to cut off, ((above, below), (left, right)), so that the middle is left."""
+    if middle is None:
+        return None
+    if min(middle) < SMALLEST_INPUT or max(middle) > input_size:
+        raise ValueError(
+            f"middle is {tuple(middle)}; its rows and columns lie between {SMALLEST_INPUT} and the "
+            f"side of the input, {input_size}"
+        )
+    borders = [input_size - side for side in middle]
+    return tuple((border // 2, border - border // 2) for border in borders)
+
+
 def prognosis_model(setting: Setting, *, seed: int, weights: str | None = None) -> keras.Model:
     """Build the Pre-model or Post-model: backbone, mean of each feature map, two-neuron softmax.
 
@@ -240,8 +262,8 @@ def prognosis_model(setting: Setting, *, seed: int, weights: str | None = None) 
     keras.Model
         From (n, S, S, 1) pixel values 0..255 to probabilities (n, 2): low risk, high risk. Its
         last layers are called ``pool``, ``dropout`` and ``risk``; its name tells the weight
-        source and the seed. Every batch normalisation is frozen: on a small study its running
-        means would follow each batch and the predictions with them. With
+        source and the seed. Batch normalisation is frozen unless the setting trains it: weights
+        of another domain come with running means that a small study would only blur. With
         ``setting.trainable == "head"`` all of the backbone is frozen. The backbone computes in
         ``setting.precision``, what stands behind it in 32 bits.
 
@@ -263,11 +285,12 @@ def prognosis_model(setting: Setting, *, seed: int, weights: str | None = None) 
             width=setting.width,
             blocks=setting.blocks,
             weights=source,
+            middle=setting.middle,
             seed=seed,
         )
     for layer in backbone.layers:
-        normalises = isinstance(layer, layers.BatchNormalization)
-        layer.trainable = setting.trainable == "all" and not normalises
+        learns = setting.train_normalisation or not isinstance(layer, layers.BatchNormalization)
+        layer.trainable = setting.trainable == "all" and learns
     x = layers.GlobalAveragePooling2D(name=POOL, dtype="float32")(backbone.output)
     x = layers.Dropout(setting.dropout, seed=seed, name=DROPOUT)(x)
     risk = layers.Dense(

@@ -18,7 +18,6 @@ from npc_helpers.statistics.gate import (
     images,
     of_table,
     probabilities,
-    vectors,
 )
 from npc_helpers.study import NotInThisStudy
 
@@ -83,34 +82,6 @@ def compared_patients(cohort: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) 
             f"{len(cohort)} has them"
         )
     return compared
-
-
-def patient_features(index: pd.DataFrame, features: np.ndarray) -> pd.DataFrame:
-    """Average the network's features over each patient's images.
-
-    Parameters
-    ----------
-    index : DataFrame
-        One row per image, with patient_id.
-    features : ndarray, shape (n, C)
-        In the order of `index`.
-
-    Returns
-    -------
-    DataFrame
-        patient_id and C columns ``f000``, ``f001`` …, to five decimals.
-
-    Raises
-    ------
-    ColumnError
-        If there is not one row of finite features for each image, or an image is there twice.
-    """
-    columns = of_table(index, images(index), **dict.fromkeys(IMAGE, groups))
-    patients, *_ = checked(**columns, features=vectors(features))
-    features = np.asarray(features, dtype=float)
-    names = [f"f{number:03d}" for number in range(features.shape[1])]
-    mean = pd.DataFrame(features, columns=names).groupby(patients).mean().round(5)
-    return mean.rename_axis("patient_id").reset_index()
 
 
 def patient_probability(predictions: pd.DataFrame, *, weights: str = "uniform") -> pd.Series:

@@ -1,117 +1,78 @@
 """Many splits instead of one: how much of a result is the luck of who was tested.
 
-The images go through the frozen network once; only the last layer is fitted anew for each split.
-Instead of Adam on images it is here a logistic regression with an L2 penalty on the mean features
-of each patient: a stand-in that takes milliseconds. Its penalty is chosen by cross-validation
-inside the training side, so that no test patient informs anything.
+In each split the networks are trained anew, from the same start weights and by the same rules, on
+the patients of its training side, and judged on the others. That takes hours for a table and not
+seconds; whatever was trained is kept on disk, and a run that was stopped goes on.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import tempfile
 import warnings
 from collections.abc import Mapping
-from functools import partial
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 
 from npc_helpers.cohort import split as split_patients
+from npc_helpers.network.features import training_inputs
+from npc_helpers.network.models import prognosis_model, trainable_part
+from npc_helpers.network.prediction import image_predictions, patient_probability, soft_vote
+from npc_helpers.network.training import MODES, Resume, adam, batches_of, predict
+from npc_helpers.network.weight_sources import weight_file
 from npc_helpers.statistics.concordance import c_index
 from npc_helpers.statistics.gate import (
     ColumnError,
     checked,
     flags,
     groups,
+    numbers,
     of_table,
     times,
-    vectors,
 )
 from npc_helpers.statistics.roc import roc_auc
+from npc_helpers.study import NotInThisStudy, Study
+from npc_helpers.study.artefacts import atomic_path
 from npc_helpers.study.jobs import spread
 from npc_helpers.study.progress import progress_bar
+from npc_helpers.study.settings import Setting
 
 ENSEMBLE = "Ensemble"
-PENALTIES = tuple(np.logspace(-5, 0, 6))  # inverse strength C of scikit-learn
-FOLDS = 5
-FEWEST = 20  # splits that are worth a process of their own
-
-
-def fit_head(features, high_risk, *, seed: int):
-    """Fit the stand-in for the last layer: standardised features, L2 penalty by inner folds.
-
-    Parameters
-    ----------
-    features : array-like, shape (n, C)
-        Of training patients only.
-    high_risk : array-like of bool, shape (n,)
-    seed : int
-        Decides the folds.
-
-    Returns
-    -------
-    callable
-        Takes features (m, C) and returns the probability of high risk (m,).
-    """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold
-
-    label, _ = checked(high_risk=flags(high_risk), features=vectors(features))
-    x = np.asarray(features, dtype=float)
-    make = partial(LogisticRegression, solver="newton-cholesky", max_iter=100)
-    loss = np.zeros(len(PENALTIES))
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    for inside, outside in folds.split(x, label):
-        base = _Basis(x[inside])
-        known, new = base(x[inside]), base(x[outside])
-        for position, c in enumerate(PENALTIES):
-            p = make(C=c).fit(known, label[inside]).predict_proba(new)[:, 1]
-            of_truth = np.where(label[outside], p, 1 - p)
-            loss[position] -= np.log(np.maximum(of_truth, 1e-12)).sum()
-    base = _Basis(x)
-    model = make(C=PENALTIES[int(np.argmin(loss))]).fit(base(x), label)
-    return lambda new: model.predict_proba(base(np.asarray(new, dtype=float)))[:, 1]
-
-
-class _Basis:
-    """Standardise by the training patients, and rotate to the few directions they span.
-
-    An L2-penalised fit is the same in this basis as in the full one, and much faster.
-    """
-
-    def __init__(self, train: np.ndarray) -> None:
-        self.mean, spread = train.mean(axis=0), train.std(axis=0)
-        self.scale = np.where(spread > 1e-12, spread, np.inf)
-        standard = (train - self.mean) / self.scale
-        size, patients = np.linalg.eigh(standard @ standard.T)  # far fewer patients than features
-        real = size > 1e-9 * max(size[-1], 1e-300)
-        self.directions = standard.T @ patients[:, real] / np.sqrt(size[real])
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        return (x - self.mean) / self.scale @ self.directions
+KEPT = "trained_splits.csv"  # written by benchmarks/sources.py
 
 
 def repeated_splits(
     patients: pd.DataFrame,
-    features: Mapping[str, pd.DataFrame],
+    inputs: Mapping[str, tuple[np.ndarray, pd.DataFrame]],
     *,
+    setting: Setting,
+    folder: str | Path,
     others: Mapping[str, pd.Series] | None = None,
-    n_splits: int = 100,
+    n_splits: int = 20,
     n_test: int | None = None,
     seed: int = 2022,
-    workers: int | None = None,
+    workers: int | None = 1,
     progress: bool = True,
 ) -> pd.DataFrame:
-    """Split the patients again and again, refit the head, and judge it on the patients left out.
+    """Split the patients again and again, train anew, and judge on the patients left out.
 
     Parameters
     ----------
     patients : DataFrame
         patient_id, high_risk, pfs_months, progressed.
-    features : mapping of str to DataFrame
-        For each model the mean image features of all patients, (n, C) by patient_id, from a
-        network that has never seen an outcome of these patients: one that was fine-tuned on any
-        of them would know answers of the test side. With two or more models, their mean
+    inputs : mapping of str to (images, index)
+        For each model what `features.study_images` returns. With two or more models, their mean
         probability is added as ``Ensemble``.
+    setting : Setting
+        How each model is trained; its seed is that of the split.
+    folder : path-like
+        Where predictions are kept, by what decides them: a second call reads them.
     others : mapping of str to Series, optional
         Scores that need no fitting, such as TNM, by patient_id.
     n_splits : int
@@ -119,9 +80,9 @@ def repeated_splits(
         Test patients in each split; the paper's share by default (`cohort.split`). The splits
         are even in high_risk only: evened out by stage too, the AUC of TNM could never vary.
     seed : int
-        Split k uses seed + k, so the same splits are drawn whatever the number of workers.
+        Split k uses seed + k.
     workers : int, optional
-        Processes; all cores by default. Few splits are done in this process.
+        Processes, each with its own network in memory; None: one per core.
     progress : bool
 
     Returns
@@ -132,7 +93,7 @@ def repeated_splits(
     Raises
     ------
     ValueError
-        If a patient has no features or no score, or a feature is missing.
+        If a patient has no outcome, or no score.
 
     Warns
     -----
@@ -142,60 +103,193 @@ def repeated_splits(
     outcome = {"pfs_months": times, "progressed": flags, "high_risk": flags}
     checked(**of_table(patients, patient_id=groups, **outcome))
     patients = patients.reset_index(drop=True)
-    values = {name: _complete(name, table, patients) for name, table in features.items()}
-    scores = {name: _complete(name, s, patients).ravel() for name, s in (others or {}).items()}
-    job = partial(_one_split, patients, values, scores, n_test, seed)
-    done = spread(job, range(n_splits), workers=workers, fewest=FEWEST, what="judges splits")
-    bar = progress_bar(done, shown=progress, total=n_splits, desc="splits", unit="split")
-    rows = [row for _, found in sorted(bar) for row in found]
+    scores_of_all = {name: _complete(name, s, patients) for name, s in (others or {}).items()}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "too few patients to share out")
+        sides = {
+            number: split_patients(
+                patients, n_test=n_test, seed=seed + number, stratify=["high_risk"]
+            )
+            for number in range(n_splits)
+        }
+    jobs = [(model, number) for model in inputs for number in range(n_splits)]
+    data = {model: _Data(*pair, _digest(*pair)) for model, pair in inputs.items()}
+    run = partial(_predicted, patients, data, sides, setting, seed, Path(folder))
+    done = spread(run, jobs, workers=workers, what="trains networks")
+    bar = progress_bar(done, shown=progress, total=len(jobs), desc="training", unit="model")
+    risk = dict(bar)
+    rows = []
+    for number, side in sides.items():
+        scores = {model: risk[model, number] for model in inputs}
+        if len(scores) > 1:
+            scores[ENSEMBLE] = soft_vote(*scores.values())
+        tested = patients[(side == "test").to_numpy()].set_index("patient_id")
+        scores |= scores_of_all
+        rows += [{"split": number, **row} for row in _judged(tested, scores, len(patients))]
     empty = n_splits - len({row["split"] for row in rows})
     if empty:
         warnings.warn(f"{empty} of {n_splits} splits had too few events to judge", stacklevel=2)
     return pd.DataFrame(rows)
 
 
-def _complete(name: str, table, patients: pd.DataFrame) -> np.ndarray:
-    missing = sorted(set(patients["patient_id"]) - set(table.index))
+def kept_splits(study: Study) -> pd.DataFrame:
+    """Return the splits in which this study's models were trained anew, if that has been done.
+
+    Returns
+    -------
+    DataFrame
+        As `repeated_splits`; trained in the same way as the models of the study.
+
+    Raises
+    ------
+    NotInThisStudy
+        If nobody has trained them; the message says how.
+    """
+    for path in (study.result_path(KEPT), study.reference_path(KEPT)):
+        if path.exists():
+            return pd.read_csv(path)
+    raise NotInThisStudy(
+        "the models of this study have not been trained in other splits yet. "
+        "python benchmarks/sources.py does it: one training run for each split and model, which "
+        "can be interrupted and goes on."
+    )
+
+
+def _complete(name: str, score: pd.Series, patients: pd.DataFrame) -> pd.Series:
+    missing = sorted(set(patients["patient_id"]) - set(score.index))
     if missing:
         raise ColumnError(
             f"{name}: no values for {len(missing)} patients, {', '.join(missing[:5])}"
         )
-    columns = pd.DataFrame(table)
-    checked(**{name: vectors(columns)})
-    return columns.loc[patients["patient_id"]].to_numpy(dtype=float)
+    score = score.loc[patients["patient_id"]]
+    checked(**{name: numbers(score)})
+    return score
 
 
-def _one_split(patients, features, scores, n_test, seed, number: int) -> list[dict]:
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):  # several processes with several threads each stand in line
-        return _judge_split(patients, features, scores, n_test, seed, number)
-
-
-def _judge_split(patients, features, scores, n_test, seed, number: int) -> list[dict]:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "too few patients to share out")
-        side = split_patients(patients, n_test=n_test, seed=seed + number, stratify=["high_risk"])
-    train, test = (side == "train").to_numpy(), (side == "test").to_numpy()
-    label = patients["high_risk"].to_numpy(dtype=bool)
-    risk = {}
-    for name, values in features.items():
-        risk[name] = fit_head(values[train], label[train], seed=seed + number)(values[test])
-    if len(features) > 1:
-        risk[ENSEMBLE] = np.mean(list(risk.values()), axis=0)
-    risk |= {name: score[test] for name, score in scores.items()}
-    tested = patients[test]
-    months, event = tested["pfs_months"].to_numpy(float), tested["progressed"].to_numpy(bool)
-    if len(set(label[test])) < 2 or not (event & (months < months.max())).any():
+def _judged(tested: pd.DataFrame, scores: Mapping[str, pd.Series], n: int) -> list[dict]:
+    """Return AUC and C-index of each score, or nothing where they cannot be judged."""
+    label, months = tested["high_risk"].astype(bool), tested["pfs_months"]
+    event = tested["progressed"].astype(bool)
+    if label.nunique() < 2 or not (event & (months < months.max())).any():
         return []
+    size = {"n_train": n - len(tested), "n_test": len(tested)}
     return [
         {
-            "split": number,
             "model": name,
-            "auc": roc_auc(label[test], score).value,
-            "c_index": c_index(months, event, score).value,
-            "n_train": int(train.sum()),
-            "n_test": int(test.sum()),
+            "auc": roc_auc(label, score.reindex(tested.index)).value,
+            "c_index": c_index(months, event, score.reindex(tested.index)).value,
+            **size,
         }
-        for name, score in risk.items()
+        for name, score in scores.items()
     ]
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The images of one model: n of them, which is which, and the hash of both."""
+
+    images: np.ndarray
+    index: pd.DataFrame
+    digest: str
+
+
+def _digest(images: np.ndarray, index: pd.DataFrame) -> str:
+    total = hashlib.sha256(index.to_csv(index=False).encode())
+    for image in images:
+        total.update(np.ascontiguousarray(image))
+    return total.hexdigest()
+
+
+def _predicted(patients, data, sides, setting, seed, folder: Path, job) -> pd.Series:
+    """Return the probability of each test patient of one split, trained now unless it is kept."""
+    model, number = job
+    side, chosen = sides[number], data[model]
+    path = folder / f"{_identity(patients, chosen, side, setting, seed + number)}.csv"
+    if path.exists():
+        return pd.read_csv(path).set_index("patient_id")["p_high_risk"]
+    cohort = patients.assign(split=side.to_numpy())
+    of_image = cohort.set_index("patient_id").reindex(chosen.index.patient_id)
+    train = (of_image.split == "train").to_numpy()
+    inputs = _learned_from(setting, chosen)
+    learner = _trained(inputs, of_image, train, setting, seed + number)
+    p = predict(learner, inputs[~train], progress=False)
+    tested = chosen.index[~train].reset_index(drop=True)
+    risk = patient_probability(image_predictions(tested, p, cohort))
+    with atomic_path(path) as temporary:
+        risk.to_csv(temporary, float_format="%.6f")
+    return risk
+
+
+def _trained(inputs, of_image: pd.DataFrame, train, setting: Setting, seed: int) -> keras.Model:
+    """Train as `training.train` does, on a network that is built once and set back each time."""
+    batches = batches_of(
+        inputs,
+        of_image.high_risk.to_numpy(dtype=bool),
+        setting=setting,
+        seed=seed,
+        rows=train,
+        patients=of_image.index,
+    )
+    learner, weights, state = _start(setting, setting.max_epochs * len(batches))
+    learner.set_weights(weights)
+    for variable, value in zip(learner.optimizer.variables, state, strict=True):
+        variable.assign(value)
+    stopping = keras.callbacks.EarlyStopping(
+        monitor=setting.monitor, mode=MODES[setting.monitor], patience=setting.patience
+    )
+    with tempfile.TemporaryDirectory() as run_dir:
+        resume = Resume(run_dir, batches, stopping, progress=False)
+        learner.fit(
+            batches,
+            epochs=setting.max_epochs,
+            shuffle=False,
+            verbose=0,
+            callbacks=[stopping, resume],
+        )
+    return learner
+
+
+@lru_cache(maxsize=1)
+def _start(setting: Setting, steps: int):
+    """Return a compiled learner with the values of its weights and of its optimizer.
+
+    Building and compiling take as long as half a training run.
+    """
+    learner = trainable_part(prognosis_model(setting, seed=0))
+    learner.compile(
+        optimizer=adam(setting, steps=steps),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False,  # XLA would take longer to compile than an epoch lasts
+    )
+    learner.optimizer.build(learner.trainable_variables)
+    state = [keras.ops.convert_to_numpy(v) for v in learner.optimizer.variables]
+    return learner, learner.get_weights(), state
+
+
+_features: dict[tuple[Setting, str], np.ndarray] = {}
+
+
+def _learned_from(setting: Setting, data: _Data) -> np.ndarray:
+    """Return the images, or their features where only the last layer learns: computed once."""
+    if setting.trainable == "all":
+        return data.images
+    if (setting, data.digest) not in _features:
+        start = prognosis_model(setting, seed=0)
+        _features[setting, data.digest] = training_inputs(start, data.images, progress=False)
+    return _features[setting, data.digest]
+
+
+def _identity(patients, data: _Data, side, setting: Setting, seed: int) -> str:
+    """Return the hash of all that decides the predictions of one split."""
+    source = weight_file(setting.weights)
+    facts = {
+        "setting": {**asdict(setting), "name": "", "weights": ""},
+        "weights": hashlib.sha256(source.read_bytes()).hexdigest() if source else "none",
+        "seed": seed,
+        "labels": patients[["patient_id", "high_risk"]].astype(str).to_numpy().tolist(),
+        "side": side.tolist(),
+        "images": data.digest,
+        "backend": keras.backend.backend(),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]

@@ -229,8 +229,7 @@ def run_identity(model: keras.Model, batches: Batches) -> str:
         "model": model_identity(model),
         "optimizer": {**model.optimizer.get_config(), "name": ""},
         "loss": keras.saving.serialize_keras_object(model.loss),
-        "seed": batches.seed,
-        "batch_size": batches.batch_size,
+        **batches.identity(),
         "backend": keras.backend.backend(),
     }
     total = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode())

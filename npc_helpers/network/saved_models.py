@@ -1,22 +1,22 @@
-"""Trained models as files: the whole network, or its last layer beside the hash of the rest."""
+"""Trained models as files: ready to use, or their weights alone."""
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from npc_helpers.network.models import HEAD, prognosis_model
+from npc_helpers.network.models import prognosis_model
+from npc_helpers.network.weight_sources import named_variables
 from npc_helpers.study import Study
 from npc_helpers.study.artefacts import NotInThisStudy, StudyError, atomic_path
 from npc_helpers.study.settings import Setting, current_setting
 
 
 def keep_model(study: Study, timepoint: str, model: keras.Model) -> None:
-    """Write the trained model of a time point into the results, whole and as its last layer.
+    """Write the trained model of a time point into the results, ready to use and as weights.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def keep_model(study: Study, timepoint: str, model: keras.Model) -> None:
     model : keras.Model
         From pixel values to probabilities, see `models.joined`.
     """
-    files = {f"{timepoint}_model.keras": save_model, f"{timepoint}_head.npz": save_head}
+    files = {f"{timepoint}_model.keras": save_model, f"{timepoint}_weights.npz": save_weights}
     for name, save in files.items():
         with study.write_file(name) as path:
             save(model, path)
@@ -51,38 +51,32 @@ def load_model(path: str | Path) -> keras.Model:
     return keras.models.load_model(path, compile=False)
 
 
-def save_head(model: keras.Model, path: str | Path) -> None:
-    """Write the two-neuron layer only (a few kB), with the hash of the backbone it belongs to."""
-    kernel, bias = model.get_layer(HEAD).get_weights()
+def save_weights(model: keras.Model, path: str | Path) -> None:
+    """Write all weights as 16-bit numbers (2 MB in the tutorial): equal weights, equal bytes."""
+    values = {key: keras.ops.convert_to_numpy(v) for key, v in named_variables(model).items()}
     with atomic_path(path) as temporary:
-        np.savez(temporary, kernel=kernel, bias=bias, backbone=np.array(_backbone_hash(model)))
+        np.savez_compressed(temporary, **{k: a.astype(np.float16) for k, a in values.items()})
 
 
-def load_head(path: str | Path, model: keras.Model) -> keras.Model:
-    """Put a saved two-neuron layer into a model with the same backbone, in place; return it.
+def load_weights(path: str | Path, model: keras.Model) -> keras.Model:
+    """Put weights that `save_weights` wrote into a model of the same layers; return it.
 
     Raises
     ------
     ValueError
-        If the layer was trained on another backbone.
+        If they belong to another network.
     """
     with np.load(path, allow_pickle=False) as saved:
-        if str(saved["backbone"]) != _backbone_hash(model):
+        variables = named_variables(model)
+        shapes = {key: saved[key].shape for key in saved.files}
+        if shapes != {key: tuple(variable.shape) for key, variable in variables.items()}:
             raise ValueError(
-                f"{Path(path).name} was trained on the features of another network than "
-                f"{model.name}. Train it again."
+                f"{Path(path).name} holds the weights of another network than {model.name}. "
+                "Train it again."
             )
-        model.get_layer(HEAD).set_weights([saved["kernel"], saved["bias"]])
+        for key, variable in variables.items():
+            variable.assign(saved[key].astype(np.float32))
     return model
-
-
-def _backbone_hash(model: keras.Model) -> str:
-    total = hashlib.sha256()
-    for layer in model.layers:
-        if layer.name != HEAD:
-            for value in layer.get_weights():
-                total.update(np.ascontiguousarray(value))
-    return total.hexdigest()
 
 
 def load_or_reference(study, timepoint: str, *, setting: Setting | None = None) -> keras.Model:
@@ -95,8 +89,8 @@ def load_or_reference(study, timepoint: str, *, setting: Setting | None = None) 
     study : npc_helpers.study.Study
     timepoint : {"pre", "post"}
     setting : Setting, optional
-        Architecture of the reference model, of which only the last layer is kept
-        (``<timepoint>_head.npz``); the current one by default.
+        Architecture of the reference model, of which the weights are kept in 16 bits
+        (``<timepoint>_weights.npz``); the current one by default.
 
     Raises
     ------
@@ -111,8 +105,9 @@ def load_or_reference(study, timepoint: str, *, setting: Setting | None = None) 
     name = f"{timepoint}_model.keras"
     if study.artefact_state(name) != "missing":
         return load_model(study.find_result(name))
-    start = prognosis_model(setting or current_setting(), seed=0)
-    return load_head(_head_file(study, timepoint), start)
+    path = _weights_file(study, timepoint)
+    model = prognosis_model(setting or current_setting(), seed=0, weights="none")
+    return load_weights(path, model)
 
 
 def models_to_explain(study) -> dict[str, keras.Model]:
@@ -138,9 +133,9 @@ def models_to_explain(study) -> dict[str, keras.Model]:
     return models
 
 
-def _head_file(study: Study, timepoint: str) -> Path:
-    """Return the last layer to use where no model was trained."""
-    name = f"{timepoint}_head.npz"
+def _weights_file(study: Study, timepoint: str) -> Path:
+    """Return the weights to use where no model was trained."""
+    name = f"{timepoint}_weights.npz"
     if study.has_outcomes:
         return study.find_result(name)
     warnings.warn(

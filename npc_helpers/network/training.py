@@ -8,15 +8,73 @@ import keras
 import numpy as np
 import pandas as pd
 
-from npc_helpers.network.batches import Batches
+from npc_helpers.network.batches import Batches, vary
 from npc_helpers.network.models import HIGH_RISK, trainable_part
 from npc_helpers.network.resume import Resume
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.settings import Setting
 
-__all__ = ["Batches", "Resume", "history_table", "predict", "train"]
+__all__ = ["Batches", "Resume", "adam", "batches_of", "history_table", "predict", "train"]
 
 MODES = {"accuracy": "max", "loss": "min"}  # what can be watched, and which way it gets better
+
+
+def adam(setting: Setting, *, steps: int) -> keras.optimizers.Optimizer:
+    """Return Adam with the rates of a setting.
+
+    Adam divides the step of every weight by the size of its recent gradients (Kingma and Ba
+    2015). With ``setting.schedule == "cosine"`` the rate rises for a tenth of the steps and falls
+    to zero along a cosine, the weights decay (AdamW, Loshchilov and Hutter 2019), and no gradient
+    is longer than five: a network that is trained whole in a few hundred steps needs large ones
+    at first and quiet ones at the end.
+
+    Parameters
+    ----------
+    setting : Setting
+    steps : int
+        Batches of the whole run: those of an epoch times the epochs.
+
+    Raises
+    ------
+    ValueError
+        If there is no such schedule.
+    """
+    if setting.schedule == "constant":
+        return keras.optimizers.Adam(
+            setting.learning_rate, gradient_accumulation_steps=setting.accumulate
+        )
+    if setting.schedule != "cosine":
+        raise ValueError(f"setting.schedule is {setting.schedule!r}; 'constant' or 'cosine'")
+    steps //= setting.accumulate or 1
+    warm = max(1, steps // 10)
+    rate = keras.optimizers.schedules.CosineDecay(
+        setting.learning_rate / 10,
+        max(1, steps - warm),
+        warmup_target=setting.learning_rate,
+        warmup_steps=warm,
+    )
+    return keras.optimizers.AdamW(
+        rate,
+        weight_decay=setting.weight_decay,
+        clipnorm=5.0,
+        gradient_accumulation_steps=setting.accumulate,
+    )
+
+
+def batches_of(
+    inputs: np.ndarray, high_risk, *, setting: Setting, seed: int, rows=None, patients=None
+) -> Batches:
+    """Return the batches of a run as the setting wants them; parameters as `train`."""
+    return Batches(
+        inputs,
+        high_risk,
+        rows=rows,
+        batch_size=setting.images_at_a_time,
+        seed=seed,
+        patients=patients,
+        per_patient=setting.images_per_patient,
+        variation=vary if setting.vary_images and inputs.ndim == 4 else None,
+    )
 
 
 def train(
@@ -28,9 +86,13 @@ def train(
     seed: int,
     run_dir: str | Path,
     rows=None,
+    patients=None,
     progress: bool = True,
 ) -> tuple[keras.Model, pd.DataFrame]:
     """Train with Adam until the accuracy on the training images has stopped improving.
+
+    With a cosine schedule a run of more epochs is another run from its first step on; with a
+    constant rate it is a longer one, and can be taken up.
 
     The run ends when ``setting.monitor`` has not improved for ``setting.patience`` epochs, or
     after ``setting.max_epochs``, and keeps the weights of its **last** epoch: the paper describes
@@ -51,6 +113,8 @@ def train(
         Folder of this run, see `Resume`.
     rows : ndarray of bool, shape (n,), optional
         The images to train on; all by default.
+    patients : array-like, shape (n,), optional
+        Whose image each is; needed with ``setting.images_per_patient``.
     progress : bool
 
     Returns
@@ -76,8 +140,9 @@ def train(
         raise ValueError(
             f"setting.monitor is {setting.monitor!r}; training measures {' and '.join(MODES)}"
         )
-    size = setting.images_at_a_time
-    batches = Batches(inputs, high_risk, rows=rows, batch_size=size, seed=seed)
+    batches = batches_of(
+        inputs, high_risk, setting=setting, seed=seed, rows=rows, patients=patients
+    )
     learner = trainable_part(model)
     if tuple(inputs.shape[1:]) != tuple(learner.input.shape[1:]):
         raise ValueError(
@@ -85,11 +150,10 @@ def train(
             f"and these have {inputs.shape[1:]}. Make them with features.training_inputs."
         )
     learner.compile(
-        optimizer=keras.optimizers.Adam(
-            setting.learning_rate, gradient_accumulation_steps=setting.accumulate
-        ),
+        optimizer=adam(setting, steps=setting.max_epochs * len(batches)),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
+        jit_compile=False,  # XLA would take longer to compile than an epoch lasts
     )
     stopping = keras.callbacks.EarlyStopping(
         monitor=setting.monitor, mode=MODES[setting.monitor], patience=setting.patience

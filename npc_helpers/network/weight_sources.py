@@ -21,6 +21,7 @@ IMAGENET_MD5 = "d19885ff4a710c122648d3b5c3b684e4"
 IMAGENET_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/inception_resnet_v2/{IMAGENET_FILE}"
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)  # what RadImageNet's networks had subtracted
 
+LAST_CONVOLUTION = "conv_7b_ac"  # name of the layer in `models.inception_resnet_v2`
 IN_DOMAIN_FILE = Path(__file__).parent / "weights" / "in_domain.npz"
 
 
@@ -165,7 +166,7 @@ def save_in_domain(model: keras.Model, path: Path, **notes) -> None:
     **notes
         Go into the note; ``width`` and ``blocks`` must be among them.
     """
-    arrays = {key: keras.ops.convert_to_numpy(v) for key, v in _variables(model).items()}
+    arrays = {key: keras.ops.convert_to_numpy(v) for key, v in _backbone(model).items()}
     with atomic_path(path) as temporary:
         np.savez_compressed(temporary, **{k: a.astype(np.float16) for k, a in arrays.items()})
     note = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **notes}
@@ -201,17 +202,24 @@ def _load_in_domain(model: keras.Model, path: Path, *, width, blocks) -> None:
             f"only; this network has width {width} and blocks {tuple(blocks)}."
         )
     with np.load(path, allow_pickle=False) as arrays:
-        for key, variable in _variables(model).items():
+        for key, variable in _backbone(model).items():
             variable.assign(arrays[key].astype(np.float32))
 
 
-def _variables(model: keras.Model) -> dict[str, keras.Variable]:
-    """Variables of the backbone by ``layer/variable``, which no build order changes."""
-    behind = {"pool", "dropout", "risk"}  # `models` names them
+def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """Return what a network has learned, by ``layer/variable``, which no build order changes."""
     return {
         f"{layer.name}/{variable.name}": variable
         for layer in model.layers
-        if layer.name not in behind
         for variable in layer.variables
         if variable.dtype.startswith("float")
     }
+
+
+def _backbone(model: keras.Model) -> dict[str, keras.Variable]:
+    """Variables up to the last convolution: what stands behind it answers one question only."""
+    layers_ = [layer.name for layer in model.layers]
+    last = layers_.index(LAST_CONVOLUTION)
+    inside = set(layers_[: last + 1])
+    variables = named_variables(model)
+    return {key: v for key, v in variables.items() if key.split("/")[0] in inside}

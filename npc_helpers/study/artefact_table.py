@@ -25,8 +25,8 @@ class Artefact:
         The notebook.
     inputs : tuple of str
         What it is made of: study tables and artefacts by name, `SETTING`, `DRAWN`. The images
-        count through the checksums in the manifest, a model's weights through its last layer
-        (``*_head.npz``), which knows the network below it.
+        count through the checksums in the manifest, a model through its weights
+        (``*_weights.npz``): equal ones make equal bytes, which is not true of ``*.keras``.
     columns : tuple of str
         What a table has to hold; it may hold more.
     of_setting : bool
@@ -54,17 +54,13 @@ _AT_TIMEPOINT = {"pre": "03_train_pre_model", "post": "04_train_post_model"}
 def _of_model(when: str, maker: str) -> list[Artefact]:
     """The artefacts of one of the two models."""
     learned_from = ("cohort.csv", "rois.csv", "manifest", SETTING)
-    head = f"{when}_head.npz"
+    weights = f"{when}_weights.npz"
     return [
         Artefact(f"{when}_model.keras", maker, learned_from),
-        Artefact(head, maker, learned_from, reference=True),
+        Artefact(weights, maker, learned_from, reference=True),
         Artefact(
-            f"predictions_{when}.csv", maker, (*learned_from, head),
+            f"predictions_{when}.csv", maker, (*learned_from, weights),
             (*_IMAGE, "split", "high_risk", "p_high_risk"), reference=True, repeatable=True,
-        ),
-        Artefact(
-            f"features_{when}.csv", maker, ("rois.csv", "manifest", SETTING, head),
-            ("patient_id",), reference=True,
         ),
     ]  # fmt: skip
 
@@ -95,12 +91,12 @@ _ALL = [
     Artefact("labels.csv", "08_question_the_label", _PREDICTED, ("score", "label", "measure")),
     Artefact(
         "splits.csv", "10_how_sure",
-        ("cohort.csv", "features_pre.csv", "features_post.csv"),
+        _PREDICTED,
         ("split", "model", "auc", "c_index"),
     ),
     Artefact(
         "gradcam_scores.csv", "06_explore_gradcam",
-        ("rois.csv", "manifest", SETTING, "pre_head.npz", "post_head.npz"), _IMAGE,
+        ("rois.csv", "manifest", SETTING, "pre_weights.npz", "post_weights.npz"), _IMAGE,
     ),
     Artefact("appraisal.csv", "07_appraise_paper", (), ("claim", "printed", "verdict")),
 ]  # fmt: skip

@@ -185,12 +185,12 @@ function render({ model, el }) {
   }
 
   // For each image column (or row) inside the rectangle: left cell, right cell, share of the right.
-  function weights(start, end, n) {
-    const { canvas, shrink, first_centre, stride } = model.get("geometry"), shares = [];
+  function weights(start, end, n, axis) {
+    const { canvas, shrink, first_centre, stride, cut } = model.get("geometry"), shares = [];
     const offset = Math.floor((canvas - (end - start)) / 2);
     for (let i = 0; i < end - start; i++) {
       const pixel = (i + offset + 0.5) / shrink - 0.5;
-      let cell = clamp((pixel - first_centre) / stride, 0, n - 1);
+      let cell = clamp((pixel - cut[axis] - first_centre) / stride, 0, n - 1);
       if (model.get("cells")) cell = Math.round(cell);
       const left = Math.min(Math.floor(cell), n - 1);
       shares.push([left, Math.min(left + 1, n - 1), cell - left]);
@@ -245,7 +245,7 @@ function render({ model, el }) {
   function blend(pane, map, grey) {
     if (map.top <= 0) return;
     const [x0, y0, x1, y1] = map.box, table = tables[model.get("colours")], data = pane.picture.data;
-    const across = weights(x0, x1, map.w), down = weights(y0, y1, map.h);
+    const across = weights(x0, x1, map.w, 1), down = weights(y0, y1, map.h, 0);
     const opacity = model.get("opacity"), factor = map.limit > 0 ? 255 / map.limit : 0;
     for (let y = y0; y < y1; y++) {
       for (let x = x0; x < x1; x++) {
@@ -301,7 +301,7 @@ function render({ model, el }) {
     if (map) {
       const [x0, y0, x1, y1] = map.box;
       if (x >= x0 && x < x1 && y >= y0 && y < y1) {
-        const value = valueAt(map, weights(x0, x1, map.w), weights(y0, y1, map.h), x - x0, y - y0);
+        const value = valueAt(map, weights(x0, x1, map.w, 1), weights(y0, y1, map.h, 0), x - x0, y - y0);
         text += `, map ${value.toPrecision(3)}`;
       } else {
         text += ", not seen by the network";

@@ -183,7 +183,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones(study):
 def test_results_depend_on_the_setting_except_what_no_setting_changes(study, monkeypatch):
     results = study.folder / "results"
     assert study.result_path("comparison.csv") == results / "tutorial" / "comparison.csv"
-    assert study.reference_path("pre_head.npz").parent.name == "tutorial"
+    assert study.reference_path("pre_weights.npz").parent.name == "tutorial"
     monkeypatch.setenv("NPC_SETTING", "paper")
     assert study.result_path("comparison.csv") == results / "paper" / "comparison.csv"
     assert study.result_path("runs") == results / "paper" / "runs"
@@ -279,17 +279,14 @@ def test_another_setting_of_the_same_name_makes_models_stale(study, monkeypatch)
     assert study.artefact_state("cohort.csv") == "current"
 
 
-def test_other_weights_make_predictions_and_features_stale(study):
-    features = PREDICTIONS[["patient_id"]].assign(f000=1.0)
+def test_other_weights_make_predictions_stale(study):
     for weights in (b"first", b"second"):
-        with study.write_file("pre_head.npz") as path:
+        with study.write_file("pre_weights.npz") as path:
             path.write_bytes(weights)
         if weights == b"first":
             study.write_table("predictions_pre.csv", PREDICTIONS)
-            study.write_table("features_pre.csv", features)
-    for name in ("predictions_pre.csv", "features_pre.csv"):
-        with pytest.raises(StudyError, match=r"since: pre_head.npz\). Run notebook 03_train_pre"):
-            study.read_table(name)
+    with pytest.raises(StudyError, match=r"since: pre_weights.npz\). Run notebook 03_train_pre"):
+        study.read_table("predictions_pre.csv")
 
 
 def test_line_ends_do_not_change_a_hash(study):
@@ -428,7 +425,7 @@ def test_a_model_that_could_not_be_written_leaves_the_old_one(study):
 def predicted(study):
     study.write_table("cohort.csv", TABLE)
     study.write_table("rois.csv", ROIS)
-    with study.write_file("pre_head.npz") as path:
+    with study.write_file("pre_weights.npz") as path:
         path.write_bytes(b"weights")
     study.write_table("predictions_pre.csv", PREDICTIONS)
     return study
@@ -457,7 +454,7 @@ def test_permuted_probabilities_are_not_written_as_those_of_the_same_model(predi
 def test_the_same_model_may_round_differently_and_another_may_say_anything(predicted):
     rounded = PREDICTIONS.assign(p_high_risk=PREDICTIONS["p_high_risk"] + 1e-5)
     predicted.write_table("predictions_pre.csv", rounded)
-    with predicted.write_file("pre_head.npz") as path:
+    with predicted.write_file("pre_weights.npz") as path:
         path.write_bytes(b"other weights")
     predicted.write_table("predictions_pre.csv", PERMUTED)
     assert predicted.artefact_state("predictions_pre.csv") == "current"

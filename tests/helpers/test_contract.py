@@ -375,11 +375,6 @@ CALLS = {
         {},
         {"p": "p_high_risk", "label": "high_risk", "split": "split"},
     ),
-    "prediction.patient_features": (
-        lambda c: prediction.patient_features(image_table(c), features(c).to_numpy()),
-        {},
-        {"score": "features"},
-    ),
     "prediction.patient_probability": (
         lambda c: prediction.patient_probability(image_table(c)),
         {},
@@ -394,21 +389,25 @@ CALLS = {
         {},
         {"stage": "stage_8th"},
     ),
-    "repeated_splits.fit_head": (
-        lambda c: repeated_splits.fit_head(features(c), c["label"], seed=1),
-        {"label": "high_risk", "score": "features"},
-    ),
     "repeated_splits.repeated_splits": (
         lambda c: repeated_splits.repeated_splits(
-            cohort_table(c), {"m": features(c)}, others={"TNM": c["other"]}, n_splits=1,
-            progress=False,
+            cohort_table(c), {}, setting=current_setting(), folder="x",
+            others={"TNM": c["other"]}, n_splits=1, progress=False,
         ),
-        {"score": "m", "other": "m|TNM"},
+        {"other": "TNM"},
         LABELLED,
     ),
     "training.train": (
         lambda c: training.train(
             None, np.zeros((N, 3)), c["label"], setting=current_setting(), seed=1, run_dir="x"
+        ),
+        {"label": "high_risk"},
+        ROWS_UNNAMED,
+    ),
+    "training.batches_of": (
+        lambda c: training.batches_of(
+            np.zeros((N, 3)), c["label"], setting=current_setting(), seed=1,
+            patients=c["label"].index,
         ),
         {"label": "high_risk"},
         ROWS_UNNAMED,
@@ -506,6 +505,8 @@ NO_COLUMNS = {
     "roi.pad_offset": IMAGES,
     "roi.stretch": IMAGES,
     "roi.suggest_rois": STACKS,
+    "repeated_splits.kept_splits": FILES,
+    "training.adam": "takes a setting and a number of steps",
     "roi.to_uint8": IMAGES,
     "roi.zero_pad": IMAGES,
     "roi_table.check_rois": STACKS,
@@ -534,10 +535,7 @@ MAY_ACCEPT["roi.blank_inputs", "", "a patient twice"] = (
 JOINED = "joins its columns by patient_id, whatever their order"
 MAY_ACCEPT |= {
     ("prediction.soft_vote", name, "another order"): JOINED for name in ("p", "p_other")
-} | {
-    ("repeated_splits.repeated_splits", name, "another order"): JOINED
-    for name in ("score", "other")
-}
+} | {("repeated_splits.repeated_splits", name, "another order"): JOINED for name in ("other",)}
 
 
 # --- the contract --------------------------------------------------------------------------------

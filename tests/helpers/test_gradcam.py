@@ -11,7 +11,7 @@ from npc_helpers.network import gradcam, gradcam_bench, gradcam_scores, sanity
 from npc_helpers.network.map_geometry import Geometry
 from npc_helpers.study.settings import PAPER, TUTORIAL
 
-SMALL = replace(TUTORIAL, width=0.04, blocks=(1, 1, 1), weights="none")
+SMALL = replace(TUTORIAL, width=0.04, blocks=(1, 1, 1), weights="none", middle=None)
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +151,25 @@ def test_a_small_spot_moves_the_map_at_its_own_place():
     np.testing.assert_allclose(centroids(PLACES.cell_centres(n)), spots, atol=12)
     resized = (np.arange(n) + 0.5) * 512 / n - 0.5
     assert np.abs(centroids(resized) - spots).max() > 30
+
+
+def test_a_network_that_looks_at_the_middle_puts_its_cells_there():
+    """A spot in the input of 256, seen through a window of 160 rows and 224 columns."""
+    from npc_helpers.network.models import prognosis_model
+
+    model = prognosis_model(replace(SMALL, middle=(160, 224)), seed=3)
+    place = Geometry.of(model, canvas=512)
+    assert place.cut == (48, 16)
+    row, column = 48 + 37 + 32, 16 + 37 + 4 * 32  # the centre of cell (1, 4)
+    images = np.zeros((2, 256, 256, 1), dtype=np.float32)
+    images[1, row - 2 : row + 3, column - 2 : column + 3] = 255
+    answer = gradcam.activations(model, images)
+    change = np.abs(answer[1] - answer[0]).sum(axis=-1)
+    assert np.unravel_index(change.argmax(), change.shape) == (1, 4)
+    assert place.cell_centres(2)[1] == row and place.cell_centres(5, axis=1)[4] == column
+    canvas = place.to_canvas(change)
+    peak = np.unravel_index(canvas.argmax(), canvas.shape)
+    np.testing.assert_allclose(peak, (2 * row, 2 * column), atol=2)
 
 
 def test_cells_keep_their_values_at_their_centres_and_planes_stay_flat():

@@ -13,9 +13,7 @@ from npc_helpers.network import models, weight_sources
 from npc_helpers.study.settings import PAPER, TUTORIAL
 
 SMALL = {"width": 0.05, "blocks": (2, 2, 2)}
-SMALL_SETTING = dataclasses.replace(
-    TUTORIAL, canvas=160, shrink=2, weights="none", **{k: SMALL[k] for k in SMALL}
-)
+SMALL_SETTING = dataclasses.replace(PAPER, canvas=160, shrink=2, weights="none", **SMALL)
 
 
 def pixels(*shape, seed=0):
@@ -97,6 +95,20 @@ def test_scaled_network_scales_filters_and_keeps_names():
     assert inner.output.shape == (None, 14, 14, 272)
 
 
+def test_a_network_that_looks_at_the_middle_is_the_network_on_that_part():
+    images = pixels(2, 100, 100, 1)
+    middle = models.inception_resnet_v2(100, **SMALL, middle=(80, 81))
+    whole = models.inception_resnet_v2(100, **SMALL)
+    part = keras.models.clone_model(whole, input_tensors=keras.Input((80, 81, 1)))
+    part.set_weights(middle.get_weights())
+    np.testing.assert_allclose(
+        middle.predict(images, verbose=0),
+        part.predict(images[:, 10:90, 9:90], verbose=0),
+        rtol=1e-4,
+        atol=1e-6,
+    )
+
+
 def test_start_values_depend_on_the_seed_alone():
     keras.utils.set_random_seed(1)
     first = models.inception_resnet_v2(80, **SMALL, seed=5).get_weights()
@@ -114,6 +126,8 @@ def test_start_values_depend_on_the_seed_alone():
         (80, {"width": 0}, "width is 0"),
         (80, {"blocks": (1, 0, 1)}, "blocks is"),
         (80, {"channels": 2}, "channels is 2"),
+        (80, {"middle": (80, 60)}, "middle is"),
+        (80, {"middle": (81, 80)}, "middle is"),
     ],
 )
 def test_impossible_architectures_are_refused(size, options, word):
@@ -254,6 +268,18 @@ def test_normalisation_stays_frozen(trainable):
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
     names = {v.path.split("/")[0] for v in model.trainable_variables}
     assert names == {"risk"} if trainable == "head" else not any("_bn" in n for n in names)
+
+
+def test_normalisation_learns_along_where_the_setting_says_so():
+    setting = dataclasses.replace(SMALL_SETTING, train_normalisation=True, dropout=0.0)
+    model = models.prognosis_model(setting, seed=1)
+    images = pixels(4, 80, 80, 1).astype(np.float32)
+    before = np.array(model.get_layer("stem_1_bn").moving_mean)
+    inner = keras.Model(model.input, model.get_layer("stem_1").output)
+    mean = inner.predict(images, verbose=0).mean(axis=(0, 1, 2))
+    model(images, training=True)
+    after = np.array(model.get_layer("stem_1_bn").moving_mean)
+    np.testing.assert_allclose(after, 0.9 * before + 0.1 * mean, rtol=1e-3, atol=1e-5)
 
 
 def test_unknown_way_of_training_is_refused():

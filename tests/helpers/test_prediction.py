@@ -130,12 +130,3 @@ def test_a_missing_stage_is_not_low_risk():
     stages = pd.DataFrame({"patient_id": ["V", "W"], "stage_8th": ["III", None]})
     with pytest.raises(ValueError, match="stage_8th: patient W has no value"):
         prediction.tnm_risk(stages)
-
-
-def test_features_are_averaged_within_patients():
-    index = image_index({("B", "t2w"): 2, ("A", "t2w"): 1})
-    features = np.array([[1.0, 0.0], [3.0, 1.0], [7.0, 5.0]])
-    table = prediction.patient_features(index, features).set_index("patient_id")
-    assert table.loc["B"].tolist() == [2.0, 0.5]
-    assert table.loc["A"].tolist() == [7.0, 5.0]
-    assert list(table.columns) == ["f000", "f001"]

@@ -57,7 +57,7 @@ def finished_epochs(folder):
 # --- killed -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["HEAD", pytest.param("ALL", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["HEAD", "WHOLE", pytest.param("ALL", marks=pytest.mark.slow)])
 def test_killed_run_ends_with_the_weights_of_an_uninterrupted_one(name, data, tmp_path):
     root, setting = Path(__file__).parents[2], SETTINGS[name]
     folder = tmp_path / "run"

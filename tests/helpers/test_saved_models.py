@@ -9,10 +9,10 @@ from small_study import load, make_study, save
 from npc_helpers.network import models, saved_models
 from npc_helpers.study import Study
 from npc_helpers.study.artefacts import StudyError
-from npc_helpers.study.settings import TUTORIAL
+from npc_helpers.study.settings import PAPER, TUTORIAL
 
 HEAD = dataclasses.replace(
-    TUTORIAL, canvas=160, shrink=2, width=0.05, blocks=(1, 1, 1), weights="none"
+    PAPER, canvas=160, shrink=2, width=0.05, blocks=(1, 1, 1), weights="none"
 )
 
 
@@ -33,21 +33,24 @@ def test_saved_model_predicts_the_same(tmp_path):
         saved_models.load_model(tmp_path / "post_model.keras")
 
 
-def test_saved_head_fits_its_own_backbone_only(tmp_path):
+def test_saved_weights_fit_their_own_network_only(tmp_path):
     model = models.prognosis_model(HEAD, seed=1)
-    model.get_layer("risk").set_weights([np.full((77, 2), 0.5), np.array([1.0, 2.0])])
-    saved_models.save_head(model, tmp_path / "pre_head.npz")
-    same = models.prognosis_model(HEAD, seed=1)
-    assert saved_models.load_head(tmp_path / "pre_head.npz", same) is same
-    assert_same(same.get_weights(), model.get_weights())
-    with pytest.raises(ValueError, match="features of another network"):
-        saved_models.load_head(tmp_path / "pre_head.npz", models.prognosis_model(HEAD, seed=2))
+    for name in "ab":
+        saved_models.save_weights(model, tmp_path / f"{name}.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    other = models.prognosis_model(HEAD, seed=2)
+    assert saved_models.load_weights(tmp_path / "a.npz", other) is other
+    for loaded, saved in zip(other.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(loaded, saved, rtol=1e-3, atol=1e-7)
+    wider = models.prognosis_model(dataclasses.replace(HEAD, width=0.06), seed=1)
+    with pytest.raises(ValueError, match="weights of another network"):
+        saved_models.load_weights(tmp_path / "a.npz", wider)
 
 
 def test_model_of_a_study_or_the_reason_why_not(tmp_path):
     folder = make_study(tmp_path / "study")
     study = Study(folder)
-    with pytest.raises(StudyError, match="post_head.npz is missing. Run notebook 04_train_post"):
+    with pytest.raises(StudyError, match="post_weights.npz is missing. Run notebook 04_train_post"):
         saved_models.load_or_reference(study, "post", setting=HEAD)
     model = models.prognosis_model(HEAD, seed=3)
     with study.write_file("post_model.keras") as path:
@@ -65,8 +68,9 @@ def test_a_study_without_outcomes_gets_the_shipped_model_and_is_told_so(tmp_path
     study = Study(folder)
     with pytest.warns(UserWarning, match="clinic has no outcomes .* SYNTHETIC PATIENTS"):
         model = saved_models.load_or_reference(study, "pre", setting=TUTORIAL)
-    with np.load(Study.demonstration().reference_path("pre_head.npz")) as shipped:
-        np.testing.assert_array_equal(model.get_layer("risk").get_weights()[0], shipped["kernel"])
+    with np.load(Study.demonstration().reference_path("pre_weights.npz")) as shipped:
+        kernel = model.get_layer("risk").get_weights()[0]
+        np.testing.assert_array_equal(kernel, shipped["risk/kernel"].astype(np.float32))
     monkeypatch.setenv("NPC_SETTING", "paper")
     with pytest.raises(StudyError, match="ships no trained model for this setting"):
         saved_models.load_or_reference(study, "pre", setting=TUTORIAL)

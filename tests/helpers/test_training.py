@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from training_runs import ALL, HEAD, run, two_groups, weights_after
+from training_runs import ALL, HEAD, PATIENTS, WHOLE, run, start_model, two_groups, weights_after
 
 from npc_helpers.network import features, models, training
 
@@ -93,6 +93,76 @@ def test_every_image_once_per_epoch_in_an_order_of_its_own(data):
         assert list(labels) == list(data[1][values.astype(int)])
         orders.append(tuple(values))
     assert len(set(orders)) == 2
+
+
+def test_an_epoch_takes_so_many_images_of_each_patient_and_others_the_next_time(data):
+    numbers = np.arange(30, dtype=np.float32)[:, None]
+    rows = PATIENTS != "P5"
+    batches = training.Batches(
+        numbers, data[1], rows=rows, batch_size=4, seed=4, patients=PATIENTS, per_patient=2
+    )
+    epochs = []
+    for _ in range(3):
+        batches.on_epoch_begin()
+        values = np.concatenate([inputs for inputs, _ in batches]).ravel().astype(int)
+        counts = pd.Series(PATIENTS[values]).value_counts()
+        assert counts.to_dict() == dict.fromkeys(["P0", "P1", "P2", "P3", "P4"], 2)
+        assert len(set(values)) == 10 and len(batches) == 3
+        epochs.append(frozenset(values))
+    assert len(set(epochs)) == 3
+    with pytest.raises(ValueError, match="needs patients"):
+        training.Batches(numbers, data[1], batch_size=4, seed=4, per_patient=2)
+
+
+def test_variants_are_mirrored_moved_or_brighter_and_nothing_else(data):
+    from npc_helpers.network.batches import vary
+
+    images = np.zeros((200, 30, 40, 1), np.uint8)
+    images[:, 10:20, 10:14] = 100
+    varied = vary(images, np.random.default_rng(1))
+    assert varied.dtype == np.uint8 and varied.shape == images.shape
+    assert ((varied > 0).sum(axis=(1, 2, 3)) == 40).all()  # the square is whole, wherever it lies
+    first_row = (varied > 0).any(axis=(2, 3)).argmax(axis=1)
+    assert set(first_row) == set(range(6, 15))
+    first_column = (varied > 0).any(axis=(1, 3)).argmax(axis=1)
+    assert set(first_column) == set(range(6, 15)) | set(range(22, 31))
+    grey = varied.max(axis=(1, 2, 3)) / 100
+    assert 0.7 < grey.min() < 0.9 and 1.1 < grey.max() < 1.4
+    np.testing.assert_array_equal(varied, vary(images, np.random.default_rng(1)))
+
+
+def test_variants_differ_by_epoch_and_can_be_repeated(data):
+    def first_batch(epoch, seed=3):
+        setting = dataclasses.replace(WHOLE, images_per_patient=None)
+        batches = training.batches_of(*data, setting=setting, seed=seed)
+        batches.epoch = epoch - 1
+        batches.on_epoch_begin()
+        return batches[0][0]
+
+    np.testing.assert_array_equal(first_batch(2), first_batch(2))
+    assert not np.array_equal(first_batch(2), first_batch(1))
+    assert not np.array_equal(first_batch(2), first_batch(2, seed=4))
+
+
+def test_the_cosine_rises_for_a_tenth_of_the_run_and_ends_at_zero():
+    rate = training.adam(WHOLE, steps=100).get_config()["learning_rate"]
+    rate = keras.optimizers.schedules.deserialize(rate)
+    values = [float(rate(step)) for step in (0, 10, 55, 100)]
+    top = WHOLE.learning_rate
+    assert values == pytest.approx([top / 10, top, top / 2, 0], abs=1e-6)
+    with pytest.raises(ValueError, match="'linear'; 'constant' or 'cosine'"):
+        training.adam(dataclasses.replace(WHOLE, schedule="linear"), steps=100)
+
+
+def test_whole_network_learns_a_planted_difference(data, tmp_path):
+    """As the tutorial trains: normalisation included, from variants of some of the images."""
+    setting = dataclasses.replace(WHOLE, max_epochs=12)
+    before = start_model(setting).get_weights()
+    learner, history = run(data, setting, tmp_path)
+    moved = [not np.array_equal(a, b) for a, b in zip(before, learner.get_weights(), strict=True)]
+    assert np.mean(moved) > 0.95
+    p = training.predict(learner, data[0], progress=False)
+    assert (p[data[1]][:, None] > p[~data[1]]).mean() > 0.95  # the AUC
 
 
 def test_rows_left_out_change_nothing(data, tmp_path):
