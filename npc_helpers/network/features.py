@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.network.models import backbone_of
 from npc_helpers.study import Study
 from npc_helpers.study.progress import progress_bar
+from npc_helpers.study.settings import Setting, current_setting
 
 
 def extract_features(
@@ -60,12 +62,34 @@ def study_images(
     -------
     images, index
         See `roi.network_inputs`; many images are a memory map of a file in the results.
+
+    Warns
+    -----
+    UserWarning
+        If the network of the setting does not see the rim of some rectangles.
     """
     rois = rois[rois.timepoint == timepoint]
     if patients is not None:
         rois = rois[rois.patient_id.isin(set(patients))]
     stacks = load_stacks(study, patients=rois.patient_id.unique(), timepoint=timepoint)
-    return network_inputs(stacks, rois, folder=study.result_path("inputs"))
+    images, index = network_inputs(stacks, rois, folder=study.result_path("inputs"))
+    warn_of_cut_rectangles(index, current_setting())
+    return images, index
+
+
+def warn_of_cut_rectangles(index: pd.DataFrame, setting: Setting) -> None:
+    """Warn if rectangles are larger than the middle that the network looks at."""
+    if setting.middle is None:
+        return
+    rows, columns = (side * setting.shrink for side in setting.middle)
+    cut = (index.y1 - index.y0 > rows) | (index.x1 - index.x0 > columns)
+    if cut.any():
+        warnings.warn(
+            f"{cut.sum()} of {len(index)} rectangles are larger than {rows} rows x {columns} "
+            f"columns, and the network of the {setting.name} setting does not see what lies "
+            "beyond. NPC_SETTING=paper looks at the whole image.",
+            stacklevel=3,
+        )
 
 
 def training_inputs(model: keras.Model, images: np.ndarray, **options) -> np.ndarray:

@@ -1,11 +1,15 @@
 """Features of images: what they are, and who learns from them."""
 
+import warnings
+
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from training_runs import ALL, HEAD, start_model, two_groups
 
 from npc_helpers.network import features, models
+from npc_helpers.study.settings import PAPER, TUTORIAL
 
 
 @pytest.fixture
@@ -42,3 +46,13 @@ def test_a_network_that_learns_as_a_whole_learns_from_images(images):
     assert features.training_inputs(start_model(ALL), images) is images
     frozen = features.training_inputs(start_model(HEAD), images, progress=False)
     np.testing.assert_array_equal(frozen, features.extract_features(start_model(HEAD), images))
+
+
+def test_rectangles_that_the_network_sees_in_part_are_told():
+    boxes = pd.DataFrame({"x0": [0, 10, 0], "y0": 0, "x1": [420, 431, 300], "y1": [224, 100, 226]})
+    with pytest.warns(UserWarning, match="2 of 3 rectangles are larger than 224 rows x 420 col"):
+        features.warn_of_cut_rectangles(boxes, TUTORIAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        features.warn_of_cut_rectangles(boxes, PAPER)
+        features.warn_of_cut_rectangles(boxes.iloc[:1], TUTORIAL)

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import small_study
 from dicom_making import write_series
+from training_runs import HEAD
 from watching import wait_until
 
 from npc_helpers.imaging.stacks import load_stacks
@@ -146,12 +147,13 @@ def test_a_worker_killed_in_mid_work_changes_nothing(cluster, tmp_path):
 def test_series_and_splits_are_the_same_from_a_cluster(cluster, tmp_path, monkeypatch):
     folder = small_study.make_study(tmp_path / "study")
     study = study_with_images(folder)
-    patients, features = patients_with_features()
+    patients, inputs = patients_with_images()
     ways = {}
     for way in ("cluster", "here"):
         stacks = load_stacks(study, progress=False)
         arrays = {key: np.array(stacks[key].array) for key in stacks}
-        ways[way] = arrays, repeated_splits(patients, features, n_splits=4, seed=1)
+        options = {"setting": HEAD, "folder": tmp_path / way, "n_splits": 2, "workers": 2}
+        ways[way] = arrays, repeated_splits(patients, inputs, **options)
         for path in study.result_path("stacks").iterdir():
             path.unlink()
         monkeypatch.delenv(CLUSTER, raising=False)
@@ -176,9 +178,9 @@ def study_with_images(folder):
     return Study(folder)
 
 
-def patients_with_features():
+def patients_with_images():
     rng = np.random.default_rng(5)
-    n = 60
+    n = 24
     patients = pd.DataFrame(
         {
             "patient_id": [f"P{k:02d}" for k in range(n)],
@@ -187,8 +189,13 @@ def patients_with_features():
             "progressed": np.arange(n) % 3 == 0,
         }
     )
-    features = pd.DataFrame(rng.normal(size=(n, 4)), index=patients["patient_id"])
-    return patients, {"noise": features}
+    index = pd.DataFrame(
+        {
+            "patient_id": patients.patient_id, "timepoint": "pre", "sequence": "t2w",
+            "slice_index": 0,
+        }
+    )  # fmt: skip
+    return patients, {"noise": (rng.integers(0, 255, (n, 80, 80, 1)).astype(np.uint8), index)}
 
 
 def test_workers_of_several_threads_are_refused(cluster):
