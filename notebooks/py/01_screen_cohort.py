@@ -376,6 +376,17 @@ study.write_table("cohort.csv", cohort)
 print("saved", study.result_path("cohort.csv").name)
 
 # %% [markdown]
+# ### What can this study support?
+#
+# Each part of the notebooks needs some patients. Where there are fewer, that part is left out with its reason and the rest
+# goes on. The test cohort is what runs short first, and with fewer than 20 test patients hardly any difference can show.
+
+# %%
+from npc_helpers.study.later import support
+
+support(study)
+
+# %% [markdown]
 # ## What you have now
 #
 # - Who is studied depends on rules with numbers in them, and those who leave are not a random part.

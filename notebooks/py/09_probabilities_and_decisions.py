@@ -35,7 +35,7 @@ from npc_helpers.cohort import included_patients
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.network import prediction
-from npc_helpers.study import Study
+from npc_helpers.study import Study, later
 
 study = Study.open()
 begin(study)
@@ -52,6 +52,7 @@ patients = cohort.set_index("patient_id")
 train, test = (patients[patients.split == side] for side in ("train", "test"))
 
 # %%
+statistics.require_patients(test, months=later.MONTHS, at_least=later.FEWEST_BY_HORIZON)
 risk = {name: prediction.patient_probability(table) for name, table in image_tables.items()}
 risk = {name: p.reindex(patients.index) for name, p in risk.items()}
 risk["Ensemble"] = prediction.soft_vote(risk["Pre-model"], risk["Post-model"])

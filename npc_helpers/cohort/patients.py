@@ -24,6 +24,7 @@ from npc_helpers.cohort.screening import (
 )
 from npc_helpers.cohort.staging import STAGE_7TH, STAGE_8TH, stage_group, stage_groups
 from npc_helpers.study import NotInThisStudy, Study, StudyError
+from npc_helpers.study.later import FEWEST_DIVIDED, PAPER_PATIENTS, PAPER_TEST_PATIENTS
 
 __all__ = [
     "CRITERIA",
@@ -44,7 +45,6 @@ __all__ = [
     "stage_groups",
 ]
 
-PAPER_PATIENTS, PAPER_TEST_PATIENTS = 206, 43  # section 2.4
 
 # --- outcome ----------------------------------------------------------------------------------
 
@@ -220,7 +220,7 @@ def divided_patients(cohort: pd.DataFrame) -> pd.DataFrame:
     if divided.empty:
         raise NotInThisStudy(
             f"the {len(cohort)} patients are not divided into training and test cohort: that needs "
-            "outcomes, and at least 3 patients"
+            f"outcomes, and at least {FEWEST_DIVIDED} patients"
         )
     return divided
 

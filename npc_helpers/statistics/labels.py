@@ -197,9 +197,7 @@ def landmark(time, event, start_at) -> pd.DataFrame:
     )
 
 
-def require_patients(
-    patients: pd.DataFrame, *, months: float = 36, at_least: int = 5
-) -> tuple[int, int]:
+def require_patients(patients: pd.DataFrame, *, months: float, at_least: int) -> tuple[int, int]:
     """Refuse to question a comparison in patients who cannot answer.
 
     Parameters

@@ -1,4 +1,8 @@
-"""What the notebooks will have to leave out of a study, part by part, before they are run."""
+"""How many patients each part of the lessons needs, and what a study has: the one place for both.
+
+The refusals of the parts themselves use these numbers (`FEWEST_DIVIDED`, `FEWEST_BY_HORIZON`), or
+follow from them: a test compares both.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +15,27 @@ from npc_helpers.study.problems import Problem
 if TYPE_CHECKING:
     from npc_helpers.study import Study
 
-TEST_SHARE = 43 / 206  # section 2.4: one patient in five
+PAPER_PATIENTS, PAPER_TEST_PATIENTS = 206, 43  # section 2.4
+TEST_SHARE = PAPER_TEST_PATIENTS / PAPER_PATIENTS
+FEWEST_DIVIDED = 3  # of whom that share leaves one for the test cohort
+FEWEST_COMPARED = 4  # two of each risk group: a variance needs two
+FEWEST_BY_HORIZON = 5  # on either side of it; fewer can answer nothing about a label
 MONTHS, DAYS_PER_MONTH = 36, 30.4375
+BY_HORIZON = f"test patients with progression by {MONTHS} months"
 NEEDS = (
     # part, at least, of what
     ("drawing rectangles", 1, "patients with images"),
     ("follow-up and risk groups", 1, "patients with an outcome"),
-    ("a training and a test cohort", 3, "patients with an outcome"),
-    ("the Pre-model", 3, "patients with an outcome and images before treatment"),
-    ("the Post-model", 3, "patients with an outcome and images after treatment"),
-    ("comparing models with staging", 4, "test patients with images of both time points"),
-    ("other labels, and probabilities by month", 5, "test patients with progression by 36 months"),
-    ("other labels, and probabilities by month", 5, "test patients observed for longer"),
+    ("a training and a test cohort", FEWEST_DIVIDED, "patients with an outcome"),
+    ("the Pre-model", FEWEST_DIVIDED, "patients with an outcome and images before treatment"),
+    ("the Post-model", FEWEST_DIVIDED, "patients with an outcome and images after treatment"),
+    ("comparing with staging", FEWEST_COMPARED, "test patients with images of both time points"),
+    (
+        "labels and probabilities",
+        FEWEST_BY_HORIZON,
+        BY_HORIZON,
+    ),
+    ("labels and probabilities", FEWEST_BY_HORIZON, "test patients observed for longer"),
 )
 """What each part needs at least. In a test cohort fewer than 20 patients show no difference."""
 
@@ -56,25 +69,36 @@ def counts(study: Study) -> dict[str, float]:
         "patients with an outcome and images before treatment": (known & imaged["pre"]).sum(),
         "patients with an outcome and images after treatment": (known & imaged["post"]).sum(),
         "test patients with images of both time points": share * both.sum(),
-        "test patients with progression by 36 months": share * (both & early).sum(),
+        BY_HORIZON: share * (both & early).sum(),
         "test patients observed for longer": share * (both & (months > MONTHS)).sum(),
     }
+
+
+def support(study: Study) -> pd.DataFrame:
+    """Tell which parts of the lessons a study supports.
+
+    Returns
+    -------
+    DataFrame
+        One row per need: part, needs (at least), of, has, supported.
+    """
+    table = pd.DataFrame(NEEDS, columns=["part", "needs", "of"])
+    table["has"] = table["of"].map(counts(study)).round().astype(int)
+    return table.assign(supported=table["has"] >= table["needs"])
 
 
 def left_out_later(study: Study) -> list[Problem]:
     """Return a note for each part of the lessons that the study has too few patients for."""
     if study.registry.empty:
         return []
-    have = counts(study)
+    table = support(study)
     return [
         Problem(
             "later", "", "",
-            f"{part} will be left out: needs {least} {what}; "
-            f"{'about ' if have[what] % 1 else ''}{have[what]:.0f} have it",
+            f"{row.part} will be left out: needs {row.needs} {row.of}; {row.has} have it",
             "The rest goes on without it.", "note",
         )
-        for part, least, what in NEEDS
-        if round(have[what]) < least
+        for row in table[~table["supported"]].itertuples()
     ]  # fmt: skip
 
 

@@ -304,7 +304,7 @@ CALLS = {
         {"time": "time", "event": "event"},
     ),
     "statistics.require_patients": (
-        lambda c: s.require_patients(patients(c), months=24),
+        lambda c: s.require_patients(patients(c), months=24, at_least=2),
         {},
         OUTCOME,
     ),

@@ -42,7 +42,7 @@ def test_censored_in_the_very_month_is_treated_alike_everywhere():
     assert ((weights["control"] > 0) == (label == False).fillna(False)).all()  # noqa: E712
     assert ((weights["case"] > 0) == label.fillna(False)).all()
     assert statistics.label_audit(patients)["unknown"].sum() == label.isna().sum()
-    early, late = statistics.require_patients(patients)
+    early, late = statistics.require_patients(patients, months=36, at_least=5)
     assert (early, late) == (label.sum(), (~label.dropna()).sum())
 
 
