@@ -24,11 +24,14 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 OLDEST_PYTHON = (3, 11)
 # Groups of packages in pyproject.toml that a command needs besides the core.
 STUDENT = ("demo",)
-EVERYTHING_TESTED = ("demo", "intake", "cluster", "test")
+TEACHER = ("demo", "course")
+EVERYTHING_TESTED = ("demo", "course", "intake", "cluster", "test")
+GROUPS_OF = {"test": EVERYTHING_TESTED, "class": TEACHER}
 COMMANDS = {
     "tutorial": "execute every notebook and print the results",
     "test": "lint, unit tests, browser tests and every notebook",
-    "lab": "open JupyterLab on notebook 00",
+    "lab": "open JupyterLab on a copy of the notebooks that is yours to work in",
+    "class": "write a class: notebooks, solutions, slides, pages (--check: is all ready?)",
     "study": "build the demonstration study, or verify the study named by NPC_STUDY",
     "report": "write the report of the study from what its notebooks saved",
     "install": "install more groups of packages by name: intake, cluster, gpu, idc",
@@ -48,6 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
             subcommand.add_argument("--all", action="store_true")
         if name == "notebooks":
             subcommand.add_argument("only", nargs="*", help="numbers, for instance 03 05")
+        if name == "class":
+            subcommand.add_argument("folder", nargs="?", default="class", help="to write to")
+            subcommand.add_argument("--check", action="store_true", help="is this machine ready?")
+            subcommand.add_argument("--only", nargs="*", help="numbers, for instance 00 01")
         if name == "install":
             subcommand.add_argument("groups", nargs="+", help="of pyproject.toml")
     options = parser.parse_args(arguments)
@@ -57,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         set_up_environment({*STUDENT, *options.groups})
         return 0
     if not options.here:
-        python = set_up_environment(EVERYTHING_TESTED if options.command == "test" else STUDENT)
+        python = set_up_environment(GROUPS_OF.get(options.command, STUDENT))
         rest = [*(sys.argv[1:] if arguments is None else arguments), "--here"]
         return subprocess.call([str(python), "-m", "npc_helpers", *rest], cwd=ROOT)
     return run_here(options)
@@ -124,8 +131,9 @@ def run_here(options: argparse.Namespace) -> int:
     if options.command == "study":
         return build_or_check_study()
     if options.command == "lab":
-        notebook = ROOT / "notebooks" / "00_start_here.ipynb"
-        return subprocess.call([sys.executable, "-m", "jupyter", "lab", str(notebook)], cwd=ROOT)
+        return _course("lab")
+    if options.command == "class" and options.check:
+        return _course("class", "--check")
     if options.command == "report":
         return subprocess.call([sys.executable, "-m", "npc_helpers.figures"], cwd=ROOT)
     status = build_or_check_study()
@@ -133,8 +141,15 @@ def run_here(options: argparse.Namespace) -> int:
         return status
     if options.command == "test":
         return run_tests()
-    only = options.only if options.command == "notebooks" else []
-    return subprocess.call([sys.executable, "-m", "npc_course", options.command, *only], cwd=ROOT)
+    if options.command == "class":
+        only = ["--only", *options.only] if options.only else []
+        return _course("class", options.folder, *only)
+    return _course(options.command, *(options.only if options.command == "notebooks" else []))
+
+
+def _course(*arguments: str) -> int:
+    """Run a command of the course from where this one was called."""
+    return subprocess.call([sys.executable, "-m", "npc_course", *arguments])
 
 
 def build_or_check_study() -> int:

@@ -1,11 +1,12 @@
-"""Execute the notebooks: ``python -m npc_course tutorial``, or ``notebooks`` to rebuild them."""
+"""Run the lessons and make their products: ``python -m npc_course class OUT``, ``tutorial``, …"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from npc_course import notebooks
+from npc_course import learner, notebooks, products, room
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,7 +16,20 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("tutorial", help="execute every notebook and print the results")
     refresh = commands.add_parser("notebooks", help="rebuild the .ipynb files, outputs included")
     refresh.add_argument("only", nargs="*", help="numbers, for instance 03 05")
+    commands.add_parser("lab", help="open JupyterLab on copies of the lessons")
+    course = commands.add_parser("class", help="write all products of the course")
+    course.add_argument("folder", nargs="?", type=Path, default=Path("class"))
+    course.add_argument("--only", nargs="*", help="numbers, for instance 00 01")
+    course.add_argument("--check", action="store_true", help="is this machine ready?")
     options = parser.parse_args(arguments)
+    if options.command == "lab":
+        return learner.lab()
+    if options.command == "class":
+        return (
+            room.check_room()
+            if options.check
+            else products.make_class(options.folder, options.only)
+        )
     if options.command == "notebooks":
         return notebooks.refresh(options.only)
     return notebooks.tutorial()

@@ -1,0 +1,279 @@
+"""One source, all products: of a small lesson, and of the copies that learners work in."""
+
+import re
+import socket
+import sys
+
+import nbclient
+import nbformat
+import pytest
+from npc_course import learner, products, room, site, slides
+from npc_course.cells import EXERCISE, SOLUTION, facts, student_version, tags, unsolved
+from npc_course.notebooks import FOLDER
+from small_study import make_study
+
+from npc_helpers.exercises.checking import EXERCISES
+
+PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kg"
+    "AAAABJRU5ErkJggg=="
+)
+OUTSIDE = re.compile(r"""(?:src|href)=["'](https?:|//)""")
+LINK = re.compile(r"""(?:src|href)=["']([^"'#:]+)["'#]""")
+
+
+def text(source, *names):
+    return nbformat.v4.new_markdown_cell(source, metadata={"tags": list(names)})
+
+
+def code(source, *names, outputs=()):
+    cell = nbformat.v4.new_code_cell(source, metadata={"tags": list(names)}, outputs=list(outputs))
+    return cell
+
+
+def shown(**data):
+    kinds = {"png": "image/png", "markdown": "text/markdown", "html": "text/html"}
+    mime = {kinds[kind]: value for kind, value in data.items()}
+    alt = {"image/png": {"alt": 'A "white" pixel.'}} if "png" in data else {}
+    return nbformat.v4.new_output("display_data", mime, metadata=alt)
+
+
+def lesson():
+    return nbformat.v4.new_notebook(
+        cells=[
+            text("# Crop a pixel\n\nWhy.\n\n*Time: 6 minutes to read, one minute to run.*"),
+            text("## The pixel\n\nIt is white: [the next](01_two.ipynb).\n\nSpoken: why white?"),
+            code("show(figure)", outputs=[shown(png=PNG)]),
+            code("claim(x > 0.5, '…')", "claim", outputs=[shown(markdown="It is **white**.")]),
+            text("> **Exercise 00.1 – fill in one line** (3 minutes). Who?", EXERCISE),
+            code("patient = 'H-03'  # fill in\ncheck('00.1', patient)", SOLUTION),
+            text("Ask them to guess.", "notes"),
+        ]
+    )
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    pytest.importorskip("sphinx_revealjs")
+    monkeypatch.setenv("NPC_STUDY", str(make_study(tmp_path / "study")))
+    products.write_products({"00_one": lesson(), "01_two": lesson()}, tmp_path / "class")
+    return tmp_path / "class"
+
+
+# --- the products -------------------------------------------------------------------------------
+
+
+def test_pages_and_slides_fetch_nothing_and_every_link_leads_somewhere(made):
+    pages = list(made.rglob("*.html"))
+    assert len(pages) == 3 * (2 + 3 + 1)  # lessons, documents and contents of each product
+    for page in pages:
+        content = page.read_text(encoding="utf-8")
+        assert not OUTSIDE.search(content), page
+        for target in set(LINK.findall(content)):
+            if not re.match(r"\d\d_", target) or target.startswith(("00_one", "01_two")):
+                assert (page.parent / target).exists(), (page, target)
+
+
+def test_lessons_lead_to_those_before_and_after(made):
+    first = (made / "site" / "00_one.html").read_text(encoding="utf-8")
+    assert 'rel="next" href="01_two.html"' in first and 'rel="prev"' not in first
+    assert '<a href="01_two.html">the next</a>' in first
+    assert 'alt="A &quot;white&quot; pixel."' in first
+    assert "study study" in first  # the mark of the study
+
+
+def test_claims_are_said_and_their_code_is_not_shown(made):
+    for page in (made / "site" / "00_one.html", made / "slides" / "00_one.html"):
+        content = page.read_text(encoding="utf-8")
+        assert "<strong>white</strong>" in content and "0.5" not in content
+
+
+def test_teachers_notes_reach_the_teacher_alone(made):
+    for place in ("student", "solutions", "site"):
+        for path in (made / place).glob("00_one.*"):
+            assert "Ask them to guess" not in path.read_text(encoding="utf-8")
+    spoken = (made / "slides" / "00_one.html").read_text(encoding="utf-8")
+    assert "Ask them to guess" in spoken.split('<aside class="notes">')[-1]
+    page = (made / "instructor" / "00_one.html").read_text(encoding="utf-8")
+    assert '<div class="notes"><p>Ask them' in page and "exercises, minutes" in page
+
+
+def test_answers_are_folded_on_pages_and_absent_for_students(made):
+    page = (made / "site" / "00_one.html").read_text(encoding="utf-8")
+    assert page.index("<details><summary>An answer") < page.index("H-03")
+    assert "H-03" not in (made / "student" / "00_one.ipynb").read_text(encoding="utf-8")
+
+
+def test_slides_show_little_and_speak_the_rest(made):
+    columns = slides.columns(lesson())
+    assert [len(column) for column in columns] == [1, 4]
+    section, picture, question, answer = columns[1]
+    assert "It is white" in section.body and "Spoken" not in section.body
+    assert "Spoken: why white?" in section.notes
+    assert "<img" in picture.body and "<strong>white</strong>" in picture.body
+    assert "Who?" in question.body and "H-03" not in question.body and "H-03" in answer.body
+
+
+def test_minutes_are_those_that_the_lesson_tells():
+    assert site.minutes(lesson()) == (6, 3)
+    assert "| The pixel | 1 | 3 |" in products.timing(lesson())
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path, capsys):
+    (tmp_path / "thesis.txt").write_text("mine")
+    assert products.make_class(tmp_path, ["99"]) == 1
+    assert "Nothing was written" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+# --- solutions and stubs do not drift apart -----------------------------------------------------
+
+
+def executed(book, tmp_path):
+    resources = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(book, timeout=600, resources=resources).execute()
+    return book
+
+
+@pytest.mark.slow
+def test_a_solution_passes_and_its_stub_gets_the_hint_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setenv("NPC_STUDY", str(make_study(tmp_path / "study")))
+    book = lesson()
+    del book.cells[2:4]
+    book.cells.insert(1, code("from npc_helpers.exercises import check"))
+    assert unsolved(executed(student_version(book), tmp_path)) == [
+        f"**00.1** is still open. *Hint:* {EXERCISES['00.1'].hint}"
+    ]
+    solved = executed(book, tmp_path)
+    assert unsolved(solved) == []
+    assert [fact for cell in solved.cells for fact in facts(cell)] == [
+        {"exercise": "00.1", "right": True}
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["00_start_here", "01_screen_cohort"])
+def test_stubs_of_a_lesson_run_to_the_end_and_get_hints(name, tmp_path, monkeypatch):
+    """The demonstration study, in a sandbox: each stub fails its check, and no cell stops."""
+    from npc_course.notebooks import from_source
+
+    monkeypatch.delenv("NPC_STUDY", raising=False)
+    monkeypatch.setenv("NPC_SANDBOX", str(tmp_path))
+    book = student_version(from_source(FOLDER / "py" / f"{name}.py"))
+    said = unsolved(executed(book, tmp_path))
+    asked = [cell for cell in book.cells if SOLUTION in tags(cell)]
+    assert len(said) == len(asked) >= 2
+    for words in said:
+        exercise = EXERCISES[re.match(r"\*\*(\d\d\.\d+)\*\*", words)[1]]
+        assert words.endswith(f"*Hint:* {exercise.hint}")
+    assert not (FOLDER / "results").exists()
+
+
+# --- a learner's copies -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lessons(tmp_path, monkeypatch):
+    """Two small lessons in place of the course's; returns the folder of their sources."""
+    folder = tmp_path / "py"
+    folder.mkdir()
+    for name in ("00_one", "01_two"):
+        (folder / f"{name}.py").write_text(f"# %% [markdown]\n# # {name}\n\n# %%\nx = 1\n")
+    monkeypatch.setattr(learner, "sources", lambda: sorted(folder.glob("*.py")))
+    return folder
+
+
+def change(path, source):
+    book = nbformat.read(path, as_version=4)
+    book.cells[1].source = source
+    nbformat.write(book, path)
+
+
+def test_copies_are_made_once_and_paired_with_nothing(lessons, tmp_path):
+    place = tmp_path / "learner"
+    assert learner.prepare(place) == ["00_one.ipynb: new", "01_two.ipynb: new"]
+    assert learner.prepare(place) == []
+    assert "jupytext" not in nbformat.read(place / "00_one.ipynb", as_version=4).metadata
+    assert (place / "jupytext.toml").read_text() == 'formats = "ipynb"\n'
+
+
+def test_an_upgrade_replaces_only_what_nobody_worked_in(lessons, tmp_path):
+    place = tmp_path / "learner"
+    learner.prepare(place)
+    book = nbformat.read(place / "00_one.ipynb", as_version=4)  # run, and not written in
+    book.cells[1].outputs = [nbformat.v4.new_output("stream", text="1")]
+    nbformat.write(book, place / "00_one.ipynb")
+    change(place / "01_two.ipynb", "x = 'my work'")
+    for path in lessons.glob("*.py"):
+        path.write_text(path.read_text() + "\n# %%\nnewer = True\n")
+    mine = (place / "01_two.ipynb").read_bytes()
+    first, second = learner.prepare(place)
+    assert first == "00_one.ipynb: replaced by a newer one" and "yours is kept" in second
+    assert (place / "01_two.ipynb").read_bytes() == mine
+    assert "newer" in (place / learner.NEWER / "01_two.ipynb").read_text()
+    assert learner.prepare(place) == []
+
+
+@pytest.mark.parametrize("lost", ["note", "notebook"])
+def test_what_cannot_be_told_apart_is_the_learners(lessons, tmp_path, lost):
+    place = tmp_path / "learner"
+    learner.prepare(place)
+    change(place / "00_one.ipynb", "x = 'my work'")
+    if lost == "note":
+        (place / learner.ISSUED).unlink()
+    else:
+        (place / "00_one.ipynb").write_text("{ half a notebook")
+    mine = (place / "00_one.ipynb").read_bytes()
+    learner.prepare(place)
+    assert (place / "00_one.ipynb").read_bytes() == mine
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_lab_opens_copies_and_names_a_sandbox_unless_the_study_is_ones_own(
+    own, lessons, tmp_path, monkeypatch
+):
+    started = {}
+    monkeypatch.setattr(learner, "FOLDER", tmp_path / "repository" / "notebooks")
+    monkeypatch.setattr(learner.subprocess, "call", lambda command, **how: started.update(how) or 0)
+    monkeypatch.delenv("NPC_STUDY", raising=False)
+    study = make_study(tmp_path / "study")
+    if own:
+        monkeypatch.setenv("NPC_STUDY", str(study))
+    assert learner.lab() == 0
+    place = study / "notebooks" if own else tmp_path / "repository" / "learner"
+    assert started["cwd"] == place and (place / "00_one.ipynb").exists()
+    assert started["env"].get("NPC_SANDBOX") == (None if own else str(place))
+
+
+# --- the room -----------------------------------------------------------------------------------
+
+
+def test_a_room_that_lacks_something_is_told_what(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("NPC_STUDY", str(make_study(tmp_path / "study", patients=2)))
+    monkeypatch.setattr(room, "DISK_GIB", 10**6)
+    monkeypatch.setitem(room.CHECKS, "panel", lambda: (True, "one was made"))
+    assert room.check_room() == 1
+    printed = capsys.readouterr().out
+    assert "NOT YET  disk" in printed and "0 of 8 series are opened" in printed
+    assert "ready   study: 8 series" in printed and "2 of 6 not ready yet" in printed
+
+
+def test_ports_that_are_all_taken_are_noticed(monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        number = taken.getsockname()[1]
+        monkeypatch.setattr(room, "PORTS", range(number, number + 1))
+        assert room.ports()[0] is False
+    assert room.ports()[0] is True
+
+
+@pytest.mark.slow
+def test_a_panel_is_made_and_what_asks_for_the_network_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("NPC_STUDY", str(make_study(tmp_path / "study")))
+    if not room.Path(sys.prefix, "share/jupyter/labextensions/anywidget").is_dir():
+        pytest.skip("anywidget is installed elsewhere")
+    assert room.panel() == (True, "one was made without network")
+    asking = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=2)"
+    monkeypatch.setattr(room, "PANEL", asking)
+    ready, words = room.panel()
+    assert not ready and "asked for 192.0.2.1" in words

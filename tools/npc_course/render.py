@@ -1,0 +1,77 @@
+"""Cells of an executed notebook as HTML: for the pages of the site and for the slides."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from functools import cache
+
+import nbformat
+import plotly.io
+from nbconvert.filters import ansi2html, markdown2html
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from npc_course.notebooks import LINK, PLOTLY
+
+PANEL = "An interactive panel: run this cell to use it."
+PICTURES_OF_PANELS = {"RoiEditor": "roi_editor.png", "GradCamExplorer": "gradcam_explorer.png"}
+NO_KERNEL = "This panel needs a running notebook (<code>make lab</code>)."
+
+
+def text(markdown: str) -> str:
+    """Return Markdown as HTML; links to lessons lead to their pages."""
+    return LINK.sub(r'href="\1.html', markdown2html(markdown))
+
+
+def code(source: str) -> str:
+    """Return Python as HTML, coloured by the classes of `stylesheet`."""
+    return highlight(source, PythonLexer(), HtmlFormatter(cssclass="code"))
+
+
+@cache
+def stylesheet() -> str:
+    """Return the colours of `code`, for a light page and a dark one."""
+    light = HtmlFormatter(style="tango").get_style_defs(".code")
+    dark = HtmlFormatter(style="github-dark").get_style_defs(".code")
+    return f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}"
+
+
+def outputs(cell: nbformat.NotebookNode) -> list[str]:
+    """Return each output of a cell as HTML, in order; plotly figures need ``plotly.min.js``."""
+    return [part for part in (_output(one, cell.source) for one in cell.get("outputs", [])) if part]
+
+
+def _output(output: nbformat.NotebookNode, source: str) -> str:
+    if output.output_type == "stream":
+        return f"<pre>{html.escape(output.text)}</pre>" if output.name == "stdout" else ""
+    if output.output_type == "error":
+        return f"<pre>{ansi2html(output.evalue)}</pre>"
+    data = output.get("data", {})
+    if PLOTLY in data:
+        figure = plotly.io.from_json(json.dumps(data[PLOTLY]), skip_invalid=True)
+        return plotly.io.to_html(figure, include_plotlyjs=False, full_html=False)
+    if "image/png" in data:
+        alt = html.escape(output.metadata.get("image/png", {}).get("alt", ""), quote=True)
+        base64.b64decode(data["image/png"])  # a damaged picture stops here and not in a browser
+        png = data["image/png"].replace("\n", "")
+        return f'<img alt="{alt}" src="data:image/png;base64,{png}">'
+    if "text/html" in data:
+        return f'<div class="table" tabindex="0">{data["text/html"]}</div>'
+    if "text/markdown" in data:
+        return f'<div class="said">{text(data["text/markdown"])}</div>'
+    plain = data.get("text/plain", "")
+    return _panel(source) if plain == PANEL else f"<pre>{html.escape(plain)}</pre>" if plain else ""
+
+
+def _panel(source: str) -> str:
+    """Return the picture of a panel that needs Python, or a sentence where there is none."""
+    for name, picture in PICTURES_OF_PANELS.items():
+        if re.search(rf"\b{name}\(", source):
+            alt = f"The panel {name} as it looks in a running notebook."
+            caption = f"<figcaption>{NO_KERNEL}</figcaption>"
+            return f'<figure><img alt="{alt}" src="{picture}">{caption}</figure>'
+    return f"<p><em>{NO_KERNEL}</em></p>"

@@ -1,0 +1,138 @@
+"""Slides of a lesson with reveal.js from disk: what is seen and said, the text as notes."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+
+from npc_course import render, site
+from npc_course.cells import CLAIM, EXERCISE, NOTES, SOLUTION, tags
+from npc_helpers.study import Study, StudyError
+
+NOT_SHOWN = {"What you'll need", "Further reading", "Versions and data"}
+REVEAL = (
+    *("dist/reveal.js", "dist/reveal.css", "dist/reset.css", "plugin/notes/notes.js", "LICENSE"),
+)
+HEADING = re.compile(r"^##+ (.+)$", re.MULTILINE)
+DETAILS = re.compile(r"<details>.*?</details>", re.DOTALL)
+LONGEST_TEXT = 320  # characters that an audience reads while somebody speaks
+
+
+@dataclass
+class Slide:
+    """One slide: its HTML, its kind (a class of the style sheet) and what is spoken."""
+
+    body: str
+    kind: str = ""
+    spoken: list[str] = field(default_factory=list)
+
+    @property
+    def notes(self) -> str:
+        """What is spoken, as HTML."""
+        return "\n".join(render.text(text) for text in self.spoken)
+
+
+def columns(notebook: nbformat.NotebookNode) -> list[list[Slide]]:
+    """Return the slides of a lesson: a column per section, in it downwards what it shows.
+
+    A section begins with its first paragraph. Each figure, table or panel follows with the
+    sentence that is claimed of it, each exercise as a question, its solution below it. All other
+    text and the teacher's notes are spoken.
+    """
+    first, *rest = notebook.cells
+    opening, *sections = _sections(first.source)
+    head, _, subtitle = opening.partition("\n")
+    subtitle = subtitle.strip().split("\n\n")[0]
+    columns = [[Slide(f"<h1>{head.removeprefix('# ')}</h1>", "opening", [subtitle])]]
+    heading = ""
+    for section in sections:
+        heading = _add_section(columns, section)
+    for cell in rest:
+        if cell.cell_type == "markdown" and not tags(cell) & {EXERCISE, NOTES}:
+            for section in _sections(cell.source):
+                if HEADING.match(section):
+                    heading = _add_section(columns, section)
+                elif heading:
+                    columns[-1][-1].spoken.append(section)
+        elif heading:
+            _add_cell(columns[-1], cell, heading)
+    return columns
+
+
+def _sections(markdown: str) -> Iterator[str]:
+    """Cut text before each heading below the title."""
+    return filter(None, (part.strip() for part in re.split(r"(?m)^(?=##+ )", markdown)))
+
+
+def _add_section(columns: list[list[Slide]], section: str) -> str:
+    """Begin a column with a heading and its first paragraph; return the heading, "" if left out."""
+    heading = HEADING.match(section)[1]
+    if heading in NOT_SHOWN:
+        return ""
+    shown = DETAILS.sub("", section[len(HEADING.match(section)[0]) :]).strip()
+    paragraphs = [p for p in shown.split("\n\n") if p]
+    short = [p for p in paragraphs if len(p) <= LONGEST_TEXT or p.startswith(("-", "|"))][:1]
+    slide = Slide(f"<h2>{render.text(heading)[3:-4]}</h2>" + "".join(map(render.text, short)))
+    slide.spoken = [section[len(HEADING.match(section)[0]) :].strip()]
+    columns.append([slide])
+    return heading
+
+
+def _add_cell(column: list[Slide], cell: nbformat.NotebookNode, heading: str) -> None:
+    kinds = tags(cell)
+    if NOTES in kinds:
+        column[-1].spoken.append(cell.source)
+    elif EXERCISE in kinds:
+        column.append(Slide(_titled("Your turn", render.text(cell.source)), EXERCISE))
+    elif SOLUTION in kinds:
+        answer = render.code(cell.source) + "".join(render.outputs(cell))
+        column.append(Slide(_titled("An answer", answer), SOLUTION))
+    elif CLAIM in kinds:
+        column[-1].body += "".join(render.outputs(cell))
+    elif cell.cell_type == "code":
+        shown = [part for part in render.outputs(cell) if not part.startswith("<pre>")]
+        column.extend(Slide(_titled(heading, part)) for part in shown)
+
+
+def _titled(heading: str, body: str) -> str:
+    return f"<h2>{render.text(heading)[3:-4]}</h2>{body}"
+
+
+def write_slides(notebook: nbformat.NotebookNode, folder: Path, name: str) -> None:
+    """Write the slides of one lesson into a folder that `copy_assets` has prepared."""
+    shown = columns(notebook)
+    page = site.template("slides.html.j2").render(
+        title=site.title(notebook),
+        columns=shown,
+        plotly=any("plotly-graph-div" in slide.body for column in shown for slide in column),
+        mark=Study.open().mark,
+    )
+    site.write(folder / f"{name}.html", page)
+
+
+def copy_assets(folder: Path) -> None:
+    """Put reveal.js and the style sheet beside the slides.
+
+    Raises
+    ------
+    StudyError
+        If the package that brings reveal.js is not installed.
+    """
+    package = importlib.util.find_spec("sphinx_revealjs")
+    if package is None:
+        raise StudyError(
+            "slides need reveal.js, which comes with the group course: "
+            "python -m npc_helpers install course"
+        )
+    reveal = Path(package.origin).parent / "_static" / "revealjs"
+    style = (site.TEMPLATES / "slides.css").read_text("utf-8") + render.stylesheet()
+    site.write(folder / "slides.css", style)
+    for part in REVEAL:
+        (folder / "reveal" / part).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(reveal / part, folder / "reveal" / part)
