@@ -395,7 +395,7 @@ claim(
 )
 
 # %% [markdown]
-# The benchmark `benchmarks/controls.py` trains a network on blank
+# The benchmark `benchmarks/sources.py` trains a network on blank
 # boxes and reports what that is worth.
 
 # %% [markdown]
