@@ -128,7 +128,7 @@ c = {
 }
 print(*(f"{name:10} C-index {value}" for name, value in c.items()), sep="\n")
 
-# %%
+# %% tags=["claim"]
 gain = c["Post-model"].value - c["Pre-model"].value
 claim(
     gain > 0,
@@ -184,7 +184,7 @@ scores.round(3)
 # The other kind is larger. The interval of one C-index says how far it would move with other *test* patients. To
 # learn what other *training* patients would do, the whole experiment has to be repeated: divide the patients anew, train, test.
 
-# %%
+# %% tags=["claim"]
 seeds = scores["C-index"].drop("mean of the three")
 by_seed, by_patient = seeds.max() - seeds.min(), c["Post-model"].high - c["Post-model"].low
 claim(
