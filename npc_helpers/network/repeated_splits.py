@@ -112,7 +112,7 @@ def repeated_splits(
             )
             for number in range(n_splits)
         }
-    jobs = [(model, number) for model in inputs for number in range(n_splits)]
+    jobs = [(model, number) for number in range(n_splits) for model in inputs]
     data = {model: _Data(*pair, _digest(*pair)) for model, pair in inputs.items()}
     run = partial(_predicted, patients, data, sides, setting, seed, Path(folder))
     done = spread(run, jobs, workers=workers, what="trains networks")

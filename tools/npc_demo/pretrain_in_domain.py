@@ -96,7 +96,8 @@ class Pretext(keras.utils.PyDataset):
         self.order = rows
 
     def __len__(self) -> int:
-        return len(self.rows) // TUTORIAL.batch_size
+        whole, rest = divmod(len(self.rows), TUTORIAL.batch_size)
+        return whole + (rest > 0 and not (self.varied and whole))  # training leaves the rest out
 
     def __getitem__(self, number: int):
         chosen = self.order[number * TUTORIAL.batch_size :][: TUTORIAL.batch_size]
