@@ -24,6 +24,7 @@ from nifti_making import (
     npc277_pixels,
     save,
 )
+from npc_intake.__main__ import main as intake
 from npc_intake.nifti import read_nifti, write_series
 from npc_intake.public_sets import add_commands, import_hntsmrg, import_npc277
 
@@ -335,3 +336,31 @@ def test_the_commands(tmp_path, capsys):
     assert options.run(options) == 0
     assert len(pd.read_csv(target / "data_manifest.csv")) == 2 + 4, "both sets in one study"
     assert errors(Study(target)).empty
+
+
+def test_a_copy_with_filled_headers_gets_into_a_study_without_them(tmp_path, capsys):
+    """The way out that the check names: imported once more with --deidentify, it is in order."""
+    source = make_npc277(tmp_path / "zip")
+    for path in source.rglob("*.dcm"):
+        image = pydicom.dcmread(path)
+        image.InstitutionName, image.PatientName = "Sun Yat-sen", "Li^Ming"
+        image.PatientBirthDate, image.StudyDate = "19700102", "20150105"
+        image.add_new(0x00091010, "LO", "private")
+        image.PatientID = "" if "001" in path.parts else "ZYH 4711"
+        image.save_as(path)
+    assert intake(["import-npc277", str(source), str(tmp_path / "as_it_is")]) == 0
+    assert "--deidentify KEY" in capsys.readouterr().out
+    told = errors(Study(tmp_path / "as_it_is"))
+    assert told["problem"].str.contains("InstitutionName is filled").sum() == 4
+    again = ["import-npc277", str(source), str(tmp_path / "clean"), "--deidentify"]
+    for _ in range(2):  # a second run finds all of it there
+        assert intake([*again, str(tmp_path / "keys" / "key.json")]) == 0
+    assert "2 there already" in capsys.readouterr().out
+    study = Study(tmp_path / "clean")
+    assert errors(study).empty
+    series = read_series(study.series_folder("NPC277-001", "pre", "t1c"))
+    np.testing.assert_array_equal(series.array, npc277_pixels(0, "CE-T1WI"))
+    assert series.patient_id == "NPC277-001"
+    assert (pd.read_csv(study.table_path("suggested_rois"))["source"] == "contours").all()
+    text = b"".join(path.read_bytes() for path in study.folder.rglob("*.dcm"))
+    assert not any(name in text for name in (b"Yat-sen", b"Ming", b"4711", b"20150105"))

@@ -20,6 +20,7 @@ import pandas as pd
 from npc_helpers import study as studies
 from npc_helpers.imaging.dicom import read_series
 from npc_helpers.study.artefacts import StudyError, atomic_path, dicom_files, series_checksum
+from npc_helpers.study.dicom_file import DicomError, open_dicom
 from npc_helpers.study.places import is_repository
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import MANIFEST, REGISTRY, ROI_COLUMNS, SUGGESTED_ROIS, Table
@@ -27,6 +28,7 @@ from npc_helpers.study.tables import read_text, write_text
 from npc_intake.contours.boxes import boxes_around, extents_of
 from npc_intake.contours.image_planes import image_planes
 from npc_intake.contours.outlines import read_structures
+from npc_intake.deidentify import Key, deidentify_file
 from npc_intake.nifti import read_nifti, write_series
 
 SERIES_KEY = ["patient_id", "timepoint", "sequence"]
@@ -79,6 +81,11 @@ class _Series(NamedTuple):
     images: Path
     mask: Path | None
     description: str = ""
+    secret: Key | None = None  # with it, headers are taken down to the keep-list
+
+    @property
+    def patient_id(self) -> str:
+        return self.key[0]
 
 
 class _Patient(NamedTuple):
@@ -88,7 +95,11 @@ class _Patient(NamedTuple):
 
 
 def import_npc277(
-    source: str | Path, study_folder: str | Path, *, progress: bool = True
+    source: str | Path,
+    study_folder: str | Path,
+    *,
+    key_path: str | Path | None = None,
+    progress: bool = True,
 ) -> ImportReport:
     """Make a study folder of NPC-277 (Li et al. 2024, arXiv 2404.03253).
 
@@ -100,6 +111,10 @@ def import_npc277(
     study_folder : path-like
         Made if need be. A second run goes on where the first stopped; rows that are already in
         the registry are left as they are.
+    key_path : path-like, optional
+        De-identify the images with this key, made if absent (`npc_intake.deidentify`): for
+        copies whose headers still name a hospital or a person. Without it they are copied byte
+        for byte. The patients are called ``NPC277-001`` … either way.
     progress : bool
 
     Returns
@@ -115,17 +130,19 @@ def import_npc277(
     source = _existing(source)
     names = {name for name, *_ in NPC277_SERIES}
     homes = {path.parent for name in names for path in _visible(source, name) if path.is_dir()}
-    patients = [_npc277_patient(home) for home in sorted(homes)]
+    secret = None if key_path is None else Key.open(key_path, outside=study_folder)
+    patients = [_npc277_patient(home, secret) for home in sorted(homes)]
     layout = "no folder T2WI or CE-T1WI below it, as data.zip of NPC-277 has them"
     return _import(source, patients, layout, study_folder, NPC277_FACTS, progress=progress)
 
 
-def _npc277_patient(home: Path) -> _Patient:
+def _npc277_patient(home: Path, secret: Key | None) -> _Patient:
     patient_id, found, lacking = f"NPC277-{home.name}", [], []
     for folder, sequence, mask in NPC277_SERIES:
         if dicom_files(home / folder):
-            key = (patient_id, "pre", sequence)
-            found.append(_Series(key, home / folder, _nifti_named(home, mask)))
+            series = (patient_id, "pre", sequence)
+            images = home / folder
+            found.append(_Series(series, images, _nifti_named(home, mask), secret=secret))
         else:
             lacking.append(folder)
     return _Patient(patient_id, found, lacking)
@@ -281,11 +298,26 @@ def _write(one: _Series, place: Path) -> None:
     if one.images.is_dir():
         with atomic_path(place) as temporary:
             temporary.mkdir()
-            for path in dicom_files(one.images):
-                shutil.copyfile(path, temporary / path.name)
+            for number, path in enumerate(dicom_files(one.images), start=1):
+                if one.secret is None:
+                    shutil.copyfile(path, temporary / path.name)
+                else:
+                    _save_without_names(path, temporary / f"{number:04d}.dcm", one)
     else:
         image = read_nifti(one.images)
         write_series(place, image, patient_id=one.key[0], description=one.description)
+
+
+def _save_without_names(path: Path, target: Path, one: _Series) -> None:
+    """Write what the keep-list allows of an image; the patient has the name of the import."""
+    try:
+        original = open_dicom(path, bare=True)
+        original.PatientID = one.patient_id
+        image = deidentify_file(original, one.secret)
+    except DicomError as error:
+        raise StudyError(f"{path}: {error}") from None
+    image.PatientID = image.PatientName = one.patient_id
+    image.save_as(target, enforce_file_format=True)
 
 
 def _place(target: Path, write: Callable[[Path], None]) -> None:
@@ -384,6 +416,14 @@ def add_commands(commands) -> None:
         command.add_argument("source", type=Path, help="the unpacked archive")
         command.add_argument("study", type=Path, help="the study folder; made if absent")
         command.set_defaults(run=run)
+        if run is _npc277:
+            command.add_argument(
+                "--deidentify",
+                type=Path,
+                metavar="KEY",
+                help="take out of the headers what may name somebody; KEY is the secret for it, "
+                "outside the study, made if absent",
+            )
     command.add_argument(
         "--mid-rt-as-post",
         action="store_true",
@@ -392,7 +432,13 @@ def add_commands(commands) -> None:
 
 
 def _npc277(options: argparse.Namespace) -> int:
-    return _print(import_npc277(options.source, options.study))
+    status = _print(import_npc277(options.source, options.study, key_path=options.deidentify))
+    if options.deidentify is None:
+        print(
+            f"Look through the headers: python -m npc_helpers.study check {options.study}. If they "
+            "name anybody, import into a new folder with --deidentify KEY."
+        )
+    return status
 
 
 def _hntsmrg(options: argparse.Namespace) -> int:
