@@ -4,5 +4,8 @@ PYTHON ?= python3
 tutorial test lab class study notebooks clean:
 	$(PYTHON) -m npc_helpers $@
 
-.PHONY: tutorial test lab class study notebooks clean
+verify:
+	$(PYTHON) -m npc_helpers study --verify
+
+.PHONY: tutorial test lab class study notebooks clean verify
 .DEFAULT_GOAL := tutorial

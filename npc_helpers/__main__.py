@@ -49,6 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
         subcommand.add_argument("--here", action="store_true", help="use this Python as it is")
         if name == "clean":
             subcommand.add_argument("--all", action="store_true")
+        if name == "study":
+            help_ = "read every file of the demonstration study, and make again what is damaged"
+            subcommand.add_argument("--verify", action="store_true", help=help_)
         if name == "notebooks":
             subcommand.add_argument("only", nargs="*", help="numbers, for instance 03 05")
         if name == "class":
@@ -129,7 +132,7 @@ def _installers() -> list[list[str]]:
 def run_here(options: argparse.Namespace) -> int:
     """Run a command in the present environment."""
     if options.command == "study":
-        return build_or_check_study()
+        return build_or_check_study(verify=options.verify)
     if options.command == "lab":
         return _course("lab")
     if options.command == "class" and options.check:
@@ -152,12 +155,16 @@ def _course(*arguments: str) -> int:
     return subprocess.call([sys.executable, "-m", "npc_course", *arguments])
 
 
-def build_or_check_study() -> int:
-    """Build what is missing of the demonstration study, or check the user's own."""
+def build_or_check_study(*, verify: bool = False) -> int:
+    """Build what is missing of the demonstration study, or check the user's own.
+
+    With `verify`, files of the demonstration study that are damaged count as missing.
+    """
     folder = os.environ.get("NPC_STUDY")
     if folder:
         return subprocess.call([sys.executable, "-m", "npc_helpers.study", "check", folder])
-    return subprocess.call([sys.executable, "-m", "npc_demo"], cwd=ROOT)
+    command = [sys.executable, "-m", "npc_demo", *(["--verify"] if verify else [])]
+    return subprocess.call(command, cwd=ROOT)
 
 
 def run_tests() -> int:

@@ -231,6 +231,27 @@ def test_a_finished_build_is_left_alone(copy, cohort):
     assert before == {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()}
 
 
+@pytest.mark.parametrize("name", ["t1c", "mask.dcm"])
+def test_a_damaged_file_of_the_right_size_is_found_and_its_examination_made_again(
+    copy, cohort, folder, capsys, name
+):
+    """One bit has turned over on the disk; the other examinations are left alone."""
+    place = copy / writer.IMAGES / cohort.patients[1].patient_id / "post" / name
+    path = min(place.glob("*.dcm")) if place.is_dir() else place
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    how = {"matrix": MATRIX, "workers": 1, "progress": False}
+    path.unlink()  # the copy may be a link
+    path.write_bytes(content)
+    assert write_study(copy, cohort, **how).made == 0  # sizes are as they were
+    built = write_study(copy, cohort, **how, verify=True)
+    assert (built.made, built.kept) == (1, 2 * len(cohort.patients) - 1)
+    assert f"{place.parent}: a file is damaged" in capsys.readouterr().out
+    assert path.read_bytes() == (folder / path.relative_to(copy)).read_bytes()
+    assert Study(copy).check(progress=False).empty
+    assert write_study(copy, cohort, **how, verify=True).made == 0
+
+
 def test_a_lost_file_is_made_again_and_nothing_else(copy, cohort, folder):
     lost = copy / writer.IMAGES / cohort.patients[1].patient_id / "post" / "t1c"
     next(lost.glob("*.dcm")).unlink()

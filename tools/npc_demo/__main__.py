@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
             upgraded_on=options.upgraded_on,
             workers=options.workers,
             replace=options.replace,
+            verify=options.verify,
         )
     except (StudyError, ValueError) as error:
         print(error, file=sys.stderr)
@@ -110,6 +111,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         help="second: 90 other, less advanced patients on a 3 T scanner")  # fmt: skip
     add("--upgraded-on", type=date.fromisoformat, metavar="YYYY-MM-DD",
         help="the scanner is upgraded that day (to teach confounding)")  # fmt: skip
+    add("--verify", action="store_true",
+        help="read every file, and make again what is damaged")  # fmt: skip
     add("--replace", action="store_true", help="build over another synthetic study")
     return parser.parse_args(arguments)
 

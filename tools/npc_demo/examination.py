@@ -77,6 +77,19 @@ class Examination:
             return None
         return note if sound else None
 
+    def is_whole(self, note: dict) -> bool:
+        """Read every file of a finished examination; False if one is not as it was written.
+
+        Notes of earlier builds hold the checksums of the two series only.
+        """
+        try:
+            sums = {name: series["sha256"] for name, series in note["series"].items()}
+            whole = all(series_checksum(self.folder / name) == sums[name] for name in sums)
+            others = note.get("sha256", {})
+            return whole and others == {name: _sha256(self.folder / name) for name in others}
+        except (OSError, StudyError):
+            return False
+
     def _files(self, note: dict) -> dict[str, int]:
         return {name: (self.folder / name).stat().st_size for name in note["files"]}
 
@@ -212,6 +225,10 @@ def _write_series(examination: Examination, name: str, datasets: list) -> list[s
     return [f"{name}/{file}" for file in sorted(names)]
 
 
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def _write_note(
     examination: Examination, anatomy: Anatomy, masks: np.ndarray, files: list[str]
 ) -> dict:
@@ -227,6 +244,9 @@ def _write_note(
         "boxes": boxes.tolist(),
         "tumour_volume_ml": round(anatomy.tumour_volume_ml, 3),
         "files": {name: (folder / name).stat().st_size for name in files},
+        "sha256": {
+            name: _sha256(folder / name) for name in files if name.split("/")[0] not in SERIES
+        },
     }
     with atomic_path(folder / NOTE) as temporary:
         temporary.write_text(json.dumps(note), encoding="utf-8")

@@ -26,6 +26,7 @@ from npc_helpers.study.schema import MANIFEST, REGISTRY, SUGGESTED_ROIS, VISITS
 TRUTH = "data/truth.csv"
 IMAGES = "data/images"
 DECIMALS = 4  # of the hidden variables; the last of 16 digits differs between processors
+CHECKED_PER_WORKER = 200  # examinations that are read while a process starts
 BYTES_PER_PIXEL = 0.55  # measured, compressed, with its share of the mask
 
 
@@ -59,6 +60,7 @@ def write_study(
     workers: int | None = None,
     progress: bool = True,
     replace: bool = False,
+    verify: bool = False,
 ) -> Built:
     """Build a synthetic study, or finish one that was interrupted.
 
@@ -79,6 +81,9 @@ def write_study(
         Show a bar in a terminal or a notebook.
     replace : bool
         Build over another synthetic study.
+    verify : bool
+        Read every file of what is finished, and make again the examinations in which one is
+        damaged; otherwise only files that are missing or of another size are noticed.
 
     Returns
     -------
@@ -103,6 +108,8 @@ def write_study(
         _refuse_edited(folder, tables)
     jobs = _jobs(folder, cohort, matrix, protocol, upgraded_on)
     notes = {(job.patient.patient_id, job.timepoint): job.note() for job in jobs}
+    if verify:
+        _forget_damaged(jobs, notes, workers, progress=progress)
     missing = [job for job in jobs if notes[job.patient.patient_id, job.timepoint] is None]
     _check_room(folder, missing)
     if not (folder / TRUTH).exists() or replace:
@@ -208,6 +215,27 @@ def _jobs(
 
 
 # --- the images -----------------------------------------------------------------------------------
+
+
+def _forget_damaged(
+    jobs: list[Examination], notes: dict, workers: int | None, *, progress: bool
+) -> None:
+    """Take out the notes of finished examinations of which a file is damaged; name them."""
+    finished = [job for job in jobs if notes[job.patient.patient_id, job.timepoint] is not None]
+    done = spread(
+        _is_whole, finished, workers=workers, fewest=CHECKED_PER_WORKER, what="reads files"
+    )
+    for job, whole in progress_bar(
+        done, total=len(finished), desc="checking", unit="exam", shown=progress
+    ):
+        if not whole:
+            print(f"{job.folder}: a file is damaged; this examination is made again.")
+            notes[job.patient.patient_id, job.timepoint] = None
+
+
+def _is_whole(job: Examination) -> bool:
+    note = job.note()
+    return note is not None and job.is_whole(note)
 
 
 def _make_all(
