@@ -32,7 +32,7 @@ COMMANDS = {
     "test": "lint, unit tests, browser tests and every notebook",
     "lab": "open JupyterLab on a copy of the notebooks that is yours to work in",
     "class": "write a class: notebooks, solutions, slides, pages (--check: is all ready?)",
-    "study": "build the demonstration study, or verify the study named by NPC_STUDY",
+    "study": "build the demonstration study (--verify: heal it), or check that of NPC_STUDY",
     "report": "write the report of the study from what its notebooks saved",
     "install": "install more groups of packages by name: intake, cluster, gpu, idc",
     "notebooks": "rebuild the .ipynb files, outputs included, from notebooks/py",
