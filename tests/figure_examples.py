@@ -241,6 +241,14 @@ def over_time():
     return auc, {"Pre-model": statistics.brier_curve(MONTHS, EVENT, p_event)}
 
 
+def refits():
+    """Predictions of 20 patients, and those of 50 refits around them."""
+    rng = np.random.default_rng(8)
+    p = pd.Series(rng.uniform(0.1, 0.7, 20))
+    drawn = np.clip(p.to_numpy()[:, None] + rng.normal(0, 0.08, (20, 50)), 0, 1)
+    return p, pd.DataFrame(drawn)
+
+
 def precision():
     n = np.array([20, 43, 100, 1000])
     width = [statistics.half_width(statistics.auc_standard_error(0.8, k / 2, k / 2)) for k in n]
@@ -256,7 +264,8 @@ STATISTICS = {
         statistics.survival_net_benefit(MONTHS, EVENT, P, thresholds=(0.1, 0.2, 0.3, 0.4, 0.5))
     ),
     "split_figure": lambda: figures.split_figure(splits()),
-    "precision_figure": lambda: figures.precision_figure(precision(), here=43),
+    "instability_figure": lambda: figures.instability_figure(*refits(), cutoff=0.3),
+    "precision_figure": lambda: figures.precision_figure(precision(), patients=43),
 }
 
 EXAMPLES = examples() | STATISTICS

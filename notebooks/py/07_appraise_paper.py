@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Appraise the paper: which of its numbers follow from its counts?
 #
-# A paper prints counts, and numbers that follow from the counts. Whoever reads both can compute, without a
-# single patient's data. This notebook does so for Li et al. 2022, as a fair reviewer would: what stands comes first.
+# A paper prints counts, and numbers that follow from the counts. A reader can recompute these numbers without
+# any patient's data. This notebook does so for Li et al. 2022, as a fair reviewer would: it begins with what reproduces.
 #
 # *Time: 25 minutes to read, half a minute to run.*
 #
@@ -41,8 +41,8 @@ short = ["place", "claim", "printed", "recomputed", "remark"]
 # %% [markdown]
 # ## What stands
 #
-# The cohort adds up in every row of Table 1, accuracies follow from Table 2, and
-# most of the P values from Table 1.
+# The cohort adds up in every row of Table 1, the accuracies follow from Table 2, and
+# the P values from Table 1.
 
 # %% tags=["nbval-check-output"]
 print(claims.verdict.value_counts().reindex(appraisal.VERDICTS).to_string())
@@ -66,7 +66,7 @@ failing[["issue", *short]]
 # %% [markdown]
 # ## What cannot be known
 #
-# These need what was not printed: scores, survival times, or a sentence on method.
+# These need something that was not printed: scores, survival times, or a sentence about the method.
 
 # %%
 claims.loc[claims.verdict == "cannot be known", short]
@@ -85,7 +85,7 @@ for name in ("sex", "stage", "T", "N", "treatment"):
 
 # %% [markdown]
 # All five printed P values are Pearson's chi-squared test without correction. (That of age is Welch's statistic, read from the normal distribution instead of the t distribution.)
-# They test whether a *random* division was random, so none of them matters.
+# They test whether a *random* division was random, so none of them says anything about the patients.
 #
 # ### Where does 0.723 come from?
 #
@@ -134,7 +134,7 @@ for pair in (("Ensemble", "TNM"), ("Post-model", "TNM"), ("Ensemble", "Pre-model
 
 # %% [markdown]
 # Even if the better model were right wherever the other is, five patients cannot make a significant difference. This
-# is no evidence against the models: 43 patients are too few to tell.
+# is no evidence against the models: 43 patients are too few for an answer.
 #
 # ## Where the suite reproduces what
 #
@@ -147,7 +147,7 @@ appraisal.reproduction_map()
 # ## What a report should contain
 #
 # A selection after TRIPOD+AI and CLAIM 2024, in our own words. `open` in the column *paper* means that we found nothing about it;
-# in the column *run*, that no program can answer it for you. `not yet run` names the notebook whose result is missing.
+# in the column *run*, that no program can answer it for you. `not yet run` is followed by the notebook whose result is missing.
 
 # %%
 items = appraisal.checklist(appraisal.run_facts(study))

@@ -9,14 +9,14 @@
 # ## What you'll do
 #
 # - Count what had become of the patients whom the label calls high risk.
-# - Judge the same scores against four readings of the same follow-up, beside an impostor.
+# - Judge the same scores against four readings of the same follow-up, beside a date that knows nothing of the disease.
 # - Move the horizon, and start the clock later.
 # - Take the kinds of progression apart.
 #
 # ## What you'll learn
 #
-# - What a label does that mistakes a short follow-up for a high risk.
-# - How weights let the patients whose fate is known stand for those who were lost.
+# - What happens when a label takes a short follow-up for a high risk.
+# - How weights let the patients whose status is known stand for those who were lost.
 # - What immortal time and competing causes are, and when they matter.
 #
 # ## What you'll need
@@ -29,7 +29,7 @@
 import pandas as pd
 
 from npc_helpers import figures, statistics
-from npc_helpers.cohort import included_patients, progression_free_survival
+from npc_helpers.cohort import progression_free_survival
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.network import prediction
@@ -40,43 +40,33 @@ begin(study)
 
 # %%
 study.require_outcomes("questioning the label")
-image_tables = {
-    "Pre-model": study.read_table("predictions_pre.csv"),
-    "Post-model": study.read_table("predictions_post.csv"),
-}
-cohort = included_patients(study.read_table("cohort.csv"))
-cohort = prediction.compared_patients(cohort, image_tables)
-patients = cohort.set_index("patient_id")
+patients, risk = prediction.compared_scores(study.read_table)
 train, test = (patients[patients.split == side] for side in ("train", "test"))
 
 # %%
 statistics.require_patients(test, months=later.MONTHS, at_least=later.FEWEST_BY_HORIZON)
-risk = {name: prediction.patient_probability(table) for name, table in image_tables.items()}
-risk = {name: p.reindex(patients.index) for name, p in risk.items()}
-risk["Ensemble"] = prediction.soft_vote(risk["Pre-model"], risk["Post-model"])
-risk["TNM"] = prediction.tnm_risk(cohort)
-test_risk = {name: values.reindex(test.index) for name, values in risk.items()}
+test_risk = {name: score.reindex(test.index) for name, score in risk.items()}
 print(f"{len(train)} training patients, {len(test)} test patients")
 
 # %% [markdown]
 # ## What the label calls high risk
 #
 # "High risk" means a follow-up of at most the median, ended by progression *or by the last
-# review* (section 2.3 of the paper). Somebody last seen at 20 months in perfect health is then
-# high-risk. How many of them are there? Compare the label with what was known at 36 months.
+# review* (section 2.3 of the paper). A patient last seen at 20 months without disease is then
+# high-risk. How many such patients are there? Compare the label with what was known at 36 months.
 
 # %% tags=["nbval-check-output"]
 audit = statistics.label_audit(patients)
 print(audit)
 
 # %% [markdown]
-# Many patients whom the label calls high-risk had never progressed: they were seen for a shorter time. "Unknown" is the
+# Many patients whom the label calls high-risk had not progressed: they were observed for a shorter time. "Unknown" is the
 # honest word for those lost before 36 months, and no label can replace it.
 #
 # ## Weights for the lost
 #
-# Leaving out those whose fate is unknown would leave mostly relapses among the early ones. Instead, each patient whose fate
-# is known can stand for similar ones who were lost: *inverse probability of censoring weighting*. Somebody seen at 36 months
+# If those whose status at 36 months is unknown were left out, mostly relapses would remain of the patients with a short observation. Instead, each patient
+# whose status is known can stand for similar patients who were lost: *inverse probability of censoring weighting*. A patient who is observed beyond 36 months
 # weighs one over the share of patients who are still under observation then.
 
 # %%
@@ -86,16 +76,16 @@ status = status.map({True: "progressed", False: "observed for longer"}).fillna("
 weights.sum(axis=1).groupby(status).agg(["size", "min", "max", "sum"]).round(2)
 
 # %% [markdown]
-# The lost weigh nothing and are not forgotten: the sums of the other two rows add up to all test patients, and the share of
-# the progressed is the Kaplan-Meier risk at 36 months. A late relapse weighs more than an early one, because by then more
-# of its like had been lost.
+# The patients who were lost weigh nothing, but they are accounted for: the sums of the other two rows add up to all test patients, and the share of
+# those who progressed is the Kaplan-Meier risk at 36 months. A late relapse weighs more than an early one, because more
+# patients had been lost by then.
 #
 # ## Four readings of one follow-up
 #
-# Three ways treat censoring as what it is. *36 months, known* leaves out those lost earlier.
+# Beside the paper's label there are three that treat censoring as what it is. *36 months, known* leaves out those lost earlier.
 # *36 months, weighted* uses the weights from above. *Time to progression* needs no label at all.
-# Beside the models we judge an impostor that knows nothing about the disease: the **date of the first scan**. Whoever was
-# scanned late cannot have been followed for long.
+# Beside the models we judge a score that knows nothing about the disease: the **date of the first scan**. Whoever was
+# scanned late in the study cannot have been followed for long.
 
 # %%
 scans = study.registry.set_index("patient_id").mri_pre_date.reindex(patients.index)
@@ -108,7 +98,7 @@ show(
 )
 
 # %% [markdown]
-# Read each colour from top to bottom: the same scores earn different marks for the same patients. The intervals of the
+# Read each colour from top to bottom: the same scores reach different values for the same patients. The intervals of the
 # models widen where fewer patients count, and the triangle that points down shows what a calendar alone achieves.
 
 # %%
@@ -116,17 +106,16 @@ everybody = statistics.compare_labels(patients, {"scan date": scan_day})
 everybody.set_index(["label", "measure"])[["n", "value", "low", "high"]].round(3)
 
 # %% [markdown]
-# In all patients together the alarm rings: against the median label the scan date has an AUC that many a network would be
-# proud of, and where the time to progression counts, next to nothing is left. The fixed horizon is no safe refuge: somebody scanned
-# late is *known* at 36 months only if he progressed before, and the usual weights do not know that either. A network that recognised
-# the year of a scan, from a new coil or a new protocol, would be rewarded for it by the paper's label. If your own study has such an
-# impostor with a good AUC, change the label before you change the network.
+# In all patients together the date predicts the median label with an AUC that would be good for a network; of the time to progression
+# it predicts next to nothing. A fixed horizon does not help completely: the status at 36 months of a patient scanned late is *known* only after
+# a progression, and the usual weights do not know that either. A network that recognised
+# the year of a scan, from a new coil or a new protocol, would be rewarded for it by the paper's label. If a date or a scanner reaches a good
+# AUC in your own study, change the label before you change the network.
 
 # %% [markdown]
 # ## Another horizon
 #
-# Why 36 months? Because the paper's median is near. A conclusion that holds at 36 months alone would be a
-# strange one.
+# Why 36 months? Because the paper's median is near. A conclusion should not hold at 36 months alone.
 
 # %%
 horizons = {}
@@ -140,13 +129,13 @@ for months in (24, 30, 36, 42, 48):
 pd.DataFrame(horizons).T
 
 # %% [markdown]
-# At every horizon the networks lie above TNM, so the order does not hang on 36 months. The intervals are widest at the ends: at 24
-# months few have progressed, at 48 few are still observed. Differences between the networks are small beside them.
+# At every horizon the networks lie above TNM, so the order does not depend on the choice of 36 months. The intervals are widest at the ends: at 24
+# months few have progressed, at 48 few are still observed. The differences between the networks are small in comparison.
 #
 # ## A C-index that follow-up does not move
 #
-# Harrell's C-index compares the pairs that follow-up has left. In a study with longer follow-up there are other pairs,
-# and the same model has another C-index. Uno's weighs the pairs for those that were lost, up to a time chosen beforehand.
+# Harrell's C-index compares the pairs that can be compared after the follow-up of this study. In a study with longer follow-up there are other pairs,
+# and the same model has another C-index. Uno's gives the remaining pairs weights for those that were lost, up to a time chosen beforehand.
 
 # %%
 outcome = test.pfs_months, test.progressed
@@ -162,13 +151,13 @@ pd.DataFrame(
 ).T
 
 # %% [markdown]
-# Harrell's and Uno's numbers differ in the second decimal: losses distort little here. The last two columns are
-# alike because nobody of the test cohort progressed between 36 and 48 months.
+# Harrell's and Uno's numbers differ in the second decimal: losses change little here. The last two columns are
+# alike because nobody in the test cohort progressed between 36 and 48 months.
 
 # %% [markdown]
 # ## When does the clock start?
 #
-# PFS runs from the start of treatment, but the Post-model speaks only after the
+# PFS runs from the start of treatment, but the Post-model can give a score only after the
 # post-treatment scan. Until then nobody can have progressed, or there would be no such scan: these months are
 # *immortal time*. A landmark analysis starts the clock at the scan and keeps those still at risk.
 
@@ -177,19 +166,22 @@ registry = study.registry.set_index("patient_id").reindex(test.index)
 pfs = progression_free_survival(study.registry).set_index("patient_id").reindex(test.index)
 wait = (registry.mri_post_date - registry.treatment_start).dt.days
 restarted = statistics.landmark(pfs.pfs_days, pfs.progressed, wait)
-left = restarted[restarted.reached]
-clocks = {"treatment start": (pfs.pfs_days, pfs.progressed), "MRI": (left.time, left.event)}
+at_risk = restarted[restarted.reached]
+clocks = {"treatment start": (pfs.pfs_days, pfs.progressed), "MRI": (at_risk.time, at_risk.event)}
 pd.DataFrame(
     {
-        clock: {n: str(statistics.c_index(t, e, s.reindex(t.index))) for n, s in test_risk.items()}
-        for clock, (t, e) in clocks.items()
+        clock: {
+            name: str(statistics.c_index(days, event, score.reindex(days.index)))
+            for name, score in test_risk.items()
+        }
+        for clock, (days, event) in clocks.items()
     }
 )
 
 # %%
 print(
     f"The scan came {wait.median():.0f} days (median) after treatment start; "
-    f"{len(left)} of {len(test)} patients were still at risk then."
+    f"{len(at_risk)} of {len(test)} patients were still at risk then."
 )
 
 # %% [markdown]
@@ -198,9 +190,9 @@ print(
 #
 # ## Progression of which kind?
 #
-# A relapse at the primary site, in a neck node or in the liver, or a death: PFS takes the first of them. They exclude one another as the
-# *first* event, so each needs the others to be counted. The *cumulative incidence* does: the causes add up to one
-# minus the Kaplan-Meier curve. One minus a Kaplan-Meier curve of one cause, with the others taken as losses, adds up to more.
+# A relapse at the primary site, in a neck node or in the liver, or a death: PFS takes the first of them. Only one of them can be the
+# *first* event, so the risk of each depends on the others. The *cumulative incidence* takes that into account: the causes add up to one
+# minus the Kaplan-Meier curve. If the others are treated as losses, one minus the Kaplan-Meier curve of each cause adds up to more.
 
 # %%
 events = study.registry.set_index("patient_id").reindex(patients.index)
@@ -223,33 +215,33 @@ for name, score in test_risk.items():
 #
 # ## Which conclusions survive?
 #
-# One claim of notebook [05](05_compare_with_tnm.ipynb), the Ensemble against TNM, under three readings of the same follow-up:
+# Notebook [05](05_compare_with_tnm.ipynb) compared the Ensemble with TNM. Here is that comparison under three readings of the same follow-up:
+
 
 # %%
-pair = {name: test_risk[name] for name in ("Ensemble", "TNM")}
-readings = {
-    "AUC, median label": statistics.compare_auc(test.high_risk, pair),
-    "AUC at 36 months, weighted": statistics.compare_at_horizon(*outcome, pair),
-    "C-index, time to progression": statistics.compare_c_index(*outcome, pair),
-}
-pd.concat(readings).droplevel(1)[["difference", "low", "high", "p"]].round(3)
+def three_readings(first, second):
+    """First model minus second, on the test patients, under three readings of the follow-up."""
+    pair = {name: test_risk[name] for name in (first, second)}
+    readings = {
+        "AUC, median label": statistics.compare_auc(test.high_risk, pair),
+        "AUC at 36 months, weighted": statistics.compare_at_horizon(*outcome, pair),
+        "C-index, time to progression": statistics.compare_c_index(*outcome, pair),
+    }
+    return pd.concat(readings).droplevel(1)[["difference", "low", "high", "p"]].round(3)
+
+
+three_readings("Ensemble", "TNM")
 
 # %% [markdown]
-# It survives: under each reading the Ensemble is ahead, and no interval includes zero. (TNM enters as one threshold; notebook 05 shows
-# what happens when it does not.) And the Post-model against the Pre-model, which the paper prints as a gain?
+# The conclusion holds: under each reading the Ensemble is ahead, and no interval includes zero. (TNM enters with one threshold; notebook 05 shows
+# what happens when it does not.) And is the Post-model better than the Pre-model, as the paper's numbers suggest?
 
 # %%
-models = {name: test_risk[name] for name in ("Post-model", "Pre-model")}
-readings = {
-    "AUC, median label": statistics.compare_auc(test.high_risk, models),
-    "AUC at 36 months, weighted": statistics.compare_at_horizon(*outcome, models),
-    "C-index, time to progression": statistics.compare_c_index(*outcome, models),
-}
-pd.concat(readings).droplevel(1)[["difference", "low", "high", "p"]].round(3)
+three_readings("Post-model", "Pre-model")
 
 # %% [markdown]
 # None of the readings shows a difference between Post-model and Pre-model, and the intervals are wide enough for a large
-# one. Changing the label does not answer what 43 patients cannot.
+# one. Another label does not answer what 43 patients cannot.
 #
 # ## Save
 
@@ -262,7 +254,7 @@ print("saved labels.csv")
 #
 # `labels.csv`: the same scores against four readings of follow-up. What you found:
 #
-# - The label follows the calendar: a scan date predicts it in all patients together.
+# - The label depends on the calendar: a scan date predicts it in all patients together.
 # - Ranking by time to progression needs no label, and so no median and no horizon.
 # - Another horizon, a clock that starts at the second scan or weights for the lost change the order of the models and TNM as
 #   little as the label does: the Ensemble stays ahead of TNM's one threshold.
@@ -270,7 +262,7 @@ print("saved labels.csv")
 # ## Exercises
 #
 # 1. Recompute `compare_labels` with a horizon of 24 and of 48 months. Which rows move, and why?
-# 2. Exchange the scan date for the scanner (a number for each). Is it an impostor, too?
+# 2. Replace the scan date by the scanner (a number for each). Does it predict the label, too?
 # 3. Start the landmark a year after the treatment. Who is left out?
 #
 # ## Check yourself
@@ -282,7 +274,7 @@ print("saved labels.csv")
 #
 # - The label is high risk, if the median is 36 months. At 30 months the patient was free of progression; what happened
 #   by 36 is unknown.
-# - The weights assume that losing a patient has nothing to do with the score. The scan date decides who is lost.
+# - The weights assume that whether a patient is lost has nothing to do with the score. The scan date decides who is lost.
 #
 # </details>
 #

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Read probabilities and decide: what does 30% mean, and who gains?
 #
-# A score ranks patients. A patient asks for more: how likely is a relapse within three years, and
+# A score ranks patients. A patient asks another question: how likely is a relapse within three years, and
 # would it help to act on the answer? This notebook turns scores into probabilities of progression by 36 months, checks
 # whether they come true, and counts what decisions on them would gain.
 #
@@ -31,7 +31,6 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers import figures, statistics
-from npc_helpers.cohort import included_patients
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.network import prediction
@@ -42,31 +41,21 @@ begin(study)
 
 # %%
 study.require_outcomes("probabilities")
-image_tables = {
-    "Pre-model": study.read_table("predictions_pre.csv"),
-    "Post-model": study.read_table("predictions_post.csv"),
-}
-cohort = included_patients(study.read_table("cohort.csv"))
-cohort = prediction.compared_patients(cohort, image_tables)
-patients = cohort.set_index("patient_id")
+patients, risk = prediction.compared_scores(study.read_table)
 train, test = (patients[patients.split == side] for side in ("train", "test"))
 
 # %%
 statistics.require_patients(test, months=later.MONTHS, at_least=later.FEWEST_BY_HORIZON)
-risk = {name: prediction.patient_probability(table) for name, table in image_tables.items()}
-risk = {name: p.reindex(patients.index) for name, p in risk.items()}
-risk["Ensemble"] = prediction.soft_vote(risk["Pre-model"], risk["Post-model"])
-risk["TNM"] = prediction.tnm_risk(cohort)
-test_risk = {name: values.reindex(test.index) for name, values in risk.items()}
+test_risk = {name: score.reindex(test.index) for name, score in risk.items()}
 print(f"{len(train)} training patients, {len(test)} test patients")
 months, progressed = test.pfs_months, test.progressed
 
 # %% [markdown]
 # ## How long were they followed?
 #
-# The median of the observed times is not the median PFS: it takes everybody who was lost for relapsed. Nor is it the
-# median follow-up: whoever relapsed early counts there as followed for a short time. The Kaplan-Meier curve gives the first, and
-# turned round (being lost is the event) the second.
+# The median of the observed times is not the median PFS: it treats everybody who was lost as relapsed. Nor is it the
+# median follow-up: whoever relapsed early counts there as followed for a short time. The Kaplan-Meier curve gives the median PFS. The
+# reverse Kaplan-Meier curve, in which the end of observation is the event, gives the median follow-up.
 
 # %% tags=["nbval-check-output"]
 everybody = patients.pfs_months, patients.progressed
@@ -80,7 +69,7 @@ print("median follow-up (reverse):  ", statistics.median_follow_up(*everybody))
 #
 # ## A mean over a limited time
 #
-# Where a median is not reached, the *restricted mean* still says something: the months without progression within the first 36.
+# Where a median is not reached, the *restricted mean* can still be given: the mean number of months without progression within the first 36.
 # It needs no assumption about hazards.
 
 # %%
@@ -92,7 +81,7 @@ survival = statistics.survival_table(months, progressed, called, at=(0, 12, 24, 
 survival.set_index(["group", "months"]).round(2)
 
 # %% [markdown]
-# Called high-risk by the Ensemble, patients had about eight months fewer without progression within three years, and the interval is long. The second
+# Patients whom the Ensemble calls high-risk had about eight months fewer without progression within three years, and the interval is wide. The second
 # table holds the numbers behind a Kaplan-Meier curve: few of those called high-risk were still under observation at 36 months.
 #
 # ## What is known without an image
@@ -111,30 +100,31 @@ show(
 
 # %% [markdown]
 # Right of the dotted line a characteristic goes with earlier progression, left of it with later; an interval
-# across the line is compatible with no effect. Only that of T keeps clear of it. (Chemotherapy was not given at random: its hazard ratio is no treatment effect.)
+# across the line is compatible with no effect. Only the interval of T does not cross it. (Chemotherapy was not given at random: its hazard ratio is no treatment effect.)
 #
 # ## How far would it shrink?
 #
-# A few dozen relapses for six coefficients are few. A model follows its own patients too closely, and in new ones its coefficients
-# would be smaller: the *shrinkage* estimates what would remain of their strength.
+# A few dozen relapses are few for six coefficients. A model fits the patients it was made from too closely, and in new patients its coefficients
+# would be smaller: the *shrinkage* estimates what share of their size would remain.
 
 # %%
 print(f"{clinical.events} events, {len(clinical.table)} coefficients, {clinical.likelihood_ratio}")
 print(f"shrinkage {clinical.shrinkage:.2f}")
 
 # %% [markdown]
-# Little more than half of their strength would remain. Predictions far from the average risk are to be read with that in
+# Little more than half of their size would remain. Read predictions far from the average risk with that in
 # mind; [10](10_how_sure.ipynb) says how many patients would give a shrinkage of 0.90.
 #
 # ## From a hazard to an absolute risk
 #
-# A hazard ratio of two means twice a risk, and no patient knows of what. With the baseline of the training cohort the model
-# gives a probability: of having progressed by each month.
+# A hazard ratio of two means twice the hazard of somebody else, which tells a patient little. With the baseline hazard of the training cohort the model
+# gives a probability: that of having progressed by each month.
 
 # %%
 covariates = statistics.clinical_covariates(test)
-some = covariates.loc[clinical.risk_score(covariates).sort_values().index[[0, len(test) // 2, -1]]]
-clinical.p_event(some, at=(12, 24, 36, 60)).round(2).join(some)
+ranked = clinical.risk_score(covariates).sort_values().index
+three_patients = covariates.loc[ranked[[0, len(test) // 2, -1]]]
+clinical.p_event(three_patients, at=(12, 24, 36, 60)).round(2).join(three_patients)
 
 # %% [markdown]
 # The rows are the test patients of lowest, middle and highest predicted risk. Sixty months lie beyond what most of the training
@@ -142,8 +132,8 @@ clinical.p_event(some, at=(12, 24, 36, 60)).round(2).join(some)
 #
 # ## From a score to an absolute risk
 #
-# The network's own number is the probability of the *label*, not of progression by a month. The same device
-# translates it: a Cox model with the score as its only covariate, fitted in the training cohort. TNM enters as T and N.
+# The network's own number is the probability of the *label*, not of progression by a month. A Cox model
+# translates it, too: the score is its only covariate, and it is fitted in the training cohort. TNM enters as T and N.
 
 # %%
 horizons = (12, 24, 36, 48, 60)
@@ -158,7 +148,7 @@ pd.DataFrame(p_36).describe().loc[["mean", "min", "50%", "max"]].round(2)
 
 # %% [markdown]
 # The networks' probabilities reach from a few per cent to near certainty, those of T and N stay in the
-# middle. (The networks were trained on the patients whose follow-up translates their scores here, which can make
+# middle. (The networks were trained on the same patients in whom their scores are translated here, which can make
 # these probabilities too extreme.)
 #
 # ## At two, three and four years
@@ -167,7 +157,7 @@ pd.DataFrame(p_36).describe().loc[["mean", "min", "50%", "max"]].round(2)
 # progressed, or were observed for longer, it is left out.
 #
 # The Brier score is stricter: the squared distance between a predicted probability and what
-# happened. It asks for ranking and for honesty at once.
+# happened. It rewards ranking and calibration at once.
 
 # %%
 auc_by_month = {
@@ -183,9 +173,9 @@ show(
 )
 
 # %% [markdown]
-# The bars are 95% intervals, and they are long. Left, the counts under each month say why. Right, a curve below the black line
-# predicts better than telling everybody the same Kaplan-Meier risk: the Ensemble's does from 36 months on, that of T and N stays
-# close to the line. (In the left panel TNM is one threshold, in the right one T and N weighed.)
+# The bars are 95% intervals, and they are long. On the left, the counts under each month say why. On the right, a curve below the black line
+# predicts better than the same Kaplan-Meier risk for everybody: the Ensemble's does from 36 months on, that of T and N stays
+# close to the line. (In the left panel TNM is one threshold, in the right panel T and N weighed.)
 
 # %%
 for name in brier:
@@ -197,7 +187,7 @@ for name in brier:
 statistics.compare_at_horizon(months, progressed, p_36, measure="brier").round(3)
 
 # %% [markdown]
-# The Ensemble gains on the Kaplan-Meier curve, T and N cannot be told from it. In pairs, at 36 months, the Ensemble's Brier score is lower than
+# The Ensemble is better than the Kaplan-Meier curve; T and N cannot be told from it. In pairs, at 36 months, the Ensemble's Brier score is lower than
 # TNM's, but with six pairs tested Holm's correction leaves P above 0.05.
 #
 # ## Do the probabilities come true?
@@ -205,7 +195,7 @@ statistics.compare_at_horizon(months, progressed, p_36, measure="brier").round(3
 # Of patients given 30% by 36 months, about 30% should have progressed by then. The patients are divided into three groups of rising
 # predicted risk, and what happened in each is read from its Kaplan-Meier curve. *O/E* is the observed over the expected
 # number: 1 if the risk is right on average. The *slope* is 1 if the probabilities are as extreme as they should be: below 1 they
-# exaggerate, above 1 they are too timid. The *intercept* is 0 if they are right on average.
+# are too extreme, above 1 too close to the average. The *intercept* is 0 if they are right on average.
 
 # %%
 show(
@@ -214,59 +204,59 @@ show(
 )
 
 # %% [markdown]
-# The ticks above are patients who progressed by 36 months, those below were observed for longer. Each network's highest group progressed most
+# The ticks at the top are patients who progressed by 36 months, those at the bottom were observed for longer. Each network's highest group progressed most
 # often; with T and N the middle and the highest group are alike. The bars cross the dotted line, so these groups contradict no model, and they are
 # so long that they support none either. In the Ensemble's middle group nobody progressed: the formula gives no interval there, which
-# is its limit and not a certainty.
+# is a limit of the formula and does not mean certainty.
 
 # %%
-found = {name: statistics.calibration_at(months, progressed, p) for name, p in p_36.items()}
+at_36 = {name: statistics.calibration_at(months, progressed, p) for name, p in p_36.items()}
 pd.DataFrame(
     {
         name: {
-            "observed": str(of_model.observed),
-            "expected": f"{of_model.expected:.3f}",
-            "O/E": str(of_model.ratio),
-            "slope": str(of_model.slope),
+            "observed": str(result.observed),
+            "expected": f"{result.expected:.3f}",
+            "O/E": str(result.ratio),
+            "slope": str(result.slope),
         }
-        for name, of_model in found.items()
+        for name, result in at_36.items()
     }
 )
 
 # %% [markdown]
 # All models are right on average: the observed risk is close to the expected. The intervals of the slopes reach from about zero to about
-# two, so eleven relapses cannot tell probabilities that are too extreme from those that are too timid.
+# two, so eleven relapses cannot tell probabilities that are too extreme from those that are too close to the average.
 #
 # ## And the network's own probability?
 #
-# It answers another question, that of the label, so it is judged by the label. A network may rank well and still be
-# too timid: averages over a dozen images, and then over two models, pull everything to the middle.
+# It answers another question, that of the label, so it is judged by the label. A network may rank well and still give probabilities
+# that are too close to one half: averages over a dozen images, and then over two models, pull everything to the middle.
 
 # %%
-own = {
+of_label = {
     name: statistics.calibration(test.high_risk, test_risk[name])
     for name in ("Pre-model", "Post-model", "Ensemble")
 }
 pd.DataFrame(
     {
         name: {
-            "slope": str(of_model.slope),
-            "ECE": f"{of_model.ece:.3f}",
-            "ECE of a perfect model": f"{of_model.ece_by_chance:.3f}",
+            "slope": str(result.slope),
+            "ECE": f"{result.ece:.3f}",
+            "ECE of a perfect model": f"{result.ece_by_chance:.3f}",
         }
-        for name, of_model in own.items()
+        for name, result in of_label.items()
     }
 )
 
 # %% [markdown]
-# All three estimated slopes lie above 1, too timid, though each interval reaches below it. The expected calibration error (ECE) is often printed as if it should be zero. A *perfectly*
-# calibrated model would score the value of the last row with so few patients.
+# All three estimated slopes lie above 1 (too close to the middle), though each interval reaches below it. The expected calibration error (ECE) is often printed as if it should be zero. With
+# so few patients, a *perfectly* calibrated model would have the value of the last row on average.
 #
 # ## Would acting on it help?
 #
-# Suppose patients at high risk get more treatment. Acting at a predicted risk of 25% means accepting three patients treated in vain for
-# each one treated rightly; at 50%, one. The *net benefit* counts the right ones and subtracts the
-# others at that rate. A model is useful if it beats both treating everybody and treating nobody.
+# Suppose patients at high risk get more treatment. Acting at a predicted risk of 25% means accepting three patients who are treated without need for
+# each patient who needs it; at 50%, one. The *net benefit* counts the patients who need it and subtracts the
+# others at that rate. A model is useful if its net benefit is higher than that of treating everybody and of treating nobody.
 
 # %%
 thresholds = np.round(np.arange(0.05, 0.61, 0.01), 2)
@@ -278,9 +268,9 @@ show(
 )
 
 # %% [markdown]
-# Right, a curve above zero gains over the better of the two simple rules; where its band includes zero, these patients cannot
+# On the right, a curve above zero is better than both simple rules; where its band includes zero, these patients cannot
 # tell. The Ensemble's band is above zero at thresholds of about 18 to 30% only. T and N gain little, and only near 15%: above 43%
-# they call nobody high risk and equal treating none.
+# they call nobody high-risk, which equals treating none.
 #
 # ## What does the image add to what we know anyway?
 #
@@ -296,12 +286,12 @@ print("C-index, clinical and image  ", added.c_with)
 print("change                       ", added.c_change)
 
 # %% [markdown]
-# The image adds to the clinical model by the test, and how much is open: the interval of the change includes zero. That is no
-# contradiction. The likelihood uses how far the scores lie apart, the C-index only their order, which moves little and varies much.
+# By the test, the image adds to the clinical model; how much is open, because the interval of the change includes zero. That is no
+# contradiction. The likelihood uses the distances between the scores, the C-index only their order, which changes little and varies much.
 #
 # ## Do the hazards stay proportional?
 #
-# A Cox model's hazard ratios are the same at every time. A test checks that; a small P would speak against the model. With so
+# A Cox model assumes that hazard ratios are the same at every time. A test checks that; a small P would speak against the assumption. With so
 # few relapses even a large P says little.
 
 # %%
@@ -310,7 +300,7 @@ added.with_score.table.round(3).join(
 )
 
 # %% [markdown]
-# The hazard ratio of the score is per standard deviation. Never fit the full model with seven coefficients to these test patients: with two relapses per
+# The hazard ratio of the score is per standard deviation. Do not fit the full model with seven coefficients to these test patients: with about two relapses per
 # coefficient it would describe them and nobody else.
 #
 # ## What you have now
@@ -332,7 +322,7 @@ added.with_score.table.round(3).join(
 # <details><summary>Answers</summary>
 #
 # - The calibration is perfect on average, and the C-index is one half: nobody is told apart.
-# - At 5% one would accept nineteen patients treated in vain for one. Few treatments are so harmless.
+# - At 5% one would accept nineteen patients treated without need for one who needs it. Few treatments are so harmless.
 #
 # </details>
 #

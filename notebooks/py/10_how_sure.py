@@ -2,7 +2,7 @@
 # # Ask how sure we are: what can 43 patients tell?
 #
 # Every number so far came from one set of test patients, drawn by chance, and from models of one set of training patients. This
-# notebook asks how far the numbers would move with others: on paper, by drawing again, and by fitting again.
+# notebook asks how far the numbers would move with other patients: by formula, by drawing again, and by fitting again.
 #
 # *Time: 25 minutes to read, two minutes to run.*
 #
@@ -14,9 +14,9 @@
 #
 # ## What you'll learn
 #
-# - Precision and power on the back of an envelope.
+# - How to work out precision and power before a study.
 # - What a bootstrap interval covers, and what it does not.
-# - Why one split is a draw from a cloud.
+# - Why one split is one draw from many possible ones.
 # - That a prediction for one patient is less certain than an average over all.
 #
 # ## What you'll need
@@ -29,7 +29,6 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers import figures, statistics
-from npc_helpers.cohort import included_patients
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.figures.study_report import write_report
@@ -42,27 +41,15 @@ begin(study)
 
 # %%
 study.require_outcomes("asking how sure we are")
-image_tables = {
-    "Pre-model": study.read_table("predictions_pre.csv"),
-    "Post-model": study.read_table("predictions_post.csv"),
-}
-cohort = included_patients(study.read_table("cohort.csv"))
-cohort = prediction.compared_patients(cohort, image_tables)
-patients = cohort.set_index("patient_id")
+patients, risk = prediction.compared_scores(study.read_table)
 train, test = (patients[patients.split == side] for side in ("train", "test"))
-
-# %%
-risk = {name: prediction.patient_probability(table) for name, table in image_tables.items()}
-risk = {name: p.reindex(patients.index) for name, p in risk.items()}
-risk["Ensemble"] = prediction.soft_vote(risk["Pre-model"], risk["Post-model"])
-risk["TNM"] = prediction.tnm_risk(cohort)
-test_risk = {name: values.reindex(test.index) for name, values in risk.items()}
+test_risk = {name: score.reindex(test.index) for name, score in risk.items()}
 print(f"{len(train)} training patients, {len(test)} test patients")
 
 # %% [markdown]
 # ## How wide must an interval be?
 #
-# The width of an interval follows from the number of patients, and hardly from the model. So it can be known before anybody is examined.
+# The width of an interval depends on the number of patients, and little on the model. So it can be computed before anybody is examined.
 
 # %%
 sizes = np.unique(np.geomspace(20, 2500, 60).round())
@@ -73,19 +60,19 @@ widths = {
 }
 curves = {k: pd.Series(v, sizes).map(statistics.half_width) for k, v in widths.items()}
 show(
-    figures.precision_figure(curves, here=len(test)),
+    figures.precision_figure(curves, patients=len(test)),
     alt="Half-width of the 95 percent interval by number of test patients.",
 )
 
 # %% [markdown]
-# Where the curves cross the vertical line is the best this test cohort can give; the dotted line, plus or minus 0.05,
+# Where a curve crosses the vertical line is what this test cohort can give; the dotted line, plus or minus 0.05,
 # is what one would like to print.
 
 # %% [markdown]
 # ## How many patients does a claim need?
 #
-# Turned round: if the differences that the paper printed were exactly true, how likely would a test cohort like its own
-# show them, and how many patients would make that likely?
+# The other way round: if the differences that the paper printed were exactly true, how likely would a test cohort like its own
+# be to show them, and how many patients would make that likely?
 
 # %% tags=["nbval-check-output"]
 published = {"Ensemble, TNM": (0.842, 0.723), "Post-, Pre-model": (0.806, 0.741)}
@@ -100,8 +87,8 @@ print(statistics.patients_for_half_width(0.842), "patients for an AUC of 0.842 Â
 
 # %% [markdown]
 # If the published differences were exactly true, a test cohort like the paper's would miss them more often than
-# not. (r is how alike two models err on the same patients. Unlike models, as a network and a stage,
-# have a small one.)
+# not. (r is the correlation of the two areas, from errors in the same patients. It is small for models that have little in common, such as a network
+# and a stage.)
 #
 # ## Draw the test patients again
 #
@@ -123,10 +110,10 @@ comparison.set_index("model")[list(ends)].round(3)
 # %% [markdown]
 # ### What does 95% cover?
 #
-# The bootstrap is no arbiter over the formulas: with few events it too leans on a sample that holds a dozen of them. In
+# The bootstrap cannot decide whether the formulas are right: with few events it, too, depends on a sample with a dozen of them. In
 # 1,000 simulated cohorts of 43, a third of them with progression, its 95% intervals held a C-index
 # in 94%, a difference of two in 91% and an AUC in 91%; the formulas in 93%, 93% and 96%
-# (`benchmarks/coverage.py`). Neither knows that the models themselves would be others, had they been trained on other patients.
+# (`benchmarks/coverage.py`). Neither takes into account that the models themselves would differ, had they been trained on other patients.
 #
 # ## Divide the patients again
 #
@@ -144,8 +131,8 @@ show(
 
 # %% [markdown]
 # Every dot is a paper that could have been written from the same patients. The coloured bar holds
-# the middle 95% of the dots; the diamond is our one split with its 95% interval. The two are about equally wide: a confidence
-# interval from 43 patients was honest all along, and a single split without one is a draw from this cloud.
+# the middle 95% of the dots; the diamond is our one split with its 95% interval. The two are about equally wide: the confidence
+# interval from 43 patients says how far another split may lie, and the result of one split without an interval says less than it seems to.
 
 # %%
 pd.concat(
@@ -169,15 +156,18 @@ pd.concat(
 )
 
 # %% [markdown]
-# `a_ahead` is the share of splits in which the first model won. The intervals of the mean differences are widened, because
+# `a_ahead` is the share of splits in which the first model was better. The intervals of the mean differences are widened, because
 # the same patients come back in many splits. Compare Pre-model and Post-model by AUC and by C-index: is the
-# difference that the paper reports there under both?
+# difference that the paper reports present in both?
+#
+# The demonstration cohort was chosen among others so that the paper's order *can* show; in what share of these splits it does,
+# [05](05_compare_with_tnm.ipynb) says beside its table.
 #
 # ## How many patients does a model need?
 #
-# Training asks for numbers, too. A Cox model of T, N, age, sex and chemotherapy has six coefficients. Riley's criteria say how many patients
-# would keep the coefficients' strength (a shrinkage of 0.90), the apparent fit honest (an optimism of 0.05) and the risk of all
-# known to within 0.05.
+# Training needs patients, too. A Cox model of T, N, age, sex and chemotherapy has six coefficients. Riley's criteria say how many patients
+# would let the coefficients keep nine tenths of their size (a shrinkage of 0.90), limit the optimism of the apparent fit to 0.05, and give the risk of all
+# to within 0.05.
 
 # %%
 clinical = statistics.fit_cox(
@@ -195,13 +185,13 @@ print(f"{len(train)} training patients, {clinical.events} events")
 print(size)
 
 # %% [markdown]
-# The strictest criterion decides: about seven times as many patients as were here to keep nine tenths of the coefficients'
-# strength. The apparent fit needs fewer than were here, the risk of all some more. And these are six coefficients; a network's last layer has hundreds
-# of weights, held back by a penalty, and no formula of this kind counts for it.
+# The strictest criterion decides: about seven times as many patients as in this training cohort for coefficients that keep nine tenths of their
+# size. The apparent fit needs fewer than there are, the risk of all some more. And these are six coefficients; a network's last layer has hundreds
+# of weights, restrained by a penalty, and no formula of this kind applies to it.
 #
 # ## Fit the model again
 #
-# Averages hide how one patient's prediction depends on who was in the training cohort. Draw the training patients again, with replacement, fit the
+# Averages hide how much one patient's prediction depends on who was in the training cohort. Draw the training patients again, with replacement, fit the
 # clinical model to each of two hundred such cohorts, and predict the *same* test patients each time.
 
 # %%
@@ -219,10 +209,20 @@ def predict_36_months(rows):
 p_36 = predict_36_months(train)
 refits = statistics.refitted(train, predict_36_months, refits=200)
 moved = statistics.instability(p_36, refits, cutoff=0.3)
+show(
+    figures.instability_figure(p_36, refits, cutoff=0.3),
+    alt="Each test patient's risk in two hundred refits against the risk of the model itself.",
+)
+
+# %% [markdown]
+# Each column of dots is a test patient: the model's own prediction lies on the dotted line, the dots are the predictions of the refits, and 95%
+# of them lie between the two marks. Where a column crosses the horizontal line at 30%, the refits do not agree on which side the patient belongs.
+
+# %%
 moved.sort_values("p").iloc[:: max(1, len(moved) // 8)].round(2)
 
 # %% [markdown]
-# Each row is a test patient: `low` to `high` holds 95% of the refits, `mape` is the mean distance from the model's own
+# The same in numbers for some of them: `low` to `high` holds 95% of the refits, `mape` is the mean distance from the model's own
 # prediction, and `changed` the share of refits that put the patient on the other side of 30%.
 
 # %%
@@ -232,9 +232,9 @@ print(f"mean distance from the model's own prediction: {moved.mape.mean():.3f}")
 print(f"{(moved.changed > 0.2).sum()} of {len(moved)} change sides in more than a fifth of refits")
 
 # %% [markdown]
-# A prediction that is printed as one number might have been half or twice as large, had other patients of the same hospital been in the
+# A prediction that is printed as one number might have been half or twice as large with other patients of the same hospital in the
 # training cohort. A third of the test patients change sides in many of the refits. This model is stable on average and unstable for
-# single patients, and no C-index shows that.
+# single patients, which no C-index shows.
 #
 # ## Save
 
@@ -253,8 +253,8 @@ print("report:", write_report(study).relative_to(study.folder))
 # %% [markdown]
 # ## What you have now
 #
-# `splits.csv`: other splits of the same patients, and four answers to one question. An interval from 43 patients is wide by arithmetic; drawing patients again
-# agrees; another split may turn the order of the models; and a single patient's probability moves with the training cohort.
+# `splits.csv`: other splits of the same patients, and four answers to one question. By formula, an interval from 43 patients is wide; drawing the patients again
+# gives the same width; another split may reverse the order of the models; and a single patient's probability changes with the training cohort.
 #
 # ## Exercises
 #
@@ -270,7 +270,7 @@ print("report:", write_report(study).relative_to(study.folder))
 # <details><summary>Answers</summary>
 #
 # - No. The same patients come back in every split; the range says what one split might have shown.
-# - Not for that reason. A model that tells everybody the same risk is very stable.
+# - Not for that reason. A model that gives everybody the same risk is very stable.
 #
 # </details>
 #

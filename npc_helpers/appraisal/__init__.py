@@ -13,15 +13,3 @@ from npc_helpers.appraisal.published import (
     table_1,
 )
 from npc_helpers.appraisal.run import run_facts
-
-__all__ = [
-    "VERDICTS",
-    "appraise",
-    "checklist",
-    "confusion_tables",
-    "intervals",
-    "published",
-    "reproduction_map",
-    "run_facts",
-    "table_1",
-]

@@ -38,6 +38,12 @@ def appraise() -> pd.DataFrame:
     DataFrame of str
         id, place, claim, printed, recomputed, verdict, issue, remark. An ``issue`` is named where
         a claim does not reproduce; claims that fail for the same reason share its name.
+
+    Examples
+    --------
+    >>> claims = appraise().set_index("id")
+    >>> claims.loc["n_patients", ["printed", "verdict"]].tolist()
+    ['206', 'reproduces']
     """
     table = published()
     findings = [CHECKS[row.check](row.printed, row.argument) for row in table.itertuples()]
@@ -57,6 +63,11 @@ def intervals() -> pd.DataFrame:
     DataFrame
         measure, model, value, low, high, place, expected (half-width; of a C-index the narrowest,
         if all patients progressed).
+
+    Examples
+    --------
+    >>> intervals().query("measure == 'AUC' and model == 'TNM'")[["value", "low", "high"]].values
+    array([[0.723, 0.567, 0.879]])
     """
     table = published()
     table = table[table["check"].isin(["auc_interval", "tnm_interval", "c_interval", "c_centre"])]
@@ -84,7 +95,7 @@ def _expected_half_width(measure: str, value: float) -> float:
 
 def numbers(text: str) -> list[float]:
     """Return the numbers of a text in their order."""
-    return [float(found) for found in re.findall(r"\d+(?:\.\d+)?", text)]
+    return [float(number) for number in re.findall(r"\d+(?:\.\d+)?", text)]
 
 
 def rounded(value: float, like: str) -> str:
@@ -223,10 +234,10 @@ def _tnm_auc(printed: str, argument: str) -> Finding:
 def _tnm_interval(printed: str, argument: str) -> Finding:
     ends, parts = numbers(printed)[-2:], []
     for method in ("Hanley-McNeil", "DeLong", "DeLong, logit"):
-        found = recompute.two_level_interval("TNM", method)
-        parts.append((method, tuple(float(rounded(end, "0.000")) for end in found)))
+        interval = recompute.two_level_interval("TNM", method)
+        parts.append((method, tuple(float(rounded(end, "0.000")) for end in interval)))
     text = "; ".join(f"{method} {low:.3f} to {high:.3f}" for method, (low, high) in parts)
-    return Finding(text, any(found == tuple(ends) for _, found in parts))
+    return Finding(text, any(interval == tuple(ends) for _, interval in parts))
 
 
 def _c_interval(printed: str, argument: str) -> Finding:

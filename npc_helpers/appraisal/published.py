@@ -58,6 +58,11 @@ def reproduction_map() -> pd.DataFrame:
     DataFrame of str
         item, what, notebook (stem), heading (of the section in that notebook), difference (from
         the paper, blank where there is none worth naming).
+
+    Examples
+    --------
+    >>> reproduction_map().item.iloc[0]
+    'Fig. 1'
     """
     return _read("reproduction.csv")
 
@@ -75,6 +80,11 @@ def checklist(facts: Mapping[str, str] | None = None) -> pd.DataFrame:
     DataFrame of str
         guideline, topic, item, paper (what it reports; ``open`` where it says nothing),
         run (what a run of this suite records; ``open`` where only the user can answer).
+
+    Examples
+    --------
+    >>> sorted(checklist().guideline.unique())
+    ['CLAIM 2024', 'TRIPOD+AI']
     """
     answers = dict.fromkeys(FACTS, NOT_YET) | dict(facts or {})
     items = _read("checklist.csv")

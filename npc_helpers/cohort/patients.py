@@ -61,6 +61,15 @@ def progression_free_survival(registry: pd.DataFrame) -> pd.DataFrame:
         patient_id; pfs_days; pfs_months (days / 30.4375, rounded to whole months); progressed
         (bool); event_type (local, regional, distant, death or censored). Missing (NaN, blank)
         where the registry has no start or no end.
+
+    Examples
+    --------
+    >>> dates = {"treatment_start": "2020-01-01", "progression_date": "2021-01-01"}
+    >>> dates |= {"death_date": None, "last_review_date": "2022-01-01"}
+    >>> registry = pd.DataFrame([dates]).apply(pd.to_datetime)
+    >>> registry = registry.assign(patient_id="a", progression_type="distant")
+    >>> progression_free_survival(registry)[["pfs_months", "event_type"]].values.tolist()
+    [[12.0, 'distant']]
     """
     event = first_event(registry)
     end = event.fillna(registry["last_review_date"])
@@ -214,6 +223,12 @@ def divided_patients(cohort: pd.DataFrame) -> pd.DataFrame:
     ------
     NotInThisStudy
         If the cohort was not divided: the patients are too few, or their outcomes are unknown.
+
+    Examples
+    --------
+    >>> cohort = pd.DataFrame({"patient_id": ["a", "b", "c"], "split": ["train", "", "test"]})
+    >>> divided_patients(cohort.assign(included=True)).patient_id.tolist()
+    ['a', 'c']
     """
     check_split(cohort)
     divided = cohort[cohort["split"] != ""]
@@ -312,7 +327,15 @@ def build_cohort(
 
 
 def included_patients(cohort: pd.DataFrame) -> pd.DataFrame:
-    """Return the included rows of `build_cohort`'s table, in plain types, numbered from 0."""
+    """Return the included rows of `build_cohort`'s table, in plain types, numbered from 0.
+
+    Examples
+    --------
+    >>> cohort = pd.DataFrame({"included": [False, True], "age_years": [70.0, 52.0]})
+    >>> cohort = cohort.assign(pfs_months=40.0, progressed=False, high_risk=False)
+    >>> included_patients(cohort).age_years.tolist()
+    [52]
+    """
     patients = cohort[cohort["included"]].reset_index(drop=True)
     plain = {"age_years": int, "pfs_months": int, "progressed": bool, "high_risk": bool}
     known = {name: kind for name, kind in plain.items() if patients[name].notna().all()}

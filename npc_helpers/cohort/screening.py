@@ -40,6 +40,13 @@ def progressed_by_scan(registry: pd.DataFrame) -> pd.Series:
     -------
     Series of bool
         In the order of `registry`; False where there is no such MRI.
+
+    Examples
+    --------
+    >>> dates = ["progression_date", "death_date", "mri_post_date"]
+    >>> rows = [["2020-03-01", None, "2020-04-01"], [None, "2021-01-01", "2020-04-01"]]
+    >>> progressed_by_scan(pd.DataFrame(rows, columns=dates).apply(pd.to_datetime)).tolist()
+    [True, False]
     """
     return first_event(registry) <= registry["mri_post_date"]
 
@@ -72,6 +79,15 @@ def regular_review(
     -------
     Series of bool
         In the order of `registry`; False where treatment end or every review is missing.
+
+    Examples
+    --------
+    >>> day = pd.to_datetime("2018-01-01") + pd.to_timedelta(range(0, 840, 90), unit="D")
+    >>> visits = pd.DataFrame({"patient_id": "a", "visit_date": day, "kind": "review"})
+    >>> registry = pd.DataFrame({"patient_id": ["a"], "treatment_end": day[:1]})
+    >>> registry = registry.assign(progression_date=pd.NaT, death_date=pd.NaT)
+    >>> regular_review(visits, registry.assign(last_review_date=day[-1])).tolist()
+    [True]
     """
     patients = pd.Index(registry["patient_id"])
     begin = registry["treatment_end"].to_numpy()

@@ -72,6 +72,11 @@ def stage_group(t: str, n: str, m: str, *, edition: int) -> str:
     ------
     ValueError
         If a category does not exist in that edition, or T0 is combined with N0.
+
+    Examples
+    --------
+    >>> stage_group("T4", "N3", "M0", edition=7), stage_group("T4", "N3", "M0", edition=8)
+    ('IVB', 'IVA')
     """
     stages = _stages(edition)
     for name, value, known in (
@@ -106,6 +111,12 @@ def stage_groups(registry: pd.DataFrame, *, edition: int, ignore_m: bool = False
     -------
     Series of str
         Blank where T, N or M is blank or T does not exist in that edition.
+
+    Examples
+    --------
+    >>> registry = pd.DataFrame({"t_stage": ["T2", "T4"], "n_stage": ["N2", ""], "m_stage": "M0"})
+    >>> stage_groups(registry, edition=8).tolist()
+    ['III', '']
     """
     stages = _stages(edition)
     n_stage = registry["n_stage"]

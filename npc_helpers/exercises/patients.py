@@ -6,7 +6,7 @@ import pandas as pd
 
 from npc_helpers import cohort
 from npc_helpers.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
-from npc_helpers.statistics.horizon import kaplan_meier_risk
+from npc_helpers.statistics import kaplan_meier
 from npc_helpers.study import Study
 
 STRICT_DAYS, USUAL_DAYS = 14, 45
@@ -72,7 +72,8 @@ def regrouped(study: Study, answer: object, *, patients: pd.DataFrame) -> str:
 def free_at_horizon(study: Study, answer: object, *, patients: pd.DataFrame) -> str:
     """Judge the share without progression that was read from the curve."""
     months, progressed = patients["pfs_months"].to_numpy(), patients["progressed"].to_numpy()
-    free, read = 1 - kaplan_meier_risk(months, progressed, HORIZON_MONTHS)[0], number(answer)
+    curve, read = kaplan_meier(months, progressed), number(answer)
+    free = curve.survival[curve.time <= HORIZON_MONTHS].iloc[-1]
     if not 0 <= read <= 1:
         raise Wrong(f"A share lies between 0 and 1, and {read:g} does not.")
     if abs(read - free) > READ_WITHIN:

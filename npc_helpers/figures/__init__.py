@@ -8,7 +8,7 @@ stamped into its corner without the caller's doing (`npc_helpers.study.mark`).
 from npc_helpers.figures.agreement import agreement_figure
 from npc_helpers.figures.appraisal import printed_intervals_figure
 from npc_helpers.figures.calibration import calibration_figure, decision_figure
-from npc_helpers.figures.cohort import flow_chart, kaplan_meier, km_by_risk, pfs_figure
+from npc_helpers.figures.cohort import flow_chart, km_by_risk, pfs_figure
 from npc_helpers.figures.explorers import follow_up_explorer
 from npc_helpers.figures.images import (
     contact_sheet,
@@ -28,38 +28,4 @@ from npc_helpers.figures.networks import (
 from npc_helpers.figures.results import confusion_figure, forest_figure, roc_figure
 from npc_helpers.figures.style import PALETTE, PAPER_COLOURS, PERCEPTUAL_COLOURS
 from npc_helpers.figures.survival import cox_figure, label_figure, time_dependent_figure
-from npc_helpers.figures.uncertainty import precision_figure, split_figure
-
-__all__ = [
-    "PALETTE",
-    "PAPER_COLOURS",
-    "PERCEPTUAL_COLOURS",
-    "agreement_figure",
-    "calibration_figure",
-    "confusion_figure",
-    "contact_sheet",
-    "cox_figure",
-    "decision_figure",
-    "flow_chart",
-    "follow_up_explorer",
-    "forest_figure",
-    "gradcam_panel",
-    "input_montage",
-    "kaplan_meier",
-    "km_by_risk",
-    "label_figure",
-    "learning_curves",
-    "network_diagram",
-    "overlay",
-    "pfs_figure",
-    "pre_post_scatter",
-    "precision_figure",
-    "prediction_strip",
-    "printed_intervals_figure",
-    "roc_figure",
-    "roi_montage",
-    "sanity_figure",
-    "series_grid",
-    "split_figure",
-    "time_dependent_figure",
-]
+from npc_helpers.figures.uncertainty import instability_figure, precision_figure, split_figure

@@ -27,6 +27,12 @@ def agreement_figure(agreement: pd.DataFrame, *, pixel_mm: float) -> Figure:
     Figure
         Left, the number of images by overlap; right, the difference of areas (first minus second
         reader) against their mean in cm², with bias and 95% limits of agreement.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"iou": [0.7, 0.8], "area_a": [900.0, 800], "area_b": [850.0, 820]})
+    >>> [axes.get_ylabel() for axes in agreement_figure(table, pixel_mm=0.5).axes]
+    ['images', 'first minus second reader, cm²']
     """
     columns = of_table(agreement, images(agreement), iou=numbers, area_a=numbers, area_b=numbers)
     iou, *areas = checked(**columns)

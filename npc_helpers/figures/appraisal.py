@@ -17,6 +17,14 @@ def printed_intervals_figure(intervals: pd.DataFrame) -> Figure:
     ----------
     intervals : DataFrame
         As `appraisal.intervals` returns it: measure, model, value, low, high, place, expected.
+
+    Examples
+    --------
+    >>> row = {"measure": "AUC", "model": "TNM", "value": 0.723, "low": 0.567, "high": 0.879}
+    >>> row |= {"place": "Fig. 3", "expected": 0.15}
+    >>> figure = printed_intervals_figure(pd.DataFrame([row]))
+    >>> figure.axes[0].get_title("left")
+    'AUC (95% CI)'
     """
     parts = list(intervals.groupby("measure", sort=False))
     figure = new_figure(9.8, 0.42 * max(len(part) for _, part in parts) + 1.5)

@@ -14,6 +14,8 @@ from npc_helpers.figures.style import LINE_STYLES, colour, in_house_style, new_f
 from npc_helpers.statistics.gate import checked, each, flags, probabilities, times
 from npc_helpers.statistics.horizon import GROUPS, HORIZON
 
+DEFAULTS = {"treat all": "^", "treat none": "o"}  # markers: on any page both lines are grey
+
 
 @in_house_style
 def calibration_figure(
@@ -23,14 +25,18 @@ def calibration_figure(
 
     Parameters
     ----------
-    time : array or Series (n,)
-    event : bool array or Series (n,)
+    time, event : array or Series (n,)
     p_event : mapping of name to array or Series (n,)
-        Probabilities of progression by the horizon.
-    horizon : float
-        In the unit of `time`.
+        Probabilities of progression by the horizon, which is in the unit of `time`.
     groups : int
         Of rising predicted risk; the observed risk of each is read from its Kaplan-Meier curve.
+
+    Examples
+    --------
+    >>> months, progressed = [5, 10, 15, 20, 40, 45, 50, 60], [1, 1, 1, 0, 1, 0, 0, 0]
+    >>> p = {"model": [0.7, 0.2, 0.5, 0.4, 0.3, 0.6, 0.1, 0.4]}
+    >>> calibration_figure(months, progressed, p, groups=2).axes[0].get_title("left")
+    'model'
     """
     time, event, *predicted = checked(
         time=times(time), event=flags(event), **each(p_event, probabilities, "probability of {}")
@@ -39,9 +45,9 @@ def calibration_figure(
     panels = figure.subplots(1, len(p_event), squeeze=False, sharey=True)[0]
     for position, (axes, name, p) in enumerate(zip(panels, p_event, predicted, strict=True)):
         tint = model_colour(name, position)
-        found = statistics.calibration_at(time, event, p, horizon=horizon)
+        result = statistics.calibration_at(time, event, p, horizon=horizon)
         table = statistics.calibration_groups(time, event, p, horizon=horizon, groups=groups)
-        _calibration_panel(axes, found, table, tint)
+        _calibration_panel(axes, result, table, tint)
         for status, height in ((event & (time <= horizon), 1.06), (time > horizon, -0.06)):
             axes.plot(
                 p[status], np.full(status.sum(), height), "|", color=tint, alpha=0.7, clip_on=False
@@ -51,11 +57,11 @@ def calibration_figure(
     return figure
 
 
-def _calibration_panel(axes, found, table: pd.DataFrame, tint: str) -> None:
+def _calibration_panel(axes, result, table: pd.DataFrame, tint: str) -> None:
     axes.plot([0, 1], [0, 1], color=colour("faint"), linestyle=":", linewidth=1.2)
     axes.vlines(table.predicted, table.low, table.high, color=tint, linewidth=1.4, alpha=0.7)
     axes.plot(table.predicted, table.observed, "o-", color=tint, clip_on=False)
-    estimates = {"O/E": found.ratio, "slope": found.slope, "intercept": found.intercept}
+    estimates = {"O/E": result.ratio, "slope": result.slope, "intercept": result.intercept}
     facts = [f"{n} {e.value:.2f} ({e.low:.2f} to {e.high:.2f})" for n, e in estimates.items()]
     axes.set(xlim=(0, 1), ylim=(-0.1, 1.1), yticks=np.arange(0, 1.01, 0.25))
     text = "\n".join(["predicted probability", "", *facts]).replace("-", "−")
@@ -70,21 +76,29 @@ def decision_figure(benefit: pd.DataFrame) -> Figure:
     ----------
     benefit : DataFrame
         As `statistics.survival_net_benefit` returns it.
+
+    Examples
+    --------
+    >>> months, progressed = [5, 10, 15, 40, 45, 50], [True, True, True, False, False, False]
+    >>> p = {"model": [0.9, 0.7, 0.2, 0.3, 0.6, 0.1]}
+    >>> figure = decision_figure(statistics.survival_net_benefit(months, progressed, p))
+    >>> [line.get_label() for line in figure.axes[0].lines]
+    ['model', 'treat all', 'treat none']
     """
     figure = new_figure(9.8, 4.3)
     left, right = figure.subplots(1, 2)
-    styles = {"treat all": ("ink", "-"), "treat none": ("faint", "-")}
     for position, (name, curve) in enumerate(benefit.groupby("model", sort=False)):
-        default = name in styles
-        tint = colour(styles[name][0]) if default else model_colour(name, position)
-        look = {"color": tint, "linestyle": LINE_STYLES.get(name, "-"),
-                "linewidth": 1.2 if default else 2}  # fmt: skip
+        if name in DEFAULTS:
+            left.plot(curve.threshold, curve.net_benefit, label=name, color=colour("ink"),
+                      linewidth=1.3, marker=DEFAULTS[name], markevery=0.12, markersize=6,
+                      markerfacecolor="none")  # fmt: skip
+            continue
+        look = {"color": model_colour(name, position), "linestyle": LINE_STYLES.get(name, "-")}
         left.plot(curve.threshold, curve.net_benefit, label=name, **look)
-        if not default:
-            right.plot(curve.threshold, curve.gain, **look)
-            right.fill_between(
-                curve.threshold, curve.gain_low, curve.gain_high, color=tint, alpha=0.1, lw=0
-            )
+        right.plot(curve.threshold, curve.gain, **look)
+        right.fill_between(
+            curve.threshold, curve.gain_low, curve.gain_high, color=look["color"], alpha=0.1, lw=0
+        )
     highest = benefit.net_benefit.max()
     left.set(ylim=(-0.3 * highest, 1.1 * highest), ylabel="net benefit", title="Net benefit")
     right.axhline(0, color=colour("ink"), linewidth=1.2)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from npc_helpers.figures.style import colour, in_house_style, new_figure
+from npc_helpers.statistics import kaplan_meier
 from npc_helpers.statistics.gate import checked, flags, of_table, times
 
 
@@ -21,6 +22,12 @@ def flow_chart(flow: pd.DataFrame) -> Figure:
     ----------
     flow : DataFrame
         As `cohort.flow` returns it: meaning, remaining_before, lost, remaining.
+
+    Examples
+    --------
+    >>> step = {"meaning": "no MRI", "remaining_before": 50, "lost": 7, "remaining": 43}
+    >>> flow_chart(pd.DataFrame([step])).axes[0].texts[0].get_text()
+    '50 patients in the registry'
     """
     figure = new_figure(8.4, 0.66 * len(flow) + 1.6)
     axes = figure.subplots()
@@ -56,48 +63,14 @@ def _box(axes, x: float, y: float, width: float, text: str, *, strong: bool = Fa
     axes.text(x + width / 2, y, text, ha="center", va="center", weight="bold" if strong else None)
 
 
-def kaplan_meier(months, progressed) -> pd.DataFrame:
-    """Estimate the share of patients without progression over time (Kaplan and Meier 1958).
-
-    Parameters
-    ----------
-    months : array (n,)
-        Time to the event or to the last review.
-    progressed : bool array (n,)
-
-    Returns
-    -------
-    DataFrame
-        One row per distinct time, beginning at 0: months, at_risk, events, censored, survival,
-        low and high (95%, Greenwood's variance on the log-log scale).
-    """
-    months, progressed = checked(months=times(months), progressed=flags(progressed))
-    moments = np.unique(np.append(months, 0.0))
-    at_risk = (months[:, None] >= moments).sum(axis=0)
-    events = ((months[:, None] == moments) & progressed[:, None]).sum(axis=0)
-    censored = ((months[:, None] == moments) & ~progressed[:, None]).sum(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        survival = np.cumprod(1 - events / np.maximum(at_risk, 1))
-        greenwood = np.cumsum(events / (at_risk * (at_risk - events)))
-        spread = 1.959964 * np.sqrt(greenwood) / np.log(survival)
-    sure = (survival <= 0) | (survival >= 1)
-    low, high = (np.where(sure, survival, survival ** np.exp(s)) for s in (-spread, spread))
-    return pd.DataFrame(
-        {
-            "months": moments, "at_risk": at_risk, "events": events, "censored": censored,
-            "survival": survival, "low": np.nan_to_num(low), "high": np.nan_to_num(high),
-        }
-    )  # fmt: skip
-
-
 def _draw_kaplan_meier(axes, months, progressed, **style) -> None:
-    curve = kaplan_meier(months, progressed)
-    axes.step(curve.months, curve.survival, where="post", **style)
+    curve = kaplan_meier(months, progressed).fillna(0.0)  # no limits where nobody is left
+    axes.step(curve.time, curve.survival, where="post", **style)
     axes.fill_between(
-        curve.months, curve.low, curve.high, step="post", alpha=0.18, color=style["color"], lw=0
+        curve.time, curve.low, curve.high, step="post", alpha=0.18, color=style["color"], lw=0
     )
     lost = curve[curve.censored > 0]
-    axes.plot(lost.months, lost.survival, "|", color=style["color"], markersize=6, mew=1)
+    axes.plot(lost.time, lost.survival, "|", color=style["color"], markersize=6, mew=1)
 
 
 @in_house_style
@@ -108,6 +81,12 @@ def pfs_figure(cohort: pd.DataFrame) -> Figure:
     ----------
     cohort : DataFrame
         Included patients: pfs_months, progressed.
+
+    Examples
+    --------
+    >>> patients = pd.DataFrame({"pfs_months": [10, 20, 40], "progressed": [True, False, False]})
+    >>> pfs_figure(patients).axes[1].get_title("left")
+    'PFS period of each patient'
     """
     months, progressed = checked(**of_table(cohort, pfs_months=times, progressed=flags))
     median = float(np.median(months))
@@ -143,6 +122,13 @@ def km_by_risk(months, progressed, high) -> Figure:
     ----------
     months, progressed, high : array or Series (n,)
         PFS in months, whether progressed, and whether the model calls the patient high risk.
+
+    Examples
+    --------
+    >>> progressed, high = [True, False, True, False], [True, True, False, False]
+    >>> figure = km_by_risk([10, 20, 40, 50], progressed, high)
+    >>> [text.get_text() for text in figure.axes[0].get_legend().texts]
+    ['called low risk (n = 2)', 'called high risk (n = 2)']
     """
     months, progressed, high = checked(
         months=times(months), progressed=flags(progressed), high=flags(high)

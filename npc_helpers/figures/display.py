@@ -48,5 +48,5 @@ def footer(study, *packages: str) -> None:
     hashes = study.fingerprint("registry", "visits", "manifest")
     print(f"Data     {', '.join(f'{name} {hash_[:8]}' for name, hash_ in hashes.items())}")
     print(f"Setting  {current_setting().name}")
-    known = ", ".join(f"{name} {version(name)}" for name in ("numpy", "pandas", *packages))
-    print(f"Python   {platform.python_version()} with {known}")
+    versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "pandas", *packages))
+    print(f"Python   {platform.python_version()} with {versions}")

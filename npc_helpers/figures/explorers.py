@@ -29,6 +29,13 @@ def follow_up_explorer(patients: pd.DataFrame) -> go.Figure:
     patients : DataFrame
         patient_id, pfs_months, progressed; t_stage, n_stage and event_type are told where there
         are any.
+
+    Examples
+    --------
+    >>> patients = pd.DataFrame({"patient_id": ["a", "b"], "pfs_months": [10, 40]})
+    >>> figure = follow_up_explorer(patients.assign(progressed=[True, False]))
+    >>> [trace.name for trace in figure.data]
+    ['progressed (1)', 'without progression when last seen (1)']
     """
     gate.checked(**gate.of_table(patients, pfs_months=gate.times, progressed=gate.flags))
     ordered = patients.sort_values("pfs_months").reset_index(drop=True)

@@ -51,11 +51,12 @@ def series_grid(series: Mapping, *, height: float = 0.5, columns: int = 2) -> Fi
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid:
         axes.axis("off")
-    for axes, (label, one) in zip(grid, series.items(), strict=False):
-        number = min(int(height * len(one.array)), len(one.array) - 1)
-        image = np.asarray(one.array[number])
+    for axes, (label, shown) in zip(grid, series.items(), strict=False):
+        slices = len(shown.array)
+        number = min(int(height * slices), slices - 1)
+        image = np.asarray(shown.array[number])
         _show(axes, image, **grey_range(image))
-        axes.set_title(f"{label}, slice {number + 1} of {len(one.array)}", fontsize=10)
+        axes.set_title(f"{label}, slice {number + 1} of {slices}", fontsize=10)
     return figure
 
 
@@ -266,6 +267,13 @@ def sanity_figure(sanity: pd.DataFrame) -> Figure:
     ----------
     sanity : DataFrame
         As `gradcam.sanity_check` returns it.
+
+    Examples
+    --------
+    >>> steps = pd.DataFrame({"step": [0, 1], "randomised": ["", "head"], "ssim": [1, 0.4]})
+    >>> steps = steps.assign(rank_correlation=[1, 0.2], ssim_unrelated=0.3)
+    >>> sanity_figure(steps.assign(rank_correlation_unrelated=0.1)).axes[0].get_ylabel()
+    'likeness to intact map'
     """
     figure = new_figure(8.6, 3.6)
     axes = figure.subplots()

@@ -107,6 +107,12 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     ----------
     histories : mapping of name to DataFrame
         Each as `training.train` returns it: epoch, loss, accuracy.
+
+    Examples
+    --------
+    >>> history = pd.DataFrame({"epoch": [1, 2], "loss": [0.7, 0.6], "accuracy": [0.5, 0.6]})
+    >>> [axes.get_ylabel() for axes in learning_curves({"seed 1": history}).axes]
+    ['loss', 'accuracy']
     """
     figure = new_figure(9.6, 3.6)
     panels = figure.subplots(1, 2)
@@ -144,6 +150,13 @@ def prediction_strip(p_high_risk: pd.Series, high_risk: pd.Series, split: pd.Ser
     ----------
     p_high_risk, high_risk, split : Series
         By patient_id, in the same order.
+
+    Examples
+    --------
+    >>> p, high_risk = pd.Series([0.8, 0.3]), pd.Series([True, False])
+    >>> figure = prediction_strip(p, high_risk, pd.Series(["train", "test"]))
+    >>> figure.axes[0].get_yticklabels()[0].get_text()
+    'test, low risk (n = 1)'
     """
     figure = new_figure(8.4, 4.2)
     axes = figure.subplots()
@@ -178,6 +191,12 @@ def pre_post_scatter(pre: pd.Series, post: pd.Series, progressed: pd.Series) -> 
     pre, post : Series
         Probability of high risk by patient, in the same order.
     progressed : Series of bool
+
+    Examples
+    --------
+    >>> pre, post = pd.Series([0.8, 0.3]), pd.Series([0.7, 0.2])
+    >>> pre_post_scatter(pre, post, pd.Series([True, False])).axes[0].get_ylabel()
+    'Post-model: probability'
     """
     figure = new_figure(5.2, 5.2)
     axes = figure.subplots()

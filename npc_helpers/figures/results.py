@@ -34,6 +34,12 @@ def roc_figure(high_risk, risk_scores: Mapping) -> Figure:
     high_risk : bool array or Series (n,)
     risk_scores : mapping of name to array or Series (n,)
         Higher = worse; a two-level score such as TNM has one corner.
+
+    Examples
+    --------
+    >>> figure = roc_figure([True, True, False, False], {"TNM": [1, 0, 1, 0]})
+    >>> figure.axes[0].get_ylabel()
+    'sensitivity'
     """
     figure = new_figure(6, 5.9)
     axes = figure.subplots()
@@ -63,6 +69,12 @@ def confusion_figure(tables: Mapping) -> Figure:
     ----------
     tables : mapping of name to ConfusionTable
         As `statistics.confusion` returns them: tp, fp, tn, fn.
+
+    Examples
+    --------
+    >>> table = statistics.ConfusionTable(tp=16, fp=5, tn=15, fn=7)
+    >>> confusion_figure({"TNM": table}).axes[0].get_title("left")
+    'TNM: 72.1% right'
     """
     figure = new_figure(2.9 * len(tables) + 0.6, 3.3)
     panels = figure.subplots(1, len(tables), squeeze=False)[0]
@@ -110,6 +122,14 @@ def forest_figure(comparison: pd.DataFrame) -> Figure:
     comparison : DataFrame
         As `statistics.compare_models` returns it: model, auc, auc_low, auc_high, c_index,
         c_index_low, c_index_high.
+
+    Examples
+    --------
+    >>> row = {"model": "TNM", "auc": 0.7, "auc_low": 0.6, "auc_high": 0.8}
+    >>> row |= {"c_index": 0.7, "c_index_low": 0.6, "c_index_high": 0.8}
+    >>> figure = forest_figure(pd.DataFrame([row]))
+    >>> [axes.get_title("left") for axes in figure.axes]
+    ['AUC (95% CI)', 'C-index (95% CI)']
     """
     figure = new_figure(9.6, 0.55 * len(comparison) + 1.5)
     panels = figure.subplots(1, 2, sharey=True)

@@ -1,4 +1,4 @@
-"""The house palette and the few conventions that every figure shares.
+"""The palette and the few conventions that every figure shares.
 
 Colours keep at least 3:1 contrast against white and against JupyterLab's dark background, and
 stay apart under red-green colour blindness; line style or marker always says the same again.
@@ -68,21 +68,21 @@ def for_any_page(figure: Figure) -> Figure:
     Ink becomes a grey between both, paper transparent; the palette is made for both and stays.
     """
     figure.draw_without_rendering()  # ticks are made when they are first drawn
-    theirs = {to_rgba(colour(name)): to_rgba(new) for name, new in _ANY_PAGE.items()}
-    theirs[to_rgba("black")] = to_rgba(_ANY_PAGE["ink"])
+    replaced = {to_rgba(colour(name)): to_rgba(new) for name, new in _ANY_PAGE.items()}
+    replaced[to_rgba("black")] = to_rgba(_ANY_PAGE["ink"])
     for artist in figure.findobj(lambda a: isinstance(a, Text | Line2D | Patch)):
         boxed = isinstance(artist, Text) and artist.get_bbox_patch() is not None
         for kind in () if boxed else _COLOURED:
             value = getattr(artist, f"get_{kind}", lambda: None)()
-            if value is not None and is_color_like(value) and to_rgba(value) in theirs:
-                getattr(artist, f"set_{kind}")(theirs[to_rgba(value)])
+            if value is not None and is_color_like(value) and to_rgba(value) in replaced:
+                getattr(artist, f"set_{kind}")(replaced[to_rgba(value)])
     return figure
 
 
 def in_house_style(
     draw: Callable[..., Figure] | None = None, *, source: str = ""
 ) -> Callable[..., Figure]:
-    """Run a drawing function with the house's fonts and colours, and stamp what it shows.
+    """Run a drawing function with the fonts and colours of all figures, and stamp what it shows.
 
     Parameters
     ----------

@@ -30,18 +30,25 @@ def label_figure(comparison: pd.DataFrame) -> Figure:
     ----------
     comparison : DataFrame
         As `statistics.compare_labels` returns it; hazard ratios are not drawn.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"score": "TNM", "label": ["median PFS"], "measure": "AUC", "n": 43})
+    >>> figure = label_figure(table.assign(value=0.7, low=0.6, high=0.8))
+    >>> figure.axes[0].get_yticklabels()[0].get_text()
+    'median PFS\\nAUC, n = 43'
     """
     shown = comparison[comparison.measure.isin(["AUC", "C-index"])]
     labels, scores = list(dict.fromkeys(shown.label)), list(dict.fromkeys(shown.score))
     figure = new_figure(8.4, 0.85 * len(labels) + 1.5)
     axes = figure.subplots()
     for position, score in enumerate(scores):
-        mine = shown[shown.score == score].set_index("label").loc[labels]
+        rows = shown[shown.score == score].set_index("label").loc[labels]
         lines = np.arange(len(labels)) + DODGE * (position - (len(scores) - 1) / 2)
         tint = PALETTE.get(score, colour("ink"))
-        axes.hlines(lines, mine.low, mine.high, color=tint)
+        axes.hlines(lines, rows.low, rows.high, color=tint)
         axes.plot(
-            mine.value, lines, MARKERS[position % len(MARKERS)], color=tint, markersize=7,
+            rows.value, lines, MARKERS[position % len(MARKERS)], color=tint, markersize=7,
             label=score,
         )  # fmt: skip
     axes.axvline(0.5, color=colour("faint"), linestyle=":", linewidth=1.2)
@@ -62,6 +69,12 @@ def cox_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
     ----------
     tables : mapping of name to DataFrame
         The ``table`` of `statistics.fit_cox`: hazard_ratio, low, high by covariate.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"hazard_ratio": 2.0, "low": 1.2, "high": 3.1}, index=["T"])
+    >>> cox_figure({"training cohort": table}).axes[0].get_xscale()
+    'log'
     """
     covariates = list(dict.fromkeys(name for table in tables.values() for name in table.index))
     figure = new_figure(8, 0.5 * len(covariates) + 1.5)
@@ -98,6 +111,13 @@ def time_dependent_figure(
         As `statistics.cumulative_dynamic_auc` returns it.
     brier : mapping of name to DataFrame
         As `statistics.brier_curve` returns it; the reference is drawn once.
+
+    Examples
+    --------
+    >>> auc = pd.DataFrame({"months": [36], "cases": 9, "controls": 20, "auc": 0.8})
+    >>> auc = auc.assign(low=0.6, high=0.9)
+    >>> len(time_dependent_figure({"TNM": auc}, {}).axes)
+    2
     """
     figure = new_figure(9.8, 4)
     left, right = figure.subplots(1, 2)

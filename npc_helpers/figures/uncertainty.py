@@ -1,4 +1,4 @@
-"""Figures of what a small test cohort can tell: other splits, and more patients."""
+"""Figures of what a small cohort can tell: other splits, more patients, and other models."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from npc_helpers.figures.results import model_colour
 from npc_helpers.figures.style import colour, in_house_style, new_figure
+from npc_helpers.statistics import instability
 
 TITLES = {"auc": "AUC", "c_index": "C-index"}
 
@@ -25,6 +26,12 @@ def split_figure(splits: pd.DataFrame, *, single: pd.DataFrame | None = None) ->
     single : DataFrame, optional
         As `statistics.compare_models` returns it: the one split of the study, drawn as a diamond
         with its interval.
+
+    Examples
+    --------
+    >>> splits = pd.DataFrame({"model": ["TNM"] * 3, "auc": [0.6, 0.7, 0.8], "c_index": 0.7})
+    >>> [axes.get_title("left") for axes in split_figure(splits).axes]
+    ['AUC', 'C-index']
     """
     models = list(dict.fromkeys(splits.model))
     figure = new_figure(9.8, 0.75 * len(models) + 1.4)
@@ -47,8 +54,8 @@ def _swarm(axes, values: np.ndarray, line: int, tint: str) -> None:
     bins = np.round(values / 0.01).astype(int)
     heights = np.empty(len(values))
     for which in np.unique(bins):
-        mine = np.flatnonzero(bins == which)
-        heights[mine] = np.arange(len(mine)) - (len(mine) - 1) / 2
+        alike = np.flatnonzero(bins == which)
+        heights[alike] = np.arange(len(alike)) - (len(alike) - 1) / 2
     tallest = max(np.abs(heights).max(), 1)
     axes.plot(values, line + 0.2 + heights / tallest * 0.16, ".", color=tint, ms=4, alpha=0.6)
     low, high = np.quantile(values, (0.025, 0.975))
@@ -63,17 +70,25 @@ def _single(axes, row: pd.Series, measure: str, line: int) -> None:
 
 
 @in_house_style
-def precision_figure(curves: Mapping[str, pd.Series], *, here: int, wanted: float = 0.05) -> Figure:
+def precision_figure(
+    curves: Mapping[str, pd.Series], *, patients: int, wanted: float = 0.05
+) -> Figure:
     """Draw how the half-width of an interval shrinks with the number of test patients.
 
     Parameters
     ----------
     curves : mapping of name to Series
         Half-width of the 95% interval, indexed by the number of patients.
-    here : int
+    patients : int
         Test patients of this study, marked.
     wanted : float
         Half-width one would like, marked.
+
+    Examples
+    --------
+    >>> figure = precision_figure({"AUC": pd.Series([0.2, 0.1], [43, 172])}, patients=43)
+    >>> figure.axes[0].get_xlabel()
+    'test patients'
     """
     figure = new_figure(6.4, 3.8)
     axes = figure.subplots()
@@ -83,12 +98,56 @@ def precision_figure(curves: Mapping[str, pd.Series], *, here: int, wanted: floa
             linestyle=("-", "--", "-.", ":")[position % 4],
         )  # fmt: skip
     axes.axhline(wanted, color=colour("faint"), linestyle=":", linewidth=1.2)
-    axes.axvline(here, color=colour("ink"), linewidth=1)
-    axes.annotate(f" {here} patients", (here, 0.97), xycoords=("data", "axes fraction"), va="top")
+    axes.axvline(patients, color=colour("ink"), linewidth=1)
+    place = {"xy": (patients, 0.97), "xycoords": ("data", "axes fraction")}
+    axes.annotate(f" {patients} patients", va="top", **place)
     axes.set(xscale="log", ylim=(0, None), xlabel="test patients")
     axes.set_xticks([20, 50, 100, 200, 500, 1000, 2000], minor=False)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.minorticks_off()
     axes.set_ylabel("half-width of the 95% interval (formula)")
     axes.legend(fontsize=8.5)
+    return figure
+
+
+@in_house_style
+def instability_figure(p: pd.Series, refits: pd.DataFrame, *, cutoff: float) -> Figure:
+    """Draw each patient's predictions by many refits against that of the model itself.
+
+    After Riley and Collins (Biom J 2023;65:2200302).
+
+    Parameters
+    ----------
+    p : Series, shape (n,)
+        The model's own predictions.
+    refits : DataFrame, shape (n, refits)
+        As `statistics.refitted` returns it, of the same patients.
+    cutoff : float
+        Risk from which a patient is called high risk, marked.
+
+    Examples
+    --------
+    >>> p, refits = pd.Series([0.2, 0.6]), pd.DataFrame({0: [0.1, 0.4], 1: [0.3, 0.8]})
+    >>> instability_figure(p, refits, cutoff=0.5).axes[0].get_xlabel()
+    'risk by the model'
+    """
+    moved = instability(p, refits, cutoff=cutoff)
+    figure = new_figure(6.4, 4.6)
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color=colour("faint"), linestyle=":", linewidth=1.2)
+    axes.axhline(cutoff, color=colour("ink"), linewidth=1)
+    drawn = refits.to_numpy()  # (n, refits)
+    by_model = np.repeat(moved.p.to_numpy(), drawn.shape[1])
+    axes.plot(
+        by_model, drawn.ravel(), ".", color=colour("Pre-model"), markersize=4.5, alpha=0.45,
+        markeredgewidth=0, label="one refit",
+    )  # fmt: skip
+    for ends, label in ((moved.low, "middle 95% of the refits"), (moved.high, None)):
+        axes.plot(moved.p, ends, "_", color=colour("Post-model"), markersize=9, mew=2, label=label)
+    highest = min(1.0, 1.05 * float(max(drawn.max(), moved.p.max())))
+    axes.set(xlim=(0, highest), ylim=(0, highest), aspect="equal")
+    axes.set(xlabel="risk by the model", ylabel="risk by refits to other training patients")
+    axes.annotate(f"{cutoff:.0%}", (highest, cutoff), xytext=(3, 0), textcoords="offset points",
+                  va="center", annotation_clip=False)  # fmt: skip
+    axes.legend(fontsize=8.5, loc="upper left")
     return figure

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 
+from npc_helpers.cohort import included_patients
 from npc_helpers.statistics.comparators import STAGE_ORDER, stage_ranks
 from npc_helpers.statistics.gate import (
     IMAGE,
@@ -82,6 +83,42 @@ def compared_patients(cohort: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) 
             f"{len(cohort)} has them"
         )
     return compared
+
+
+def compared_scores(
+    read_table: Callable[[str], pd.DataFrame],
+) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
+    """Patients who can be compared, and what each model says of them.
+
+    Parameters
+    ----------
+    read_table : callable
+        Where the tables cohort.csv, predictions_pre.csv and predictions_post.csv come from:
+        `Study.read_table` or `shipped_reference`.
+
+    Returns
+    -------
+    patients : DataFrame
+        Included patients of whom both models have seen an image, by patient_id.
+    risk : dict of str to Series
+        Scores of the same patients: the probabilities of Pre-model and Post-model, their soft
+        vote (Ensemble), and TNM with one threshold.
+
+    Raises
+    ------
+    NotInThisStudy
+        As `compared_patients`.
+    """
+    cohort = included_patients(read_table("cohort.csv"))
+    tables = {
+        "Pre-model": read_table("predictions_pre.csv"),
+        "Post-model": read_table("predictions_post.csv"),
+    }
+    patients = compared_patients(cohort, tables)
+    names = pd.Index(patients["patient_id"])
+    risk = {name: patient_probability(table).reindex(names) for name, table in tables.items()}
+    risk |= {"Ensemble": soft_vote(*risk.values()), "TNM": tnm_risk(patients)}
+    return patients.set_index("patient_id"), risk
 
 
 def patient_probability(predictions: pd.DataFrame, *, weights: str = "uniform") -> pd.Series:

@@ -1,6 +1,22 @@
 """Estimates, intervals and tests: each function states what it estimates and refuses the rest.
 
-`risk_score` always means: higher is worse. Intervals are 95% unless said otherwise.
+What every function here understands alike, so that its own page need not repeat it:
+
+time, event : array-like, shape (n,)
+    Months (or any other unit) to progression or to the last review; True if it was progression.
+    `horizon` and `at` are in the same unit.
+risk_score : array-like, shape (n,)
+    Higher is worse. `risk_scores` maps the names of models to such columns.
+high_risk : array-like of bool, shape (n,)
+    The label.
+p_event : array-like, shape (n,)
+    Probability of progression by the horizon.
+confidence : float
+    Level of the intervals, 0.95.
+
+Series of one call have the same index in the same order. A column that cannot be used is refused as
+`ColumnError`, which names column and patient; columns in order with too few patients, or too alike
+ones, as `TooFewPatients`. Both are ValueErrors.
 """
 
 from npc_helpers.statistics.agreement import bland_altman
@@ -15,7 +31,20 @@ from npc_helpers.statistics.comparators import (
 from npc_helpers.statistics.comparison import compare_models
 from npc_helpers.statistics.competing_risks import cause_specific_c, cumulative_incidence
 from npc_helpers.statistics.concordance import c_index, compare_c_index, uno_c_index
-from npc_helpers.statistics.confusion import ConfusionTable, confusion, wilson
+from npc_helpers.statistics.confusion import (
+    ConfusionTable,
+    compare_calls,
+    confusion,
+    mcnemar_exact,
+    wilson,
+)
+from npc_helpers.statistics.cox import (
+    AddedValue,
+    CoxModel,
+    added_value,
+    fit_cox,
+    proportional_hazards,
+)
 from npc_helpers.statistics.estimate import Estimate, format_p, with_printed_p
 from npc_helpers.statistics.gate import ColumnError, TooFewPatients
 from npc_helpers.statistics.horizon import (
@@ -32,8 +61,6 @@ from npc_helpers.statistics.labels import (
     landmark,
     require_patients,
 )
-from npc_helpers.statistics.mcnemar import compare_calls, mcnemar_exact
-from npc_helpers.statistics.proportional_hazards import proportional_hazards
 from npc_helpers.statistics.roc import compare_auc, roc_auc, roc_curve
 from npc_helpers.statistics.sample_size import (
     DevelopmentSize,
@@ -45,21 +72,16 @@ from npc_helpers.statistics.sample_size import (
     patients_for_power,
     power_of_difference,
 )
-from npc_helpers.statistics.splits import split_differences, summarise_splits
+from npc_helpers.statistics.splits import share_in_order, split_differences, summarise_splits
 from npc_helpers.statistics.stability import instability, refitted
-from npc_helpers.statistics.summaries import (
+from npc_helpers.statistics.survival import (
+    ChiSquared,
     MedianTime,
+    kaplan_meier,
+    log_rank,
     median_follow_up,
     median_survival,
     restricted_mean,
-)
-from npc_helpers.statistics.survival import (
-    AddedValue,
-    ChiSquared,
-    CoxModel,
-    added_value,
-    fit_cox,
-    log_rank,
     survival_table,
 )
 from npc_helpers.statistics.table_one import table_one
@@ -71,74 +93,3 @@ from npc_helpers.statistics.time_dependent import (
     integrated_brier,
     ipcw_weights,
 )
-
-__all__ = [
-    "AddedValue",
-    "Calibration",
-    "ChiSquared",
-    "ColumnError",
-    "ConfusionTable",
-    "CoxModel",
-    "DevelopmentSize",
-    "Estimate",
-    "HorizonCalibration",
-    "IntegratedBrier",
-    "MedianTime",
-    "TooFewPatients",
-    "added_value",
-    "auc_at_horizon",
-    "auc_standard_error",
-    "bland_altman",
-    "bootstrap_models",
-    "brier_curve",
-    "c_index",
-    "c_index_standard_error",
-    "calibration",
-    "calibration_at",
-    "calibration_groups",
-    "cause_specific_c",
-    "clinical_covariates",
-    "compare_at_horizon",
-    "compare_auc",
-    "compare_c_index",
-    "compare_calls",
-    "compare_labels",
-    "compare_models",
-    "confusion",
-    "cumulative_dynamic_auc",
-    "cumulative_incidence",
-    "fit_cox",
-    "format_p",
-    "half_width",
-    "horizon_label",
-    "instability",
-    "integrated_brier",
-    "ipcw_weights",
-    "label_audit",
-    "landmark",
-    "log_rank",
-    "mcnemar_exact",
-    "median_follow_up",
-    "median_survival",
-    "patients_for_development",
-    "patients_for_half_width",
-    "patients_for_power",
-    "power_of_difference",
-    "proportional_hazards",
-    "refitted",
-    "require_patients",
-    "restricted_mean",
-    "roc_auc",
-    "roc_curve",
-    "split_differences",
-    "summarise_splits",
-    "survival_net_benefit",
-    "survival_table",
-    "table_one",
-    "tn_covariates",
-    "tn_cox",
-    "tnm_scores",
-    "uno_c_index",
-    "wilson",
-    "with_printed_p",
-]

@@ -8,19 +8,14 @@ from npc_helpers.statistics.gate import checked, numbers
 
 
 def bland_altman(first: pd.Series, second: pd.Series) -> dict[str, float]:
-    """Return the mean difference (first - second) of paired sizes and its 95% limits of agreement.
+    """Mean difference (first − second) of paired sizes and its 95% limits of agreement.
 
-    Bland and Altman, Lancet 1986;327:307-310: mean difference ± 1.96 standard deviations.
+    bias ± 1.96 standard deviations of the differences (Bland and Altman, Lancet 1986;327:307).
 
     Returns
     -------
     dict
         Keys bias, low, high, n.
-
-    Raises
-    ------
-    ColumnError
-        If a value is missing, or the measurements are not of the same things in the same order.
     """
     first, second = checked(first=numbers(first), second=numbers(second))
     difference = first - second

@@ -11,10 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from npc_helpers.statistics.estimate import Estimate, plain_interval
-from npc_helpers.statistics.gate import TooFewPatients, checked, flags, probabilities, two_classes
+from npc_helpers.statistics.gate import (
+    TooFewPatients,
+    checked,
+    flags,
+    probabilities,
+    two_classes,
+)
 
-CLIP = 1e-6
-BINS = 5
+CLIP = 1e-6  # 0 and 1 have infinite log odds; a step so small moves no slope of a small cohort
+ALL_EQUAL = 1e-9  # a spread of log odds below it is rounding
+SINGULAR = 1e12  # condition beyond which half of a double's 16 digits or fewer would be left
+CONVERGED = 1e-10  # of a Newton step, which doubles the right digits each time
+DRAWS = 2_000  # simulated label sets: their mean calibration error is known to about 0.001
 
 
 @dataclass(frozen=True)
@@ -51,46 +60,48 @@ class Calibration:
 
 
 def calibration(
-    high_risk, p_high_risk, *, bins: int = BINS, confidence: float = 0.95, seed: int = 0
+    high_risk, p_high_risk, *, bins: int = 5, confidence: float = 0.95, seed: int = 0
 ) -> Calibration:
-    """Estimate slope, intercept, Brier score and expected calibration error.
+    """Slope, intercept, Brier score and expected calibration error.
+
+    logit P(high risk) = a + b logit(p): the slope is b; the intercept is a with b held at 1. There
+    is none if all probabilities are equal, or separate the classes completely.
 
     Parameters
     ----------
-    high_risk : array-like of bool, shape (n,)
     p_high_risk : array-like, shape (n,)
         Predicted probabilities; 0 and 1 are moved in by 1e-6, because their log odds are infinite.
     bins : int
         Bins of the calibration error.
-    confidence : float
     seed : int
         Of the 2,000 simulated label sets behind ``ece_by_chance``.
-
-    Raises
-    ------
-    ValueError
-        If there is one class only, a probability is missing or outside 0 to 1, all are equal, or
-        the probabilities separate the classes completely (the slope is then infinite).
 
     References
     ----------
     Van Calster et al., BMC Med 2019;17:230.
+
+    Examples
+    --------
+    >>> high_risk = [True, True, False, True, False, False]
+    >>> round(calibration(high_risk, [0.9, 0.6, 0.7, 0.4, 0.3, 0.2]).brier.value, 3)
+    0.192
     """
-    positive, p = _checked(high_risk, p_high_risk)
-    odds = log_odds(p)
-    if np.ptp(odds) < 1e-9:
+    labels, p = checked(high_risk=flags(high_risk), p_high_risk=probabilities(p_high_risk))
+    positive, odds = two_classes(labels), log_odds(p)
+    if np.ptp(odds) < ALL_EQUAL:
         raise TooFewPatients("all probabilities are equal, so there is no slope to estimate")
     ones = np.ones((len(p), 1))
     coefficients, covariance = logistic(np.column_stack([ones, odds]), positive)
     offset, variance = logistic(ones, positive, offset=odds)
     squares = (p - positive) ** 2
+    drawn = np.random.default_rng(seed).random((DRAWS, len(p))) < p  # (draws, n)
     return Calibration(
         slope=plain_interval(float(coefficients[1]), float(covariance[1, 1]), confidence),
         intercept=plain_interval(float(offset[0]), float(variance[0, 0]), confidence),
         brier=plain_interval(float(squares.mean()), squares.var(ddof=1) / len(p), confidence),
         brier_reference=float(positive.mean() * (1 - positive.mean())),
         ece=float(_ece(positive[None], p, bins)[0]),
-        ece_by_chance=float(_ece(_labels_drawn_from(p, seed), p, bins).mean()),
+        ece_by_chance=float(_ece(drawn, p, bins).mean()),
         n=len(p),
     )
 
@@ -98,19 +109,10 @@ def calibration(
 # --- parts ---------------------------------------------------------------------------------------
 
 
-def _checked(high_risk, p_high_risk) -> tuple[np.ndarray, np.ndarray]:
-    labels, p = checked(high_risk=flags(high_risk), p_high_risk=probabilities(p_high_risk))
-    return two_classes(labels), p
-
-
 def log_odds(p: np.ndarray) -> np.ndarray:
     """Log odds of probabilities, 0 and 1 moved in by 1e-6."""
     p = np.clip(p, CLIP, 1 - CLIP)
     return np.log(p / (1 - p))
-
-
-def _inverse(odds: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(odds, -700, 700)))
 
 
 def logistic(design: np.ndarray, labels: np.ndarray, *, offset=0.0, weight=1.0):
@@ -123,12 +125,13 @@ def logistic(design: np.ndarray, labels: np.ndarray, *, offset=0.0, weight=1.0):
     coefficients = np.zeros(design.shape[1])
     reached = _log_likelihood(design @ coefficients + offset, labels, weight)
     for _ in range(100):
-        p = _inverse(design @ coefficients + offset)
-        information = design.T @ (design * (weight * p * (1 - p))[:, None])
-        if np.linalg.cond(information) > 1e12:
+        odds = design @ coefficients + offset  # (n,)
+        p = 1 / (1 + np.exp(-np.clip(odds, -700, 700)))
+        information = design.T @ (design * (weight * p * (1 - p))[:, None])  # (k, k)
+        if np.linalg.cond(information) > SINGULAR:
             break
         step = np.linalg.solve(information, design.T @ (weight * (labels - p)))
-        if np.abs(step).max() < 1e-10:
+        if np.abs(step).max() < CONVERGED:
             return coefficients, np.linalg.inv(information)
         for _ in range(40):
             likelihood = _log_likelihood(design @ (coefficients + step) + offset, labels, weight)
@@ -144,10 +147,6 @@ def logistic(design: np.ndarray, labels: np.ndarray, *, offset=0.0, weight=1.0):
 
 def _log_likelihood(odds: np.ndarray, labels: np.ndarray, weight) -> float:
     return float((weight * (labels * odds - np.logaddexp(0, odds))).sum())
-
-
-def _labels_drawn_from(p: np.ndarray, seed: int, draws: int = 2000) -> np.ndarray:
-    return np.random.default_rng(seed).random((draws, len(p))) < p
 
 
 def _ece(labels: np.ndarray, p: np.ndarray, bins: int) -> np.ndarray:

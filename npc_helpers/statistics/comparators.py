@@ -1,6 +1,7 @@
-"""TNM as a fair opponent: what staging can do when it is not cut down to one threshold.
+"""TNM as a comparator: what staging can do when it is not reduced to one threshold.
 
 Everything that is estimated is estimated in the training cohort; the test cohort is only scored.
+A stage or word that a study's tables may not hold ("IVa", "4A", blank) is refused by patient.
 """
 
 from __future__ import annotations
@@ -9,13 +10,8 @@ import warnings
 
 import pandas as pd
 
-from npc_helpers.statistics.gate import (
-    checked,
-    numbers,
-    of_table,
-    one_of,
-)
-from npc_helpers.statistics.survival import CoxModel, fit_cox
+from npc_helpers.statistics.cox import CoxModel, fit_cox
+from npc_helpers.statistics.gate import checked, numbers, of_table, one_of
 
 STAGE_ORDER = ("I", "II", "III", "IVA", "IVB", "IVC")
 HIGH_STAGES = STAGE_ORDER[STAGE_ORDER.index("IVA") :]
@@ -25,36 +21,26 @@ TREATMENTS = ("IC+CCRT", "CCRT", "IC+RT", "RT")
 
 
 def stage_ranks(patients: pd.DataFrame, *, column: str) -> pd.Series:
-    """Place of each patient's stage group in the order I, II, III, IVA, IVB, IVC, from 0.
-
-    Parameters
-    ----------
-    patients : DataFrame
-    column : str
-        For instance stage_8th.
-
-    Raises
-    ------
-    ColumnError
-        If a stage is blank or written otherwise ("IVa", "4A"), naming the patient.
-    """
+    """Place of each patient's stage group in the order I, II, III, IVA, IVB, IVC, from 0."""
     (stages,) = checked(**of_table(patients, **{column: one_of(*STAGE_ORDER)}))
     ranks = [float(STAGE_ORDER.index(stage)) for stage in stages]
     return pd.Series(ranks, patients.index, name=column)
 
 
 def tn_covariates(patients: pd.DataFrame) -> pd.DataFrame:
-    """Return T and N as numbers, in the index of `patients`.
+    """T and N as numbers, in the index of `patients`.
 
     Parameters
     ----------
     patients : DataFrame
         t_stage and n_stage, such as T3 and N2; N3a and N3b count as 3.
 
-    Raises
-    ------
-    ColumnError
-        If a category is blank or none of these.
+    Examples
+    --------
+    >>> tn_covariates(pd.DataFrame({"t_stage": ["T3", "T4"], "n_stage": ["N2", "N3a"]}))
+         T    N
+    0  3.0  2.0
+    1  4.0  3.0
     """
     t, n = checked(**of_table(patients, t_stage=one_of(*T_STAGES), n_stage=one_of(*N_STAGES)))
     digits = {"T": [float(stage[1]) for stage in t], "N": [float(stage[1]) for stage in n]}
@@ -75,10 +61,11 @@ def clinical_covariates(patients: pd.DataFrame) -> pd.DataFrame:
         ``T`` and ``N`` (as numbers), ``age_decades``, ``male``, ``induction`` and ``concurrent``
         chemotherapy (0 or 1), in the index of `patients`.
 
-    Raises
-    ------
-    ColumnError
-        If a value is blank or none of those that a study's tables may hold.
+    Examples
+    --------
+    >>> patients = pd.DataFrame({"t_stage": ["T3"], "n_stage": ["N2"], "age_years": [52]})
+    >>> clinical_covariates(patients.assign(sex="M", treatment="IC+CCRT")).iloc[0].tolist()
+    [3.0, 2.0, 5.2, 1.0, 1.0, 1.0]
     """
     kinds = {"age_years": numbers, "sex": one_of("M", "F"), "treatment": one_of(*TREATMENTS)}
     age, sex, treatment = checked(**of_table(patients, **kinds))
@@ -98,10 +85,13 @@ def tn_cox(train: pd.DataFrame) -> CoxModel:
     train : DataFrame
         t_stage, n_stage, pfs_months, progressed.
 
-    Raises
-    ------
-    ValueError
-        As `tn_covariates` and `fit_cox`.
+    Examples
+    --------
+    >>> train = pd.DataFrame({"t_stage": ["T4", "T2", "T4", "T3", "T2", "T3"],
+    ...                       "n_stage": ["N1", "N2", "N2", "N1", "N1", "N2"]})
+    >>> train = train.assign(pfs_months=[5, 10, 15, 20, 25, 30], progressed=[1, 1, 1, 1, 0, 0])
+    >>> tn_cox(train).table.hazard_ratio.round(1).to_dict()
+    {'T': 2.6, 'N': 0.7}
     """
     return fit_cox(train["pfs_months"], train["progressed"], tn_covariates(train))
 
@@ -118,19 +108,18 @@ def tnm_scores(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, pd.Series]:
     -------
     dict of str to Series
         ``TNM, two levels`` (8th edition, IVA or above against the rest: the paper's);
-        ``TNM, ordinal`` (the 7th edition's groups in order); ``T + N, Cox`` (linear predictor).
+        ``TNM, ordinal`` (the 7th edition's groups in order; left out with a warning if a patient
+        has no stage there: it does not know T0, the 8th does); ``T + N, Cox`` (linear predictor).
         Higher is worse; in the index of `test`.
 
-    Warns
-    -----
-    UserWarning
-        If ``TNM, ordinal`` is left out, because a patient has no stage in the 7th edition: it
-        does not know T0, the 8th does.
-
-    Raises
-    ------
-    ColumnError
-        If a stage is blank or unknown otherwise, or as `fit_cox`.
+    Examples
+    --------
+    >>> train = pd.DataFrame({"t_stage": ["T4", "T2", "T4", "T3", "T2", "T3"],
+    ...                       "n_stage": ["N1", "N2", "N2", "N1", "N1", "N2"]})
+    >>> train = train.assign(pfs_months=[5, 10, 15, 20, 25, 30], progressed=[1, 1, 1, 1, 0, 0])
+    >>> test = train.head(2).assign(stage_7th=["IVA", "III"], stage_8th=["IVA", "III"])
+    >>> [score.round(1).tolist() for score in tnm_scores(train, test).values()]
+    [[1.0, 0.0], [3.0, 2.0], [1.2, -1.2]]
     """
     eighth = stage_ranks(test, column="stage_8th")
     scores = {"TNM, two levels": (eighth >= STAGE_ORDER.index("IVA")).astype(float)}

@@ -21,7 +21,7 @@ def compare_models(
     cutoff: float = 0.5,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
-    """Estimate discrimination, concordance and the 2 x 2 measures of each model.
+    """Discrimination, concordance and the 2 x 2 measures of each model.
 
     Parameters
     ----------
@@ -31,7 +31,6 @@ def compare_models(
         Risk score per patient in the same index (higher is worse).
     cutoff : float
         Above it a patient is called high risk.
-    confidence : float
 
     Returns
     -------
@@ -39,10 +38,14 @@ def compare_models(
         model, n and for each of auc, c_index, accuracy, sensitivity, specificity, ppv, npv the
         columns name, name_low, name_high.
 
-    Raises
-    ------
-    ValueError
-        As `roc_auc`, `c_index` and `confusion`.
+    Examples
+    --------
+    >>> months, progressed = [10, 20, 30, 40], [True, True, False, False]
+    >>> patients = pd.DataFrame({"pfs_months": months, "progressed": progressed})
+    >>> patients = patients.assign(high_risk=[True, True, False, False])
+    >>> compare_models(patients, {"model": [0.9, 0.3, 0.6, 0.1]})[["auc", "c_index", "ppv"]]
+        auc  c_index  ppv
+    0  0.75      0.8  0.5
     """
     months, event, high_risk, *scores = checked(
         **of_table(patients, pfs_months=times, progressed=flags, high_risk=flags),
@@ -58,7 +61,6 @@ def compare_models(
         }
         row = {"model": model, "n": len(patients)}
         for name, estimate in estimates.items():
-            row |= {name: estimate.value, f"{name}_low": estimate.low}
-            row[f"{name}_high"] = estimate.high
+            row |= dict(zip((name, f"{name}_low", f"{name}_high"), estimate, strict=True))
         rows.append(row)
     return pd.DataFrame(rows)

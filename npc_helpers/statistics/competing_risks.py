@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.statistics.concordance import c_index
-from npc_helpers.statistics.estimate import Estimate, critical_value
+from npc_helpers.statistics.estimate import Estimate, log_log_limits
 from npc_helpers.statistics.gate import TooFewPatients, checked, groups, numbers, times
+from npc_helpers.statistics.survival import product_limit, steps
 
 CENSORED = "censored"
 HORIZONS = (12, 24, 36, 48, 60)
@@ -22,34 +23,23 @@ HORIZONS = (12, 24, 36, 48, 60)
 def cumulative_incidence(
     time, cause, *, at: Sequence[float] = HORIZONS, confidence: float = 0.95
 ) -> pd.DataFrame:
-    """Probability of having ended by each cause, the others being possible (Aalen-Johansen).
+    """Probability of having ended by each cause, the others being possible.
 
     F(t) = Σ S(u-) d(u) / n(u) over the times u ≤ t: the share still free just before u, times the
     share of those at risk who end by this cause at u. The causes add up to one minus the
-    Kaplan-Meier curve of all of them.
+    Kaplan-Meier curve of all of them (Aalen and Johansen, Scand J Stat 1978;5:141).
 
     Parameters
     ----------
-    time : array-like, shape (n,)
     cause : array-like of str, shape (n,)
         ``"censored"``, or what ended the patient's time.
     at : sequence of float
         In the unit of `time`.
-    confidence : float
 
     Returns
     -------
     DataFrame
         cause, months, incidence, low, high (delta method, log-log scale).
-
-    Raises
-    ------
-    ValueError
-        If nobody ended by any cause, or a value is missing.
-
-    References
-    ----------
-    Aalen and Johansen, Scand J Stat 1978;5:141. Putter et al., Stat Med 2007;26:2389.
 
     Examples
     --------
@@ -65,7 +55,7 @@ def cumulative_incidence(
     for name in causes:
         for months in at:
             incidence, variance = _incidence(time, cause, name, months)
-            rows.append([name, months, incidence, *_limits(incidence, variance, confidence)])
+            rows.append([name, months, incidence, *log_log_limits(incidence, variance, confidence)])
     return pd.DataFrame(rows, columns=["cause", "months", "incidence", "low", "high"])
 
 
@@ -75,23 +65,15 @@ def cause_specific_c(
     """C-index for one cause where another can come first.
 
     Share of comparable pairs in which the patient who ended by this cause first had the higher
-    score; whoever ended by another cause never will end by this one, and so is compared with
+    score. A patient who ended by another cause will never end by this one, and so is compared with
     everybody who did (Wolbers et al., Epidemiology 2009;20:555).
 
     Parameters
     ----------
-    time, cause
+    cause
         As `cumulative_incidence`.
-    risk_score : array-like, shape (n,)
-        Higher is worse.
     of : str or sequence of str
         The cause, or causes taken together.
-    confidence : float
-
-    Raises
-    ------
-    ValueError
-        As `c_index`, or if a cause does not occur.
 
     Examples
     --------
@@ -112,17 +94,12 @@ def cause_specific_c(
 
 
 def _incidence(time, cause, name: str, months: float) -> tuple[float, float]:
-    """Incidence by a month, and its variance by the delta method (Putter et al. 2007)."""
-    ended = cause != CENSORED
-    moments = np.unique(time[ended & (time <= months)])
-    at_risk = (time[:, None] >= moments).sum(axis=0)  # (moments,)
-    here = time[:, None] == moments
-    any_cause = (here & ended[:, None]).sum(axis=0)
-    this_cause = (here & (cause == name)[:, None]).sum(axis=0)
-    free = np.concatenate([[1.0], np.cumprod(1 - any_cause / at_risk)])
-    before = free[:-1]
-    steps = before * this_cause / at_risk
-    incidence = np.cumsum(steps)
+    """Incidence by a month, and its variance by the delta method (Putter, Stat Med 2007)."""
+    moments, at_risk, any_cause = steps(time, (cause != CENSORED) & (time <= months))
+    of_this = time[cause == name]
+    this_cause = (of_this[:, None] == moments).sum(axis=0)  # (m,)
+    before = product_limit(at_risk, any_cause)[:-1]  # (m,): free just before
+    incidence = np.cumsum(before * this_cause / at_risk)
     if not len(incidence) or incidence[-1] == 0:
         return 0.0, 0.0
     ahead = incidence[-1] - incidence
@@ -132,12 +109,3 @@ def _incidence(time, cause, name: str, months: float) -> tuple[float, float]:
     variance += np.sum(before**2 * this_cause * (at_risk - this_cause) / at_risk**3)
     variance -= 2 * np.sum(ahead * before * this_cause / at_risk**2)
     return float(incidence[-1]), float(max(variance, 0.0))
-
-
-def _limits(value: float, variance: float, confidence: float) -> tuple[float, float]:
-    if not 0 < value < 1 or variance == 0:
-        return value, value
-    logged = np.log(value)
-    half = critical_value(confidence) * np.sqrt(variance) / (value * abs(logged))
-    low, high = (float(np.exp(logged * np.exp(sign * half))) for sign in (1, -1))
-    return low, high

@@ -14,29 +14,22 @@ Python library gives it.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from npc_helpers.statistics.estimate import (
+    INTERVALS,
+    NO_VARIANCE,
     Estimate,
-    holm,
-    interval_on_logit_scale,
-    plain_interval,
+    check_method,
+    compare_pairs,
 )
-from npc_helpers.statistics.gate import (
-    TooFewPatients,
-    at_least,
-    checked,
-    each,
-    flags,
-    numbers,
-    times,
-)
+from npc_helpers.statistics.gate import TooFewPatients, at_least, each, numbers, outcomes
 from npc_helpers.statistics.pairs import concordant_weights
-from npc_helpers.statistics.roc import all_equal, newcombe_interval, paired_row
+from npc_helpers.statistics.roc import newcombe_interval
+from npc_helpers.statistics.survival import product_limit, steps
 
 SAME_TIME = 2**-26  # two times closer than this part of their mean are equal, as in R's aeqSurv:
 # the square root of the machine precision, far below any difference between recorded times
@@ -53,14 +46,8 @@ def c_index(
 
     Parameters
     ----------
-    time : array-like, shape (n,)
-        Months (or any unit) to event or censoring.
-    event : array-like of bool, shape (n,)
-        True if the patient progressed.
-    risk_score : array-like, shape (n,)
-        Higher is worse.
-    confidence : float
     method : {"logit", "plain"}
+        Scale of the interval.
 
     Returns
     -------
@@ -68,11 +55,6 @@ def c_index(
         At exactly 0 or 1, or with all scores tied, the jackknife has no spread; the interval is
         then Newcombe's for an area under the curve with as many cases as there are events (at
         most half of the patients), which is approximate and wide on purpose.
-
-    Raises
-    ------
-    ValueError
-        If no pair is comparable, or as `gate.checked`.
 
     Examples
     --------
@@ -94,34 +76,24 @@ def uno_c_index(
     confidence: float = 0.95,
     method: str = "logit",
 ) -> Estimate:
-    """C-index that does not depend on how many patients were lost to follow-up (Uno et al. 2011).
+    """C-index that does not depend on how many patients were lost to follow-up.
 
     As `c_index`, but a pair counts w = 1 / G(t-)², where G is the Kaplan-Meier curve of being
     still under observation just before the earlier progression t: pairs that follow-up has made
-    rare stand for those that were lost.
+    rare stand for those that were lost (Uno et al., Stat Med 2011;30:1105).
 
     Parameters
     ----------
-    time, event, risk_score, confidence, method
-        As `c_index`.
     truncation : float
         Progressions after this time are not counted: late ones have weights that a handful of
         patients decide. Choose it before looking at the result, for instance 36 months.
+    method : {"logit", "plain"}
 
     Returns
     -------
     Estimate
         Variance as R's ``concordance(timewt = "n/G2", ymax = truncation)``, which takes the
         weights as known.
-
-    Raises
-    ------
-    ValueError
-        As `c_index`, or if nobody progressed by `truncation`.
-
-    References
-    ----------
-    Uno et al., Stat Med 2011;30:1105.
 
     Examples
     --------
@@ -136,6 +108,39 @@ def uno_c_index(
     return _interval(value, influence, event, confidence, method)
 
 
+def compare_c_index(
+    time, event, risk_scores: Mapping[str, object], *, confidence: float = 0.95
+) -> pd.DataFrame:
+    """Compare C-indices on the same patients, pair by pair.
+
+    Each row is C(a) − C(b), whose variance is the sum over patients of the squared difference of
+    their influences on the two.
+
+    Returns
+    -------
+    DataFrame
+        As `estimate.compare_pairs`.
+
+    Examples
+    --------
+    >>> months, progressed = [10, 20, 30, 40], [True, True, False, False]
+    >>> scores = {"network": [0.9, 0.3, 0.6, 0.1], "stage": [1, 0, 1, 0]}
+    >>> compare_c_index(months, progressed, scores)[["a", "b", "difference"]].round(2)
+             a      b  difference
+    0  network  stage         0.2
+    """
+    at_least(risk_scores, 2)
+    time, event, *scores = outcomes(time, event, **each(risk_scores, numbers))
+    results = [concordance(time, event, score) for score in scores]
+    values = np.array([value for value, _ in results])
+    influences = np.array([influence for _, influence in results])  # (models, n)
+    covariance = influences @ influences.T  # (models, models)
+    return compare_pairs(risk_scores, values, covariance, confidence)
+
+
+# --- parts ---------------------------------------------------------------------------------------
+
+
 def concordance(time, event, score, *, truncation: float | None = None) -> tuple[float, np.ndarray]:
     """C-index and the influence of each patient on it, shape (n,).
 
@@ -145,7 +150,7 @@ def concordance(time, event, score, *, truncation: float | None = None) -> tuple
     order, instant = order_of_ends(time, event)
     weight = np.asarray(event, dtype=float)
     if truncation is not None:
-        weight = np.where(instant <= truncation, weight / _under_observation(order) ** 2, 0.0)
+        weight = np.where(instant <= truncation, weight / _still_observed(order) ** 2, 0.0)
     count = by_pairs if len(order) <= LARGEST_FOR_PAIRS else concordant_weights
     concordant, comparable = count(order, np.asarray(score), weight)
     pairs = comparable.sum() / 2  # each pair was counted with both its patients
@@ -197,72 +202,20 @@ def order_of_ends(time, event) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _checked(time, event, risk_score) -> list[np.ndarray]:
-    return checked(time=times(time), event=flags(event), risk_score=numbers(risk_score))
+    return outcomes(time, event, risk_score=numbers(risk_score))
 
 
-def _under_observation(order: np.ndarray) -> np.ndarray:
+def _still_observed(order: np.ndarray) -> np.ndarray:
     """Kaplan-Meier share still under observation just before each patient's end, shape (n,)."""
-    lost_at, lost = np.unique(order[order % 2 == 1], return_counts=True)
-    at_risk = len(order) - np.searchsorted(np.sort(order), lost_at)
-    steps = np.concatenate([[1.0], np.cumprod(1 - lost / at_risk)])
-    return steps[np.searchsorted(lost_at, order, side="left")]
+    moments, at_risk, lost = steps(order, order % 2 == 1)
+    return product_limit(at_risk, lost)[np.searchsorted(moments, order)]
 
 
 def _interval(value, influence, event, confidence: float, method: str) -> Estimate:
-    if method not in ("logit", "plain"):
-        raise ValueError(f"method is {method!r}; choose 'logit' or 'plain'")
+    check_method(method)
     variance = float(influence @ influence)
-    if variance < 1e-15 or value in (0.0, 1.0):
+    if variance < NO_VARIANCE or value in (0.0, 1.0):
         total, events = len(influence), int(event.sum())
         first = min(events, total // 2)
         return newcombe_interval(value, first, total - first, confidence)
-    interval = interval_on_logit_scale if method == "logit" else plain_interval
-    return interval(value, variance, confidence)
-
-
-def compare_c_index(
-    time, event, risk_scores: Mapping[str, object], *, confidence: float = 0.95
-) -> pd.DataFrame:
-    """Compare C-indices on the same patients, pair by pair.
-
-    Each row is C(a) − C(b), whose variance is the sum over patients of the squared difference of
-    their influences on the two; P is two-sided normal.
-
-    Parameters
-    ----------
-    time, event : array-like, shape (n,)
-    risk_scores : mapping of str to array-like, shape (n,)
-    confidence : float
-
-    Returns
-    -------
-    DataFrame
-        a, b, difference, low, high, p, p_holm. ``attrs["p_all_equal"]`` is the P value of the
-        test that all C-indices are equal.
-
-    Raises
-    ------
-    ValueError
-        As `c_index`, or if there are fewer than two models.
-    """
-    at_least(risk_scores, 2)
-    time, event, *scores = checked(
-        time=times(time), event=flags(event), **each(risk_scores, numbers)
-    )
-    results = [concordance(time, event, score) for score in scores]
-    values = np.array([value for value, _ in results])
-    influences = np.array([influence for _, influence in results])  # (models, n)
-    covariance = influences @ influences.T  # (models, models)
-    table = pd.DataFrame(
-        [
-            paired_row(names, values[[i, j]], covariance[np.ix_([i, j], [i, j])], confidence)
-            for (i, j), names in zip(
-                itertools.combinations(range(len(values)), 2),
-                itertools.combinations(risk_scores, 2),
-                strict=True,
-            )
-        ]
-    )
-    table["p_holm"] = holm(table["p"])
-    table.attrs["p_all_equal"] = all_equal(values, covariance)
-    return table
+    return INTERVALS[method](value, variance, confidence)

@@ -1,24 +1,24 @@
-"""The 2 x 2 table and the numbers read from it, each along its own axis."""
+"""The 2 x 2 table and the numbers read from it, each along its own axis; McNemar's exact test."""
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from npc_helpers.statistics.estimate import Estimate, critical_value
-from npc_helpers.statistics.gate import checked, flags, two_classes
+import pandas as pd
+from scipy.stats import binomtest
+
+from npc_helpers.statistics.estimate import Estimate, critical_value, holm
+from npc_helpers.statistics.gate import at_least, checked, each, flags, two_classes
 
 
 @dataclass(frozen=True)
 class ConfusionTable:
     """Counts of true against predicted risk group; positive means high risk.
 
-    Attributes
-    ----------
-    tp, fp, tn, fn : int
-        True and false, positives and negatives.
-    confidence : float
-        Of the intervals: Wilson's for shares, as each property says for the others.
+    Shares have Wilson's interval; one of nobody prints as ``not estimable``.
     """
 
     tp: int
@@ -50,8 +50,7 @@ class ConfusionTable:
     @property
     def accuracy(self) -> Estimate:
         """Share of all patients who were called correctly."""
-        total = self.tp + self.fp + self.tn + self.fn
-        return self._share(self.tp + self.tn, total)
+        return self._share(self.tp + self.tn, self.tp + self.fp + self.tn + self.fn)
 
     @property
     def balanced_accuracy(self) -> Estimate:
@@ -61,34 +60,24 @@ class ConfusionTable:
         """
         parts = (self.sensitivity, self.specificity)
         value = sum(part.value for part in parts) / 2
-        below, above = (
-            math.hypot(*(part.value - getattr(part, end) for part in parts)) / 2
-            for end in ("low", "high")
-        )
+        below = math.hypot(*(part.value - part.low for part in parts)) / 2
+        above = math.hypot(*(part.value - part.high for part in parts)) / 2
         return Estimate(value, value - below, value + above, self.confidence)
 
     def _share(self, part: int, whole: int) -> Estimate:
         if whole == 0:
-            return self._not_estimable()
+            return Estimate(math.nan, math.nan, math.nan, self.confidence)
         return wilson(part, whole, confidence=self.confidence)
-
-    def _not_estimable(self) -> Estimate:
-        return Estimate(math.nan, math.nan, math.nan, self.confidence)
 
 
 def confusion(high_risk, predicted_high, *, confidence: float = 0.95) -> ConfusionTable:
-    """Count the four cells.
+    """Count true and false, positive and negative calls.
 
-    Parameters
-    ----------
-    high_risk, predicted_high : array-like of bool, shape (n,)
-    confidence : float
-
-    Raises
-    ------
-    ValueError
-        If there is one true class only, a call is not True or False, a value is missing, or the
-        lengths differ.
+    Examples
+    --------
+    >>> table = confusion([True, True, False, False], [True, False, False, False])
+    >>> table.tp, table.fp, table.tn, table.fn
+    (1, 0, 2, 1)
     """
     truth, called = checked(high_risk=flags(high_risk), predicted_high=flags(predicted_high))
     two_classes(truth)
@@ -102,13 +91,7 @@ def confusion(high_risk, predicted_high, *, confidence: float = 0.95) -> Confusi
 
 
 def wilson(part: int, whole: int, *, confidence: float = 0.95) -> Estimate:
-    """Share with Wilson's score interval (J Am Stat Assoc 1927;22:209).
-
-    Raises
-    ------
-    ValueError
-        If `whole` is not positive or `part` does not lie within it.
-    """
+    """Share with Wilson's score interval (J Am Stat Assoc 1927;22:209)."""
     if whole <= 0 or not 0 <= part <= whole:
         raise ValueError(f"{part} of {whole} is no share")
     z = critical_value(confidence)
@@ -118,3 +101,43 @@ def wilson(part: int, whole: int, *, confidence: float = 0.95) -> Estimate:
     low = max(centre - half, 0.0) if part else 0.0
     high = min(centre + half, 1.0) if part < whole else 1.0
     return Estimate(share, low, high, confidence)
+
+
+def mcnemar_exact(only_a: int, only_b: int) -> float:
+    """Two-sided binomial P from the patients whom only one of two models calls correctly.
+
+    1 if no patient tells the models apart.
+    """
+    if min(only_a, only_b) < 0:
+        raise ValueError(f"{only_a} and {only_b} are no counts of patients")
+    if only_a + only_b == 0:
+        return 1.0
+    return float(binomtest(only_a, only_a + only_b).pvalue)
+
+
+def compare_calls(high_risk, predicted_high: Mapping[str, object]) -> pd.DataFrame:
+    """Compare the accuracy of models on the same patients, pair by pair (exact McNemar test).
+
+    Returns
+    -------
+    DataFrame
+        a, b, only_a, only_b (patients whom only this model calls correctly), difference
+        (accuracy of a minus that of b), p, p_holm.
+
+    Examples
+    --------
+    >>> calls = {"network": [True, True, False, False], "stage": [True, False, False, True]}
+    >>> compare_calls([True, True, False, False], calls)[["only_a", "only_b", "p"]].values.tolist()
+    [[2.0, 0.0, 0.5]]
+    """
+    at_least(predicted_high, 2)
+    truth, *calls = checked(high_risk=flags(high_risk), **each(predicted_high, flags, "call of {}"))
+    two_classes(truth)
+    right = dict(zip(predicted_high, [called == truth for called in calls], strict=True))
+    rows = []
+    for a, b in itertools.combinations(right, 2):
+        only_a, only_b = int((right[a] & ~right[b]).sum()), int((right[b] & ~right[a]).sum())
+        difference = (only_a - only_b) / len(truth)
+        rows.append([a, b, only_a, only_b, difference, mcnemar_exact(only_a, only_b)])
+    table = pd.DataFrame(rows, columns=["a", "b", "only_a", "only_b", "difference", "p"])
+    return table.assign(p_holm=holm(table["p"]))

@@ -1,25 +1,28 @@
-"""A number with its interval, and how it is printed."""
+"""A number with its interval, how it is printed, and the comparison of such numbers in pairs."""
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.stats import chi2, norm
+
+from npc_helpers.statistics.gate import TooFewPatients
+
+NO_VARIANCE = 1e-15  # a variance below it is rounding: that of n patients is about 1 / (4 n)
+NO_DIFFERENCE = 1e-12  # and so is a difference below this: the values are of order 1
 
 
 @dataclass(frozen=True)
 class Estimate:
     """A point estimate with a confidence interval; its `str` is manuscript text.
 
-    Attributes
-    ----------
-    value, low, high : float
-        NaN where there is no patient to estimate it from, which prints as ``not estimable``.
-    confidence : float
-        For instance 0.95.
+    NaN where there is no patient to estimate it from, which prints as ``not estimable``. It
+    unpacks into value, low and high.
     """
 
     value: float
@@ -33,15 +36,12 @@ class Estimate:
         percent = f"{100 * self.confidence:g}%"
         return f"{self.value:.3f} ({percent} CI {self.low:.3f}–{self.high:.3f})"
 
+    def __iter__(self) -> Iterator[float]:
+        return iter((self.value, self.low, self.high))
+
 
 def critical_value(confidence: float) -> float:
-    """Two-sided critical value of the standard normal distribution.
-
-    Raises
-    ------
-    ValueError
-        If `confidence` is not between 0 and 1.
-    """
+    """Two-sided critical value of the standard normal distribution."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; it must lie between 0 and 1, as 0.95 does")
     return float(norm.ppf(0.5 + confidence / 2))
@@ -62,11 +62,31 @@ def plain_interval(value: float, variance: float, confidence: float) -> Estimate
     return Estimate(value, value - half, value + half, confidence)
 
 
+INTERVALS = {"logit": interval_on_logit_scale, "plain": plain_interval}
+
+
+def check_method(method: str, methods: Sequence[str] = tuple(INTERVALS)) -> str:
+    """Return the name of a method if there is one of that name."""
+    if method not in methods:
+        raise ValueError(f"method is {method!r}; choose {' or '.join(map(repr, methods))}")
+    return method
+
+
+def log_log_limits(share: float, variance: float, confidence: float) -> tuple[float, float]:
+    """Limits share^exp(±z √V / (share |log share|)) of a share; itself at 0, 1 or V = 0."""
+    if not 0 < share < 1 or variance == 0:
+        return share, share
+    logged = math.log(share)
+    half = critical_value(confidence) * math.sqrt(variance) / (share * abs(logged))
+    low, high = (math.exp(logged * math.exp(sign * half)) for sign in (1, -1))
+    return low, high
+
+
 def format_p(p: float) -> str:
     """Print a P value as journals want it.
 
     Three decimals, never 0.000 or, short of certainty, 1.000; and more of them where three would
-    round to 0.050, so that nobody has to guess on which side of it the value lies.
+    round to 0.050, so that the side on which the value lies can be seen.
     """
     if math.isnan(p):
         return "not estimable"
@@ -94,3 +114,45 @@ def holm(p_values) -> np.ndarray:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(stepped, 1)
     return adjusted
+
+
+def compare_pairs(names, values, covariance, confidence: float) -> pd.DataFrame:
+    """Differences of estimates (k,) on the same patients with their covariance (k, k).
+
+    Returns
+    -------
+    DataFrame
+        a, b, difference (a minus b), low, high, p (two-sided normal), p_holm.
+        ``attrs["p_all_equal"]`` is the P value of the test that all are equal (chi-squared).
+    """
+    rows = []
+    for (i, a), (j, b) in itertools.combinations(enumerate(names), 2):
+        difference = float(values[i] - values[j])
+        variance = float(covariance[i, i] + covariance[j, j] - 2 * covariance[i, j])
+        error = math.sqrt(variance) if variance > NO_VARIANCE else 0.0
+        if error:
+            p = float(2 * norm.sf(abs(difference) / error))
+        elif abs(difference) < NO_DIFFERENCE:
+            p = 1.0
+        else:
+            raise TooFewPatients(
+                f"{a} and {b} differ by {difference:.3f}, but neither varies over the patients "
+                "(each is 0, 1 or all tied), so there is no test; report the two values"
+            )
+        half = critical_value(confidence) * error
+        rows.append([a, b, difference, difference - half, difference + half, p])
+    table = pd.DataFrame(rows, columns=["a", "b", "difference", "low", "high", "p"])
+    table["p_holm"] = holm(table["p"])
+    table.attrs["p_all_equal"] = _all_equal(values, covariance)
+    return table
+
+
+def _all_equal(values: np.ndarray, covariance: np.ndarray) -> float:
+    k = len(values)
+    contrast = np.column_stack([np.ones(k - 1), -np.eye(k - 1)])  # (k - 1, k)
+    spread = contrast @ covariance @ contrast.T
+    rank = int(np.linalg.matrix_rank(spread, tol=1e-12))
+    if rank == 0:
+        return 1.0
+    difference = contrast @ values
+    return float(chi2.sf(difference @ np.linalg.pinv(spread, rcond=1e-10) @ difference, rank))

@@ -39,7 +39,7 @@ class Column:
     ----------
     values : array-like, shape (n,)
     read : callable
-        Turns the values into a plain array; refuses through its second argument (column, rows).
+        Turns the values into a plain array, and refuses what it cannot turn (values, refuse).
     names : sequence, optional
         What the rows are called in messages; by default the index of a Series.
     may_be_missing : bool
@@ -54,14 +54,27 @@ class Column:
 # --- what a column can be ------------------------------------------------------------------------
 
 
-def times(values) -> Column:
-    """Time to an event or to the last review: finite, not negative."""
-    return Column(values, _read_times)
+def _kind(read) -> Callable[[object], Column]:
+    """Make a kind of column of the function that reads it."""
+
+    def column(values) -> Column:
+        return Column(values, read)
+
+    column.__name__, column.__doc__ = read.__name__, read.__doc__
+    return column
 
 
-def flags(values) -> Column:
-    """Yes or no, as True and False or 1 and 0: events, labels, calls."""
-    return Column(values, _read_flags)
+def _read_numbers(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
+    if plain.dtype.kind in "Mm":
+        refuse(~np.isnat(plain), "has a date or a duration. Give a number, for instance months.")
+    if plain.dtype.kind not in "biuf":
+        refuse(
+            ~_instances(plain, bool, int, float, np.number, np.bool_),
+            "has {value!r}, which is no number. Convert the column.",
+        )
+    values = plain.astype(float)
+    refuse(np.isinf(values), "has infinity. Give a finite number.")
+    return values
 
 
 def numbers(values) -> Column:
@@ -74,14 +87,55 @@ def numbers_or_missing(values) -> Column:
     return Column(values, _read_numbers, may_be_missing=True)
 
 
-def probabilities(values) -> Column:
+@_kind
+def times(plain, refuse):
+    """Time to an event or to the last review: finite, not negative."""
+    if plain.dtype.kind in "bO":
+        yes_or_no = _instances(plain, bool, np.bool_)
+        refuse(yes_or_no, "has {value}, which is no time. Were time and event exchanged?")
+    values = _read_numbers(plain, refuse)
+    refuse(values < 0, "has {value}; a time is not negative. Look for dates in the wrong order.")
+    return values
+
+
+@_kind
+def flags(plain, refuse):
+    """Yes or no, as True and False or 1 and 0: events, labels, calls."""
+    if plain.dtype.kind not in "biuf":
+        refuse(
+            _instances(plain, str, bytes),
+            "has {value!r}, which is text. True or False is needed: compare the column with the "
+            "word that means yes, for instance `column == 'yes'`.",
+        )
+    values = _read_numbers(plain, refuse)
+    wrong = ~np.isin(values, (0, 1))
+    if set(pd.unique(values).tolist()) <= {1.0, 2.0}:
+        refuse(
+            wrong,
+            "has 2: the column is coded 1 and 2, as R and SPSS may do. True or False (1 or 0) is "
+            "needed: give `column == 2`.",
+        )
+    refuse(
+        wrong,
+        "has {value}. True or False (1 or 0) is needed. If these are months, two columns were "
+        "exchanged; compare a score with a cutoff first, for instance `risk_score > 0.5`.",
+    )
+    return values == 1
+
+
+@_kind
+def probabilities(plain, refuse):
     """Numbers from 0 to 1."""
-    return Column(values, _read_probabilities)
+    values = _read_numbers(plain, refuse)
+    outside = ~((values >= 0) & (values <= 1))
+    refuse(outside, "has {value}; a probability lies between 0 and 1. Divide a percentage by 100.")
+    return values
 
 
-def groups(values) -> Column:
+@_kind
+def groups(plain, refuse):
     """Names of groups, not blank."""
-    return Column(values, lambda plain, _: plain)
+    return plain
 
 
 def vectors(values) -> Column:
@@ -98,12 +152,12 @@ def vectors(values) -> Column:
 def one_of(*allowed: str) -> Callable[[object], Column]:
     """Return the kind of column that holds nothing but the `allowed` words."""
 
-    def read(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
+    def words(plain, refuse):
         unknown = np.array([value not in allowed for value in plain.tolist()], dtype=bool)
         refuse(unknown, f"has {{value!r}}; allowed are {', '.join(allowed)}. Correct it.")
         return plain
 
-    return lambda values: Column(values, read)
+    return _kind(words)
 
 
 def each(columns: Mapping[str, object], kind, name: str = "score of {}") -> dict[str, Column]:
@@ -113,11 +167,10 @@ def each(columns: Mapping[str, object], kind, name: str = "score of {}") -> dict
             f"a mapping of names to columns is needed, for instance {{'Ensemble': score}}; "
             f"found {type(columns).__name__}"
         )
-    if len(set(map(str, columns.keys()))) < len(columns.keys()):
-        twice = pd.Series(list(map(str, columns.keys())))
-        raise ColumnError(
-            f"column {twice[twice.duplicated()].iloc[0]} is there twice; rename or drop one"
-        )
+    titles = pd.Series([str(title) for title in columns.keys()])
+    if titles.duplicated().any():
+        again = titles[titles.duplicated()].iloc[0]
+        raise ColumnError(f"column {again} is there twice; rename or drop one")
     return {name.format(label): kind(values) for label, values in columns.items()}
 
 
@@ -128,17 +181,11 @@ def of_table(
 
     Messages call the rows by `rows`, by default the column patient_id where there is one, and
     otherwise the index.
-
-    Raises
-    ------
-    ColumnError
-        If a column is not there.
     """
     absent = [name for name in kinds if name not in table.columns]
     if absent:
-        raise ColumnError(
-            f"the table has no column {', '.join(absent)}; it needs {', '.join(kinds)}"
-        )
+        absent, needed = ", ".join(absent), ", ".join(kinds)
+        raise ColumnError(f"the table has no column {absent}; it needs {needed}")
     if rows is None and PATIENT in table.columns:
         rows = table[PATIENT]
     return {name: replace(kind(table[name]), names=rows) for name, kind in kinds.items()}
@@ -198,16 +245,22 @@ def checked(**columns: Column) -> list[np.ndarray]:
     plain = {name: _plain(name, column.values) for name, column in columns.items()}
     _same_patients({name: index_of(column.values) for name, column in columns.items()})
     _same_length(plain)
-    rows = _Rows.of(columns, len(next(iter(plain.values()))))
-    rows.check_unique(list(columns))
+    patients = _row_names(columns, len(next(iter(plain.values()))))
     arrays = []
     for name, column in columns.items():
-        missing = _missing(plain[name])
-        refuse = _Refusal(name, rows, plain[name])
+        missing, refuse = _missing(plain[name]), _Refusal(name, patients, plain[name])
         if not column.may_be_missing:
             refuse(missing, "has no value. Fill it in, or leave such patients out.")
-        arrays.append(column.read(_without_missing(plain[name], missing), refuse))
+        values = (
+            np.where(missing, np.nan, plain[name].astype(object)) if missing.any() else plain[name]
+        )
+        arrays.append(column.read(values, refuse))
     return arrays
+
+
+def outcomes(time, event, **columns: Column) -> list[np.ndarray]:
+    """As `checked`, for times (n,), events (n,) of bool, and more columns of the same patients."""
+    return checked(time=times(time), event=flags(event), **columns)
 
 
 def _plain(name: str, values) -> np.ndarray:
@@ -255,37 +308,24 @@ def _same_patients(indices: Mapping[str, pd.Index | None]) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """What the rows are called: patients by their names, otherwise rows by their numbers."""
-
-    names: Sequence | None
-
-    @classmethod
-    def of(cls, columns: Mapping[str, Column], n: int) -> _Rows:
-        given = [column.names for column in columns.values()]
-        given += [index_of(column.values) for column in columns.values()]
-        for names in given:
-            if names is not None and len(names) == n and not isinstance(names, pd.RangeIndex):
-                return cls(list(names))
-        return cls(None)
-
-    def __getitem__(self, row: int) -> str:
-        return f"row {row} (counted from 0)" if self.names is None else f"patient {self.names[row]}"
-
-    def check_unique(self, columns: list[str]) -> None:
-        if self.names is None:
-            return
-        names = pd.Series(self.names, dtype=object)
-        blank = np.flatnonzero(_missing(names.to_numpy()))
-        if len(blank):
-            raise ColumnError(f"row {blank[0]} (counted from 0) has no {PATIENT}. Fill it in.")
-        if names.duplicated().any():
-            twice = names[names.duplicated()].iloc[0]
-            raise ColumnError(
-                f"patient {twice} has {int((names == twice).sum())} rows in {', '.join(columns)}. "
-                "Keep one."
-            )
+def _row_names(columns: Mapping[str, Column], n: int) -> list | None:
+    """Names of the patients, each once; None if the rows have numbers only."""
+    given = [column.names for column in columns.values()]
+    given += [index_of(column.values) for column in columns.values()]
+    named = [g for g in given if g is not None and len(g) == n and not isinstance(g, pd.RangeIndex)]
+    if not named:
+        return None
+    names = pd.Series(list(named[0]), dtype=object)
+    blank = np.flatnonzero(_missing(names.to_numpy()))
+    if len(blank):
+        raise ColumnError(f"row {blank[0]} (counted from 0) has no {PATIENT}. Fill it in.")
+    if names.duplicated().any():
+        patient = names[names.duplicated()].iloc[0]
+        raise ColumnError(
+            f"patient {patient} has {int((names == patient).sum())} rows in {', '.join(columns)}. "
+            "Keep one."
+        )
+    return names.tolist()
 
 
 @dataclass(frozen=True)
@@ -293,23 +333,21 @@ class _Refusal:
     """Raises if a row of a column is wrong; `what` may mention the ``{value}`` found there."""
 
     name: str
-    rows: _Rows
+    patients: list | None
     plain: np.ndarray
 
     def __call__(self, wrong: np.ndarray, what: str) -> None:
         positions = np.flatnonzero(wrong)
         if not len(positions):
             return
-        value = self.plain[positions[0]]
+        first = positions[0]
+        row = (
+            f"patient {self.patients[first]}" if self.patients else f"row {first} (counted from 0)"
+        )
+        value = self.plain[first]
         value = value.item() if isinstance(value, np.generic) else value
         more = f" (and {len(positions) - 1} more)" if len(positions) > 1 else ""
-        raise ColumnError(
-            f"{self.name}: {self.rows[positions[0]]}{more} {what.format(value=value)}"
-        )
-
-    def all_are(self, *values: float) -> bool:
-        """Whether the column holds nothing but these numbers."""
-        return set(pd.unique(self.plain).tolist()) <= set(values)
+        raise ColumnError(f"{self.name}: {row}{more} {what.format(value=value)}")
 
 
 def _missing(plain: np.ndarray) -> np.ndarray:
@@ -319,66 +357,6 @@ def _missing(plain: np.ndarray) -> np.ndarray:
     if plain.dtype.kind in "OUS":
         missing |= [isinstance(value, str) and not value.strip() for value in plain.tolist()]
     return missing
-
-
-def _without_missing(plain: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    if not missing.any():
-        return plain
-    filled = plain.astype(object)
-    filled[missing] = np.nan
-    return filled
-
-
-def _read_numbers(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
-    if plain.dtype.kind in "Mm":
-        refuse(~np.isnat(plain), "has a date or a duration. Give a number, for instance months.")
-    if plain.dtype.kind not in "biuf":
-        refuse(
-            ~_instances(plain, bool, int, float, np.number, np.bool_),
-            "has {value!r}, which is no number. Convert the column.",
-        )
-    values = plain.astype(float)
-    refuse(np.isinf(values), "has infinity. Give a finite number.")
-    return values
-
-
-def _read_times(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
-    if plain.dtype.kind in "bO":
-        yes_or_no = _instances(plain, bool, np.bool_)
-        refuse(yes_or_no, "has {value}, which is no time. Were time and event exchanged?")
-    values = _read_numbers(plain, refuse)
-    refuse(values < 0, "has {value}; a time is not negative. Look for dates in the wrong order.")
-    return values
-
-
-def _read_probabilities(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
-    values = _read_numbers(plain, refuse)
-    outside = ~((values >= 0) & (values <= 1))
-    refuse(outside, "has {value}; a probability lies between 0 and 1. Divide a percentage by 100.")
-    return values
-
-
-def _read_flags(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
-    if plain.dtype.kind not in "biuf":
-        refuse(
-            _instances(plain, str, bytes),
-            "has {value!r}, which is text. True or False is needed: compare the column with the "
-            "word that means yes, for instance `column == 'yes'`.",
-        )
-    values = _read_numbers(plain, refuse)
-    wrong = ~np.isin(values, (0, 1))
-    if refuse.all_are(1, 2):
-        refuse(
-            wrong,
-            "has 2: the column is coded 1 and 2, as R and SPSS may do. True or False (1 or 0) is "
-            "needed: give `column == 2`.",
-        )
-    refuse(
-        wrong,
-        "has {value}. True or False (1 or 0) is needed. If these are months, two columns were "
-        "exchanged; compare a score with a cutoff first, for instance `risk_score > 0.5`.",
-    )
-    return values == 1
 
 
 def _instances(plain: np.ndarray, *kinds: type) -> np.ndarray:

@@ -8,7 +8,6 @@ they include that the weights were estimated.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,19 +15,23 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from npc_helpers.statistics.calibration import log_odds, logistic
-from npc_helpers.statistics.estimate import Estimate, critical_value, holm, plain_interval
+from npc_helpers.statistics.calibration import ALL_EQUAL, log_odds, logistic
+from npc_helpers.statistics.estimate import (
+    Estimate,
+    check_method,
+    compare_pairs,
+    critical_value,
+    plain_interval,
+)
 from npc_helpers.statistics.gate import (
     TooFewPatients,
     at_least,
-    checked,
     each,
-    flags,
     numbers,
+    outcomes,
     probabilities,
-    times,
 )
-from npc_helpers.statistics.roc import paired_row
+from npc_helpers.statistics.survival import risk_by, risks_by
 from npc_helpers.statistics.time_dependent import (
     auc_of,
     brier_of,
@@ -81,25 +84,11 @@ def calibration_at(
     logistic regression of having progressed by h on the log odds of p (the intercept with the
     slope held at 1), each patient of known status weighted for those who were lost.
 
-    Parameters
-    ----------
-    time, event : array-like, shape (n,)
-    p_event : array-like, shape (n,)
-        Predicted probability of progression by `horizon`.
-    horizon : float
-        In the unit of `time`.
-    confidence : float
-
     Returns
     -------
     HorizonCalibration
         Interval of O/E on the log scale with Greenwood's variance, predictions taken as given.
-
-    Raises
-    ------
-    ValueError
-        If the horizon has too few patients on either side, all probabilities are equal, they
-        separate the patients completely, or as `gate.checked`.
+        There is none if all probabilities are equal, or separate the patients completely.
 
     References
     ----------
@@ -112,26 +101,20 @@ def calibration_at(
     >>> round(calibration_at(months, progressed, p).ratio.value, 3)
     0.938
     """
-    time, event, p = checked(time=times(time), event=flags(event), p_event=probabilities(p_event))
+    time, event, p = outcomes(time, event, p_event=probabilities(p_event))
     case, _ = check_horizon(time, event, horizon)
-    if np.ptp(log_odds(p)) < 1e-9:
+    if np.ptp(log_odds(p)) < ALL_EQUAL:
         raise TooFewPatients("all probabilities are equal, so there is no slope to estimate")
-    observed, error = kaplan_meier_risk(time, event, horizon)
+    observed, error = risk_by(time, event, horizon, confidence)
     expected = float(p.mean())
-    half = critical_value(confidence) * error / observed
+    ratio = observed.value / expected
+    factor = math.exp(critical_value(confidence) * error / observed.value)
     values = _recalibrated(time, event, p, horizon, leave_one_out(len(time)))  # (1 + n, 2)
-    slope, intercept = (
-        plain_interval(*jackknife(values[:, column]), confidence) for column in (0, 1)
-    )
+    slope, intercept = (plain_interval(*jackknife(column), confidence) for column in values.T)
     return HorizonCalibration(
-        observed=_risk_interval(observed, error, confidence),
+        observed=observed,
         expected=expected,
-        ratio=Estimate(
-            observed / expected,
-            observed / expected * math.exp(-half),
-            observed / expected * math.exp(half),
-            confidence,
-        ),
+        ratio=Estimate(ratio, ratio / factor, ratio * factor, confidence),
         slope=slope,
         intercept=intercept,
         n=len(time),
@@ -145,25 +128,14 @@ def calibration_groups(
 ) -> pd.DataFrame:  # fmt: skip
     """Observed risk by the Kaplan-Meier curve in groups of rising predicted risk.
 
-    Parameters
-    ----------
-    time, event, p_event, horizon
-        As `calibration_at`.
-    groups : int
-        Of (nearly) equal size; patients with the same probability stay together.
-    confidence : float
+    The groups are of (nearly) equal size; patients with the same probability stay together.
 
     Returns
     -------
     DataFrame
         n, predicted (mean), observed, low, high (log-log scale).
-
-    Raises
-    ------
-    ValueError
-        As `calibration_at`, or if the probabilities do not make so many groups.
     """
-    time, event, p = checked(time=times(time), event=flags(event), p_event=probabilities(p_event))
+    time, event, p = outcomes(time, event, p_event=probabilities(p_event))
     check_horizon(time, event, horizon)
     edges = np.unique(np.quantile(p, np.linspace(0, 1, groups + 1)[1:-1]))
     member = np.searchsorted(edges, p, side="left")
@@ -172,9 +144,8 @@ def calibration_groups(
     rows = []
     for group in range(groups):
         inside = member == group
-        risk, error = kaplan_meier_risk(time[inside], event[inside], horizon)
-        interval = _risk_interval(risk, error, confidence)
-        rows.append([inside.sum(), p[inside].mean(), risk, interval.low, interval.high])
+        risk, _ = risk_by(time[inside], event[inside], horizon, confidence)
+        rows.append([inside.sum(), p[inside].mean(), *risk])
     return pd.DataFrame(rows, columns=["n", "predicted", "observed", "low", "high"])
 
 
@@ -195,13 +166,10 @@ def survival_net_benefit(
 
     Parameters
     ----------
-    time, event : array-like, shape (n,)
     p_event : mapping of str to array-like, shape (n,)
-        Probabilities of progression by the horizon.
-    horizon : float
+        Probabilities of progression by the horizon, by model.
     thresholds : sequence of float
-        Risks at or above which one would act, each between 0 and 1.
-    confidence : float
+        Risks at or above which one would act, between 0 and 1.
 
     Returns
     -------
@@ -210,32 +178,37 @@ def survival_net_benefit(
         to the better of treating everybody and nobody. Beside the models the rows ``treat all``
         and ``treat none``.
 
-    Raises
-    ------
-    ValueError
-        As `calibration_at`, or if a threshold is not between 0 and 1.
+    Examples
+    --------
+    >>> months, progressed = [5, 10, 15, 40, 45, 50], [True, True, True, False, False, False]
+    >>> p = {"model": [0.9, 0.7, 0.2, 0.3, 0.6, 0.1]}
+    >>> table = survival_net_benefit(months, progressed, p, thresholds=[0.5])
+    >>> table.set_index("model").net_benefit.round(2).abs().to_dict()
+    {'model': 0.17, 'treat all': 0.0, 'treat none': 0.0}
     """
-    time, event, *columns = checked(
-        time=times(time), event=flags(event), **each(p_event, probabilities, "probability of {}")
+    time, event, *columns = outcomes(
+        time, event, **each(p_event, probabilities, "probability of {}")
     )
     check_horizon(time, event, horizon)
-    thresholds = _check_thresholds(thresholds)
+    thresholds = np.asarray(thresholds, dtype=float)
+    if not ((thresholds > 0) & (thresholds < 1)).all():
+        raise ValueError("thresholds must lie between 0 and 1, both excluded")
     n = len(time)
     models = dict(zip(p_event, columns, strict=True))
     models |= {"treat all": np.full(n, np.inf), "treat none": np.full(n, -np.inf)}
-    counts = leave_one_out(n)
-    risk_of_all = _risks(time, event, horizon, counts)  # (1 + n,)
+    counts = leave_one_out(n)  # (1 + n, n)
+    risk_of_all = risks_by(time, event, horizon, counts)  # (1 + n,)
     rows = []
     for name, p in models.items():
         for threshold in thresholds:
             odds = threshold / (1 - threshold)
             benefit = _benefit(time, event, horizon, counts, p >= threshold, odds)
             default = np.maximum(risk_of_all - (1 - risk_of_all) * odds, 0)
-            estimates = [plain_interval(*jackknife(v), confidence) for v in
-                         (benefit, benefit - default)]  # fmt: skip
-            rows.append(
-                [name, threshold, *(x for e in estimates for x in (e.value, e.low, e.high))]
+            net, gain = (
+                plain_interval(*jackknife(values), confidence)
+                for values in (benefit, benefit - default)
             )
+            rows.append([name, threshold, *net, *gain])
     gains = ["gain", "gain_low", "gain_high"]
     return pd.DataFrame(rows, columns=["model", "threshold", "net_benefit", "low", "high", *gains])
 
@@ -256,76 +229,40 @@ def compare_at_horizon(
 
     Parameters
     ----------
-    time, event : array-like, shape (n,)
     models : mapping of str to array-like, shape (n,)
         Risk scores for ``"auc"``; probabilities of progression by the horizon for ``"brier"``.
     measure : {"auc", "brier"}
-    horizon : float
-    confidence : float
 
     Returns
     -------
     DataFrame
-        a, b, difference, low, high, p, p_holm. A higher AUC and a lower Brier score are better.
+        As `estimate.compare_pairs`. A higher AUC and a lower Brier score are better.
 
-    Raises
-    ------
-    ValueError
-        As `auc_at_horizon`, or if there are fewer than two models.
+    Examples
+    --------
+    >>> months, progressed = [5, 10, 15, 40, 45, 50], [True, True, True, False, False, False]
+    >>> p = {"network": [0.9, 0.7, 0.2, 0.3, 0.6, 0.1], "stage": [0.8, 0.3, 0.8, 0.3, 0.3, 0.8]}
+    >>> compare_at_horizon(months, progressed, p)[["a", "b", "difference"]].round(3)
+             a      b  difference
+    0  network  stage       0.111
     """
     kinds = {"auc": numbers, "brier": probabilities}
-    if measure not in kinds:
-        raise ValueError(f"measure is {measure!r}; choose 'auc' or 'brier'")
+    check_method(measure, kinds)
     at_least(models, 2)
-    time, event, *columns = checked(
-        time=times(time), event=flags(event), **each(models, kinds[measure], "column of {}")
-    )
+    time, event, *columns = outcomes(time, event, **each(models, kinds[measure], "column of {}"))
     check_horizon(time, event, horizon)
-    counts = leave_one_out(len(time))
+    counts = leave_one_out(len(time))  # (1 + n, n)
     if measure == "auc":
         values = [auc_of(time, event, score, horizon, counts) for score in columns]
     else:
         values = [brier_of(time, event, p, horizon, counts)[0] for p in columns]
-    rows = []
-    for i, j in itertools.combinations(range(len(values)), 2):
-        _, variance = jackknife(values[i] - values[j])
-        names = (list(models)[i], list(models)[j])
-        spread = np.array([[variance, 0.0], [0.0, 0.0]])
-        rows.append(paired_row(names, (values[i][0], values[j][0]), spread, confidence))
-    table = pd.DataFrame(rows)
-    return table.assign(p_holm=holm(table["p"]))
+    values = np.array(values)  # (models, 1 + n)
+    n = len(time)
+    covariance = np.atleast_2d(np.cov(values[:, 1:])) * (n - 1) ** 2 / n  # the jackknife's
+    return compare_pairs(models, values[:, 0], covariance, confidence)
 
 
 # --- parts ---------------------------------------------------------------------------------------
-
-
-def _check_thresholds(thresholds: Sequence[float]) -> np.ndarray:
-    """Return the thresholds as an array, or refuse those outside 0 to 1."""
-    thresholds = np.asarray(thresholds, dtype=float)
-    if not ((thresholds > 0) & (thresholds < 1)).all():
-        raise ValueError("thresholds must lie between 0 and 1, both excluded")
-    return thresholds
-
-
-def kaplan_meier_risk(time, event, horizon: float) -> tuple[float, float]:
-    """One minus the Kaplan-Meier curve at a horizon, and Greenwood's standard error."""
-    moments = np.unique(time[event & (time <= horizon)])
-    at_risk = (time[:, None] >= moments).sum(axis=0)  # (moments,)
-    failing = ((time[:, None] == moments) & event[:, None]).sum(axis=0)
-    stay = float(np.prod(1 - failing / at_risk))
-    if stay == 0:
-        return 1.0, 0.0
-    return 1 - stay, stay * math.sqrt(np.sum(failing / (at_risk * (at_risk - failing))))
-
-
-def _risk_interval(risk: float, error: float, confidence: float) -> Estimate:
-    """Interval of one minus a Kaplan-Meier estimate on the log-log scale."""
-    stay = 1 - risk
-    if not 0 < stay < 1:
-        return Estimate(risk, risk, risk, confidence)
-    half = critical_value(confidence) * error / (stay * abs(math.log(stay)))
-    low, high = (1 - stay ** math.exp(sign * half) for sign in (-1, 1))
-    return Estimate(risk, low, high, confidence)
 
 
 def _recalibrated(time, event, p, horizon, counts) -> np.ndarray:
@@ -344,15 +281,8 @@ def _recalibrated(time, event, p, horizon, counts) -> np.ndarray:
     return np.array(values)
 
 
-def _risks(time, event, horizon, counts) -> np.ndarray:
-    """One minus the Kaplan-Meier curve at the horizon for many weightings, (resamples,)."""
-    moments = np.unique(time[event & (time <= horizon)])
-    at_risk = counts @ (time[:, None] >= moments)  # (resamples, moments)
-    failing = counts @ ((time[:, None] == moments) & event[:, None])
-    return 1 - np.prod(1 - failing / np.where(at_risk > 0, at_risk, 1), axis=1)
-
-
 def _benefit(time, event, horizon, counts, treated, odds: float) -> np.ndarray:
+    """Net benefit of treating some patients, (resamples,)."""
     share = counts @ treated / counts.sum(axis=1)
-    risk = _risks(time, event, horizon, counts * treated)
+    risk = risks_by(time, event, horizon, counts * treated)
     return share * (risk - (1 - risk) * odds)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.statistics.concordance import c_index
+from npc_helpers.statistics.cox import fit_cox
 from npc_helpers.statistics.estimate import Estimate
 from npc_helpers.statistics.gate import (
     TooFewPatients,
@@ -24,36 +25,32 @@ from npc_helpers.statistics.gate import (
     numbers,
     numbers_or_missing,
     of_table,
+    outcomes,
     times,
 )
 from npc_helpers.statistics.roc import roc_auc
-from npc_helpers.statistics.survival import fit_cox
 from npc_helpers.statistics.time_dependent import auc_at_horizon
 
 HORIZON = 36
 OUTCOME = {"pfs_months": times, "progressed": flags, "high_risk": flags}
+GROUPS = ("high risk", "low risk")
+STATUS = ("progressed", "not progressed", "unknown")
 
 
 def horizon_label(pfs_months, progressed, *, horizon: float = HORIZON) -> pd.Series:
     """Label patients by whether they had progressed by a fixed month.
-
-    Parameters
-    ----------
-    pfs_months, progressed : array-like, shape (n,)
-    horizon : float
-        In months.
 
     Returns
     -------
     Series of boolean
         True if progressed by then, False if observed for longer, missing if censored by then.
         (Censored in the very month counts as not observed beyond it, here as everywhere in this
-        room and in R's timeROC and riskRegression.)
+        package and in R's timeROC and riskRegression.)
 
-    Raises
-    ------
-    ValueError
-        If a value is missing or the lengths differ.
+    Examples
+    --------
+    >>> horizon_label([10, 20, 40], [True, False, True]).tolist()
+    [True, <NA>, False]
     """
     months, event = checked(pfs_months=times(pfs_months), progressed=flags(progressed))
     by_then = event & (months <= horizon)
@@ -68,24 +65,26 @@ def label_audit(patients: pd.DataFrame, *, horizon: float = HORIZON) -> pd.DataF
     ----------
     patients : DataFrame
         high_risk, pfs_months, progressed.
-    horizon : float
 
     Returns
     -------
     DataFrame
-        Rows: high risk, low risk. Columns: progressed, not progressed, unknown (censored
-        by then), each at the horizon.
+        Rows: high risk, low risk. Columns: progressed, not progressed, unknown (censored by
+        then), each at the horizon.
+
+    Examples
+    --------
+    >>> patients = pd.DataFrame({"pfs_months": [10, 20, 40], "progressed": [True, False, True]})
+    >>> label_audit(patients.assign(high_risk=[True, True, False])).loc["high risk"].tolist()
+    [1, 0, 1]
     """
     months, event, high_risk = checked(**of_table(patients, **OUTCOME))
     label = horizon_label(months, event, horizon=horizon)
-    status = label.map({True: "progressed", False: "not progressed"}).fillna("unknown")
-    named = np.where(high_risk, "high risk", "low risk")
-    counts = pd.crosstab(named, status.to_numpy())
+    status = label.map({True: STATUS[0], False: STATUS[1]}).fillna(STATUS[2])
+    counts = pd.crosstab(np.where(high_risk, *GROUPS), status.to_numpy())
     return counts.reindex(
-        index=pd.Index(["high risk", "low risk"], name="paper's label"),
-        columns=pd.Index(
-            ["progressed", "not progressed", "unknown"], name=f"at {horizon:g} months"
-        ),
+        index=pd.Index(GROUPS, name="paper's label"),
+        columns=pd.Index(STATUS, name=f"at {horizon:g} months"),
         fill_value=0,
     )
 
@@ -108,9 +107,6 @@ def compare_labels(
         label that it predicts measures follow-up, not disease. (The date decides who is censored,
         so weighting cannot free it of follow-up altogether; the other scores are independent of
         censoring, or should be.)
-    horizon : float
-        In months.
-    confidence : float
 
     Returns
     -------
@@ -120,10 +116,14 @@ def compare_labels(
         (those censored earlier left out), ``36 months, weighted`` (IPCW), ``time to
         progression`` (Cox model, Harrell's C).
 
-    Raises
-    ------
-    ValueError
-        As the estimators; the message says which classes or patients are too few.
+    Examples
+    --------
+    >>> months, progressed = [5, 10, 20, 40, 45, 50], [True, True, False, True, False, False]
+    >>> patients = pd.DataFrame({"pfs_months": months, "progressed": progressed})
+    >>> patients["high_risk"] = patients.pfs_months <= 20
+    >>> table = compare_labels(patients, {"model": [0.9, 0.4, 0.6, 0.5, 0.1, 0.3]})
+    >>> table[["label", "n"]].values.tolist()[:2]
+    [['median PFS', 6], ['36 months, known', 5]]
     """
     columns = of_table(patients, **OUTCOME) | each(risk, numbers)
     months, event, paper, *scores = checked(**columns)
@@ -137,23 +137,22 @@ def compare_labels(
         ranked = c_index(months, event, score, confidence=confidence)
         ratio = _hazard_ratio(months, event, score, confidence)
         rows += [
-            (name, "median PFS", "AUC", n, roc_auc(paper, score, confidence=confidence)),
-            (name, f"{by_month}, known", "AUC", int(observed.sum()), simple),
-            (name, f"{by_month}, weighted", "AUC", n, weighted),
-            (name, "time to progression", "C-index", n, ranked),
-            (name, "time to progression", "hazard ratio per SD", n, ratio),
+            (name, "median PFS", "AUC", n, *roc_auc(paper, score, confidence=confidence)),
+            (name, f"{by_month}, known", "AUC", int(observed.sum()), *simple),
+            (name, f"{by_month}, weighted", "AUC", n, *weighted),
+            (name, "time to progression", "C-index", n, *ranked),
+            (name, "time to progression", "hazard ratio per SD", n, *ratio),
         ]
     columns = ["score", "label", "measure", "n", "value", "low", "high"]
-    return pd.DataFrame([(*r[:4], r[4].value, r[4].low, r[4].high) for r in rows], columns=columns)
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _hazard_ratio(months, event, score, confidence: float) -> Estimate:
     if np.ptp(score) == 0:
         raise TooFewPatients("a score is the same for every patient; it cannot be judged")
     standard = pd.DataFrame({"score": (score - score.mean()) / score.std(ddof=1)})
-    row = fit_cox(months, event, standard, confidence=confidence).table
-    value, low, high = row.loc["score", ["hazard_ratio", "low", "high"]]
-    return Estimate(float(value), float(low), float(high), confidence)
+    row = fit_cox(months, event, standard, confidence=confidence).table.loc["score"]
+    return Estimate(*row[["hazard_ratio", "low", "high"]].astype(float), confidence)
 
 
 def landmark(time, event, start_at) -> pd.DataFrame:
@@ -166,10 +165,8 @@ def landmark(time, event, start_at) -> pd.DataFrame:
 
     Parameters
     ----------
-    time, event : array-like, shape (n,)
-        On the clock from treatment start.
     start_at : array-like, shape (n,)
-        When the score became known, on the same clock and in the same unit; missing if never.
+        When the score became known, on the clock and in the unit of `time`; missing if never.
 
     Returns
     -------
@@ -177,47 +174,35 @@ def landmark(time, event, start_at) -> pd.DataFrame:
         ``reached`` (still observed without event after the landmark), ``time`` (from the
         landmark; missing if not reached) and ``event`` (False if not reached).
 
-    Raises
-    ------
-    ValueError
-        If a time or event is missing, or the lengths differ.
+    Examples
+    --------
+    >>> landmark([10, 20, 30], [True, True, False], [12, 12, None])
+       reached  time  event
+    0    False   NaN  False
+    1     True   8.0   True
+    2    False   NaN  False
     """
     index = index_of(time)
-    time, event, start_at = checked(
-        time=times(time), event=flags(event), start_at=numbers_or_missing(start_at)
-    )
+    time, event, start_at = outcomes(time, event, start_at=numbers_or_missing(start_at))
     reached = time > start_at  # False where start_at is missing
-    return pd.DataFrame(
-        {
-            "reached": reached,
-            "time": np.where(reached, time - start_at, np.nan),
-            "event": reached & event,
-        },
-        index=index,
-    )
+    since = np.where(reached, time - start_at, np.nan)
+    columns = {"reached": reached, "time": since, "event": reached & event}
+    return pd.DataFrame(columns, index=index)
 
 
 def require_patients(patients: pd.DataFrame, *, months: float, at_least: int) -> tuple[int, int]:
-    """Refuse to question a comparison in patients who cannot answer.
+    """Count who progressed by a month and who was observed for longer; refuse fewer than needed.
 
     Parameters
     ----------
     patients : DataFrame
         pfs_months, progressed; usually the test patients.
-    months : float
-        Horizon.
-    at_least : int
-        Patients needed on either side of it.
 
-    Returns
-    -------
-    tuple of int
-        How many progressed by the horizon, and how many were observed for longer.
-
-    Raises
-    ------
-    TooFewPatients
-        If either number is too small.
+    Examples
+    --------
+    >>> patients = pd.DataFrame({"pfs_months": [10, 20, 40], "progressed": [True, False, True]})
+    >>> require_patients(patients, months=36, at_least=1)
+    (1, 1)
     """
     time, event = checked(**of_table(patients, pfs_months=times, progressed=flags))
     early, late = int((event & (time <= months)).sum()), int((time > months).sum())

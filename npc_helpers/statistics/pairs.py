@@ -14,18 +14,9 @@ import numpy as np
 def below_and_half_of_equal(ranks, weights, first, rank) -> np.ndarray:
     """Add up the weights of all entries that stand early enough and rank lower (equal: half).
 
-    Parameters
-    ----------
-    ranks : array of int, shape (n,)
-        Not negative.
-    weights : array, shape (n,)
-    first, rank : arrays of int, shape (queries,)
-        Query k asks for the entries before position ``first[k]`` that rank below ``rank[k]``.
-
-    Returns
-    -------
-    array, shape (queries,)
-        Exact for whole-number weights.
+    Entries have `ranks` (whole numbers from 0) and `weights`, (n,). Query k asks for the entries
+    before position ``first[k]`` that rank below ``rank[k]``, (queries,). The sums, (queries,), are
+    exact for whole-number weights.
     """
     total = np.zeros(len(first))
     start, end = np.zeros(len(first), dtype=np.intp), np.asarray(first, dtype=np.intp)

@@ -6,21 +6,20 @@ is written here, from sorted scores as in Sun and Xu (IEEE Signal Process Lett 2
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
-from scipy.stats import chi2, norm
 
 from npc_helpers.statistics.estimate import (
+    INTERVALS,
+    NO_VARIANCE,
     Estimate,
+    check_method,
+    compare_pairs,
     critical_value,
-    holm,
-    interval_on_logit_scale,
-    plain_interval,
 )
 from npc_helpers.statistics.gate import (
     TooFewPatients,
@@ -34,35 +33,81 @@ from npc_helpers.statistics.gate import (
 
 
 def roc_curve(high_risk, risk_score) -> pd.DataFrame:
-    """Walk through all thresholds.
-
-    Parameters
-    ----------
-    high_risk : array-like of bool, shape (n,)
-    risk_score : array-like, shape (n,)
-        Higher is worse.
+    """Sensitivity against 1 − specificity at all thresholds.
 
     Returns
     -------
     DataFrame
         threshold (call high risk at or above it), fpr, tpr; from (0, 0) to (1, 1).
-
-    Raises
-    ------
-    ValueError
-        If there is one class only, a value is missing, or the lengths differ.
     """
     labels, score = checked(high_risk=flags(high_risk), risk_score=numbers(risk_score))
     positive = two_classes(labels)
     order = np.argsort(-score, kind="stable")
     score, positive = score[order], positive[order]
-    last = np.append(np.diff(score) != 0, True)
+    last = np.append(np.diff(score) != 0, True)  # the last patient at each threshold
     tpr = np.cumsum(positive)[last] / positive.sum()
     fpr = np.cumsum(~positive)[last] / (~positive).sum()
-    return pd.DataFrame(
-        {"threshold": np.append(np.inf, score[last]), "fpr": np.append(0, fpr),
-         "tpr": np.append(0, tpr)}
-    )  # fmt: skip
+    columns = {"threshold": (np.inf, score[last]), "fpr": (0, fpr), "tpr": (0, tpr)}
+    return pd.DataFrame({name: np.append(*parts) for name, parts in columns.items()})
+
+
+def roc_auc(high_risk, risk_score, *, confidence: float = 0.95, method: str = "logit") -> Estimate:
+    """Chance that a high-risk patient has a higher score than a low-risk one (ties count half).
+
+    Parameters
+    ----------
+    method : {"logit", "plain"}
+        Scale of the interval. On the logit scale it stays within 0 and 1 and keeps its level at
+        small n; ``"plain"`` is the symmetric interval most software prints.
+
+    Returns
+    -------
+    Estimate
+        If the scores separate the classes completely, or are all tied, DeLong's variance is 0
+        and the interval is Newcombe's score interval instead (Stat Med 2006;25:559, method 5).
+
+    Examples
+    --------
+    >>> high_risk = [True, True, True, False, False, False]
+    >>> print(roc_auc(high_risk, [0.9, 0.4, 0.7, 0.6, 0.3, 0.1]))
+    0.889 (95% CI 0.261–0.995)
+    """
+    labels, score = checked(high_risk=flags(high_risk), risk_score=numbers(risk_score))
+    positive = two_classes(labels)
+    check_method(method)
+    high, low = int(positive.sum()), int((~positive).sum())
+    if min(high, low) < 2:
+        return newcombe_interval(placements(positive, score)[0], high, low, confidence)
+    areas, covariance = delong(positive, [score])
+    area, variance = float(areas[0]), float(covariance[0, 0])
+    if variance <= NO_VARIANCE:
+        return newcombe_interval(area, high, low, confidence)
+    return INTERVALS[method](area, variance, confidence)
+
+
+def compare_auc(
+    high_risk, risk_scores: Mapping[str, object], *, confidence: float = 0.95
+) -> pd.DataFrame:
+    """Compare areas on the same patients, pair by pair (paired DeLong test).
+
+    Returns
+    -------
+    DataFrame
+        As `estimate.compare_pairs`. Identical scores give P = 1; two areas that differ without
+        any variance (1 against 0) are refused.
+
+    Examples
+    --------
+    >>> high_risk = [True, True, True, True, False, False, False, False]
+    >>> scores = {"network": [9, 4, 7, 6, 5, 3, 1, 2], "stage": [1, 0, 1, 1, 1, 0, 0, 1]}
+    >>> compare_auc(high_risk, scores)[["a", "b", "difference", "p"]].round(2)
+             a      b  difference     p
+    0  network  stage        0.31  0.02
+    """
+    at_least(risk_scores, 2)
+    labels, *scores = checked(high_risk=flags(high_risk), **each(risk_scores, numbers))
+    areas, covariance = delong(two_classes(labels), scores)
+    return compare_pairs(risk_scores, areas, covariance, confidence)
 
 
 def placements(positive: np.ndarray, score: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
@@ -89,51 +134,12 @@ def delong(positive: np.ndarray, scores: list[np.ndarray]) -> tuple[np.ndarray, 
     areas = np.array([area for area, _, _ in parts])
     covariance = np.zeros((len(scores), len(scores)))
     for side in (1, 2):
-        components = np.array([part[side] for part in parts])
+        components = np.array([part[side] for part in parts])  # (k, patients of the class)
         size = components.shape[1]
         if size < 2:
             raise TooFewPatients("DeLong's variance needs at least two patients in each class")
         covariance += np.atleast_2d(np.cov(components)) / size
     return areas, covariance
-
-
-def roc_auc(high_risk, risk_score, *, confidence: float = 0.95, method: str = "logit") -> Estimate:
-    """Chance that a high-risk patient has a higher score than a low-risk one (ties count half).
-
-    Parameters
-    ----------
-    high_risk : array-like of bool, shape (n,)
-    risk_score : array-like, shape (n,)
-        Higher is worse.
-    confidence : float
-    method : {"logit", "plain"}
-        Scale of the interval. On the logit scale it stays within 0 and 1 and keeps its level at
-        small n; ``"plain"`` is the symmetric interval most software prints.
-
-    Returns
-    -------
-    Estimate
-        If the scores separate the classes completely, or are all tied, DeLong's variance is 0
-        and the interval is Newcombe's score interval instead (Stat Med 2006;25:559, method 5).
-
-    Raises
-    ------
-    ValueError
-        If there is one class only, a value is missing, or the lengths differ.
-    """
-    labels, score = checked(high_risk=flags(high_risk), risk_score=numbers(risk_score))
-    positive = two_classes(labels)
-    if method not in ("logit", "plain"):
-        raise ValueError(f"method is {method!r}; choose 'logit' or 'plain'")
-    if min(positive.sum(), (~positive).sum()) < 2:
-        area = placements(positive, score)[0]
-        return newcombe_interval(area, int(positive.sum()), int((~positive).sum()), confidence)
-    areas, covariance = delong(positive, [score])
-    area, variance = float(areas[0]), float(covariance[0, 0])
-    if variance <= 1e-15:
-        return newcombe_interval(area, int(positive.sum()), int((~positive).sum()), confidence)
-    interval = interval_on_logit_scale if method == "logit" else plain_interval
-    return interval(area, variance, confidence)
 
 
 def newcombe_interval(area: float, m: int, n: int, confidence: float) -> Estimate:
@@ -147,81 +153,3 @@ def newcombe_interval(area: float, m: int, n: int, confidence: float) -> Estimat
     low = brentq(distance, 1e-9, area - 1e-9) if area > 1e-6 else 0.0
     high = brentq(distance, area + 1e-9, 1 - 1e-9) if area < 1 - 1e-6 else 1.0
     return Estimate(area, low, high, confidence)
-
-
-def compare_auc(
-    high_risk, risk_scores: Mapping[str, object], *, confidence: float = 0.95
-) -> pd.DataFrame:
-    """Compare areas on the same patients, pair by pair (paired DeLong test).
-
-    Parameters
-    ----------
-    high_risk : array-like of bool, shape (n,)
-    risk_scores : mapping of str to array-like, shape (n,)
-        At least two models.
-    confidence : float
-
-    Returns
-    -------
-    DataFrame
-        a, b, difference (a minus b), low, high, p, p_holm. Identical scores give P = 1.
-        ``attrs["p_all_equal"]`` is the P value of the test that all areas are equal.
-
-    Raises
-    ------
-    ValueError
-        As `roc_auc`, or if there are fewer than two models, or fewer than two patients in a
-        class, or if two areas differ without any variance (1 against 0).
-    """
-    at_least(risk_scores, 2)
-    labels, *scores = checked(high_risk=flags(high_risk), **each(risk_scores, numbers))
-    areas, covariance = delong(two_classes(labels), scores)
-    rows = [
-        paired_row(names, areas[[i, j]], covariance[np.ix_([i, j], [i, j])], confidence)
-        for (i, j), names in zip(
-            itertools.combinations(range(len(areas)), 2),
-            itertools.combinations(risk_scores, 2),
-            strict=True,
-        )
-    ]
-    table = pd.DataFrame(rows)
-    table["p_holm"] = holm(table["p"])
-    table.attrs["p_all_equal"] = all_equal(areas, covariance)
-    return table
-
-
-def paired_row(names, values, covariance, confidence: float) -> dict:
-    """One row of a comparison: difference, its interval and two-sided P value."""
-    difference = float(values[0] - values[1])
-    variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
-    error = math.sqrt(max(variance, 0))
-    half = critical_value(confidence) * error
-    if error > 1e-12:
-        p = float(2 * norm.sf(abs(difference) / error))
-    elif abs(difference) < 1e-12:
-        p = 1.0
-    else:
-        raise TooFewPatients(
-            f"{names[0]} and {names[1]} differ by {difference:.3f}, but neither varies over the "
-            "patients (each is 0, 1 or all tied), so there is no test; report the two values"
-        )
-    low, high = difference - half, difference + half
-    return {
-        "a": names[0],
-        "b": names[1],
-        "difference": difference,
-        "low": low,
-        "high": high,
-        "p": p,
-    }
-
-
-def all_equal(areas: np.ndarray, covariance: np.ndarray) -> float:
-    """P value of the global test that all values are equal (chi-squared)."""
-    contrast = np.column_stack([np.ones(len(areas) - 1), -np.eye(len(areas) - 1)])
-    spread = contrast @ covariance @ contrast.T
-    rank = int(np.linalg.matrix_rank(spread, tol=1e-12))
-    if rank == 0:
-        return 1.0
-    difference = contrast @ areas
-    return float(chi2.sf(difference @ np.linalg.pinv(spread, rcond=1e-10) @ difference, rank))

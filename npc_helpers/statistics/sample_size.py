@@ -1,6 +1,6 @@
 """How many patients a question needs, and what 43 can answer.
 
-Formulas for planning: they need a guess of the truth and assume nothing of the data.
+Formulas for planning: they need an assumption about the truth, and no data.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scipy.stats import norm
 from npc_helpers.statistics.estimate import critical_value
 from npc_helpers.statistics.gate import TooFewPatients
 
-LARGEST = 10_000_000
+LARGEST = 10_000_000  # patients; a search that goes beyond has no sensible answer
 C_VALUES = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 SHARES = (0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1.0)  # of patients who progress
 SPREADS = (  # sqrt(n Var(C)) of large simulated cohorts: rows C_VALUES, columns SHARES
@@ -35,19 +35,15 @@ SMALL_COHORT = 3  # the variance is larger by about this many parts in the numbe
 
 
 def auc_standard_error(auc: float, n_high: float, n_low: float) -> float:
-    """Standard error of an AUC (Hanley and McNeil, Radiology 1982;143:29).
+    """Standard error of an AUC (Hanley and McNeil, Radiology 1982;143:29), for planning.
 
-    Parameters
-    ----------
-    auc : float
-        Expected area, between 0 and 1.
-    n_high, n_low : float
-        Patients in the two groups.
+    √[(A (1 − A) + (n₁ − 1)(Q₁ − A²) + (n₀ − 1)(Q₀ − A²)) / (n₁ n₀)] with Q₁ = A / (2 − A) and
+    Q₀ = 2A² / (1 + A), for an expected area A and `n_high`, `n_low` patients in the two groups.
 
-    Raises
-    ------
-    ValueError
-        If the area is not between 0 and 1 or a group has fewer than one patient.
+    Examples
+    --------
+    >>> round(half_width(auc_standard_error(0.842, 23, 20)), 3)
+    0.119
     """
     _check(auc, n_high, n_low)
     both_high, both_low = auc / (2 - auc), 2 * auc**2 / (1 + auc)
@@ -73,11 +69,6 @@ def c_index_standard_error(c: float, events: float, others: float) -> float:
         Patients with and without progression; `others` may be 0, `events` must be at least a
         tenth.
 
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
-
     Examples
     --------
     >>> round(half_width(c_index_standard_error(0.811, events=21, others=22)), 3)
@@ -97,7 +88,13 @@ def c_index_standard_error(c: float, events: float, others: float) -> float:
 
 
 def half_width(standard_error: float, *, confidence: float = 0.95) -> float:
-    """Half the width of the symmetric interval that a standard error gives."""
+    """Half the width of the symmetric interval that a standard error gives.
+
+    Examples
+    --------
+    >>> round(half_width(0.05), 3)
+    0.098
+    """
     return critical_value(confidence) * standard_error
 
 
@@ -115,18 +112,15 @@ def patients_for_half_width(
     ----------
     auc : float
         Expected AUC (or C-index, with the other `standard_error`).
-    wanted : float
-        Half-width of the interval.
     share_high : float
         Share of patients with high risk (or with progression).
-    confidence : float
     standard_error : callable
         `auc_standard_error` or `c_index_standard_error`.
 
-    Raises
-    ------
-    ValueError
-        If the share or the half-width is not between 0 and 1.
+    Examples
+    --------
+    >>> patients_for_half_width(0.842)
+    245
     """
     if not (0 < share_high <= 1 and 0 < wanted < 1):
         raise ValueError("share_high and wanted must lie between 0 and 1")
@@ -195,11 +189,6 @@ def patients_for_development(
     shrinkage, optimism, margin : float
         S, δ and the margin of the overall risk.
 
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
-
     Examples
     --------
     >>> patients_for_development(
@@ -244,16 +233,14 @@ def power_of_difference(
     ----------
     first, second : float
         True areas.
-    n_high, n_low : float
     correlation : float
         Between the two estimated areas on the same patients: 0 for unrelated models, 0.3 to 0.6
         is common (Hanley and McNeil, Radiology 1983;148:839). Try several.
-    alpha : float
 
-    Raises
-    ------
-    ValueError
-        If an area, the correlation or alpha is out of range.
+    Examples
+    --------
+    >>> round(power_of_difference(0.842, 0.723, n_high=23, n_low=20, correlation=0.5), 2)
+    0.39
     """
     if not -1 < correlation < 1:
         raise ValueError(f"correlation is {correlation}; it must lie between -1 and 1")
@@ -274,10 +261,10 @@ def patients_for_power(
 ) -> int:
     """Smallest number of patients that gives `power_of_difference` the wanted power.
 
-    Raises
-    ------
-    ValueError
-        If the areas are equal, or an argument is out of range.
+    Examples
+    --------
+    >>> patients_for_power(0.842, 0.723, correlation=0.5)
+    119
     """
     if first == second:
         raise TooFewPatients("the areas are equal: no number of patients will show a difference")

@@ -13,8 +13,8 @@ import pandas as pd
 
 from npc_helpers.statistics.gate import ColumnError, TooFewPatients, checked, each, probabilities
 
-REFITS = 200
-MOST_FAILED = 0.1
+REFITS = 200  # as Riley and Collins propose
+MOST_FAILED = 0.1  # refits that fail are those of odd samples; without more the rest looks stable
 
 
 def refitted(
@@ -33,19 +33,12 @@ def refitted(
     fit_and_predict : callable
         Takes training rows (drawn with replacement and numbered anew, without patient_id),
         returns the probabilities of the patients to be predicted, a Series by patient.
-    refits : int
-    seed : int
 
     Returns
     -------
     DataFrame, shape (patients, refits)
         A refit that is refused as `TooFewPatients` (a stage without anybody in it, nobody
-        progressed) is left out.
-
-    Raises
-    ------
-    TooFewPatients
-        If more than a tenth of the refits are refused.
+        progressed) is left out; more than a tenth of such refits are refused as a whole.
 
     Examples
     --------
@@ -84,6 +77,7 @@ def instability(
     cutoff : float
         At or above it a patient is called high risk.
     confidence : float
+        Share of the refits between low and high.
 
     Returns
     -------
@@ -91,11 +85,6 @@ def instability(
         p; low, high (the middle 95% of the refits); ``mape``, the mean absolute difference of a
         refit's prediction from p; ``changed``, the share of refits that call the patient
         otherwise.
-
-    Raises
-    ------
-    ValueError
-        If a probability is missing or out of range, or the patients differ.
 
     Examples
     --------

@@ -1,34 +1,151 @@
-"""Survival by predicted risk: log-rank test, Cox models, and what an image score adds to them.
+"""Kaplan-Meier estimates: the curve, and what is read from it.
 
-Fitted by lifelines (Efron's rule for tied times, as R's ``coxph``).
+    S(t) = Π (1 − d(u) / n(u))      over the times u ≤ t
+
+At the time u, d(u) patients progress of the n(u) who are still observed; a patient who is lost at u
+was still at risk then. `steps` counts d and n, `product_limit` multiplies: every estimate of this
+package that corrects for losses is made of these two.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
+from scipy.stats import norm
 
-from npc_helpers.statistics.concordance import c_index, compare_c_index
-from npc_helpers.statistics.estimate import Estimate, format_p
-from npc_helpers.statistics.gate import (
-    TooFewPatients,
-    checked,
-    each,
-    flags,
-    groups,
-    numbers,
-    of_table,
-    times,
-)
+from npc_helpers.statistics.estimate import Estimate, critical_value, format_p, plain_interval
+from npc_helpers.statistics.gate import TooFewPatients, groups, outcomes
 
-# lifelines stops three digits earlier than R by default, which shows in absolute risks
-TO_THE_END = {"precision": 1e-14, "r_precision": 1e-15}
+NEVER = "not reached"
+HALF = 1e-9  # S(t) is one half if it is closer: products of fractions miss it by less than 1e-12
+
+
+def steps(time, event, counts=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Times of an event (m,), the patients at risk then and those who have it, (m,) each.
+
+    With `counts`, shape (resamples, n), patient i occurs counts[:, i] times, and the last two are
+    of shape (resamples, m).
+    """
+    moments, having = np.unique(time[event], return_counts=True)
+    if counts is None:
+        return moments, len(time) - np.searchsorted(np.sort(time), moments), having
+    reached = time[:, None] >= moments  # (n, m)
+    having = (time[:, None] == moments) & event[:, None]  # (n, m)
+    return moments, counts @ reached, counts @ having
+
+
+def product_limit(at_risk, having) -> np.ndarray:
+    """The curve before the first of the `steps` and after each, shape (..., 1 + m)."""
+    stay = 1 - having / np.where(at_risk > 0, at_risk, 1)
+    return np.concatenate([np.ones((*stay.shape[:-1], 1)), np.cumprod(stay, axis=-1)], axis=-1)
+
+
+def losses_last(time, event) -> np.ndarray:
+    """Order of the ends of observation, (n,): at equal times progressions come before losses."""
+    return 2 * np.unique(time, return_inverse=True)[1] + ~event
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A Kaplan-Meier curve after each of its steps, (m,).
+
+    Attributes
+    ----------
+    time, survival : ndarray
+    greenwood : ndarray
+        Σ d / (n (n − d)): the variance of S(t), divided by S(t)².
+    """
+
+    time: np.ndarray
+    survival: np.ndarray
+    greenwood: np.ndarray
+
+    @classmethod
+    def of(cls, time, event) -> Curve:
+        moments, at_risk, having = steps(time, event)
+        with np.errstate(divide="ignore"):
+            greenwood = np.cumsum(having / (at_risk * (at_risk - having)))
+        return cls(moments, product_limit(at_risk, having)[1:], greenwood)
+
+    def limits(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+        """Limits S^exp(±z √V / |log S|) of the log-log scale; NaN where nobody is left."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            half = critical_value(confidence) * np.sqrt(self.greenwood)
+            spread = np.exp(half / np.abs(np.log(self.survival)))
+            low, high = self.survival**spread, self.survival ** (1 / spread)
+        gone = self.survival <= 0
+        return np.where(gone, np.nan, low), np.where(gone, np.nan, high)
+
+
+def kaplan_meier(time, event, *, confidence: float = 0.95) -> pd.DataFrame:
+    """Share of patients without progression over time (Kaplan and Meier 1958).
+
+    Returns
+    -------
+    DataFrame
+        One row for each distinct time, beginning at 0: time, at_risk, events, censored, survival,
+        low and high (Greenwood's variance on the log-log scale; missing where nobody is left).
+
+    Examples
+    --------
+    >>> curve = kaplan_meier([10, 20, 30, 40], [True, False, True, False])
+    >>> curve[["time", "at_risk", "survival"]].values.tolist()
+    [[0.0, 4.0, 1.0], [10.0, 4.0, 0.75], [20.0, 3.0, 0.75], [30.0, 2.0, 0.375], [40.0, 1.0, 0.375]]
+    """
+    time, event = outcomes(time, event)
+    curve = Curve.of(time, event)
+    moments = np.unique(np.append(time, 0.0))
+    step = np.searchsorted(curve.time, moments, side="right")  # the last one so far, from 1
+    low, high = curve.limits(confidence)
+    ended = {"events": time[event], "censored": time[~event]}
+    return pd.DataFrame(
+        {
+            "time": moments,
+            "at_risk": len(time) - np.searchsorted(np.sort(time), moments),
+            **{
+                name: np.bincount(np.searchsorted(moments, ends), minlength=len(moments))
+                for name, ends in ended.items()
+            },
+            "survival": np.append(1.0, curve.survival)[step],
+            "low": np.append(1.0, low)[step],
+            "high": np.append(1.0, high)[step],
+        }
+    )
+
+
+def survival_table(
+    time, event, group, *, at: Sequence[float] = (0, 12, 24, 36, 48, 60), confidence: float = 0.95
+) -> pd.DataFrame:
+    """Kaplan-Meier estimates of each group at chosen times, with the numbers at risk.
+
+    Returns
+    -------
+    DataFrame
+        group, months, at_risk (observed that long), survival, low, high; the estimate is missing
+        where nobody is at risk any more.
+
+    Examples
+    --------
+    >>> months, progressed, group = [10, 20, 30, 40], [True, False, True, False], list("abab")
+    >>> survival_table(months, progressed, group, at=[12])[["group", "at_risk", "survival"]]
+      group  at_risk  survival
+    0     a        1       0.5
+    1     b        2       1.0
+    """
+    time, event, group = outcomes(time, event, group=groups(group))
+    rows = []
+    for name in pd.unique(group):
+        inside = group == name
+        curve = kaplan_meier(time[inside], event[inside], confidence=confidence)
+        for month in at:
+            at_risk = int((time[inside] >= month).sum())
+            last = curve[["survival", "low", "high"]][curve["time"] <= month].iloc[-1]
+            rows.append([name, month, at_risk, *(last if at_risk else [math.nan] * 3)])
+    return pd.DataFrame(rows, columns=["group", "months", "at_risk", "survival", "low", "high"])
 
 
 @dataclass(frozen=True)
@@ -45,22 +162,19 @@ class ChiSquared:
 
 
 def log_rank(time, event, group) -> ChiSquared:
-    """Test whether groups progress alike over the whole time (Mantel 1966).
+    """Test whether two or more groups progress alike over the whole time (Mantel 1966).
 
-    Parameters
-    ----------
-    time, event : array-like, shape (n,)
-    group : array-like, shape (n,)
-        Two or more groups.
+    At each time of progression the number of each group is compared with its share of the
+    patients at risk.
 
-    Raises
-    ------
-    ValueError
-        If there is one group only, nobody progressed, or a value is missing.
+    Examples
+    --------
+    >>> print(log_rank([5, 10, 15, 20], [True] * 4, ["a", "a", "b", "b"]))
+    χ² = 2.88, df = 1, P = 0.090
     """
     from lifelines.statistics import multivariate_logrank_test  # slow to import
 
-    time, event, group = checked(time=times(time), event=flags(event), group=groups(group))
+    time, event, group = outcomes(time, event, group=groups(group))
     levels = len(pd.unique(group))
     if levels < 2:
         raise TooFewPatients("everybody is in one group, so there is nothing to compare")
@@ -70,293 +184,140 @@ def log_rank(time, event, group) -> ChiSquared:
     return ChiSquared(float(test.test_statistic), levels - 1, float(test.p_value))
 
 
-def survival_table(
-    time, event, group, *, at: Sequence[float] = (0, 12, 24, 36, 48, 60), confidence: float = 0.95
+@dataclass(frozen=True)
+class MedianTime:
+    """A median time with its interval; ends that the curve does not reach are infinite."""
+
+    value: float
+    low: float
+    high: float
+    confidence: float = 0.95
+
+    def __str__(self) -> str:
+        value, low, high = (
+            NEVER if math.isinf(end) else f"{end:.1f}" for end in (self.value, self.low, self.high)
+        )
+        return f"{value} ({100 * self.confidence:g}% CI {low} to {high})"
+
+
+def median_survival(time, event, *, confidence: float = 0.95) -> MedianTime:
+    """Time by which half of the patients have progressed, by the Kaplan-Meier curve.
+
+    The first time at which S(t) ≤ 1/2; where S stays at exactly 1/2 for a while, the middle of
+    that while. The interval's ends are read alike from the log-log limits of the curve. This is
+    not the median of the observed times, which treats everybody who was lost as progressed.
+
+    Examples
+    --------
+    >>> print(median_survival([10, 20, 30, 40], [True, True, False, True]))
+    30.0 (95% CI 10.0 to not reached)
+    """
+    time, event = outcomes(time, event)
+    curve = Curve.of(time, event)
+    return _median(curve.time, curve, confidence)
+
+
+def median_follow_up(time, event, *, confidence: float = 0.95) -> MedianTime:
+    """How long patients were, or would have been, followed: the reverse Kaplan-Meier median.
+
+    As `median_survival`, with the end of observation as the event and progression as what cuts it
+    short (Schemper and Smith, Control Clin Trials 1996;17:343). The plain median of the observed
+    times is shorter: patients who progressed early count there as followed for a short time.
+
+    Examples
+    --------
+    >>> print(median_follow_up([10, 20, 30, 40], [True, False, False, False]))
+    30.0 (95% CI 20.0 to not reached)
+    """
+    time, event = outcomes(time, event)
+    curve = Curve.of(losses_last(time, event), ~event)
+    return _median(np.unique(time[~event]), curve, confidence)
+
+
+def _median(moments: np.ndarray, curve: Curve, confidence: float) -> MedianTime:
+    curves = (curve.survival, *curve.limits(confidence))
+    return MedianTime(*(_first_half(moments, values) for values in curves), confidence)
+
+
+def _first_half(moments: np.ndarray, curve: np.ndarray) -> float:
+    reached = np.flatnonzero(curve <= 0.5 + HALF)
+    if not len(reached):
+        return math.inf
+    first = reached[0]
+    stays = abs(curve[first] - 0.5) < HALF and first + 1 < len(moments)
+    return float((moments[first] + moments[first + 1]) / 2 if stays else moments[first])
+
+
+def restricted_mean(
+    time, event, group, *, horizon: float, confidence: float = 0.95
 ) -> pd.DataFrame:
-    """Kaplan-Meier estimates of each group at chosen months, with the numbers at risk.
+    """Mean time without progression within the first months, by group, and its difference.
+
+    The area under the Kaplan-Meier curve from 0 to the horizon. It needs no proportional hazards
+    and says in months what a difference means (Royston and Parmar, BMC Med Res Methodol
+    2013;13:152).
 
     Parameters
     ----------
-    time, event, group : array-like, shape (n,)
-    at : sequence of float
-        In the unit of `time`.
-    confidence : float
+    group : array-like, shape (n,)
+        Two groups, each of them observed until the horizon.
 
     Returns
     -------
     DataFrame
-        group, months, at_risk (observed that long), survival, low, high (log-log scale); the
-        estimate is missing where nobody is at risk any more.
+        group (the two, then ``difference``: first minus second), months, low, high, p (of the
+        difference, two-sided; NaN in the other rows).
 
-    Raises
-    ------
-    ValueError
-        If a value is missing or the lengths differ.
+    Examples
+    --------
+    >>> months, progressed, group = [10, 40, 30, 50], [True, False, True, False], list("aabb")
+    >>> restricted_mean(months, progressed, group, horizon=36).months.tolist()
+    [23.0, 33.0, -10.0]
     """
-    from lifelines import KaplanMeierFitter
-
-    time, event, group = checked(time=times(time), event=flags(event), group=groups(group))
-    rows = []
-    for name in pd.unique(group):
+    time, event, group = outcomes(time, event, group=groups(group))
+    names = list(pd.unique(group))
+    if len(names) != 2:
+        raise TooFewPatients(f"a difference needs two groups; there are {len(names)}")
+    rows, means = [], []
+    for name in names:
         inside = group == name
-        curve = KaplanMeierFitter(alpha=1 - confidence).fit(time[inside], event[inside])
-        bounds = curve.confidence_interval_survival_function_
-        for month in at:
-            at_risk = int((time[inside] >= month).sum())
-            last = bounds.index[bounds.index <= month][-1]
-            estimate = [float(curve.predict(month)), *bounds.loc[last]] if at_risk else [np.nan] * 3
-            rows.append([name, month, at_risk, *estimate])
-    return pd.DataFrame(rows, columns=["group", "months", "at_risk", "survival", "low", "high"])
-
-
-@dataclass(frozen=True)
-class CoxModel:
-    """A fitted proportional hazards model.
-
-    Attributes
-    ----------
-    table : DataFrame
-        By covariate: coefficient, hazard_ratio, low, high, p.
-    log_likelihood, null_log_likelihood : float
-        Logarithm of the partial likelihood at its maximum, and with all coefficients 0.
-    n, events : int
-    """
-
-    table: pd.DataFrame
-    log_likelihood: float
-    null_log_likelihood: float
-    n: int
-    events: int
-    _data: pd.DataFrame = field(repr=False)
-
-    def data(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return time (n,), event (n,) as bool, and covariates (n, k) of the fit."""
-        covariates = self._data[list(self.table.index)].to_numpy()
-        return self._data["_time"].to_numpy(), self._data["_event"].to_numpy() == 1, covariates
-
-    def _columns(self, covariates: pd.DataFrame) -> pd.DataFrame:
-        """The covariates of the fit, checked, in its order (n, k)."""
-        kinds = dict.fromkeys(self.table.index, numbers)
-        values = checked(**of_table(covariates, **kinds))
-        return pd.DataFrame(dict(zip(kinds, values, strict=True)), covariates.index)
-
-    @property
-    def events_per_coefficient(self) -> float:
-        """Below about 10 a model describes its own patients better than others."""
-        return self.events / len(self.table)
-
-    @property
-    def likelihood_ratio(self) -> ChiSquared:
-        """Test of all coefficients together against none."""
-        gain, k = max(0.0, 2 * (self.log_likelihood - self.null_log_likelihood)), len(self.table)
-        return ChiSquared(gain, k, float(chi2.sf(gain, k)))
-
-    @property
-    def shrinkage(self) -> float:
-        """Share of their strength that the coefficients may keep in new patients: 1 − k / χ².
-
-        Van Houwelingen and le Cessie, Stat Med 1990;9:1303; χ² is that of `likelihood_ratio`. At
-        0 or below the model has learned nothing that would hold elsewhere.
-        """
-        test = self.likelihood_ratio
-        return 1 - test.degrees / test.statistic if test.statistic > test.degrees else 0.0
-
-    @property
-    def r_squared(self) -> float:
-        """Cox and Snell's R², 1 − exp(−χ² / n), times `shrinkage`: what new patients may show."""
-        return self.shrinkage * (1 - math.exp(-self.likelihood_ratio.statistic / self.n))
-
-    def shrunken(self) -> CoxModel:
-        """Return the model with its coefficients times `shrinkage`; ratios and limits follow."""
-        table = self.table.copy()
-        table["coefficient"] *= self.shrinkage
-        for name in ("hazard_ratio", "low", "high"):
-            table[name] = table[name] ** self.shrinkage
-        return replace(self, table=table)
-
-    def risk_score(self, covariates: pd.DataFrame) -> pd.Series:
-        """Linear predictor x'β, centred at the patients of the fit; higher is worse."""
-        columns = self._columns(covariates)
-        score = (columns - self._data[columns.columns].mean()) @ self.table["coefficient"]
-        return score.rename("risk_score")
-
-    def p_event(self, covariates: pd.DataFrame, *, at: Sequence[float]) -> pd.DataFrame:
-        """Probability of progression by the months `at`, (patients, months).
-
-        1 − exp(−H(t) exp(x'β)), where the baseline cumulative hazard H steps up at each time of
-        progression in the patients of the fit, as R's ``survfit(coxph)`` has it.
-
-        Raises
-        ------
-        ValueError
-            If nobody of the fit was observed so long.
-        """
-        time, event, _ = self.data()
-        months = np.asarray(list(at), dtype=float)
-        if months.max() > time.max():
+        if time[inside].max() < horizon:
             raise TooFewPatients(
-                f"nobody in the patients of the fit was observed for {months.max():g} months "
-                f"(the longest for {time.max():g}); choose earlier ones"
+                f"nobody in group {name} was observed for {horizon:g} months; choose a shorter time"
             )
-        hazard = np.exp(self.risk_score(self._data).to_numpy())  # (n,) of the fit, relative
-        moments, steps = _baseline_steps(time, event, hazard)
-        reached = np.searchsorted(moments, months, side="right")
-        cumulative = np.concatenate([[0.0], np.cumsum(steps)])[reached]  # (months,)
-        relative = np.exp(self.risk_score(covariates).to_numpy())  # (patients,)
-        risk = 1 - np.exp(-relative[:, None] * cumulative)
-        return pd.DataFrame(risk, covariates.index, list(at))
+        means.append(_area(time[inside], event[inside], horizon))
+        rows.append([name, *plain_interval(*means[-1], confidence), math.nan])
+    (first, first_variance), (second, second_variance) = means
+    error = math.sqrt(first_variance + second_variance)
+    p = 2 * norm.sf(abs(first - second) / error) if error > 0 else float(first == second)
+    difference = plain_interval(first - second, error**2, confidence)
+    rows.append(["difference", *difference, float(p)])
+    return pd.DataFrame(rows, columns=["group", "months", "low", "high", "p"])
 
 
-def _baseline_steps(time, event, hazard) -> tuple[np.ndarray, np.ndarray]:
-    """Times of progression and the steps of the baseline cumulative hazard there (Efron 1977).
-
-    Patients who progress at the same time leave the risk set one by one, each a part of all.
-    """
-    moments = np.unique(time[event])
-    steps = np.zeros(len(moments))
-    for position, moment in enumerate(moments):
-        at_risk = hazard[time >= moment].sum()
-        failing = hazard[event & (time == moment)]
-        gone = np.arange(len(failing)) / len(failing) * failing.sum()
-        steps[position] = np.sum(1 / (at_risk - gone))
-    return moments, steps
+def _area(time, event, horizon: float) -> tuple[float, float]:
+    """Area under the Kaplan-Meier curve up to the horizon, and Greenwood's variance of it."""
+    moments, at_risk, having = steps(time, event & (time <= horizon))
+    widths = np.diff(np.concatenate([[0.0], moments, [horizon]]))
+    pieces = product_limit(at_risk, having) * widths  # (1 + m,)
+    beyond = np.cumsum(pieces[::-1])[::-1][1:]  # (m,): area after each step
+    left = at_risk - having
+    jumps = np.divide(having, at_risk * left, out=np.zeros(len(moments)), where=left > 0)
+    return float(pieces.sum()), float(np.sum(beyond**2 * jumps))
 
 
-def fit_cox(time, event, covariates: pd.DataFrame, *, confidence: float = 0.95) -> CoxModel:
-    """Fit a Cox model.
-
-    Parameters
-    ----------
-    time, event : array-like, shape (n,)
-    covariates : DataFrame, shape (n, k)
-        Numbers only. Columns without variation cannot be estimated and are left out.
-    confidence : float
-
-    Returns
-    -------
-    CoxModel
-
-    Warns
-    -----
-    UserWarning
-        If a column was left out.
-
-    Raises
-    ------
-    ValueError
-        If nobody progressed, a value is missing, or the fit does not converge (a covariate that
-        separates who progressed from who did not, or repeats another).
-    """
-    time, event, *values = checked(
-        time=times(time), event=flags(event), **each(covariates, numbers, "covariate {}")
-    )
-    data = pd.DataFrame(dict(zip(map(str, covariates), values, strict=True)))
-    constant = [name for name in data if data[name].nunique() < 2]
-    if len(constant) == len(data.columns):
-        raise TooFewPatients("no covariate varies between these patients")
-    data, events = data.drop(columns=constant), int(event.sum())
-    if not events:
-        raise TooFewPatients("nobody progressed, so no hazard can be estimated")
-    if constant:
-        warnings.warn(f"left out, the same for everybody: {', '.join(constant)}", stacklevel=2)
-    data = data.assign(_time=time, _event=event)
-    fitter = _converged(data, confidence)
-    summary = fitter.summary
-    level = f"{100 * confidence:g}%"
-    table = pd.DataFrame(
-        {
-            "coefficient": summary["coef"],
-            "hazard_ratio": summary["exp(coef)"],
-            "low": summary[f"exp(coef) lower {level}"],
-            "high": summary[f"exp(coef) upper {level}"],
-            "p": summary["p"],
-        }
-    )
-    maximum = float(fitter.log_likelihood_)
-    gain = float(fitter.log_likelihood_ratio_test().test_statistic)
-    return CoxModel(table, maximum, maximum - gain / 2, len(data), events, data)
+def risk_by(time, event, horizon: float, confidence: float) -> tuple[Estimate, float]:
+    """One minus the Kaplan-Meier curve at a horizon, and Greenwood's standard error."""
+    curve = Curve.of(time, event & (time <= horizon))
+    if not len(curve.time) or curve.survival[-1] <= 0:
+        risk = 1.0 if len(curve.time) else 0.0
+        return Estimate(risk, risk, risk, confidence), 0.0
+    stay = float(curve.survival[-1])
+    low, high = (float(1 - limits[-1]) for limits in reversed(curve.limits(confidence)))
+    return Estimate(1 - stay, low, high, confidence), stay * math.sqrt(curve.greenwood[-1])
 
 
-def _converged(data: pd.DataFrame, confidence: float):
-    from lifelines import CoxPHFitter
-    from lifelines.exceptions import ConvergenceError, ConvergenceWarning
-
-    fitter = CoxPHFitter(alpha=1 - confidence)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", ConvergenceWarning)
-            fitter.fit(data, "_time", "_event", fit_options=TO_THE_END)
-    except (ConvergenceError, ConvergenceWarning, np.linalg.LinAlgError) as error:
-        names = ", ".join(data.columns[:-2])
-        raise TooFewPatients(
-            f"the Cox model of {names} has no stable solution: a covariate separates patients "
-            "with and without progression completely, or follows from the others. Use fewer."
-        ) from error
-    return fitter
-
-
-@dataclass(frozen=True)
-class AddedValue:
-    """A Cox model without and with one more score, on the same patients.
-
-    Attributes
-    ----------
-    without, with_score : CoxModel
-    test : ChiSquared
-        Likelihood-ratio test of the score.
-    c_without, c_with : Estimate
-        Apparent C-index of both models: fitted and judged on the same patients, so both are too
-        high, the larger model's more so.
-    c_change : Estimate
-        Difference, with minus without, paired.
-    """
-
-    without: CoxModel
-    with_score: CoxModel
-    test: ChiSquared
-    c_without: Estimate
-    c_with: Estimate
-    c_change: Estimate
-
-
-def added_value(
-    time, event, covariates: pd.DataFrame, score: pd.Series, *, confidence: float = 0.95
-) -> AddedValue:
-    """Ask whether a score tells more about survival than the covariates already do.
-
-    Parameters
-    ----------
-    time, event : array-like, shape (n,)
-    covariates : DataFrame, shape (n, k)
-        For instance `clinical_covariates`, or one column: a clinical model fitted elsewhere.
-    score : Series, shape (n,)
-        Must not have been fitted on these patients; its hazard ratio is per standard deviation.
-    confidence : float
-
-    Raises
-    ------
-    ValueError
-        As `fit_cox`, or if the score does not vary.
-    """
-    *_, values = checked(
-        time=times(time),
-        event=flags(event),
-        **each(covariates, numbers, "covariate {}"),
-        score=numbers(score),
-    )
-    if np.ptp(values) == 0:
-        raise TooFewPatients("the score is the same for every patient; it cannot add anything")
-    more = covariates.assign(score=(values - values.mean()) / values.std(ddof=1))
-    without = fit_cox(time, event, covariates, confidence=confidence)
-    full = fit_cox(time, event, more, confidence=confidence)
-    gain = max(0.0, 2 * (full.log_likelihood - without.log_likelihood))
-    risks = {"with": full.risk_score(more), "without": without.risk_score(covariates)}
-    row = compare_c_index(time, event, risks, confidence=confidence).iloc[0]
-    return AddedValue(
-        without=without,
-        with_score=full,
-        test=ChiSquared(gain, 1, float(chi2.sf(gain, 1))),
-        c_without=c_index(time, event, risks["without"], confidence=confidence),
-        c_with=c_index(time, event, risks["with"], confidence=confidence),
-        c_change=Estimate(*(float(row[k]) for k in ("difference", "low", "high")), confidence),
-    )
+def risks_by(time, event, horizon: float, counts) -> np.ndarray:
+    """One minus the Kaplan-Meier curve at a horizon for many weightings, (resamples,)."""
+    _, at_risk, having = steps(time, event & (time <= horizon), counts)
+    return 1 - product_limit(at_risk, having)[:, -1]

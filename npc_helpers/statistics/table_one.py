@@ -24,8 +24,6 @@ CATEGORIES = {
     "n_stage": "N",
     "treatment": "Treatment",
 }
-
-
 NOT_ESTIMABLE = "–"
 
 
@@ -38,7 +36,7 @@ def table_one(cohort: pd.DataFrame, *, by: str = "split") -> pd.DataFrame:
         One row per patient with age_years and the categories of Table 1. A blank is no level:
         it is counted in a row ``missing`` and left out of shares and tests.
     by : str
-        Column that holds the two groups.
+        Column that holds the two groups, of at least two patients each.
 
     Returns
     -------
@@ -47,10 +45,12 @@ def table_one(cohort: pd.DataFrame, *, by: str = "split") -> pd.DataFrame:
         Pearson's chi-squared without correction for categories) and ``SMD`` (standardised mean
         difference, see `categorical_smd`); a dash where there is nothing to compare.
 
-    Raises
-    ------
-    ColumnError
-        If `by` does not hold exactly two groups of at least two patients, or an age is no number.
+    Examples
+    --------
+    >>> cohort = pd.DataFrame({"age_years": [50, 60, 40, 50], "sex": list("MFMF"), "t_stage": "T3"})
+    >>> cohort = cohort.assign(stage_8th="III", n_stage="N1", split=["train"] * 2 + ["test"] * 2)
+    >>> table_one(cohort.assign(treatment="RT")).loc[("Age, years", "mean ± SD")].tolist()
+    ['55.0 ± 7.1', '45.0 ± 7.1', '0.293', '1.41']
     """
     checked(**of_table(cohort, **{by: groups}))
     names = sorted(cohort[by].unique(), reverse=True)
@@ -111,15 +111,8 @@ def categorical_smd(first: np.ndarray, second: np.ndarray) -> float:
     mean of the two multinomial covariance matrices, S⁻ its pseudo-inverse, so that no level has
     to be left out and their order does not matter (Yang and Dalton, SAS Global Forum 2012, 335).
 
-    Parameters
-    ----------
-    first, second : array-like, shape (levels,)
-        Numbers of patients of either group.
-
-    Returns
-    -------
-    float
-        Infinite if a set of levels holds all of one group and nobody of the other.
+    `first` and `second` count the patients of either group, shape (levels,). Infinite if a set of
+    levels holds all of one group and nobody of the other.
     """
     a, b = (np.asarray(counts, dtype=float) for counts in (first, second))
     a, b = a / a.sum(), b / b.sum()  # (levels,)

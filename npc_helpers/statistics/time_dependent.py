@@ -21,21 +21,21 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.statistics.estimate import (
+    NO_VARIANCE,
     Estimate,
     interval_on_logit_scale,
     plain_interval,
 )
 from npc_helpers.statistics.gate import (
     TooFewPatients,
-    checked,
     each,
-    flags,
     index_of,
     numbers,
+    outcomes,
     probabilities,
-    times,
 )
 from npc_helpers.statistics.roc import roc_auc
+from npc_helpers.statistics.survival import losses_last, product_limit, steps
 
 HORIZONS = (12, 24, 36, 48, 60)
 FEWEST = 2
@@ -44,14 +44,6 @@ FEWEST = 2
 def ipcw_weights(time, event, *, horizon: float) -> pd.DataFrame:
     """Weigh the patients whose status at the horizon is known, for those whose is not.
 
-    Parameters
-    ----------
-    time : array-like, shape (n,)
-        Months to progression or censoring.
-    event : array-like of bool, shape (n,)
-    horizon : float
-        In the unit of `time`.
-
     Returns
     -------
     DataFrame, n rows
@@ -59,13 +51,17 @@ def ipcw_weights(time, event, *, horizon: float) -> pd.DataFrame:
         the Kaplan-Meier estimate of remaining uncensored; 0 for everybody else. The means of the
         two columns are the Kaplan-Meier estimates of having and not having progressed.
 
-    Raises
-    ------
-    ValueError
-        If a value is missing, the lengths differ, or nobody was observed beyond the horizon.
+    Examples
+    --------
+    >>> ipcw_weights([10, 20, 30, 40], [True, False, True, False], horizon=36)
+       case  control
+    0   1.0      0.0
+    1   0.0      0.0
+    2   1.5      0.0
+    3   0.0      1.5
     """
     index = index_of(time)
-    time, event = checked(time=times(time), event=flags(event))
+    time, event = outcomes(time, event)
     case, control = weights_of(time, event, horizon, np.ones((1, len(time))))
     return pd.DataFrame({"case": case[0], "control": control[0]}, index=index)
 
@@ -75,14 +71,9 @@ def auc_at_horizon(
 ) -> Estimate:
     """Chance that who progresses by the horizon has a higher score than who does not (IPCW).
 
-    The cumulative/dynamic AUC (Uno et al. 2007; Blanche et al., Stat Med 2013;32:5381).
-
-    Parameters
-    ----------
-    time, event, risk_score : array-like, shape (n,)
-        Higher risk scores are worse; ties count half.
-    horizon : float
-    confidence : float
+    The cumulative/dynamic AUC (Uno et al. 2007; Blanche et al., Stat Med 2013;32:5381); ties
+    count half. At least two patients must have progressed by the horizon, and two be observed
+    beyond it.
 
     Returns
     -------
@@ -91,18 +82,18 @@ def auc_at_horizon(
         0.91 in 95 to 97% of 500 cohorts. Complete separation leaves the jackknife nothing to vary:
         the interval is then that of `roc_auc` among the patients whose status is known.
 
-    Raises
-    ------
-    ValueError
-        If there are fewer than two cases or two patients observed beyond the horizon.
+    Examples
+    --------
+    >>> months, progressed = [10, 20, 25, 30, 40, 50], [True, False, True, True, False, False]
+    >>> score = [0.9, 0.5, 0.2, 0.7, 0.3, 0.1]
+    >>> round(auc_at_horizon(months, progressed, score, horizon=36).value, 3)
+    0.821
     """
-    time, event, score = checked(
-        time=times(time), event=flags(event), risk_score=numbers(risk_score)
-    )
+    time, event, score = outcomes(time, event, risk_score=numbers(risk_score))
     case, control = check_horizon(time, event, horizon)
     values = auc_of(time, event, score, horizon, leave_one_out(len(time)))
     value, variance = jackknife(values)
-    if variance < 1e-15 or value in (0.0, 1.0):
+    if variance < NO_VARIANCE or value in (0.0, 1.0):
         observed = case | control
         return roc_auc(case[observed], score[observed], confidence=confidence)
     return interval_on_logit_scale(value, variance, confidence)
@@ -121,39 +112,29 @@ def cumulative_dynamic_auc(
 
     Parameters
     ----------
-    time, event, risk_score
-        As `auc_at_horizon`.
-    at : sequence of float
-        In months.
     fewest : int
-        Patients needed on either side of a horizon. Three relapses that happen to look alike
-        have no spread, and their interval would be deceptively short.
-    confidence : float
+        Patients needed on either side of a horizon; horizons with fewer are left out, with a
+        warning. Three relapses that happen to look alike have no spread, and their interval
+        would be deceptively short.
 
     Returns
     -------
     DataFrame
         months, cases, controls, auc, low, high; one row per horizon.
 
-    Warns
-    -----
-    UserWarning
-        Naming horizons left out because too few patients progressed by then or were observed for
-        longer.
-
-    Raises
-    ------
-    ValueError
-        As `auc_at_horizon`, or if no horizon can be estimated.
+    Examples
+    --------
+    >>> months, progressed = [10, 20, 25, 30, 40, 50], [True, False, True, True, False, False]
+    >>> table = cumulative_dynamic_auc(months, progressed, range(6), at=[36], fewest=2)
+    >>> table[["months", "cases", "controls"]].values.tolist()
+    [[36, 3, 2]]
     """
-    time, event, score = checked(
-        time=times(time), event=flags(event), risk_score=numbers(risk_score)
-    )
+    time, event, score = outcomes(time, event, risk_score=numbers(risk_score))
     rows = []
     for horizon in _possible(time, event, at, fewest):
         case, control = check_horizon(time, event, horizon)
         auc = auc_at_horizon(time, event, score, horizon=horizon, confidence=confidence)
-        rows.append([horizon, int(case.sum()), int(control.sum()), *_bounds(auc)])
+        rows.append([horizon, int(case.sum()), int(control.sum()), *auc])
     return pd.DataFrame(rows, columns=["months", "cases", "controls", "auc", "low", "high"])
 
 
@@ -162,10 +143,9 @@ def brier_curve(time, event, p_event: pd.DataFrame, *, confidence: float = 0.95)
 
     Parameters
     ----------
-    time, event : array-like, shape (n,)
     p_event : DataFrame, shape (n, horizons)
-        Predicted probability of progression by the months that name the columns.
-    confidence : float
+        Predicted probability of progression by the months that name the columns. Horizons with
+        fewer than two patients on either side are left out, with a warning.
 
     Returns
     -------
@@ -174,14 +154,17 @@ def brier_curve(time, event, p_event: pd.DataFrame, *, confidence: float = 0.95)
         scores, the same probability for everybody); ``scaled`` = 1 − brier / reference with
         scaled_low, scaled_high: above 0 is better than knowing nothing about the patient.
 
-    Raises
-    ------
-    ValueError
-        If a probability is outside 0 to 1, lengths differ, or no horizon can be estimated.
-
     References
     ----------
     Graf et al., Stat Med 1999;18:2529. Kattan and Gerds, Diagn Progn Res 2018;2:7.
+
+    Examples
+    --------
+    >>> months, progressed = [10, 20, 30, 40, 50], [True, False, True, False, False]
+    >>> p = pd.DataFrame({36: [0.9, 0.5, 0.6, 0.2, 0.1]})
+    >>> brier_curve(months, progressed, p)[["months", "brier", "reference"]].round(3)
+       months  brier  reference
+    0      36  0.058      0.249
     """
     time, event, p_event = _with_probabilities(time, event, p_event)
     counts = leave_one_out(len(time))
@@ -190,7 +173,7 @@ def brier_curve(time, event, p_event: pd.DataFrame, *, confidence: float = 0.95)
         score, reference = brier_of(time, event, p_event[horizon], horizon, counts)
         brier = plain_interval(*jackknife(score), confidence)
         scaled = plain_interval(*jackknife(1 - score / reference), confidence)
-        rows.append([horizon, *_bounds(brier), reference[0], *_bounds(scaled)])
+        rows.append([horizon, *brier, reference[0], *scaled])
     names = ["months", "brier", "low", "high", "reference"]
     return pd.DataFrame(rows, columns=[*names, "scaled", "scaled_low", "scaled_high"])
 
@@ -221,18 +204,15 @@ def integrated_brier(
     """Average the Brier score over time: trapezoids between horizons, divided by their span.
 
     Packages differ in the span (from 0, from the first event, to the last time) and in the rule;
-    compare only scores computed alike.
+    compare only scores computed alike. `p_event` is that of `brier_curve`, with two horizons at
+    least.
 
-    Parameters
-    ----------
-    time, event, p_event
-        As `brier_curve`; at least two horizons.
-    confidence : float
-
-    Raises
-    ------
-    ValueError
-        As `brier_curve`, or if fewer than two horizons can be estimated.
+    Examples
+    --------
+    >>> months, progressed = [10, 15, 20, 30, 40, 50], [True, True, False, True, False, False]
+    >>> p = pd.DataFrame({24: [0.7, 0.5, 0.4, 0.3, 0.1, 0.1], 36: [0.9, 0.7, 0.5, 0.6, 0.2, 0.1]})
+    >>> round(integrated_brier(months, progressed, p).reference, 3)
+    0.235
     """
     time, event, p_event = _with_probabilities(time, event, p_event)
     horizons = _possible(time, event, sorted(p_event))
@@ -259,46 +239,45 @@ def integrated_brier(
 
 def weights_of(time, event, horizon, counts) -> tuple[np.ndarray, np.ndarray]:
     """IPCW of cases and controls, (resamples, n), where patient i occurs counts[:, i] times."""
-    times, position = np.unique(time, return_inverse=True)
-    lost_at = (time[:, None] == times) & ~event[:, None]
-    lost = counts @ lost_at
-    exposed = counts @ ((time[:, None] > times) | lost_at)
-    free = np.cumprod(1 - lost / np.where(exposed > 0, exposed, 1), axis=1)
-    before = np.column_stack([np.ones(len(counts)), free])  # G just before each time
-    at_horizon = before[:, np.searchsorted(times, horizon, side="right")]
-    beyond = time > horizon
+    by_then, beyond = event & (time <= horizon), time > horizon
     if not beyond.any():
         raise TooFewPatients(f"nobody was observed beyond {horizon:g}; choose an earlier horizon")
-    by_then = event & (time <= horizon)
+    order = losses_last(time, event)
+    moments, at_risk, lost = steps(order, ~event, counts)
+    observed = product_limit(at_risk, lost)  # (resamples, 1 + losses): G
+    just_before = np.searchsorted(moments, order[by_then])
+    at_horizon = np.searchsorted(np.unique(time[~event]), horizon, side="right")
     case, control = np.zeros_like(counts), np.zeros_like(counts)
-    case[:, by_then] = 1 / before[:, position[by_then]]
-    control[:, beyond] = 1 / at_horizon[:, None]
+    case[:, by_then] = 1 / observed[:, just_before]
+    control[:, beyond] = 1 / observed[:, [at_horizon]]
     return case, control
 
 
 def auc_of(time, event, score, horizon, counts) -> np.ndarray:
+    """Weighted share of pairs of case and control in which the case scores higher, (resamples,)."""
     case, control = weights_of(time, event, horizon, counts)
-    case, control = counts * case, counts * control
-    wins = (score[:, None] > score) + 0.5 * (score[:, None] == score)
+    case, control = counts * case, counts * control  # (resamples, n)
+    wins = (score[:, None] > score) + 0.5 * (score[:, None] == score)  # (n, n)
     won = ((case @ wins) * control).sum(axis=1)
     return won / (case.sum(axis=1) * control.sum(axis=1))
 
 
 def brier_of(time, event, p, horizon, counts) -> tuple[np.ndarray, np.ndarray]:
+    """Brier score, and that of the Kaplan-Meier risk for everybody, (resamples,) each."""
     case, control = weights_of(time, event, horizon, counts)
-    case, control = counts * case, counts * control
+    case, control = counts * case, counts * control  # (resamples, n)
     n = counts.sum(axis=1)
     score = (case @ (1 - p) ** 2 + control @ p**2) / n
     return score, case.sum(axis=1) * control.sum(axis=1) / n**2
 
 
 def leave_one_out(n: int) -> np.ndarray:
-    """All patients in the first row, then all but one."""
+    """All patients in the first row, then all but one, (1 + n, n)."""
     return np.vstack([np.ones(n), 1 - np.eye(n)])
 
 
 def jackknife(values: np.ndarray) -> tuple[float, float]:
-    """Estimate and variance from `leave_one_out`'s order (Tukey 1958)."""
+    """Estimate and variance from values in the order of `leave_one_out`, (1 + n,) (Tukey 1958)."""
     without = values[1:]
     n = len(without)
     return float(values[0]), float((n - 1) / n * np.sum((without - without.mean()) ** 2))
@@ -310,7 +289,7 @@ def jackknife(values: np.ndarray) -> tuple[float, float]:
 def _with_probabilities(time, event, p_event: pd.DataFrame):
     """Time (n,), event (n,), and the probabilities (n,) of each horizon."""
     columns = each(p_event, probabilities, "p_event by {}")
-    time, event, *values = checked(time=times(time), event=flags(event), **columns)
+    time, event, *values = outcomes(time, event, **columns)
     return time, event, dict(zip(p_event, values, strict=True))
 
 
@@ -342,7 +321,3 @@ def _possible(time, event, horizons, fewest: int = FEWEST) -> list[float]:
             stacklevel=3,
         )
     return possible
-
-
-def _bounds(estimate: Estimate) -> tuple[float, float, float]:
-    return estimate.value, estimate.low, estimate.high

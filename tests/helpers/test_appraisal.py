@@ -11,6 +11,7 @@ import pytest
 from npc_course import notebooks
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.contingency_tables import Table, mcnemar
+from statsmodels.stats.power import normal_power
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import ttest_ind
 
@@ -55,10 +56,10 @@ def test_verdicts(claims, verdict, ids):
 ])  # fmt: skip
 def test_p_values_are_statsmodels_and_the_printed_ones(name, printed):
     counts = appraisal.table_1(name).to_numpy()
-    found = recompute.p_values(name)["chi-squared"]
+    p = recompute.p_values(name)["chi-squared"]
     other = Table(counts, shift_zeros=False).test_nominal_association().pvalue
-    assert found == pytest.approx(other, abs=1e-12)
-    assert found == pytest.approx(printed, abs=0.0005)
+    assert p == pytest.approx(other, abs=1e-12)
+    assert p == pytest.approx(printed, abs=0.0005)
 
 
 def test_yates_and_fisher_by_hand():
@@ -67,9 +68,9 @@ def test_yates_and_fisher_by_hand():
     yates = n * (abs(a * d - b * c) - n / 2) ** 2 / margins
     ways = {k: math.comb(147, k) * math.comb(59, 163 - k) for k in range(104, 148)}
     fisher = sum(w for w in ways.values() if w <= ways[114]) / sum(ways.values())
-    found = recompute.p_values("sex")
-    assert found["with Yates"] == pytest.approx(math.erfc(math.sqrt(yates / 2)), abs=1e-12)
-    assert found["Fisher"] == pytest.approx(fisher, abs=1e-9)
+    p = recompute.p_values("sex")
+    assert p["with Yates"] == pytest.approx(math.erfc(math.sqrt(yates / 2)), abs=1e-12)
+    assert p["Fisher"] == pytest.approx(fisher, abs=1e-9)
 
 
 def test_claims_that_fail_for_one_reason_are_one_issue(claims):
@@ -260,6 +261,57 @@ def wilson(part, whole):
     return f"{part / whole:.3f} (95% CI {low:.3f}–{high:.3f})"
 
 
+def chi_squared(name):
+    """Pearson's P of a row of Table 1, by statsmodels."""
+    table = Table(appraisal.table_1(name).to_numpy(), shift_zeros=False)
+    return f"chi-squared {table.test_nominal_association().pvalue:.4f}"
+
+
+def hanley_mcneil(auc):
+    """Standard error of an area of 23 and 20 patients from their formula."""
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    return math.sqrt((auc * (1 - auc) + 22 * (q1 - auc**2) + 19 * (q2 - auc**2)) / 460)
+
+
+def width(low, high, auc):
+    expected = 1.959964 * hanley_mcneil(auc)
+    return f"half-width {(high - low) / 2:.3f}, expected about {expected:.3f}"
+
+
+def powers(first, second):
+    """Power at two correlations, by statsmodels' test of a normal mean."""
+    a, b = hanley_mcneil(first), hanley_mcneil(second)
+    spreads = [math.sqrt(a**2 + b**2 - 2 * r * a * b) for r in (0.2, 0.5)]
+    low, high = (normal_power((first - second) / spread, 1, 0.05) for spread in spreads)
+    return f"{low:.0%} to {high:.0%}"
+
+
+def c_widths(c):
+    """Half-widths whose formula `test_half_width_of_a_c_index_at_43_patients` compares."""
+    all_progress, half_progress = (recompute.c_half_width(c, 43, share) for share in (1.0, 0.5))
+    return f"{all_progress:.3f} if all progress and {half_progress:.3f} if half do"
+
+
+def needed(c, low, high):
+    """Smallest numbers of patients whose interval is so narrow, counted up one by one."""
+    half = (high - low) / 2
+    sizes = [
+        next(n for n in range(2, 500) if recompute.c_half_width(c, n, share) <= half)
+        for share in (1.0, 0.5)
+    ]
+    return "{} and {} would give this".format(*sizes)
+
+
+def difference_of_levels(name):
+    """Yang and Dalton's difference as they write it: without the last level, inverse of S."""
+    counts = appraisal.table_1(name).to_numpy(dtype=float)
+    first, second = (counts / counts.sum(axis=0))[:-1].T
+    spread = sum(np.diag(share) - np.outer(share, share) for share in (first, second)) / 2
+    return math.sqrt((first - second) @ np.linalg.inv(spread) @ (first - second))
+
+
+WELCH = abs(51.63 - 49.82) / math.sqrt(10.21**2 / 163 + 11.59**2 / 43)
+CHARACTERISTICS = ("age", "sex", "stage", "T", "N", "treatment")
 CELLS = {  # Table 2, copied by hand: high called high and low, low called high and low
     "pre-model": (17, 6, 5, 15),
     "post-model": (17, 6, 2, 18),
@@ -274,38 +326,39 @@ RECOMPUTED = {
     "mean_age": f"{(147 * 50.0 + 59 * 50.5) / 206:.2f} from section 2.3",
     "ages_2": f"{(163 * 51.63 + 43 * 49.82) / 206:.2f} from Table 1",
     "follow_up": f"linear .{(1 + 205 / 4) % 1 * 100:.0f} and .{(1 + 3 * 205 / 4) % 1 * 100:.0f}",
-    "p_age": "Welch, normal 0.3508", "p_sex": "chi-squared 0.3799", "p_stage": "0.2042",
-    "p_t": "0.8065", "p_n": "0.5698", "p_treatment": "0.1689",  # each compared with statsmodels
+    "p_age": f"Welch, normal {math.erfc(WELCH / math.sqrt(2)):.4f}",
+    "p_sex": chi_squared("sex"), "p_stage": chi_squared("stage"), "p_t": chi_squared("T"),
+    "p_n": chi_squared("N"), "p_treatment": chi_squared("treatment"),
     "ajcc": f"8th needs {41 + 22 - 55} + {12 + 9 - 19} patients with T4 N3",
     "auc_pre-model": f"and {341 / 460:.4f};", "auc_ensemble": f"and {387.5 / 460:.4f};",
     "auc_post-model": f"{370.5 / 460:.4f} and {371 / 460:.4f}",
-    "auc_centre_pre-model": "attainable 0.7413; middle 0.7415 to 0.7425",
+    "auc_centre_pre-model": f"attainable {341 / 460:.4f}; middle 0.7415 to 0.7425",  # ± 0.0005
     "auc_centre_post-model": "attainable none; middle 0.8055 to 0.8065",
-    "auc_centre_ensemble": "attainable 0.8424; middle 0.8420 to 0.8430",
+    "auc_centre_ensemble": f"attainable {387.5 / 460:.4f}; middle 0.8420 to 0.8430",
     "auc_call_pre-model": f"{(17 / 23 + 15 / 20) / 2:.3f}",
     "auc_call_post-model": f"{(17 / 23 + 18 / 20) / 2:.3f}",
     "auc_tnm": f"{(16 / 23 + 15 / 20) / 2:.4f}",
     "auc_interval_tnm": "Hanley-McNeil 0.567 to 0.879",
-    "auc_interval_pre-model": f"half-width {(0.900 - 0.584) / 2:.3f}, expected about 0.148",
-    "auc_interval_post-model": f"half-width {(0.942 - 0.670) / 2:.3f}, expected about 0.131",
-    "auc_interval_ensemble": f"half-width {(0.967 - 0.718) / 2:.3f}, expected about 0.119",
+    "auc_interval_pre-model": width(0.584, 0.900, 0.741),
+    "auc_interval_post-model": width(0.670, 0.942, 0.806),
+    "auc_interval_ensemble": width(0.718, 0.967, 0.842),
     "c_interval_pre-model_agreement": "0.639-0.795",
     "c_interval_post-model_agreement": "0.762-0.861",
     "c_interval_ensemble_agreement": "0.784-0.877",
-    "c_interval_pre-model_abstract": "0.083 if all progress and 0.120 if half do",
-    "c_interval_pre-model_text": "0.083 if all progress and 0.120 if half do",
-    "c_interval_post-model_abstract": "0.063 if all progress and 0.094 if half do",
-    "c_interval_post-model_text": "68 and 142 would give this",
-    "c_interval_ensemble_abstract": "0.058 if all progress and 0.087 if half do",
-    "c_interval_ensemble_text": "65 and 137 would give this",
+    "c_interval_pre-model_abstract": c_widths(0.717),
+    "c_interval_pre-model_text": c_widths(0.717),
+    "c_interval_post-model_abstract": c_widths(0.811),
+    "c_interval_post-model_text": needed(0.811, 0.762, 0.861),
+    "c_interval_ensemble_abstract": c_widths(0.830),
+    "c_interval_ensemble_text": needed(0.830, 0.784, 0.877),
     "c_interval_tnm_text": f"begin at {0.709 - (0.788 - 0.709):.3f}",
     "tnm_measure": "C-index 0.709, AUC 0.723",
-    "no_difference": "age 0.22, sex 0.15, stage 0.22, T 0.17, N 0.24, treatment 0.23",
+    "no_difference": ", ".join(f"{n} {difference_of_levels(n):.2f}" for n in CHARACTERISTICS),
     "tnm_rule": f"{16 + 5} called high; IVa or above 19, T2 or above {15 + 11 + 12}",
     "software": "2018-06", "early_stopping": f"{206 - 163 - 43} patients left",
     "roi_size": share(512**2 - 400 * 200, 512**2),
-    "power_ensemble_tnm": "27% to 39%", "power_post-model_pre-model": "11% to 15%",
-    "power_pre-model_tnm": "5% to 6%",
+    "power_ensemble_tnm": powers(0.842, 0.723),
+    "power_post-model_pre-model": powers(0.806, 0.741), "power_pre-model_tnm": powers(0.741, 0.723),
     "mcnemar_ensemble_tnm": f"{2 / 2**5:.4f}", "mcnemar_post-model_tnm": f"{2 / 2**4:.4f}",
     "mcnemar_pre-model_tnm": "1.0000", "mcnemar_ensemble_pre-model": f"{2 / 2**4:.4f}",
     "mcnemar_post-model_pre-model": f"{2 / 2**3:.4f}", "mcnemar_ensemble_post-model": "1.0000",
@@ -337,13 +390,6 @@ def test_each_recomputed_number(claims):
 def test_half_width_of_a_c_index_at_43_patients(c, share_, half):
     """Half-widths that another simulation found, at four shares of patients with progression."""
     assert recompute.c_half_width(c, 43, share_) == pytest.approx(half, rel=0.07)
-
-
-def test_hanley_and_mcneil_widths_from_their_formula():
-    for auc, expected in ((0.741, 0.148), (0.806, 0.131), (0.842, 0.119)):
-        q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-        variance = auc * (1 - auc) + 22 * (q1 - auc**2) + 19 * (q2 - auc**2)
-        assert 1.96 * math.sqrt(variance / 460) == pytest.approx(expected, abs=0.0005)
 
 
 def test_standardised_differences_of_two_levels_by_the_textbook():

@@ -286,6 +286,10 @@ CALLS = {
         lambda c: s.ipcw_weights(c["time"], c["event"], horizon=24),
         {"time": "time", "event": "event"},
     ),
+    "statistics.kaplan_meier": (
+        lambda c: s.kaplan_meier(c["time"], c["event"]),
+        {"time": "time", "event": "event"},
+    ),
     "statistics.label_audit": (lambda c: s.label_audit(patients(c)), {}, LABELLED),
     "statistics.landmark": (
         lambda c: s.landmark(c["time"], c["event"], c["start_at"]),
@@ -319,6 +323,11 @@ CALLS = {
     "statistics.roc_curve": (
         lambda c: s.roc_curve(c["label"], c["score"]),
         {"label": "high_risk", "score": "risk_score"},
+    ),
+    "statistics.share_in_order": (
+        lambda c: s.share_in_order(split_table(c), ["m", "n"]),
+        {},
+        {"score": "auc", "other": "auc"},
     ),
     "statistics.split_differences": (
         lambda c: s.split_differences(split_table(c)),
@@ -431,9 +440,9 @@ CALLS = {
         lambda c: figures.calibration_figure(c["time"], c["event"], {"m": c["p"]}, horizon=24),
         {"time": "time", "event": "event", "p": "probability of m"},
     ),
-    "figures.kaplan_meier": (
-        lambda c: figures.kaplan_meier(c["time"], c["event"]),
-        {"time": "months", "event": "progressed"},
+    "figures.instability_figure": (
+        lambda c: figures.instability_figure(c["p"], c["p_other"].to_frame(0), cutoff=0.4),
+        {"p": "p", "p_other": "p of refit 0"},
     ),
     "figures.km_by_risk": (
         lambda c: figures.km_by_risk(c["time"], c["event"], c["call"]),
@@ -476,6 +485,7 @@ NO_COLUMNS = {
     "statistics.refitted": "hands the training rows to a function of the caller's",
     "statistics.wilson": PLANNING,
     "prediction.compared_patients": "looks up patient_id only; whoever lacks images is left out",
+    "prediction.compared_scores": "takes a reader of tables, which functions with columns check",
     "statistics.with_printed_p": "prints a table of results",
     "figures.confusion_figure": RESULTS,
     "figures.contact_sheet": IMAGES,
@@ -543,10 +553,9 @@ MAY_ACCEPT |= {
 
 def public_functions():
     found = [
-        f"statistics.{n}" for n in statistics.__all__ if inspect.isfunction(getattr(statistics, n))
-    ]
-    found += [
-        f"figures.{name}" for name in figures.__all__ if inspect.isfunction(getattr(figures, name))
+        f"{room.__name__.rpartition('.')[2]}.{name}"
+        for room in (statistics, figures)
+        for name, _ in inspect.getmembers(room, inspect.isfunction)
     ]
     for module in (prediction, repeated_splits, training, roi, roi_table):
         short = module.__name__.rpartition(".")[2]

@@ -20,7 +20,7 @@ from figure_examples import (
 from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.text import Text
 
-from npc_helpers import figures
+from npc_helpers import figures, statistics
 from npc_helpers.figures import style
 from npc_helpers.figures.style import for_any_page
 
@@ -102,7 +102,7 @@ def test_kaplan_meier_agrees_with_lifelines():
     from lifelines import KaplanMeierFitter
 
     cohort = cohort_table()
-    ours = figures.kaplan_meier(cohort.pfs_months, cohort.progressed).set_index("months")
+    ours = statistics.kaplan_meier(cohort.pfs_months, cohort.progressed).set_index("time")
     theirs = KaplanMeierFitter().fit(cohort.pfs_months, cohort.progressed)
     events = ours.index[ours.events > 0]
     for column, expected in (
@@ -115,11 +115,11 @@ def test_kaplan_meier_agrees_with_lifelines():
 
 
 def test_kaplan_meier_without_and_with_only_events():
-    nobody = figures.kaplan_meier([3, 5, 8], [False] * 3)
+    nobody = statistics.kaplan_meier([3, 5, 8], [False] * 3)
     assert (nobody[["survival", "low", "high"]] == 1).all(axis=None)
-    everybody = figures.kaplan_meier([3, 5, 8], [True] * 3)
+    everybody = statistics.kaplan_meier([3, 5, 8], [True] * 3)
     np.testing.assert_allclose(everybody.survival, [1, 2 / 3, 1 / 3, 0])
-    assert np.isfinite(everybody).all(axis=None)
+    assert everybody[["low", "high"]].isna().all(axis=1).tolist() == [False, False, False, True]
 
 
 def test_gradcam_panel_says_so_when_nothing_is_positive():

@@ -1,7 +1,7 @@
 """Figures of the comparison draw what the tables say."""
 
 import numpy as np
-from figure_examples import EVENT, MONTHS, TABLE, P, cox, over_time, precision, splits
+from figure_examples import EVENT, MONTHS, TABLE, P, cox, over_time, precision, refits, splits
 from matplotlib.text import Text
 
 from npc_helpers import figures, statistics
@@ -74,6 +74,17 @@ def test_split_figure_draws_every_split_and_the_single_one():
 
 
 def test_precision_figure_marks_the_study():
-    axes = figures.precision_figure(precision(), here=43).axes[0]
+    axes = figures.precision_figure(precision(), patients=43).axes[0]
     np.testing.assert_allclose(points(axes, "AUC")[1], precision()["AUC"])
     assert " 43 patients" in words(axes.figure)
+
+
+def test_instability_figure_draws_every_refit_over_the_models_own_prediction():
+    p, drawn = refits()
+    axes = figures.instability_figure(p, drawn, cutoff=0.3).axes[0]
+    x, y = points(axes, "one refit")
+    assert sorted(zip(x, y, strict=True)) == sorted(
+        (p[patient], value) for patient, row in drawn.iterrows() for value in row
+    )
+    _, low = points(axes, "middle 95% of the refits")
+    np.testing.assert_allclose(low, drawn.quantile(0.025, axis=1))

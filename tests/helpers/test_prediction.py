@@ -130,3 +130,17 @@ def test_a_missing_stage_is_not_low_risk():
     stages = pd.DataFrame({"patient_id": ["V", "W"], "stage_8th": ["III", None]})
     with pytest.raises(ValueError, match="stage_8th: patient W has no value"):
         prediction.tnm_risk(stages)
+
+
+def test_compared_scores_are_those_of_the_patients_whom_both_models_have_seen():
+    extra = {"included": True, "age_years": 50, "pfs_months": 40, "progressed": False}
+    tables = {
+        "cohort.csv": COHORT.assign(**extra),
+        "predictions_pre.csv": predictions(P),
+        "predictions_post.csv": predictions([0.2], {("B", "t2w"): 1}),
+    }
+    patients, risk = prediction.compared_scores(tables.__getitem__)
+    assert patients.index.tolist() == ["B"] and patients.split["B"] == "test"
+    assert {name: score["B"] for name, score in risk.items()} == pytest.approx(
+        {"Pre-model": 0.7, "Post-model": 0.2, "Ensemble": 0.45, "TNM": 1.0}
+    )

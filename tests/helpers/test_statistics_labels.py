@@ -114,17 +114,3 @@ def test_immortal_time_flatters_those_who_had_to_wait():
     landmark_clock = statistics.c_index(restarted.time, restarted.event, -late.astype(float))
     assert early_clock.low > 0.55
     assert abs(landmark_clock.value - 0.5) < 0.02
-
-
-def test_too_few_patients_are_counted_on_both_sides_of_the_horizon():
-    patients = pd.DataFrame(
-        {
-            "pfs_months": [10, 20, 36, 37, 50, 60],
-            "progressed": [True, False, True, True, False, False],
-        }
-    )
-    assert statistics.require_patients(patients, months=36, at_least=2) == (2, 3)
-    with pytest.raises(
-        statistics.TooFewPatients, match="needs 3 patients with progression by 36 months; 2 have it"
-    ):
-        statistics.require_patients(patients, months=36, at_least=3)

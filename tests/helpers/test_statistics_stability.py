@@ -100,16 +100,6 @@ def test_likelihood_without_coefficients_by_hand():
     assert model.r_squared == pytest.approx(model.shrinkage * explained)
 
 
-def test_shrunken_predictions_lie_between_the_full_ones_and_the_average():
-    train, patients = training(80, seed=5), training(30, seed=6)
-    model = statistics.fit_cox(train["months"], train["progressed"], train[list("abc")])
-    full, shrunken = (m.p_event(patients[list("abc")], at=(24,))[24] for m in
-                      (model, model.shrunken()))  # fmt: skip
-    assert shrunken.std() < full.std()
-    assert (full.rank() == shrunken.rank()).all()
-    assert 0 < model.shrinkage < 1
-
-
 def test_noise_is_shrunken_to_nothing():
     """Without any effect, the average of 1 - k / chi-squared is far below one."""
     rng = np.random.default_rng(1)
