@@ -205,9 +205,9 @@ show(figure, alt="Four axial MR images of one patient: two sequences before and 
 before, after = level.tumour_before, level.tumour_after
 claim(
     before is not None and after <= before / 2,
-    f"Above before treatment, below after it, at the same level. The grey mass that pushes into "
-    f"the airway behind the nose covers {before} pixels above and {after} below: that change is "
-    "what the Post-model of this suite learns to read.",
+    "Above before treatment, below after it, at the same level. The mass beside the airway behind "
+    f"the nose, grey in `t2w` and white in `t1c`, covers {before} pixels above and {after} below: "
+    "that change is what the Post-model of this suite learns to read.",
     "Above before treatment, below after it, at the same level. Nobody has outlined the tumour in "
     "this study: look for what is there above and gone below.",
 )
@@ -218,8 +218,8 @@ claim(
 # that was chosen shows what is *possible*, and not what is usual.
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 00.3 – read a picture** (2 minutes). Find the fluid around the brain stem and in the
-# > eyes. In which sequence is it bright, `"t2w"` or `"t1c"`? Why?
+# > **Exercise 00.3 – read a picture** (2 minutes). Find the fluid around the brain stem. In
+# > which sequence is it bright, `"t2w"` or `"t1c"`? Why?
 
 # %% tags=["solution"]
 sequence = "t2w"  # fill in

@@ -108,10 +108,22 @@ def test_slides_show_little_and_speak_the_rest(made):
     columns = slides.columns(lesson())
     assert [len(column) for column in columns] == [1, 4]
     section, picture, question, answer = columns[1]
-    assert "It is white" in section.body and "Spoken" not in section.body
+    assert section.body.startswith("<h2>The pixel</h2><p>It is white")
+    assert "Spoken" not in section.body
     assert "Spoken: why white?" in section.notes
     assert "<img" in picture.body and "<strong>white</strong>" in picture.body
     assert "Who?" in question.body and "H-03" not in question.body and "H-03" in answer.body
+    assert "fill in" not in answer.body
+
+
+def test_a_long_paragraph_begins_on_the_slide_and_goes_on_in_the_notes():
+    book = lesson()
+    long = "First things first. " + "More of it. " * 40
+    book.cells[1].source = f"## The pixel\n\n{long.strip()}"
+    section = slides.columns(book)[1][0]
+    shown = section.body.count("More of it.")
+    assert "First things first." in section.body and 20 < shown < 30
+    assert section.notes.count("More of it.") == 40
 
 
 def test_minutes_are_those_that_the_lesson_tells():

@@ -130,8 +130,13 @@ def solution_version(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     solved.metadata.pop("jupytext", None)
     for cell in solved.cells:
         if SOLUTION in tags(cell):
-            cell.source = re.sub(r"  # (fill in|repair: .+)$", "", cell.source, flags=re.MULTILINE)
+            cell.source = solved_source(cell.source)
     return solved
+
+
+def solved_source(source: str) -> str:
+    """Return a solution without the marks that its stub is made by."""
+    return re.sub(r"  # (fill in|repair: .+)$", "", source, flags=re.MULTILINE)
 
 
 def facts(cell: nbformat.NotebookNode) -> list[dict]:

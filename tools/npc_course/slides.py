@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 
 from npc_course import render, site
-from npc_course.cells import CLAIM, EXERCISE, NOTES, SOLUTION, tags
+from npc_course.cells import CLAIM, EXERCISE, NOTES, SOLUTION, solved_source, tags
 from npc_helpers.study import Study, StudyError
 
 NOT_SHOWN = {"What you'll need", "Further reading", "Versions and data"}
@@ -41,7 +41,7 @@ class Slide:
 def columns(notebook: nbformat.NotebookNode) -> list[list[Slide]]:
     """Return the slides of a lesson: a column per section, in it downwards what it shows.
 
-    A section begins with its first paragraph. Each figure, table or panel follows with the
+    A section begins with its first sentences. Each figure, table or panel follows with the
     sentence that is claimed of it, each exercise as a question, its solution below it. All other
     text and the teacher's notes are spoken.
     """
@@ -72,16 +72,25 @@ def _sections(markdown: str) -> Iterator[str]:
 
 def _add_section(columns: list[list[Slide]], section: str) -> str:
     """Begin a column with a heading and its first paragraph; return the heading, "" if left out."""
-    heading = HEADING.match(section)[1]
+    heading, written = HEADING.match(section)[1], HEADING.sub("", section, count=1).strip()
     if heading in NOT_SHOWN:
         return ""
-    shown = DETAILS.sub("", section[len(HEADING.match(section)[0]) :]).strip()
-    paragraphs = [p for p in shown.split("\n\n") if p]
-    short = [p for p in paragraphs if len(p) <= LONGEST_TEXT or p.startswith(("-", "|"))][:1]
-    slide = Slide(f"<h2>{render.text(heading)[3:-4]}</h2>" + "".join(map(render.text, short)))
-    slide.spoken = [section[len(HEADING.match(section)[0]) :].strip()]
-    columns.append([slide])
+    shown = DETAILS.sub("", written).strip().split("\n\n")[0]
+    body = render.text(_beginning(shown)) if shown else ""
+    columns.append([Slide(_titled(heading, body), spoken=[written] if written else [])])
     return heading
+
+
+def _beginning(paragraph: str) -> str:
+    """Return the sentences of a paragraph that fit on a slide; a list or a table is whole."""
+    if paragraph.startswith(("-", "|")):
+        return paragraph
+    first, *more = re.split(r"(?<=[.?!:])\s+(?=[A-Z*`])", paragraph)
+    for sentence in more:
+        if len(first) + len(sentence) > LONGEST_TEXT:
+            break
+        first += f" {sentence}"
+    return first
 
 
 def _add_cell(column: list[Slide], cell: nbformat.NotebookNode, heading: str) -> None:
@@ -91,7 +100,7 @@ def _add_cell(column: list[Slide], cell: nbformat.NotebookNode, heading: str) ->
     elif EXERCISE in kinds:
         column.append(Slide(_titled("Your turn", render.text(cell.source)), EXERCISE))
     elif SOLUTION in kinds:
-        answer = render.code(cell.source) + "".join(render.outputs(cell))
+        answer = render.code(solved_source(cell.source)) + "".join(render.outputs(cell))
         column.append(Slide(_titled("An answer", answer), SOLUTION))
     elif CLAIM in kinds:
         column[-1].body += "".join(render.outputs(cell))
@@ -101,7 +110,8 @@ def _add_cell(column: list[Slide], cell: nbformat.NotebookNode, heading: str) ->
 
 
 def _titled(heading: str, body: str) -> str:
-    return f"<h2>{render.text(heading)[3:-4]}</h2>{body}"
+    inline = render.text(heading).strip().removeprefix("<p>").removesuffix("</p>")
+    return f"<h2>{inline}</h2>{body}"
 
 
 def write_slides(notebook: nbformat.NotebookNode, folder: Path, name: str) -> None:
