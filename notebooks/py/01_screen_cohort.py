@@ -384,7 +384,16 @@ print("saved", study.result_path("cohort.csv").name)
 # %%
 from npc_helpers.study.later import support
 
-support(study)
+supported = support(study)
+supported
+
+# %% tags=["claim"]
+lacking = supported.part[~supported.supported.astype(bool)]
+claim(
+    lacking.empty,
+    f"This study has enough patients for all {len(supported)} parts.",
+    f"{len(lacking)} of {len(supported)} parts will be left out: {', '.join(lacking)}.",
+)
 
 # %% [markdown]
 # ## What you have now

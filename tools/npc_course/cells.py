@@ -31,7 +31,7 @@ CLAIM, TIMELESS, EXERCISE, SOLUTION, NOTES = (
 LEARNERS_LINE = re.compile(
     r"^(?P<left>\s*\w+ = )(?P<right>.+?)  # (?:fill in|repair: (?P<wrong>.+))$"
 )
-SHOWS_NOTHING = {"print", "check", "claim", "footer", "begin"}
+SHOWS_NOTHING = {"print", "check", "claim", "footer", "begin", "compile"}
 WRITERS = {"write_table", "write_file"}
 
 
