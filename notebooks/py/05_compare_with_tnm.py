@@ -99,7 +99,7 @@ show(
 )
 
 # %% [markdown]
-# The curves of the three models lie above the diagonal and cross one another; TNM has one
+# The curves of Post-model and Ensemble lie highest and cross one another; the Pre-model's is closer to the diagonal. TNM has one
 # corner only, because a stage is a single threshold.
 #
 # ### Try it: which threshold would you choose?
@@ -321,7 +321,7 @@ answer.round(3)
 # %% [markdown]
 # Against TNM as the paper used it, with one threshold, yes: no interval of the first two rows includes zero, though they reach from
 # almost no difference to a large one. Against T and N weighed in the training cohort, the data show neither that the network is better
-# nor that it is not: the interval includes zero. None of the three networks is shown to be better than another. So what can be
+# nor that it is not: the interval includes zero. By AUC, none of the three networks is shown to be better than another. So what can be
 # written is: *the Ensemble ranks patients better than a stage that is cut in two; whether it is better than staging is
 # open*.
 

@@ -129,8 +129,8 @@ for months in (24, 30, 36, 42, 48):
 pd.DataFrame(horizons).T
 
 # %% [markdown]
-# At every horizon the networks lie above TNM, so the order does not depend on the choice of 36 months. The intervals are widest at the ends: at 24
-# months few have progressed, at 48 few are still observed. The differences between the networks are small in comparison.
+# At every horizon Post-model and Ensemble lie above TNM, and the Pre-model is close to it, so the order does not depend on the choice of 36 months.
+# The intervals are wide: at 24 months few have progressed, at 48 few are still observed.
 #
 # ## A C-index that follow-up does not move
 #
@@ -240,8 +240,9 @@ three_readings("Ensemble", "TNM")
 three_readings("Post-model", "Pre-model")
 
 # %% [markdown]
-# None of the readings shows a difference between Post-model and Pre-model, and the intervals are wide enough for a large
-# one. Another label does not answer what 43 patients cannot.
+# Here the label matters. By the median label the interval includes zero; by the two readings that treat censoring as what it is, it does not, and
+# the Post-model is ahead. The intervals are wide, from a small difference to a very large one: 43 patients show that there is a difference, and not how
+# large it is.
 #
 # ## Save
 
@@ -258,6 +259,7 @@ print("saved labels.csv")
 # - Ranking by time to progression needs no label, and so no median and no horizon.
 # - Another horizon, a clock that starts at the second scan or weights for the lost change the order of the models and TNM as
 #   little as the label does: the Ensemble stays ahead of TNM's one threshold.
+# - For the Post-model against the Pre-model the label decides whether a difference shows.
 #
 # ## Exercises
 #

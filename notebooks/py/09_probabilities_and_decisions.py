@@ -81,7 +81,7 @@ survival = statistics.survival_table(months, progressed, called, at=(0, 12, 24, 
 survival.set_index(["group", "months"]).round(2)
 
 # %% [markdown]
-# Patients whom the Ensemble calls high-risk had about eight months fewer without progression within three years, and the interval is wide. The second
+# Patients whom the Ensemble calls high-risk had nine to ten months fewer without progression within three years, and the interval is wide. The second
 # table holds the numbers behind a Kaplan-Meier curve: few of those called high-risk were still under observation at 36 months.
 #
 # ## What is known without an image
@@ -147,7 +147,7 @@ p_36 = {name: table[36] for name, table in p_event.items()}
 pd.DataFrame(p_36).describe().loc[["mean", "min", "50%", "max"]].round(2)
 
 # %% [markdown]
-# The networks' probabilities reach from a few per cent to near certainty, those of T and N stay in the
+# The probabilities of Post-model and Ensemble reach from a few per cent to near certainty, those of the Pre-model and of T and N stay in the
 # middle. (The networks were trained on the same patients in whom their scores are translated here, which can make
 # these probabilities too extreme.)
 #
@@ -187,8 +187,8 @@ for name in brier:
 statistics.compare_at_horizon(months, progressed, p_36, measure="brier").round(3)
 
 # %% [markdown]
-# The Ensemble is better than the Kaplan-Meier curve; T and N cannot be told from it. In pairs, at 36 months, the Ensemble's Brier score is lower than
-# TNM's, but with six pairs tested Holm's correction leaves P above 0.05.
+# On average over the months, the Ensemble's score is better than that of the Kaplan-Meier curve, but the interval just includes no gain; T and N cannot be told
+# from the curve. In pairs, at 36 months, the Ensemble's score is lower than TNM's, and that interval includes zero, too.
 #
 # ## Do the probabilities come true?
 #
@@ -205,9 +205,8 @@ show(
 
 # %% [markdown]
 # The ticks at the top are patients who progressed by 36 months, those at the bottom were observed for longer. Each network's highest group progressed most
-# often; with T and N the middle and the highest group are alike. The bars cross the dotted line, so these groups contradict no model, and they are
-# so long that they support none either. In the Ensemble's middle group nobody progressed: the formula gives no interval there, which
-# is a limit of the formula and does not mean certainty.
+# often, and clearly more often with Post-model and Ensemble; with T and N the middle and the highest group are alike. The bars cross the dotted line, so these groups contradict no model, and they are
+# so long that they support none either.
 
 # %%
 at_36 = {name: statistics.calibration_at(months, progressed, p) for name, p in p_36.items()}
@@ -224,8 +223,8 @@ pd.DataFrame(
 )
 
 # %% [markdown]
-# All models are right on average: the observed risk is close to the expected. The intervals of the slopes reach from about zero to about
-# two, so eleven relapses cannot tell probabilities that are too extreme from those that are too close to the average.
+# All models are right on average: the observed risk is close to the expected. The intervals of the slopes reach from about zero, or below, to about
+# two or three, so eleven relapses cannot tell probabilities that are too extreme from those that are too close to the average.
 #
 # ## And the network's own probability?
 #
@@ -269,8 +268,8 @@ show(
 
 # %% [markdown]
 # On the right, a curve above zero is better than both simple rules; where its band includes zero, these patients cannot
-# tell. The Ensemble's band is above zero at thresholds of about 18 to 30% only. T and N gain little, and only near 15%: above 43%
-# they call nobody high-risk, which equals treating none.
+# tell. The Ensemble's curve is above zero from thresholds of about 10% on, but its band only near 26%. T and N gain less: their band is above zero near
+# 14%, and above 43% they call nobody high-risk, which equals treating none.
 #
 # ## What does the image add to what we know anyway?
 #
