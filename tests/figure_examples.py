@@ -135,6 +135,26 @@ def gradcam_example(sign=1):
     return image[0], cells, heat, spot
 
 
+def covering():
+    rows = [
+        (name, when, share, 1 - 2 * share**power, -1 + 2 * share**power)
+        for when in ("pre", "post")
+        for name, power in (("Grad-CAM", 0.4), ("bump", 0.8), ("low risk", 2))
+        for share in (0, 0.05, 0.1, 0.2, 0.4, 0.7, 1)
+    ]
+    names = ["map", "timepoint", "share", "deletion", "insertion"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def effects():
+    rows = [
+        (when, name, sign * size, sign * size - 0.2, sign * size + 0.2)
+        for when, size in (("pre", 0.3), ("post", 0.8))
+        for name, sign in (("blur the tumour", -1), ("no tumour", -2), ("worse", 1))
+    ]
+    return pd.DataFrame(rows, columns=["timepoint", "map", "mean", "low", "high"])
+
+
 def confusion_tables():
     counts = {"Pre-model": (17, 5, 15, 6), "Post-model": (17, 2, 18, 6), "TNM": (16, 5, 15, 7)}
     names = ("tp", "fp", "tn", "fn")
@@ -187,6 +207,11 @@ def examples():
         "agreement_figure": lambda: figures.agreement_figure(agreement(), pixel_mm=0.5),
         "printed_intervals_figure": lambda: figures.printed_intervals_figure(appraisal.intervals()),
         "follow_up_explorer": lambda: figures.follow_up_explorer(cohort_table()),
+        "finer_figure": lambda: figures.finer_figure(
+            image, {"6 x 6, exact": heat, "14 x 14": -np.abs(heat)}, mask=spot
+        ),
+        "covering_figure": lambda: figures.covering_figure(covering()),
+        "interventions_figure": lambda: figures.interventions_figure(effects()),
         "sanity_figure": lambda: figures.sanity_figure(sanity()),
     }
 

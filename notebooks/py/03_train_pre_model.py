@@ -38,7 +38,7 @@ from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.imaging import roi
 from npc_helpers.imaging.stacks import coverage
-from npc_helpers.network import features, models, prediction, saved_models, training
+from npc_helpers.network import features, models, prediction, preflight, saved_models, training
 from npc_helpers.statistics import c_index, roc_auc
 from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
@@ -156,6 +156,16 @@ batches = training.batches_of(
 )
 steps = len(batches) * setting.max_epochs
 print(f"{len(batches)} batches of {batches.batch_size} images an epoch, at most {steps} steps")
+
+# %% [markdown]
+# ### Is this machine enough?
+#
+# Before hours of training one should know. The table takes its sizes from the built network and times one prediction; a
+# step of training takes about three times as long.
+
+# %%
+sizes = {"n_images": len(images), "n_training": len(batches) * batches.batch_size, "runs": 2}
+preflight.preflight(setting, **sizes, folder=study.result_path("runs"))
 
 # %% [markdown]
 # ## What to minimise, and how

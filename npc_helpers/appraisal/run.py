@@ -114,8 +114,13 @@ def _splits(study: Study) -> str:
 
 
 def _maps(study: Study) -> str:
-    ratio = _own(study, "gradcam_scores.csv").energy_ratio.dropna()
-    return f"energy in the tumour {ratio.mean():.1f} times chance in {len(ratio)} images"
+    scores = _own(study, "gradcam_scores.csv")
+    of_map = scores[scores["map"] == "Grad-CAM"].dropna(subset="energy_ratio")
+    means = of_map.groupby(["timepoint", "patient_id"], sort=False)["energy_ratio"].mean()
+    by_time = means.groupby("timepoint", sort=False)
+    return "energy in the tumour over its area: " + ", ".join(
+        f"{when} {of_time.mean():.1f} ({len(of_time)} patients)" for when, of_time in by_time
+    )
 
 
 def _software(_study: Study) -> str:

@@ -19,6 +19,7 @@ from npc_helpers.figures.images import (
     sanity_figure,
     series_grid,
 )
+from npc_helpers.figures.interventions import covering_figure, finer_figure, interventions_figure
 from npc_helpers.figures.networks import (
     learning_curves,
     network_diagram,

@@ -25,7 +25,7 @@ from npc_helpers.figures.style import (
 EVERY = 2  # pictures are drawn from every second pixel: a quarter of the bytes, no visible loss
 
 
-def _show(axes, image: np.ndarray, **how) -> None:
+def show_grey(axes, image: np.ndarray, **how) -> None:
     """Draw an image on its own pixel coordinates from every second pixel."""
     rows, columns = image.shape[:2]
     axes.imshow(
@@ -55,7 +55,7 @@ def series_grid(series: Mapping, *, height: float = 0.5, columns: int = 2) -> Fi
         slices = len(shown.array)
         number = min(int(height * slices), slices - 1)
         image = np.asarray(shown.array[number])
-        _show(axes, image, **grey_range(image))
+        show_grey(axes, image, **grey_range(image))
         axes.set_title(f"{label}, slice {number + 1} of {slices}", fontsize=10)
     return figure
 
@@ -90,7 +90,7 @@ def contact_sheet(
             words = fill(picture, 30, max_lines=8, placeholder=" …")
             axes.text(0.5, 0.5, words, ha="center", va="center", fontsize=8.5)
         else:
-            _show(axes, picture, **grey_range(picture))
+            show_grey(axes, picture, **grey_range(picture))
         state = "decided" if row.decided else row.status
         used = state in ("proposed", "decided") and row.decided != "skip"
         tint, line = ("Ensemble", "-") if used else ("Post-model", (0, (3, 2)))
@@ -134,7 +134,7 @@ def roi_montage(stacks: Mapping, rois: pd.DataFrame, patient_id: str, timepoint:
         for number, axes in enumerate(line):
             axes.axis("off")
             if number < len(stacks[key].array):
-                _show(axes, np.asarray(stacks[key].array[number]), **limits)
+                show_grey(axes, np.asarray(stacks[key].array[number]), **limits)
             if number in boxes.index:
                 _outline(axes, boxes.loc[number], stacks[key].pixel_spacing_mm)
         line[0].set_title(key[2].upper(), fontsize=10)
@@ -217,7 +217,7 @@ def gradcam_panel(
     figure = new_figure(12, 3.5)
     whole, grid, paper, perceptual = figure.subplots(1, 4)
     limits = grey_range(image)
-    _show(whole, image, **limits)
+    show_grey(whole, image, **limits)
     whole.set_title("Image")
     whole.set_xlabel(fill(rectangle, 40), fontsize=8)
     most = float(np.abs(cells).max()) or 1.0
@@ -231,10 +231,10 @@ def gradcam_panel(
         (paper, PAPER_COLOURS, "The paper's colours"),
         (perceptual, colormaps[PERCEPTUAL_COLOURS], "Perceptually uniform"),
     ):
-        _show(axes, image, **limits)
+        show_grey(axes, image, **limits)
         axes.set_title(title)
         if highest > 0:
-            _show(axes, overlay(heat, top, scale))
+            show_grey(axes, overlay(heat, top, scale))
         else:
             axes.text(
                 0.5, 0.5, "no positive evidence", transform=axes.transAxes, ha="center",
@@ -242,7 +242,7 @@ def gradcam_panel(
             )  # fmt: skip
     if mask is not None and mask.any():
         for axes in (whole, paper, perceptual):
-            _truth(axes, mask)
+            outline_truth(axes, mask)
     return figure
 
 
@@ -254,7 +254,7 @@ def overlay(heat: np.ndarray, limit: float, scale: Colormap, *, opacity: float =
     return rgba
 
 
-def _truth(axes, mask: np.ndarray) -> None:
+def outline_truth(axes, mask: np.ndarray) -> None:
     outline = axes.contour(mask, levels=[0.5], colors="white", linewidths=1.2)
     outline.set_path_effects([patheffects.withStroke(linewidth=2.6, foreground="black")])
 

@@ -3,7 +3,8 @@
 On this architecture Grad-CAM (Selvaraju 2017), CAM (Zhou 2016) and HiResCAM are one closed
 form: with A the activations of the last convolution (``conv_7b_ac``, h x w cells of C channels)
 and W the weights of the dense layer, the map of class c is ``A @ W[:, c] / (h * w)``, and its
-sum plus the bias is the class score. No gradient is taken anywhere in this module.
+sum plus the bias is the class score: no gradient needs to be taken. `finer_map` takes one, at an
+earlier layer with more cells, where the shares no longer add up exactly.
 
 Arrays: activations (n, h, w, C); maps (n, h, w), signed, on the cells of the last convolution.
 Class order: that of `models.CLASSES`.
@@ -16,9 +17,18 @@ import numpy as np
 
 from npc_helpers.network.gradcam_scores import TARGETS
 from npc_helpers.network.map_geometry import Geometry
-from npc_helpers.network.models import HEAD, HIGH_RISK, LAST_CONVOLUTION
+from npc_helpers.network.models import HEAD, HIGH_RISK, LAST_CONVOLUTION, POOL
 
-__all__ = ["TARGETS", "Geometry", "activations", "class_map", "head"]
+__all__ = [
+    "TARGETS",
+    "Geometry",
+    "activations",
+    "class_map",
+    "finer_layer",
+    "finer_map",
+    "head",
+    "log_odds",
+]
 
 
 def activations(model, images, *, batch_size: int = 32) -> np.ndarray:
@@ -117,3 +127,84 @@ def class_map(
         half = np.exp(-np.abs(margin) / 2)  # p(1 - p) without overflow
         maps = maps * (half / (1 + half**2))[:, None, None] ** 2
     return np.maximum(maps, 0) if relu else maps
+
+
+def log_odds(model, images, *, batch_size: int = 32) -> np.ndarray:
+    """Return the log-odds of high risk of each image (n,): log p / (1 - p), without saturation."""
+    weights, bias = head(model)
+    pooled = answers(up_to(model, POOL), images, batch_size=batch_size)
+    difference = 2 * HIGH_RISK - 1  # high minus low, whichever comes first
+    return difference * (pooled @ (weights[:, 1] - weights[:, 0]) + bias[1] - bias[0])
+
+
+def finer_layer(model) -> str:
+    """Return the last layer before the cells become four times as many pixels: of ``block17``."""
+    return [layer.name for layer in model.layers if layer.name.startswith("block17_")][-1]
+
+
+def finer_map(model, images, *, layer: str | None = None, batch_size: int = 16) -> np.ndarray:
+    """Return HiResCAM maps of the margin at an earlier layer, where the cells are smaller.
+
+    Each cell of the layer gets the sum over its channels of activation times gradient of the
+    log-odds (Draelos and Carin 2020). At the last convolution this is `class_map`, and the cells
+    add up to the score. Below it lie layers that are not linear and add constants: there the map
+    says what a *small* change of a cell would do, times the cell, and the sum is no score.
+
+    Parameters
+    ----------
+    model : keras.Model
+        As `models.prognosis_model` builds it.
+    images : array (n, S, S, 1)
+    layer : str, optional
+        The end of ``block17`` by default (14 x 14 cells at 256 pixels).
+    batch_size : int
+
+    Returns
+    -------
+    float32 array (n, h, w)
+    """
+    layer = layer or finer_layer(model)
+    batch_size = min(batch_size, len(images))
+    shifted, offset = _with_offset(model, layer, batch_size)
+    lower, nothing = up_to(model, layer), np.zeros(batch_size, dtype=np.float32)
+    maps = []
+    for start in range(0, len(images), batch_size):
+        values = answers(lower, images[start : start + batch_size], batch_size=batch_size)
+        full = np.resize(values, (batch_size, *values.shape[1:]))  # the last batch, repeated
+        offset.assign(np.zeros(full.shape, dtype=np.float32))
+        shifted.train_on_batch(full, nothing)
+        gradient = batch_size * keras.ops.convert_to_numpy(offset)[: len(values)]
+        maps.append((gradient * values).sum(axis=-1))
+    return np.concatenate(maps)
+
+
+def _with_offset(model, layer: str, batch_size: int):
+    """Return the network behind a layer, and what is added to its input, to be read as a gradient.
+
+    One step of plain descent at rate 1 from an offset of zero *is* minus the gradient of the loss;
+    with the mean of minus the log-odds as loss, it is their gradient over the batch size. So any
+    backend of Keras computes it, and none has to be named.
+    """
+    behind = keras.Model(model.get_layer(layer).output, model.get_layer(POOL).output)
+    copy = keras.models.clone_model(behind)
+    copy.set_weights(behind.get_weights())
+    copy.trainable = False
+    add = _Offset(name="offset")
+    cells = keras.Input(batch_shape=(batch_size, *behind.input.shape[1:]), name="cells")
+    weights, _ = head(model)
+    direction = weights[:, HIGH_RISK] - weights[:, 1 - HIGH_RISK]
+    margin = keras.layers.Dense(1, use_bias=False, trainable=False, name="margin")
+    shifted = keras.Model(cells, margin(copy(add(cells))))
+    margin.set_weights([direction[:, None]])
+    shifted.compile(keras.optimizers.SGD(1.0), loss=lambda _, score: -score[:, 0])
+    return shifted, add.offset
+
+
+class _Offset(keras.layers.Layer):
+    """Adds a weight of the shape of its input."""
+
+    def build(self, shape) -> None:
+        self.offset = self.add_weight(shape=shape, initializer="zeros", name="offset")
+
+    def call(self, x):
+        return x + self.offset

@@ -16,6 +16,7 @@ from npc_helpers.imaging.roi import rectangle_of
 from npc_helpers.network.gradcam import Geometry, class_map
 from npc_helpers.network.gradcam_scores import MASK_SCORES, POINTING_TOLERANCE_PX, scores
 from npc_helpers.network.models import CLASSES
+from npc_helpers.study import NotInThisStudy
 
 STRUCTURES = {"tumour": [0], "nodes": [1], "disease": [0, 1]}  # segments of `masks.read_mask`
 STEP = 4  # every fourth pixel is scored: cells lie 64 pixels apart, and tumours are far larger
@@ -144,6 +145,23 @@ def score_table(
             found = _image_scores(maps[position], row, mask, geometry)
             rows += [(name, *key, *values) for name, values in zip(names, found, strict=True)]
     return pd.DataFrame(rows, columns=["map", *KEY, "padding_share", *MASK_SCORES])
+
+
+def with_truth(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores of images whose structure is known.
+
+    Raises
+    ------
+    NotInThisStudy
+        If there are none.
+    """
+    known = scores[scores["energy_ratio"].notna()]
+    if known.empty:
+        raise NotInThisStudy(
+            "comparing maps with the truth needs tumours that are known to the pixel, and this "
+            "study has no segmentations"
+        )
+    return known
 
 
 def _image_scores(maps: np.ndarray, row, mask: np.ndarray | None, geometry: Geometry) -> list:

@@ -9,6 +9,7 @@ import pytest
 from npc_helpers.imaging.roi import Rectangle, zero_pad
 from npc_helpers.network import gradcam, gradcam_bench, gradcam_scores, sanity
 from npc_helpers.network.map_geometry import Geometry
+from npc_helpers.study import NotInThisStudy
 from npc_helpers.study.settings import PAPER, TUTORIAL
 
 SMALL = replace(TUTORIAL, width=0.04, blocks=(1, 1, 1), weights="none", middle=None)
@@ -96,6 +97,35 @@ def test_refusals_say_what_to_do(maps_and_head):
         gradcam.class_map(activations, weights, target="softmax")
     with pytest.raises(ValueError, match="do not fit"):
         gradcam.class_map(activations, weights[:-1])
+
+
+def test_finer_maps_are_activation_times_gradient(model, images, maps_and_head):
+    """Against TensorFlow's tape at block17; at the last convolution they are the exact map."""
+    import keras
+    import tensorflow as tf
+
+    activations, weights, bias = maps_and_head
+    exact = gradcam.class_map(activations, weights)
+    last = gradcam.finer_map(model, images, layer="conv_7b_ac", batch_size=2)
+    np.testing.assert_allclose(last, exact, atol=1e-5 * np.abs(exact).max())
+    layer = gradcam.finer_layer(model)
+    behind = keras.Model(model.get_layer(layer).output, model.get_layer("pool").output)
+    values = tf.convert_to_tensor(gradcam.answers(gradcam.up_to(model, layer), images))
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        score = tf.reduce_sum(behind(values) @ (weights[:, 1:] - weights[:, :1]))
+    expected = tf.reduce_sum(tape.gradient(score, values) * values, axis=-1).numpy()
+    before = [w.copy() for w in model.get_weights()]
+    finer = gradcam.finer_map(model, images, batch_size=2)
+    assert finer.shape == (3, 14, 14)
+    np.testing.assert_allclose(finer, expected, atol=1e-5 * np.abs(expected).max())
+    for now, then in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+    assert all(layer.trainable == behind.get_layer(layer.name).trainable for layer in behind.layers)
+    odds = gradcam.log_odds(model, images)
+    np.testing.assert_allclose(odds, exact.sum(axis=(1, 2)) + bias[1] - bias[0], atol=1e-5)
+    p = model.predict(images, verbose=0).astype(float)
+    np.testing.assert_allclose(odds, np.log(p[:, 1] / p[:, 0]), atol=1e-4)
 
 
 # --- alignment --------------------------------------------------------------------------------
@@ -347,6 +377,13 @@ def test_what_a_map_is_compared_with(index):
     assert by_name["bump"][0].sum(axis=0).argmax() in (2, 3)
     first = gradcam_bench.explanations(activations, weights, index, PLACES, seed=1)[-1][1]
     np.testing.assert_array_equal(maps[-1][1], first)
+
+
+def test_only_scores_with_a_truth_are_compared():
+    table = image_scores([("m", "A", 0, 2.0), ("m", "B", 0, np.nan)])
+    assert gradcam_bench.with_truth(table).patient_id.tolist() == ["A"]
+    with pytest.raises(NotInThisStudy, match="no segmentations"):
+        gradcam_bench.with_truth(table.iloc[1:])
 
 
 # --- sanity -----------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+TRUTH = "data/truth.csv"  # what the generator knows of the patients of a study
+
 
 @dataclass(frozen=True, kw_only=True)
 class Patient:
@@ -16,7 +18,7 @@ class Patient:
     sex : {"M", "F"}
     age_years : int
     t_category, n_category : int
-        AJCC T (1 to 4) and N (0 to 3).
+        AJCC T (1 to 4; 0 for no primary tumour, see `what_if`) and N (0 to 3).
     aggressiveness : float
         Standardised latent drawn in the pre-treatment image (volume, necrosis, ragged margin,
         uneven texture).

@@ -269,6 +269,8 @@ class PaintedSlice:
         everything = growth.lobes if growth.bed is None else growth.bed
         ragged = noise_patch(3.6, MATRIX, self.same) + 0.5 * noise_patch(1.6, MATRIX, self.same)
         deep = noise_patch(3.0, MATRIX, self.same)
+        if not len(everything):
+            return
         window = self._window(everything[:, :2], everything[:, 3:5] * 1.9)
         if window is None:
             return

@@ -47,7 +47,7 @@ _T4 = (
     "wall",
     "pituitary",
 )
-INVADES = {1: _T1, 2: _T2, 3: _T3, 4: _T4}
+INVADES = {0: (), 1: _T1, 2: _T2, 3: _T3, 4: _T4}
 MARROW = ("clivus", "marrow", "diploe")
 NODES_REPLACE = (
     "fat",
@@ -128,7 +128,7 @@ def grow(patient: Patient, timepoint: str, rng: np.random.Generator) -> Growth:
         if patient.t_category >= first:
             moved = (np.array(centre) + noise[:3]) * [side, 1, 1]
             lobes.append([*moved, *(np.array(radii) * (1 + noise[3:]) * size)])
-    lobes = np.array(lobes)
+    lobes = np.array(lobes).reshape(-1, 6)
     after = timepoint == "post"
     treated = float(np.clip(rng.standard_normal(), -2.5, 2.5))
     look = treated if after else a

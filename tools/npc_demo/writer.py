@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from npc_demo.examination import SERIES, TIMEPOINTS, Examination, make, remove
+from npc_demo.patient import TRUTH
 from npc_demo.protocols import DEFAULT, PROTOCOLS
 from npc_demo.registry import Cohort
 from npc_demo.slices import LEVELS
@@ -23,7 +24,6 @@ from npc_helpers.study.jobs import spread
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import MANIFEST, REGISTRY, SUGGESTED_ROIS, VISITS
 
-TRUTH = "data/truth.csv"
 IMAGES = "data/images"
 DECIMALS = 4  # of the hidden variables; the last of 16 digits differs between processors
 CHECKED_PER_WORKER = 200  # examinations that are read while a process starts

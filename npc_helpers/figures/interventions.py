@@ -1,0 +1,113 @@
+"""Figures of what happens when an image is changed: covered bit by bit, or drawn again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from npc_helpers.figures.images import outline_truth, overlay, show_grey
+from npc_helpers.figures.style import (
+    PERCEPTUAL_COLOURS,
+    SERIES,
+    colour,
+    grey_range,
+    in_house_style,
+    new_figure,
+)
+
+MODEL = {"pre": "Pre-model", "post": "Post-model"}
+
+
+@in_house_style
+def finer_figure(
+    image: np.ndarray, heats: Mapping[str, np.ndarray], *, mask: np.ndarray | None = None
+) -> Figure:
+    """Draw maps of one image side by side, each in a scale of its own.
+
+    Parameters
+    ----------
+    image : array (rows, columns)
+    heats : mapping of title to array (rows, columns)
+        As `Geometry.to_image` returns them.
+    mask : bool array (rows, columns), optional
+        Known truth, drawn as an outline.
+    """
+    figure = new_figure(4 * len(heats), 3.9)
+    for axes, (title, heat) in zip(
+        figure.subplots(1, len(heats), squeeze=False)[0], heats.items(), strict=True
+    ):
+        show_grey(axes, image, **grey_range(image))
+        top = max(float(np.nanmax(heat)), 0.0)
+        if top > 0:
+            show_grey(axes, overlay(heat, top, colormaps[PERCEPTUAL_COLOURS]))
+        else:
+            title += " (nowhere positive)"
+        axes.set_title(title)
+        if mask is not None and mask.any():
+            outline_truth(axes, mask)
+    return figure
+
+
+@in_house_style
+def covering_figure(curves: pd.DataFrame) -> Figure:
+    """Draw the mean log-odds over patients while images are covered and uncovered.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        As `perturbation.curves` returns it.
+    """
+    timepoints = list(dict.fromkeys(curves["timepoint"]))
+    figure = new_figure(4.9 * len(timepoints), 3.7)
+    panels = figure.subplots(1, len(timepoints), squeeze=False)[0]
+    for axes, when in zip(panels, timepoints, strict=True):
+        of_time = curves[curves["timepoint"] == when]
+        for tint, (name, of_map) in zip(SERIES, of_time.groupby("map", sort=False), strict=False):
+            means = of_map.groupby("share")[["insertion", "deletion"]].mean()
+            axes.plot(means.index, means["deletion"], "-o", ms=3, color=tint, label=name)
+            axes.plot(means.index, means["insertion"], "--o", ms=3, color=tint)
+        axes.set(
+            title=MODEL[when], xlabel="share of the rectangle, highest of the map first",
+            ylabel="mean log-odds of high risk",
+        )  # fmt: skip
+    panels[-1].plot([], [], "-", color=colour("faint"), label="covered")
+    panels[-1].plot([], [], "--", color=colour("faint"), label="uncovered")
+    panels[-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8)
+    return figure
+
+
+@in_house_style
+def interventions_figure(effects: pd.DataFrame) -> Figure:
+    """Draw by how much each change of the images moves the answer: mean over patients, interval.
+
+    Parameters
+    ----------
+    effects : DataFrame
+        As `gradcam_scores.patient_summary` returns it: timepoint, map (the change), mean, low,
+        high.
+    """
+    names = list(dict.fromkeys(effects["map"]))
+    figure = new_figure(8.4, 0.6 * len(names) + 1.3)
+    axes = figure.subplots()
+    axes.axvline(0, color=colour("faint"), linewidth=1)
+    for (when, rows), shift, marker in zip(
+        effects.groupby("timepoint", sort=False), (-0.17, 0.17), "os", strict=False
+    ):
+        lines = np.array([names.index(name) for name in rows["map"]]) + shift
+        tint = colour(MODEL[when])
+        axes.hlines(lines, rows["low"], rows["high"], color=tint)
+        axes.plot(rows["mean"], lines, marker, color=tint, label=MODEL[when])
+        for line, row in zip(lines, rows.itertuples(), strict=True):
+            axes.annotate(
+                f"{row.mean:+.2f} ({row.low:+.2f} to {row.high:+.2f})", (1.01, line), va="center",
+                xycoords=("axes fraction", "data"), fontsize=8, color=tint, annotation_clip=False,
+            )  # fmt: skip
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlabel("change of the log-odds of high risk (mean over patients, 95% CI)")
+    axes.legend(loc="best")
+    return figure

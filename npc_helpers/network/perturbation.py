@@ -1,0 +1,177 @@
+"""What happens to the answer when parts of an image are covered.
+
+A map says where the network found its reasons; covering these places tests it. Nothing is painted
+black: the network has never seen a hole. What is covered shows instead a blurred image, or, in a
+synthetic study, the same image without its tumour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy.ndimage import gaussian_filter
+
+from npc_helpers.imaging.masks import read_mask
+from npc_helpers.network.gradcam import Geometry, log_odds
+from npc_helpers.network.gradcam_bench import KEY, STRUCTURES
+from npc_helpers.study import NotInThisStudy
+
+BLUR_IMAGE_PX = 24  # about 1 cm: larger than any texture, smaller than the head
+SHARES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)  # of the rectangle; most happens at the beginning
+
+
+def rectangles(index: pd.DataFrame, geometry: Geometry) -> np.ndarray:
+    """Return where the rectangle of each image lies in the network's input, bool (n, S, S)."""
+    side = geometry.canvas // geometry.shrink
+    inside = np.zeros((len(index), side, side), dtype=bool)
+    for mask, row in zip(inside, index.itertuples(), strict=True):
+        _, (rows, columns) = geometry.on_canvas(row)
+        first = [-(-s.start // geometry.shrink) for s in (rows, columns)]
+        last = [s.stop // geometry.shrink for s in (rows, columns)]
+        mask[first[0] : last[0], first[1] : last[1]] = True
+    return inside
+
+
+def structures(
+    study, index: pd.DataFrame, geometry: Geometry, *, structure: str = "tumour"
+) -> np.ndarray:
+    """Return where a known structure lies in the network's input, bool (n, S, S).
+
+    Nowhere, where it does not reach into the slice.
+
+    Raises
+    ------
+    NotInThisStudy
+        If the structure is known in no image.
+    """
+    masks = np.zeros((len(index), geometry.canvas, geometry.canvas), dtype=bool)
+    positions = np.arange(len(index))
+    for (patient, timepoint), images in index.groupby(["patient_id", "timepoint"], sort=False):
+        truth = read_mask(study, patient, timepoint)
+        if truth is None:
+            continue
+        truth = truth[STRUCTURES[structure]].any(axis=0)
+        for position, row in zip(
+            positions[index.index.get_indexer(images.index)], images.itertuples(), strict=True
+        ):
+            box, region = geometry.on_canvas(row)
+            masks[position][region] = truth[row.slice_index][box.slices]
+    if not masks.any():
+        raise NotInThisStudy(f"covering the {structure} needs a study whose {structure} is known")
+    return masks[
+        :, geometry.shrink // 2 :: geometry.shrink, geometry.shrink // 2 :: geometry.shrink
+    ]
+
+
+def elsewhere(masks: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Move every mask by half of its rectangle, down and across: as large, but in another place.
+
+    What leaves the rectangle on one side comes in again on the other.
+    """
+    moved = np.zeros_like(masks)
+    for new, old, box in zip(moved, masks, inside, strict=True):
+        rows, columns = np.flatnonzero(box.any(axis=1)), np.flatnonzero(box.any(axis=0))
+        region = np.ix_(rows, columns)
+        new[region] = np.roll(old[region], (len(rows) // 2, len(columns) // 2), axis=(0, 1))
+    return moved
+
+
+def blurred(images: np.ndarray, inside: np.ndarray, *, shrink: int) -> np.ndarray:
+    """Blur every image within its rectangle; the black frame does not bleed into it.
+
+    Parameters
+    ----------
+    images : array (n, S, S, 1)
+    inside : bool array (n, S, S)
+        See `rectangles`.
+    shrink : int
+        Image pixels to a network pixel: the blur is `BLUR_IMAGE_PX` image pixels wide.
+
+    Returns
+    -------
+    array (n, S, S, 1)
+        Of the type of the images.
+    """
+    sigma = (0, BLUR_IMAGE_PX / shrink, BLUR_IMAGE_PX / shrink)
+    weight = inside.astype(np.float32)
+    sums = gaussian_filter(images[..., 0] * weight, sigma)
+    weights = gaussian_filter(weight, sigma)
+    smooth = sums / np.maximum(weights, 1e-6) * weight
+    return smooth.round().astype(images.dtype)[..., None]
+
+
+def covered(images: np.ndarray, masks: np.ndarray, infill: np.ndarray) -> np.ndarray:
+    """Return the images with what a mask covers taken from `infill`."""
+    return np.where(masks[..., None], infill, images)
+
+
+def curves(
+    model,
+    images: np.ndarray,
+    infill: np.ndarray,
+    index: pd.DataFrame,
+    maps: Mapping[str, np.ndarray],
+    geometry: Geometry,
+) -> pd.DataFrame:
+    """Cover images in the order of a map, highest first; and uncover them in the same order.
+
+    Deletion and insertion (Petsiuk et al. 2018), on the log-odds of high risk. A map that points at
+    the reasons for high risk makes the first fall fast and the second rise fast.
+
+    Parameters
+    ----------
+    model : keras.Model
+    images, infill : array (n, S, S, 1)
+    index : DataFrame
+        Of `roi.network_inputs`, in the order of the images.
+    maps : mapping of name to array (n, h, w)
+        The pixels of a rectangle are ranked by the interpolated map.
+    geometry : Geometry
+
+    Returns
+    -------
+    DataFrame
+        One row per map, image and share: map, patient_id, timepoint, sequence, slice_index,
+        share (of the rectangle, of `SHARES`), ``deletion`` and ``insertion`` (log-odds).
+    """
+    inside = rectangles(index, geometry)
+    ranks = {
+        name: _rank(geometry.to_canvas(values, step=geometry.shrink), inside)
+        for name, values in maps.items()
+    }
+    steps = [(name, share) for name in maps for share in SHARES]
+    first = [ranks[name] < share for name, share in steps]
+    hidden = [covered(images, mask, infill) for mask in first]
+    uncovered = [covered(infill, mask, images) for mask in first]
+    odds = log_odds(model, np.concatenate([*hidden, *uncovered]))  # at once: one graph is built
+    rows = pd.concat([index[KEY].assign(map=name, share=share) for name, share in steps])
+    deletion, insertion = np.split(odds, 2)
+    return rows.assign(deletion=deletion, insertion=insertion).reset_index(drop=True)
+
+
+def _rank(heat: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Return which share of the rectangle's pixels lies higher; infinity outside."""
+    rank = np.full(heat.shape, np.inf)
+    for image, values, box in zip(rank, heat, inside, strict=True):
+        order = np.argsort(-values[box], kind="stable")
+        share = np.empty(len(order))
+        share[order] = np.arange(len(order)) / len(order)
+        image[box] = share
+    return rank
+
+
+def gains(curves: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per map and image: ``gain``, how far insertion lies above deletion.
+
+    The mean over the share covered (trapezoids), in log-odds; 0 is what an order that says nothing
+    gets on average.
+    """
+
+    def area(table: pd.DataFrame) -> float:
+        height = table["insertion"] - table["deletion"]
+        return float(np.trapezoid(height, table["share"]))
+
+    groups = curves.groupby(["map", *KEY], sort=False)[["share", "insertion", "deletion"]]
+    return groups.apply(area).rename("gain").reset_index()

@@ -1,0 +1,56 @@
+"""What a run needs, from the sizes of a built network; what a machine lacks."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from training_runs import ALL, HEAD, start_model
+
+from npc_helpers.network import preflight
+
+
+def test_needs_follow_from_the_sizes_of_the_network():
+    model = start_model(ALL)
+    learned = 4 * sum(np.prod(v.shape) for v in model.trainable_variables)
+    fixed = 4 * sum(np.prod(v.shape) for v in model.weights) - learned
+    memory, disk, passes = preflight.needs(model, ALL, 100, 60, runs=2)
+    assert passes == 100 + 3 * 60 * ALL.max_epochs * 2
+    assert disk == 100 * 80**2 + 3 * 3 * learned + 2 * (learned + fixed)
+    maps = (memory - 4 * learned - fixed) / ALL.batch_size
+    outputs = sum(np.prod(layer.output.shape[1:]) for layer in model.layers)
+    assert maps == pytest.approx(4 * outputs)
+    halves = dataclasses.replace(ALL, accumulate=2)
+    assert preflight.needs(model, halves, 100, 60)[0] == memory - ALL.batch_size / 2 * maps
+    narrow = dataclasses.replace(ALL, precision="mixed_bfloat16")
+    assert preflight.needs(model, narrow, 100, 60)[0] == memory - ALL.batch_size / 2 * maps
+
+
+def test_a_frozen_network_needs_one_pass_and_keeps_nothing():
+    model = start_model(HEAD)
+    frozen = dataclasses.replace(HEAD, batch_size=ALL.batch_size)
+    memory, _, passes = preflight.needs(model, frozen, 100, 60, runs=5)
+    assert passes == 100
+    assert memory < preflight.needs(start_model(ALL), ALL, 100, 60)[0]
+
+
+def test_the_table_says_what_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(preflight, "prognosis_model", lambda *args, **kwargs: start_model(ALL))
+    monkeypatch.setattr(preflight, "seconds_per_image", lambda model, n: 0.5)
+    monkeypatch.setattr(preflight, "device", lambda: ("processor, 2 cores", 1e3))
+    setting = dataclasses.replace(ALL, weights="imagenet", width=1.0, max_epochs=10)
+    table = preflight.preflight(
+        setting, n_images=72, n_training=48, folder=tmp_path / "not" / "yet", runs=2
+    )
+    enough = table.enough.to_dict()
+    assert enough == {"device": "no", "weights": "no", "memory": "no", "disk": "yes", "time": ""}
+    assert table.loc["time", "here"] == "1.2 min an epoch, 0.4 h at most for 2 models"
+
+
+def test_multiplications_of_a_convolution_are_counted():
+    """By hand: the stem's first layer is 39 x 39 x 2 answers of 3 x 3 x 3 products each."""
+    import keras
+
+    model = start_model(HEAD)
+    first = keras.Model(model.input, model.get_layer("stem_1").output)
+    assert preflight.multiply_adds(first) == 39 * 39 * first.output.shape[-1] * 27
