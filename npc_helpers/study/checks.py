@@ -5,6 +5,7 @@ Nothing here raises for bad data: each check returns a list of `Problem`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -21,6 +22,7 @@ from npc_helpers.study.tables import rows
 PROGRESS_FROM_SERIES = 50
 SERIES_PER_WORKER = 400  # what is hashed in the second or two that a process takes to start
 
+FEWEST_DATES = 4  # that two patients share, in one of whom nothing else differs
 FIRST_SCANNERS = pd.Timestamp(1980, 1, 1)  # MR of patients began in that year
 DATE_ORDER = (
     # earlier, later, may be the same day
@@ -83,7 +85,7 @@ def check_registry(registry: pd.DataFrame, about: About) -> list[Problem]:
             )
     date, site = registry["progression_date"], registry["progression_type"]
     return (
-        problems
+        [*problems, *_one_patient_twice(registry)]
         + rows(
             registry,
             date.notna() & (site == ""),
@@ -101,6 +103,43 @@ def check_registry(registry: pd.DataFrame, about: About) -> list[Problem]:
             "Give the date of the first progression.",
         )
     )
+
+
+def _one_patient_twice(registry: pd.DataFrame) -> list[Problem]:
+    """Report patients whose number or whose whole course is that of another."""
+    bare = registry["patient_id"].map(_bare)
+    first = registry.drop_duplicates("patient_id").assign(bare=bare)
+    first = first.drop_duplicates("bare").set_index("bare")["patient_id"]
+    alike = bare.map(first)
+    problems = rows(
+        registry,
+        alike.notna() & (alike != registry["patient_id"]),
+        REGISTRY,
+        "patient_id",
+        lambda row: f"'{row['patient_id']}' is written almost like '{alike[row.name]}'",
+        "If it is one patient, keep one row and one spelling, here and in the other tables.",
+        "warning",
+    )
+    course = ["sex", "age_years", *registry.select_dtypes("datetime").columns]
+    told = registry[course[2:]].notna().sum(axis=1) >= FEWEST_DATES
+    again = registry.duplicated(course, keep=False) & told & ~registry["patient_id"].duplicated()
+    same = registry[again].groupby(course, dropna=False)["patient_id"].transform("first")
+    again &= same.reindex(registry.index) != registry["patient_id"]
+    return problems + rows(
+        registry,
+        again,
+        REGISTRY,
+        "patient_id",
+        lambda row: f"sex, age and every date are those of patient '{same[row.name]}'",
+        "If it is one patient, keep one row: one in training and one in test would be a leak.",
+        "warning",
+    )
+
+
+def _bare(patient_id: str) -> str:
+    """Return a patient's number without what is lost on the way: capitals, signs, leading zeros."""
+    parts = re.findall(r"[^\W\d_]+|\d+", str(patient_id).casefold())
+    return "-".join(part.lstrip("0") or "0" if part.isdigit() else part for part in parts)
 
 
 def _check_days(table: pd.DataFrame, of: Table, about: About) -> list[Problem]:
@@ -135,13 +174,19 @@ def _check_days(table: pd.DataFrame, of: Table, about: About) -> list[Problem]:
 def check_known_patients(table: pd.DataFrame, of: Table, registry: pd.DataFrame) -> list[Problem]:
     """Report the rows whose patient the registry does not know."""
     unknown = ~table["patient_id"].isin(registry["patient_id"]) & (table["patient_id"] != "")
-    return rows(
+    near = {_bare(name): name for name in registry["patient_id"]}
+    alike = table["patient_id"].map(lambda name: near.get(_bare(name), ""))
+    action = "Correct the identifier, or add the patient there."
+    problems = rows(
+        table, unknown & (alike == ""), of, "patient_id", f"is not in {REGISTRY.path}", action
+    )
+    return problems + rows(
         table,
-        unknown,
+        unknown & (alike != ""),
         of,
         "patient_id",
-        f"is not in {REGISTRY.path}",
-        "Correct the identifier, or add the patient there.",
+        lambda row: f"is not in {REGISTRY.path}, which has '{alike[row.name]}'",
+        "Write it in one way everywhere. Spreadsheets drop leading zeros of what is no text.",
     )
 
 

@@ -19,6 +19,12 @@ from npc_helpers.study.problems import Problem
 from npc_helpers.study.schema import MARKUP, MISSING, Column, Table
 
 ISO_DATE = r"\d{4}-\d{2}-\d{2}"
+WORKBOOKS, WORKBOOK_STARTS = (".xlsx", ".xls", ".ods"), (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+AS_CSV = (
+    "Open it in a spreadsheet and save it as 'CSV UTF-8 (comma delimited)'. If yours writes "
+    "semicolons all the same, make the comma its list separator (Windows: region settings), or "
+    "save it with LibreOffice, which asks."
+)
 NO_DATE = (
     "Write an existing day as YYYY-MM-DD. In a spreadsheet, give the column this date format: a "
     "number such as 42065 then becomes a day, and 3/2/2015 no longer leaves open which is the day."
@@ -44,23 +50,32 @@ def read_text(path: Path, where: str) -> tuple[pd.DataFrame | None, list[Problem
             path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
         )
     except FileNotFoundError:
+        books = [path.with_suffix(end) for end in WORKBOOKS if path.with_suffix(end).exists()]
+        if books:
+            return broken(f"the file is missing, but {books[0].name} is there", AS_CSV)
         return broken(
             "the file is missing",
             "Put it there (python -m npc_helpers.study init writes empty tables), "
             "or let NPC_STUDY name another folder.",
         )
     except UnicodeDecodeError:
-        return broken("the file is not UTF-8", "Save it again as 'CSV UTF-8'.")
+        with path.open("rb") as file:
+            if file.read(4) in WORKBOOK_STARTS:
+                return broken("the file is a workbook and not a table of text", AS_CSV)
+        return broken("the file is not UTF-8", AS_CSV)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
         return broken(f"the file is not a CSV table ({error})".strip(), "Save it again as CSV.")
     header = [name.strip() for name in header]
     if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        return broken("the columns are not separated by commas", "Save it with commas.")
+        return broken("the columns are not separated by commas", AS_CSV)
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         return broken(f"column {twice[0]} is there twice", "Delete or rename one of them.")
     if not isinstance(table.index, pd.RangeIndex):
-        return broken("rows have more cells than the header", "Look for stray commas.")
+        return broken(
+            "rows have more cells than the header",
+            "The first line has to name the columns: take out a title above it, and stray commas.",
+        )
     table.columns = header
     table = table[[name for name in header if name]]
     table = table.apply(lambda column: column.fillna("").str.strip())
@@ -191,9 +206,11 @@ def _bad_values(text: pd.DataFrame, table: Table, name: str, typed: pd.Series) -
         low = -np.inf if column.low is None else column.low
         high = np.inf if column.high is None else column.high
         bad = ~typed.between(low, high) | ((column.kind == "integer") & (typed % 1 != 0))
+        point = "" if column.kind == "integer" else ", with a point and not a comma"
         action = f"Give {'a whole' if column.kind == 'integer' else 'a'} number, {low} or more."
         if np.isfinite(high):
             action = action.replace("or more", f"to {high}")
+        action = f"{action[:-1]}, without a unit or another sign{point}."
     return problems + rows(text, filled & bad, table, name, lambda row: f"is '{row[name]}'", action)
 
 

@@ -91,8 +91,8 @@ TABLES = {
         *(MANIFEST, "", "", "file is missing", "init"),
     ),
     "empty file": (write(REGISTRY, b""), REGISTRY, "", "", "not a CSV table", "CSV"),
-    "not UTF-8": (write(REGISTRY, b"patient_id\n\xff\xfe\n"), REGISTRY, "", "", "UTF-8", "Save"),
-    "semicolons": (semicolons, REGISTRY, "", "", "not separated by commas", "commas"),
+    "not UTF-8": (write(REGISTRY, b"patient_id\n\xff\xfe\n"), REGISTRY, "", "", "UTF-8", "save it"),
+    "semicolons": (semicolons, REGISTRY, "", "", "not separated by commas", "comma delimited"),
     "column twice": (twice_the_column, REGISTRY, "", "", "sex is there twice", "rename"),
     "missing column": (drop("registry", "surgery"), REGISTRY, "", "surgery", "missing", "Add"),
     "misspelt column": (
