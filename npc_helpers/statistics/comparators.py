@@ -14,7 +14,6 @@ from npc_helpers.statistics.cox import CoxModel, fit_cox
 from npc_helpers.statistics.gate import checked, numbers, of_table, one_of
 
 STAGE_ORDER = ("I", "II", "III", "IVA", "IVB", "IVC")
-HIGH_STAGES = STAGE_ORDER[STAGE_ORDER.index("IVA") :]
 T_STAGES = ("T0", "T1", "T2", "T3", "T4")
 N_STAGES = ("N0", "N1", "N2", "N3", "N3a", "N3b")
 TREATMENTS = ("IC+CCRT", "CCRT", "IC+RT", "RT")

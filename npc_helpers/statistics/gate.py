@@ -138,17 +138,6 @@ def groups(plain, refuse):
     return plain
 
 
-def vectors(values) -> Column:
-    """Rows of finite numbers, shape (n, k), such as the features of each patient."""
-    matrix = np.asarray(values)
-    if matrix.ndim != 2:
-        raise ColumnError(f"features of shape {matrix.shape}; one row for each patient is needed")
-    if matrix.dtype.kind not in "biuf":
-        matrix = pd.DataFrame(matrix).apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
-    whole = np.where(np.isfinite(matrix).all(axis=1), 0.0, np.nan)
-    return numbers(pd.Series(whole, index_of(values)) if index_of(values) is not None else whole)
-
-
 def one_of(*allowed: str) -> Callable[[object], Column]:
     """Return the kind of column that holds nothing but the `allowed` words."""
 
