@@ -84,6 +84,51 @@ MUTANTS = [
         "_chosen(by_status, lambda day: day <= start, min)",
         ("tests/npc_intake/test_find_series.py",),
     ),
+    Mutant(
+        "an examination before treatment is called after it",
+        "tools/npc_intake/find/timepoints.py",
+        'places[day] = _Place("pre", problem, day in chosen)',
+        'places[day] = _Place("post", problem, day in chosen)',
+        ("tests/npc_intake/test_find_series.py::test_time_points_by_dates",),
+    ),
+    Mutant(
+        "the slices of a series are not sorted",
+        "tools/npc_intake/find/volumes.py",
+        "    return sorted(files, key=lambda file: (file.lowest, file.path))\n",
+        "    return files\n",
+        ("tests/npc_intake/test_thumbnails.py",),
+    ),
+    Mutant(
+        "an agent that every series names counts",
+        "tools/npc_intake/find/series.py",
+        "if len(begun) > 1 and all(",
+        "if len(begun) > 9 and all(",
+        (
+            "tests/npc_intake/test_find_series.py"
+            "::test_an_agent_that_every_series_names_tells_nothing",
+        ),
+    ),
+    Mutant(
+        "what was walked in one file stands in for another of the same length",
+        "tools/npc_intake/find/headers.py",
+        "if stretch and data[at : at + len(stretch.content)] == stretch.content:",
+        "if stretch:",
+        ("tests/npc_intake/test_volumes.py",),
+    ),
+    Mutant(
+        "dates are not shifted",
+        "tools/npc_intake/deidentify/header.py",
+        "+ timedelta(days=days)",
+        "+ timedelta(days=0)",
+        ("tests/npc_intake/test_confidentiality_profile.py",),
+    ),
+    Mutant(
+        "every word of the image type stays",
+        "tools/npc_intake/deidentify/keep_list.py",
+        '[value if value in allowed else "" for value in values]',
+        "list(values)",
+        ("tests/npc_intake/test_keep_list.py",),
+    ),
 ]
 
 

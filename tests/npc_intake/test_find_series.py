@@ -8,7 +8,7 @@ import pandas as pd
 import pydicom
 import pytest
 from demonstration import numbers
-from dicom_making import PREFIX, make_enhanced, make_slice, noise, save, write_series
+from dicom_making import PREFIX, change, make_enhanced, make_slice, noise, save, write_series
 from intake_study import YES_NO, study_of
 from npc_demo.centres import select
 from npc_demo.registry import make_cohort
@@ -598,3 +598,71 @@ def test_a_table_saved_without_its_columns_is_refused(tmp_path, content, says):
     found = find_series(tmp_path / "in")
     with pytest.raises(StudyError, match=says):
         edited_decisions(tmp_path / "table.csv", found.table, found.folder)
+
+
+# --- an agent in the tags of every series ---------------------------------------------------------
+
+
+def write_examination(folder, *series):
+    """One examination; each series is its description and further tags."""
+    for number, (description, tags) in enumerate(series, start=1):
+        told = {"SeriesNumber": number, "AcquisitionTime": f"10{number:02d}00"} | tags
+        uids = {"StudyInstanceUID": "2.25.7", "SeriesInstanceUID": f"2.25.7.{number}"}
+        for place, pixels in enumerate(noise()):
+            uid = {"SOPInstanceUID": f"2.25.7.{number}.{place}"}
+            dataset = make_slice(pixels, 6.0 * place, SeriesDescription=description)
+            change(dataset, {"StudyDate": "20150302"} | told | uids | uid)
+            save(dataset, folder / str(number) / f"{place}.dcm")
+    return find_series(folder, treatment_start={"P-1": date(2015, 4, 1)}, progress=False).table
+
+
+@pytest.mark.parametrize(
+    ("series", "expected"),
+    [
+        (  # filled in beforehand: nothing tells the two T1 series apart
+            [("T2", T2 | AGENT), ("T1", T1 | AGENT), ("T1", T1 | AGENT)],
+            ["t2w proposed", "unclear decide", "unclear decide"],
+        ),
+        (  # the descriptions do
+            [("T2", T2 | AGENT), ("T1 pre", T1 | AGENT), ("T1 post", T1 | AGENT)],
+            ["t2w proposed", "t1w ignored", "t1c proposed"],
+        ),
+        (  # one of them does
+            [("T1 tra", T1 | AGENT), ("T1 tra KM", T1 | AGENT)],
+            ["unclear decide", "t1c proposed"],
+        ),
+        (  # filled in once it was given: the tag tells
+            [("T2", T2), ("T1", T1), ("T1", T1 | AGENT)],
+            ["t2w proposed", "t1w ignored", "t1c proposed"],
+        ),
+        ([("T1", T1 | AGENT)], ["t1c proposed"]),  # nothing to compare it with
+        (  # parts of one Dixon acquisition are one series
+            [
+                ("WATER: T1", T1 | AGENT | {"AcquisitionTime": "100000"}),
+                ("FAT: T1", T1 | AGENT | {"AcquisitionTime": "100000"}),
+            ],
+            ["t1c proposed", "fat ignored"],
+        ),
+        (  # by volume, or as the name that says there was none
+            [("T2", T2 | {"ContrastBolusVolume": 7}), ("T1", T1 | {"ContrastBolusVolume": 7})],
+            ["t2w proposed", "unclear decide"],
+        ),
+        (
+            [("T2", T2 | {"ContrastBolusAgent": "NO"}), ("T1", T1 | {"ContrastBolusAgent": "NO"})],
+            ["t2w proposed", "t1w ignored"],
+        ),
+    ],
+)
+def test_an_agent_that_every_series_names_tells_nothing(tmp_path, series, expected):
+    table = write_examination(tmp_path, *series).sort_values("series_number")
+    assert list(table["kind"] + " " + table["status"]) == expected
+    told = table.loc[table["kind"] == "unclear", "reason"]
+    assert told.str.contains("all series of the examination name the agent").all()
+
+
+def test_another_examination_does_not_count(tmp_path):
+    for number, day in enumerate(("20150101", "20150302")):
+        examination = {"StudyDate": day, "StudyInstanceUID": f"2.25.8.{number}"}
+        uids = {"SeriesInstanceUID": examination["StudyInstanceUID"] + ".1"}
+        write_series(tmp_path / day, SeriesDescription="T1", **T1 | AGENT | examination | uids)
+    assert list(find_series(tmp_path, progress=False).table["kind"]) == ["t1c", "t1c"]

@@ -4,8 +4,10 @@ from datetime import date
 
 import numpy as np
 import pytest
-from dicom_making import PREFIX, make_enhanced, make_slice, noise, save
+from dicom_making import PREFIX, change, make_enhanced, make_slice, noise, save
 from npc_intake.find import find_series
+from npc_intake.find.headers import read_images
+from pydicom.uid import ImplicitVRLittleEndian
 
 SIX = range(6)
 STACK = noise(6, 8, 8)
@@ -226,3 +228,39 @@ def test_heights_are_taken_along_the_normal_of_a_tilted_stack(tmp_path):
     assert table["status"].tolist() == ["proposed"]
     (files,) = find_series(tmp_path, progress=False).files
     assert [path.name for path in files] == [f"{99 - number}.dcm" for number in SIX]
+
+
+# --- what was walked in one file ------------------------------------------------------------------
+
+
+def differing_files(folder):
+    """Files alike but for one thing each, in an order in which each follows another kind."""
+    changes = [
+        *({}, {"SeriesDescription": "T1"}, {"ImageType": "ORIGINAL\\PRIMARY\\P"}, {}),
+        *({"EchoTime": 90}, {"Manufacturer": "SIEMENS"}, {"Manufacturer": "GE"}, {}),
+        *({"PatientID": "鼻", "SpecificCharacterSet": "GB18030"}, {"PatientID": "P-2"}),
+        *({"SpecificCharacterSet": "ISO_IR 192"}, {"StudyDate": "20150302"}, {"Rows": 25}, {}),
+    ]
+    paths = []
+    for number, tags in enumerate(changes):
+        rows = tags.get("Rows", 24)
+        dataset = make_slice(noise(1, rows)[0], 6.0 * number, InstanceNumber=number)
+        told = {"SeriesDescription": "T2", "Manufacturer": "Philips", "SliceLocation": number}
+        change(dataset, told | {"RepetitionTime": 4000, "StudyDate": "20150301"} | tags)
+        if number % 3 == 1:
+            dataset.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(
+                0x0C, "IS", str(100 * number)
+            )
+        if number % 4 == 3:
+            dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+        paths.append(folder / f"{number:02d}.dcm")
+        save(dataset, paths[-1])
+    return paths
+
+
+def test_what_was_walked_in_one_file_never_stands_in_for_another(tmp_path):
+    paths = differing_files(tmp_path)
+    for order in (paths, paths[::-1], sorted(paths * 2)):
+        walked = {}
+        assert [read_images(path, walked) for path in order] == [read_images(p) for p in order]
+        assert walked

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from npc_intake.find import contrast_words as words
 
+EVERYWHERE = "agent in every series"  # of an image: see `is_agent_given`
+
 
 class Contrast(NamedTuple):
     """Whether an agent was given.
@@ -242,7 +244,9 @@ def contrast_of(images: Sequence[Mapping[str, str]]) -> Contrast:
     """Judge a series by all its images.
 
     The description and the tags of the agent must not contradict each other. The name of the
-    protocol is often copied from another examination: it can raise a doubt, but not decide.
+    protocol is often copied from another examination: it can raise a doubt, but not decide. Nor can
+    an agent in the tags of every series of the examination (`EVERYWHERE`): scanners that have it
+    filled in beforehand say it of images before the injection, too.
 
     Parameters
     ----------
@@ -253,13 +257,14 @@ def contrast_of(images: Sequence[Mapping[str, str]]) -> Contrast:
     -------
     Contrast
     """
-    elements = ("ContrastBolusAgent", "ContrastBolusAgentAdministered", "ContrastBolusVolume")
-    told = {tuple(image.get(element, "") for element in elements) for image in images}
-    tags = _together([_by_tags(*values) for values in sorted(told)])
+    tags = _by_all_tags(images)
     described = _by_text(images, "SeriesDescription", "the description says")
     protocol = _by_text(images, "ProtocolName", "the protocol is called")
-    answers = {tags.answer, described.answer} - {""}
     evidence = tags.evidence + described.evidence
+    if tags.answer == "yes" and any(EVERYWHERE in image for image in images):
+        evidence += ("all series of the examination name the agent, so this tells nothing",)
+        tags = tags._replace(answer="" if described.answer else "unclear")
+    answers = {tags.answer, described.answer} - {""}
     opposite = {"yes": "no", "no": "yes"}.get(protocol.answer, "")
     if protocol.answer and (not answers or opposite in answers):
         evidence += protocol.evidence
@@ -267,6 +272,17 @@ def contrast_of(images: Sequence[Mapping[str, str]]) -> Contrast:
     if not answers:
         return Contrast("", evidence)
     return Contrast(answers.pop() if len(answers) == 1 else "unclear", evidence)
+
+
+def is_agent_given(images: Sequence[Mapping[str, str]]) -> bool:
+    """Tell whether the tags of all images of a series say that an agent was given."""
+    return _by_all_tags(images).answer == "yes"
+
+
+def _by_all_tags(images: Sequence[Mapping[str, str]]) -> Contrast:
+    elements = ("ContrastBolusAgent", "ContrastBolusAgentAdministered", "ContrastBolusVolume")
+    told = {tuple(image.get(element, "") for element in elements) for image in images}
+    return _together([_by_tags(*values) for values in sorted(told)])
 
 
 def _by_text(images: Sequence[Mapping[str, str]], keyword: str, says: str) -> Contrast:

@@ -3,7 +3,8 @@
 pydicom builds an object for every element, and one for every element of every frame. To sort
 thousands of files it is enough to walk over the header and keep some thirty values; a file this
 cannot walk (big-endian or deflated, no preamble, damaged) is read by pydicom instead, and the
-answer is the same.
+answer is the same. The images of a series say nearly everything alike: a stretch of bytes that was
+walked in one file is not walked again in the next, only compared (`Stretches`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import mmap
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -79,10 +81,15 @@ _SHORT = {
 }
 _TEXTS = {"CS", "DA", "DS", "IS", "LO", "PN", "SH", "TM", "UI"}
 _TELLING = {"SOPClassUID", "Manufacturer"}  # of how much is wanted
+_VARYING = {  # from image to image of a series; a stretch ends before each, and before sequences
+    *("InstanceCreationTime", "ContentTime", "InstanceNumber", "SliceLocation"),
+    *("SOPInstanceUID", "AcquisitionTime", "ImagePositionPatient", "Columns"),
+}
 _KNOWN = {  # tag as it stands in the file -> keyword, VR; what is not a value to keep counts as SQ
     int.from_bytes(struct.pack("<HH", *divmod(tag_for_keyword(keyword), 1 << 16)), "little"): (
         keyword,
         vr,
+        keyword in _VARYING or vr in ("SQ", "not wanted"),
     )
     for keyword, vr in [
         *((keyword, dictionary_VR(keyword)) for keyword in KEYWORDS),
@@ -90,8 +97,10 @@ _KNOWN = {  # tag as it stands in the file -> keyword, VR; what is not a value t
         ("SharedFunctionalGroupsSequence", "SQ"),
         ("PerFrameFunctionalGroupsSequence", "SQ"),
         ("ContrastBolusAgentSequence", "SQ"),
+        *((keyword, "not wanted") for keyword in _VARYING - set(KEYWORDS)),
     ]
 }
+_PRIVATE = ("", "private", True)
 _GROUP_TAGS = {tag_for_keyword(keyword) for keyword in GROUPS}
 _GROUP_VALUES = {
     tag_for_keyword(keyword): (name, dictionary_VR(keyword)) for keyword, name in IN_GROUPS.items()
@@ -114,12 +123,27 @@ class _CannotWalk(Exception):
     """The header is not of the plain kind; pydicom has to read it."""
 
 
-def read_images(path: Path) -> list[Image] | None:
+class Stretch(NamedTuple):
+    """Elements between two that vary from image to image, and what they say."""
+
+    content: bytes
+    texts: dict[str, bytes]
+    values: Image
+    last: int  # last group that is wanted, when all of it is read
+
+
+Stretches = dict[tuple[bytes, int, bool], Stretch]
+"""Tag it begins with, last group that was wanted before, implicit VR -> what was walked last."""
+
+
+def read_images(path: Path, walked: Stretches | None = None) -> list[Image] | None:
     """Read what one file says of its images.
 
     Parameters
     ----------
     path : Path
+    walked : dict, optional
+        The same one for all files that are read; it is filled and used.
 
     Returns
     -------
@@ -140,7 +164,7 @@ def read_images(path: Path) -> list[Image] | None:
     try:
         with path.open("rb", buffering=0) as file:
             try:
-                return _Walk(file.read(START)).images()
+                return _Walk(file.read(START), walked).images()
             except (_CannotWalk, struct.error):  # perhaps a longer header
                 with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
                     return _Walk(whole).images()
@@ -159,11 +183,14 @@ class _Walk:
     ----------
     data : bytes or mmap
         The file from its first byte; it may end anywhere after the header.
+    walked : dict, optional
+        As in `read_images`.
     """
 
-    def __init__(self, data: bytes | mmap.mmap) -> None:
+    def __init__(self, data: bytes | mmap.mmap, walked: Stretches | None = None) -> None:
         self.data, self.end = data, len(data)
         self.implicit = False
+        self.walked: Stretches = {} if walked is None else walked
 
     def images(self) -> list[Image]:
         """Return what `read_images` returns."""
@@ -176,7 +203,18 @@ class _Walk:
         shared: Image = {}
         frames: list[Image] = []
         data, end, implicit, known = self.data, self.end, False, _KNOWN.get
+        key, start, begins = None, at, False  # of the stretch that is walked
+        said: list[str] = []
         while at < end:
+            if begins:
+                begins, key, start, said = False, (data[at : at + 4], last, implicit), at, []
+                stretch = self.walked.get(key)
+                if stretch and data[at : at + len(stretch.content)] == stretch.content:
+                    texts |= stretch.texts
+                    values |= stretch.values
+                    key, at, last = None, at + len(stretch.content), stretch.last
+                    continue
+            here = at
             tag, vr, length = _quick(data, at)
             if vr in _SHORT and not implicit:  # as `element` does, for the most frequent ones
                 begin = at + 8
@@ -188,14 +226,28 @@ class _Walk:
                 group = tag & 0xFFFF
                 if group > last:
                     break
-                if group in _PRIVATE_GROUPS:
-                    self.private(group, tag >> 16, vr, begin, at, creators, values)
-                continue
-            keyword, usual = wanted
+                if group not in _PRIVATE_GROUPS:
+                    continue
+                wanted = _PRIVATE
+            keyword, usual, varies = wanted
+            if varies:
+                if key and here > start:
+                    self.walked[key] = Stretch(
+                        data[start:here],
+                        {name: texts[name] for name in said if name in texts},
+                        {name: values[name] for name in said if name in values},
+                        last,
+                    )
+                begins = True
+            said.append(keyword)
             if usual in _TEXTS and vr not in _BINARY:
                 texts[keyword] = data[begin:at]
                 if keyword in _TELLING:
                     last = max(last, _last_group(keyword, texts[keyword]))
+            elif usual == "private":
+                self.private(group, tag >> 16, vr, begin, at, creators, values)
+            elif usual == "not wanted":
+                pass
             elif usual != "SQ":
                 values[keyword] = self.text(begin, at, vr, usual)
                 if keyword == "Columns" and last == _LAST:

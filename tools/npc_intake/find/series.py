@@ -26,6 +26,7 @@ from npc_helpers.study.checks import is_inside
 from npc_helpers.study.dicom_file import DicomError
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import MANIFEST
+from npc_intake.find.contrast import EVERYWHERE, is_agent_given
 from npc_intake.find.decisions import SEQUENCES, SKIP, TIMEPOINTS
 from npc_intake.find.headers import Image, read_images
 from npc_intake.find.series_kind import Kind, classify
@@ -253,6 +254,7 @@ def find_series(
     paths, ignored = list_dicom(folder)
     files = _read(folder, paths, findings, ignored, progress)
     volumes = volumes_of(folder, files, findings)
+    _mark_agents_everywhere(volumes)
     records = [_record(folder, volume) for volume in volumes]
     table = pd.DataFrame(records, columns=list(COLUMNS))
     order = table.sort_values(["patient_id", "study_date", "time", "description", "path"]).index
@@ -266,10 +268,10 @@ def _read(
     folder: Path, paths: list[Path], findings: list[Finding], ignored: Counter, progress: bool
 ) -> list[tuple[Path, list[Image]]]:
     """Read every header; count what holds no image, note what is damaged."""
-    files = []
+    files, walked = [], {}
     for path in progress_bar(paths, shown=progress, desc="reading headers", unit="file"):
         try:
-            images = read_images(path)
+            images = read_images(path, walked)
         except (DicomError, OSError) as error:
             name = path.relative_to(folder).as_posix()
             findings.append(Finding("error", getattr(error, "code", ""), name, str(error)))
@@ -319,6 +321,21 @@ def _list(folder: Path, root: Path, files: list[Path], ignored: Counter[str]) ->
             files.append(folder / entry.name)
     for inner in folders:
         _list(inner, root, files, ignored)
+
+
+def _mark_agents_everywhere(volumes: list[Volume]) -> None:
+    """Mark the images of examinations in every series of which an agent is named."""
+    examinations: dict[tuple[str, str], list[Volume]] = {}
+    for volume in volumes:
+        if volume.images[0].get("Modality") == "MR":
+            study = _first(volume, "StudyInstanceUID") or volume.day
+            examinations.setdefault((volume.patient, study), []).append(volume)
+    for series in examinations.values():
+        # The parts of a Dixon acquisition begin together, and are one series here.
+        begun = {_first(volume, "AcquisitionTime") or volume.identifier for volume in series}
+        if len(begun) > 1 and all(is_agent_given(volume.images) for volume in series):
+            for image in (image for volume in series for image in volume.images):
+                image[EVERYWHERE] = "yes"
 
 
 def _record(folder: Path, volume: Volume) -> dict[str, object]:

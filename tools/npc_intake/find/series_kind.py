@@ -151,7 +151,7 @@ def _distinct(images: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
     """Return one of the images that say the same of everything that is judged, and its number."""
     alike: dict[tuple, list[Mapping[str, str]]] = {}
     for image in images:
-        alike.setdefault(tuple([image.get(keyword) for keyword in JUDGED]), []).append(image)
+        alike.setdefault(tuple(map(image.get, JUDGED)), []).append(image)
     return [{**same[0], N_ALIKE: str(len(same))} for same in alike.values()]
 
 

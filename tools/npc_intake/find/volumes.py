@@ -211,8 +211,8 @@ def _fields(members: list[File]) -> list[tuple[str, ...]]:
     for file in members:
         first = file.images[0]
         told = (
-            *(first.get(keyword, "") for keyword in keywords),
-            *(image.get(keyword, "") for image in file.images for keyword in several),
+            *map(first.get, keywords),
+            *(value for image in file.images for value in map(image.get, several)),
         )
         if told not in known:
             known[told] = _fields_of(file, days, echoes)
