@@ -261,6 +261,23 @@ claim(
 )
 
 # %% [markdown]
+# ### Take them from contours
+#
+# Where somebody has contoured for radiotherapy, nobody needs to draw again: `rectangles_from_contours` reads RTSTRUCT,
+# DICOM SEG and NIfTI masks and leaves a margin around the structures that you name. Here the masks of the true tumour and
+# nodes play that part. `contours.save(study)` would offer these rectangles to all notebooks.
+
+# %%
+from npc_intake.contours import rectangles_from_contours
+
+masks = sorted(study.series_folder(*key).parent.glob("mask.dcm"))
+if masks:
+    contours = rectangles_from_contours(study, masks, structures=["*tumour*", "*nodes*"])
+    print(contours)
+else:
+    print("No contours lie beside these images.")
+
+# %% [markdown]
 # ### Edit them
 #
 # Click an image to focus the editor. Drag inside the rectangle to move it, drag an edge to
