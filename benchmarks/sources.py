@@ -12,10 +12,10 @@ In each split of the patients every model is trained anew and judged on the pati
   ten epochs without a better training accuracy).
 * ``whole``: the whole network learns, as in notebooks 03 and 04.
 
-Two controls: ``outcomes shuffled`` among the patients anew for each split, and ``rectangles
-blank``, of which nothing but their size is left. Predictions are kept in ``results/splits``, so
-that a run can be stopped and goes on. Prints Markdown for docs/results.md, and writes what
-notebook 10 shows into the results.
+Two controls, of the last layer on generic features: ``outcomes shuffled`` among the patients anew
+for each split, and ``rectangles blank``, of which nothing but their size is left. Predictions are
+kept in ``results/splits``, so that a run can be stopped and goes on. Prints Markdown for
+docs/results.md, and writes what notebook 10 shows into the results.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ ARMS = {
     "random, whole": {"weights": "none"},
     "generic, head": HEAD_ONLY,
     "random, head": {**HEAD_ONLY, "weights": "none"},
-    SHUFFLED: {},
-    BLANK: {},
+    SHUFFLED: HEAD_ONLY,
+    BLANK: HEAD_ONLY,
 }
 OUTCOME = ["pfs_months", "progressed", "event_type", "high_risk"]
 SEED = 2022

@@ -311,8 +311,10 @@ claim(
 )
 
 # %% [markdown]
-# How the starts compare over twenty ways to split the patients, trained anew in each, stands in
-# [docs/results.md](../docs/results.md) under "What learns, and from what".
+# So it was repeated: over twenty ways to split the demonstration patients, trained anew in each, the Pre-model reaches a mean C-index
+# of 0.66 on patients not seen. If only the last layer learns, on the frozen features of the same start weights, it reaches 0.67. For a study of
+# this size the transferred features carry the result, and the fine-tuning that you have watched adds nothing that
+# these patients could show. [docs/results.md](../docs/results.md) has the table, under "What learns, and from what".
 
 # %% [markdown]
 # ## Save
