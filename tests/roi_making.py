@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.imaging.mr_series import MRSeries
-from npc_helpers.imaging.roi import COLUMNS
+from npc_helpers.imaging.roi import COLUMNS, Rectangle
 from npc_helpers.widgets.roi_session import RoiSession
 
 SLICES = 6
@@ -31,3 +31,7 @@ def session(path, reader, *, patients=("A",), slices=SLICES):
         stacks, suggested(stacks), patient_id=patients[0], timepoint="pre", reader_id=reader,
         path=path,
     )  # fmt: skip
+
+
+def moved(box, dx, dy):
+    return Rectangle(box.x0 + dx, box.y0 + dy, box.x1 + dx, box.y1 + dy)

@@ -1,7 +1,7 @@
 """From the registry to the cohort: eligibility, survival, risk group, patient-level split.
 
 Li et al. 2022, sections 2.1 to 2.4. Staging and the ten criteria have files of their own
-(`staging`, `screening`) and can be taken from here as well.
+(`staging`, `screening`).
 """
 
 from __future__ import annotations
@@ -19,32 +19,11 @@ from npc_helpers.cohort.screening import (
     Criterion,
     first_event,
     flow,
-    regular_review,
     screen,
 )
-from npc_helpers.cohort.staging import STAGE_7TH, STAGE_8TH, stage_group, stage_groups
+from npc_helpers.cohort.staging import stage_groups
 from npc_helpers.study import NotInThisStudy, Study, StudyError
 from npc_helpers.study.later import FEWEST_DIVIDED, PAPER_PATIENTS, PAPER_TEST_PATIENTS
-
-__all__ = [
-    "CRITERIA",
-    "STAGE_7TH",
-    "STAGE_8TH",
-    "Criterion",
-    "build_cohort",
-    "check_split",
-    "divided_patients",
-    "flow",
-    "included_patients",
-    "progression_free_survival",
-    "regular_review",
-    "risk_groups",
-    "screen",
-    "split",
-    "stage_group",
-    "stage_groups",
-]
-
 
 # --- outcome ----------------------------------------------------------------------------------
 

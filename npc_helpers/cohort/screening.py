@@ -124,54 +124,7 @@ def _review_interval(day: np.ndarray) -> np.ndarray:
     return np.where(years < 2, 3, np.where(years < 5, 6, 12)) * DAYS_PER_MONTH
 
 
-def _treated_primary(registry: pd.DataFrame, visits: pd.DataFrame, **_) -> pd.Series:
-    return registry["primary_npc"] & registry["treated_here"]
-
-
-def _no_earlier_metastasis(registry, visits, **_) -> pd.Series:
-    return ~registry["metastasis_before_diagnosis"]
-
-
-def _mri_before_and_after(registry, visits, **_) -> pd.Series:
-    before = registry["mri_pre_date"] <= registry["treatment_start"]
-    return before & (registry["mri_post_date"] >= registry["treatment_end"])
-
-
-def _regular_review(registry, visits, *, tolerance_days=REVIEW_TOLERANCE_DAYS) -> pd.Series:
-    return regular_review(visits, registry, tolerance_days=tolerance_days)
-
-
-def _advanced_stage(registry, visits, **_) -> pd.Series:
-    advanced = pd.Series(False, registry.index)
-    for edition, stages in ADVANCED_STAGES.items():
-        stage = stage_groups(registry, edition=edition, ignore_m=True)
-        advanced |= (registry["tnm_edition"] == edition) & stage.isin(stages)
-    return advanced & (registry["m_stage"] != "")
-
-
-def _not_recurrent(registry, visits, **_) -> pd.Series:
-    return ~registry["recurrent_disease"]
-
-
-def _no_metastasis(registry, visits, **_) -> pd.Series:
-    return registry["m_stage"] != "M1"
-
-
-def _reviewed_at_all(registry, visits, **_) -> pd.Series:
-    return registry["patient_id"].isin(visits.loc[visits["kind"] == "review", "patient_id"])
-
-
-def _no_surgery(registry, visits, **_) -> pd.Series:
-    return ~registry["surgery"]
-
-
-def _information_complete(registry, visits, **_) -> pd.Series:
-    known = registry["age_years"].notna() & (registry["sex"] != "") & (registry["treatment"] != "")
-    return known & registry["imaging_complete"]
-
-
-def _no_event_by_scan(registry, visits, **_) -> pd.Series:
-    return ~progressed_by_scan(registry)
+# --- the ten criteria -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -201,66 +154,89 @@ class Criterion:
     needs_visits: bool = False
 
 
-CRITERIA = (
-    Criterion(
-        "primary_npc_treated_here",
-        "inclusion",
-        1,
-        "primary NPC, proven by pathology and treated in the hospital",
-        _treated_primary,
-    ),
-    Criterion(
-        "no_metastasis_before_diagnosis",
-        "inclusion",
-        2,
-        "no distant metastasis before the diagnosis",
-        _no_earlier_metastasis,
-    ),
-    Criterion(
-        "mri_before_and_after",
-        "inclusion",
-        3,
-        "MRI both before treatment and after its first course",
-        _mri_before_and_after,
-    ),
-    Criterion(
-        "regular_review",
-        "inclusion",
-        4,
-        "reviewed at the intervals of section 2.2",
-        _regular_review,
-        needs_visits=True,
-    ),
-    Criterion("stage_iii_or_iv", "inclusion", 5, "stage III or IV by T and N", _advanced_stage),
-    Criterion("not_recurrent", "exclusion", 1, "not a recurrence after treatment", _not_recurrent),
-    Criterion(
-        "no_metastasis_at_diagnosis", "exclusion", 2, "no metastasis at diagnosis", _no_metastasis
-    ),
-    Criterion(
-        "reviewed_at_all",
-        "exclusion",
-        3,
-        "came to at least one review",
-        _reviewed_at_all,
-        needs_visits=True,
-    ),
-    Criterion("no_surgery", "exclusion", 4, "no surgery in the treatment", _no_surgery),
-    Criterion(
-        "information_complete",
-        "exclusion",
-        5,
-        "age, sex, treatment and all four MR series are available",
-        _information_complete,
-    ),
-)
+def _criterion(kind: str, number: int, text: str, *, needs_visits: bool = False):
+    """Make a criterion of the rule below, with the name of its function."""
 
-NO_EVENT_BY_SCAN = Criterion(
-    "no_event_by_scan",
-    "exclusion",
-    6,
-    "no progression by the day of the MRI after treatment",
-    _no_event_by_scan,
+    def of(rule: Callable[..., pd.Series]) -> Criterion:
+        return Criterion(rule.__name__.lstrip("_"), kind, number, text, rule, needs_visits)
+
+    return of
+
+
+@_criterion("inclusion", 1, "primary NPC, proven by pathology and treated in the hospital")
+def _primary_npc_treated_here(registry, visits, **_):
+    return registry["primary_npc"] & registry["treated_here"]
+
+
+@_criterion("inclusion", 2, "no distant metastasis before the diagnosis")
+def _no_metastasis_before_diagnosis(registry, visits, **_):
+    return ~registry["metastasis_before_diagnosis"]
+
+
+@_criterion("inclusion", 3, "MRI both before treatment and after its first course")
+def _mri_before_and_after(registry, visits, **_):
+    before = registry["mri_pre_date"] <= registry["treatment_start"]
+    return before & (registry["mri_post_date"] >= registry["treatment_end"])
+
+
+@_criterion("inclusion", 4, "reviewed at the intervals of section 2.2", needs_visits=True)
+def _regular_review(registry, visits, *, tolerance_days=REVIEW_TOLERANCE_DAYS):
+    return regular_review(visits, registry, tolerance_days=tolerance_days)
+
+
+@_criterion("inclusion", 5, "stage III or IV by T and N")
+def _stage_iii_or_iv(registry, visits, **_):
+    advanced = pd.Series(False, registry.index)
+    for edition, stages in ADVANCED_STAGES.items():
+        stage = stage_groups(registry, edition=edition, ignore_m=True)
+        advanced |= (registry["tnm_edition"] == edition) & stage.isin(stages)
+    return advanced & (registry["m_stage"] != "")
+
+
+@_criterion("exclusion", 1, "not a recurrence after treatment")
+def _not_recurrent(registry, visits, **_):
+    return ~registry["recurrent_disease"]
+
+
+@_criterion("exclusion", 2, "no metastasis at diagnosis")
+def _no_metastasis_at_diagnosis(registry, visits, **_):
+    return registry["m_stage"] != "M1"
+
+
+@_criterion("exclusion", 3, "came to at least one review", needs_visits=True)
+def _reviewed_at_all(registry, visits, **_):
+    return registry["patient_id"].isin(visits.loc[visits["kind"] == "review", "patient_id"])
+
+
+@_criterion("exclusion", 4, "no surgery in the treatment")
+def _no_surgery(registry, visits, **_):
+    return ~registry["surgery"]
+
+
+@_criterion("exclusion", 5, "age, sex, treatment and all four MR series are available")
+def _information_complete(registry, visits, **_):
+    known = registry["age_years"].notna() & (registry["sex"] != "") & (registry["treatment"] != "")
+    return known & registry["imaging_complete"]
+
+
+@_criterion("exclusion", 6, "no progression by the day of the MRI after treatment")
+def _no_event_by_scan(registry, visits, **_):
+    return ~progressed_by_scan(registry)
+
+
+CRITERIA = (
+    _primary_npc_treated_here,
+    _no_metastasis_before_diagnosis,
+    _mri_before_and_after,
+    _regular_review,
+    _stage_iii_or_iv,
+    _not_recurrent,
+    _no_metastasis_at_diagnosis,
+    _reviewed_at_all,
+    _no_surgery,
+    _information_complete,
 )
+NO_EVENT_BY_SCAN = _no_event_by_scan
 """Not among the paper's ten: append it to `CRITERIA` to leave out patients whose image after
 treatment may show the outcome itself."""
 
@@ -300,8 +276,8 @@ def screen(
             )
             passes[criterion.name] = np.ones(len(registry), dtype=bool)
         else:
-            rule = criterion.rule(registry, visits, tolerance_days=review_tolerance_days)
-            passes[criterion.name] = rule.to_numpy(dtype=bool)
+            passed = criterion.rule(registry, visits, tolerance_days=review_tolerance_days)
+            passes[criterion.name] = passed.to_numpy(dtype=bool)
     table = pd.DataFrame(passes, index=registry.index)
     included = table.all(axis=1)
     first_failed = (~table).idxmax(axis=1) if len(criteria) else pd.Series("", registry.index)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from npc_helpers.imaging.masks import read_mask
-from npc_helpers.imaging.roi_table import read_rectangles
+from npc_helpers.imaging.roi_files import read_rectangles
 from npc_helpers.study import Study
 
 CHANGED = 0.5  # of the tumour's pixels in a slice: so much must be gone for an eye to see it

@@ -11,8 +11,9 @@ from matplotlib.patches import FancyBboxPatch
 
 from npc_helpers.figures.style import SERIES, colour, in_house_style, new_figure
 from npc_helpers.statistics.gate import checked, flags, groups, probabilities
+from npc_helpers.study.schema import MODELS
 
-RUNS = {"Pre-model": "before", "Post-model": "after"}
+RUNS = dict(zip(MODELS.values(), ("before", "after"), strict=True))
 STAGE_WIDTH, GAP = 0.82, 0.24
 
 

@@ -21,6 +21,7 @@ from npc_helpers.statistics import ColumnError, TooFewPatients, compare_auc, tab
 from npc_helpers.study import Study, StudyError
 from npc_helpers.study.problems import counts, page
 from npc_helpers.study.provenance import provenance, provenance_sentence
+from npc_helpers.study.schema import MODELS, TIMEPOINTS
 from npc_helpers.study.settings import current_setting
 
 FEW_TEST_PATIENTS = 20
@@ -104,7 +105,7 @@ def _rectangles(study: Study, report: Report) -> None:
 
 def _training(study: Study, report: Report) -> None:
     rows, missing = [], []
-    for when in ("pre", "post"):
+    for when in TIMEPOINTS:
         try:
             table = study.read_table(f"predictions_{when}.csv")
         except StudyError as reason:
@@ -124,10 +125,10 @@ def _training(study: Study, report: Report) -> None:
 def _scores(study: Study) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
     """Return the test patients with images of both time points, and their scores by model."""
     patients = _patients(study).set_index("patient_id")
-    names = {"Pre-model": "predictions_pre.csv", "Post-model": "predictions_post.csv"}
     scores = {
-        model: study.read_table(name).groupby("patient_id")["p_high_risk"].mean()
-        for model, name in names.items()
+        MODELS[when]: table.groupby("patient_id")["p_high_risk"].mean()
+        for when in TIMEPOINTS
+        for table in [study.read_table(f"predictions_{when}.csv")]
     }
     seen = set.intersection(*(set(score.index) for score in scores.values()))
     test = patients[(patients["split"] == "test") & patients.index.isin(seen)]

@@ -21,17 +21,18 @@ from matplotlib.patches import Patch
 from matplotlib.text import Text
 
 from npc_helpers.study import mark
+from npc_helpers.study.schema import MODELS
 
 PALETTE = {
-    "Pre-model": "#0072B2",
-    "Post-model": "#D55E00",
+    MODELS["pre"]: "#0072B2",
+    MODELS["post"]: "#D55E00",
     "Ensemble": "#009F6B",
     "TNM": "#696969",
     "high risk": "#B8417F",
     "low risk": "#5B8FC4",
     "box": "#D55E00",
 }
-LINE_STYLES = {"Pre-model": "--", "Post-model": "-.", "Ensemble": "-", "TNM": ":"}
+LINE_STYLES = {MODELS["pre"]: "--", MODELS["post"]: "-.", "Ensemble": "-", "TNM": ":"}
 SERIES = ("#0072B2", "#D55E00", "#009F6B", "#B8417F", "#696969", "#8C6BB1")  # for what has no name
 
 PAPER_COLOURS = LinearSegmentedColormap.from_list(

@@ -3,7 +3,8 @@
 Li et al. 2022, section 2.3: a rectangle of about 400 x 200 pixels around tumour, lymph nodes and
 their surroundings on every image, padded with zeros to 512 x 512 without resampling.
 
-The table that holds the rectangles, and who drew them, is in `roi_table`.
+One rectangle is in `rectangle`, their table in `roi_table`, its files in `roi_files`, and how
+bright an image is shown in `brightness`.
 """
 
 from __future__ import annotations
@@ -17,24 +18,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from npc_helpers.imaging.brightness import intensity_range, stretch, to_uint8
 from npc_helpers.imaging.mr_series import Grid
-from npc_helpers.imaging.resample import resample_box
-from npc_helpers.imaging.roi_table import (
+from npc_helpers.imaging.rectangle import (
     BOX,
-    COLUMNS,
-    IMAGE,
-    INDEX,
+    DEFAULT_SIZE,
     LIMIT,
-    SERIES,
     SMALLEST,
     Rectangle,
     ROIError,
+    crop,
+    default_rectangle,
+    overlap,
+    pad_offset,
+    zero_pad,
+)
+from npc_helpers.imaging.resample import resample_box
+from npc_helpers.imaging.roi_files import read_drawn, read_rectangles
+from npc_helpers.imaging.roi_table import (
+    COLUMNS,
+    IMAGE,
+    INDEX,
+    SERIES,
     check_rois,
     compare_readers,
     join_readers,
-    overlap,
-    read_drawn,
-    read_rectangles,
     rectangle_of,
     replace_rows,
     require_drawn,
@@ -47,7 +55,7 @@ if TYPE_CHECKING:
     from npc_helpers.imaging.mr_series import MRSeries
     from npc_helpers.study import Study
 
-__all__ = [  # what a table is made of and does is in `roi_table`, and can be called from here too
+__all__ = [  # the one door for notebooks to what the files around this one hold
     "BOX", "COLUMNS", "DEFAULT_SIZE", "IMAGE", "INDEX", "LIMIT", "SERIES", "SMALLEST",
     "ROIError", "Rectangle", "blank_inputs", "check_rois", "compare_readers", "crop",
     "default_rectangle",
@@ -57,118 +65,11 @@ __all__ = [  # what a table is made of and does is in `roi_table`, and can be ca
     "to_uint8", "zero_pad",
 ]  # fmt: skip
 
-DEFAULT_SIZE = (400, 200)  # 2.3: columns x rows, "about"
 IN_MEMORY = 2**28  # bytes of network inputs that are kept in memory: those of a tutorial
 BLANK = 128  # the value of every pixel in the control without image content
 
 
-def crop(image: np.ndarray, rectangle: Rectangle) -> np.ndarray:
-    """Cut a rectangle out of an image (a view).
-
-    Parameters
-    ----------
-    image : ndarray, shape (..., rows, columns)
-
-    Raises
-    ------
-    ROIError
-        See `Rectangle.check`.
-    """
-    rectangle.check(*image.shape[-2:])
-    return image[..., *rectangle.slices]
-
-
-def pad_offset(rectangle: Rectangle, size: int = LIMIT) -> tuple[int, int]:
-    """Return the row and column at which `zero_pad` places the top left corner of a crop."""
-    return (size - rectangle.height) // 2, (size - rectangle.width) // 2
-
-
-def zero_pad(image: np.ndarray, size: int = LIMIT) -> np.ndarray:
-    """Put zeros around an image until it is `size` x `size`; it lies in the middle, unscaled.
-
-    Raises
-    ------
-    ROIError
-        If the image is larger than `size` in either direction.
-    """
-    rows, columns = image.shape[-2:]
-    if max(rows, columns) > size:
-        raise ROIError(
-            f"a region of {columns} x {rows} pixels does not fit into {size} x {size}. "
-            "Make the rectangle smaller; nothing is resampled."
-        )
-    top, left = pad_offset(Rectangle(0, 0, columns, rows), size)
-    canvas = np.zeros((*image.shape[:-2], size, size), dtype=image.dtype)
-    canvas[..., top : top + rows, left : left + columns] = image
-    return canvas
-
-
-# --- brightness -------------------------------------------------------------------------------
-
-
-def intensity_range(
-    stack: np.ndarray, *, low: float = 0.5, high: float = 99.5
-) -> tuple[float, float]:
-    """Return two percentiles of the non-zero pixels of a series.
-
-    Each is an observed value, the smallest with at least that share of the pixels at or below it
-    (``numpy.percentile(..., method="inverted_cdf")``). A series of zeros has the range (0, 0).
-    """
-    if stack.dtype.kind in "ui" and stack.dtype.itemsize <= 2:
-        lowest = int(np.iinfo(stack.dtype).min)
-        counts = np.zeros(-lowest + int(np.iinfo(stack.dtype).max) + 1, dtype=np.int64)
-        for image in stack:  # slice by slice: bincount needs eight bytes a pixel
-            values = image.ravel() if lowest == 0 else image.ravel().astype(np.int32) - lowest
-            counts += np.bincount(values, minlength=len(counts))
-        counts[-lowest] = 0
-        below = np.cumsum(counts)
-        if below[-1] == 0:
-            return 0.0, 0.0
-        ranks = np.array([low, high]) / 100 * below[-1]
-        found = np.searchsorted(below, np.maximum(ranks, 1)) + lowest
-    else:
-        pixels = stack[stack != 0]
-        if not pixels.size:
-            return 0.0, 0.0
-        found = np.percentile(pixels, [low, high], method="inverted_cdf")
-    return float(found[0]), float(found[1])
-
-
-def stretch(image: np.ndarray, bottom: float, top: float) -> np.ndarray:
-    """Map `bottom` and below to 0, `top` and above to 255, linearly between, rounded to uint8."""
-    if top <= bottom:
-        return np.where(image > bottom, 255, 0).astype(np.uint8)
-    scaled = image.astype(np.float32)
-    scaled -= bottom
-    scaled *= 255 / (top - bottom)
-    np.clip(scaled, 0, 255, out=scaled)
-    return np.rint(scaled, out=scaled).astype(np.uint8)
-
-
-def to_uint8(stack: np.ndarray, *, low: float = 0.5, high: float = 99.5) -> np.ndarray:
-    """Stretch a series to 0..255 by its own percentiles (MR brightness has no unit).
-
-    Parameters
-    ----------
-    stack : ndarray, shape (slices, rows, columns)
-    low, high : float
-        Percentiles of the non-zero pixels of the whole series that become 0 and 255.
-
-    Returns
-    -------
-    ndarray of uint8, same shape
-    """
-    return stretch(stack, *intensity_range(stack, low=low, high=high))
-
-
 # --- the ROI table ----------------------------------------------------------------------------
-
-
-def default_rectangle(rows: int, columns: int) -> Rectangle:
-    """Return a rectangle of 400 x 200 in the middle of an image, smaller where it is smaller."""
-    width, height = min(DEFAULT_SIZE[0], columns), min(DEFAULT_SIZE[1], rows)
-    x0, y0 = (columns - width) // 2, (rows - height) // 2
-    return Rectangle(x0, y0, x0 + width, y0 + height)
 
 
 def suggest_rois(study: Study, stacks: Mapping[tuple[str, str, str], MRSeries]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The table of rectangles: one row per image, in memory and as CSV files of one or more readers.
+"""The table of rectangles: one row per image, checked, joined and compared (`roi_files` keeps it).
 
 An *ROI table* is a DataFrame with the columns `COLUMNS`: integer pixels, half-open, origin at the
 top left, x along a row. `slice_index` counts from the lowest position as `read_series` sorts;
@@ -7,19 +7,16 @@ top left, x along a row. `slice_index` counts from the lowest position as `read_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from npc_helpers.imaging.rectangle import BOX, Rectangle, ROIError, overlap
 from npc_helpers.study.about import ABOUT
-from npc_helpers.study.artefacts import NotInThisStudy, StudyError, atomic_path
-from npc_helpers.study.locks import locked
-from npc_helpers.study.schema import ROI_COLUMNS, Table
-from npc_helpers.study.tables import check_table, read_text
+from npc_helpers.study.artefacts import NotInThisStudy
+from npc_helpers.study.schema import ROI_COLUMNS
 
 if TYPE_CHECKING:
     from npc_helpers.imaging.mr_series import MRSeries
@@ -28,91 +25,9 @@ if TYPE_CHECKING:
 COLUMNS = [column.name for column in ROI_COLUMNS]
 SERIES = COLUMNS[:3]
 IMAGE = COLUMNS[:4]
-BOX = COLUMNS[4:8]
 INDEX = COLUMNS[:8]
 
-LIMIT = 512  # 2.3: the canvas; a rectangle larger than it would have to be shrunk
-SMALLEST = 8  # pixels; less is a slip of the hand
 SHOWN_AT_ONCE = 5
-WAIT_S = 10.0  # for another program that writes the same file: a write takes milliseconds
-
-
-class ROIError(ValueError):
-    """A rectangle cannot be used; the message names the image and says what to do."""
-
-
-@dataclass(frozen=True)
-class Rectangle:
-    """A rectangle of whole pixels, half-open: columns x0 to x1 - 1, rows y0 to y1 - 1.
-
-    Raises
-    ------
-    ROIError
-        If an edge is no whole number. Whether it fits an image says `check`.
-    """
-
-    x0: int
-    y0: int
-    x1: int
-    y1: int
-
-    def __post_init__(self) -> None:
-        for edge in BOX:
-            object.__setattr__(self, edge, _whole(edge, getattr(self, edge)))
-
-    @property
-    def width(self) -> int:
-        """Number of columns."""
-        return self.x1 - self.x0
-
-    @property
-    def height(self) -> int:
-        """Number of rows."""
-        return self.y1 - self.y0
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """The rows and columns as an index: ``image[rectangle.slices]``."""
-        return slice(self.y0, self.y1), slice(self.x0, self.x1)
-
-    def check(self, rows: int, columns: int, *, limit: int = LIMIT) -> None:
-        """Refuse a rectangle that cannot be cut out of an image of `rows` x `columns`.
-
-        Raises
-        ------
-        ROIError
-            If it is smaller than 8 pixels, larger than `limit`, or leaves the image.
-        """
-        size = f"the rectangle is {self.width} x {self.height} pixels (width x height)"
-        if min(self.width, self.height) < SMALLEST:
-            raise ROIError(f"{size}; the smallest is {SMALLEST} x {SMALLEST}. Draw it again.")
-        if max(self.width, self.height) > limit:
-            raise ROIError(
-                f"{size}; it has to fit into {limit} x {limit} without shrinking. Make it smaller."
-            )
-        if self.x0 < 0 or self.y0 < 0 or self.x1 > columns or self.y1 > rows:
-            raise ROIError(
-                f"the rectangle (columns {self.x0} to {self.x1}, rows {self.y0} to {self.y1}) "
-                f"leaves the image of {columns} columns x {rows} rows. Move it inside."
-            )
-
-    def moved(self, dx: int, dy: int) -> Rectangle:
-        """Return the rectangle moved by `dx` columns and `dy` rows."""
-        return Rectangle(self.x0 + dx, self.y0 + dy, self.x1 + dx, self.y1 + dy)
-
-
-def _whole(edge: str, value) -> int:
-    """Return an edge as int, whatever type of number it has; refuse 10.5, NaN and text."""
-    try:
-        whole = int(value)
-    except (TypeError, ValueError, OverflowError):
-        whole = None
-    if whole is None or isinstance(value, str) or whole != value:
-        raise ROIError(
-            f"{edge} of the rectangle is {value!r}; the four edges {', '.join(BOX)} have to be "
-            "whole numbers of pixels. Round it."
-        )
-    return whole
 
 
 # --- checks -----------------------------------------------------------------------------------
@@ -230,151 +145,6 @@ def require_drawn(study: Study, rois: pd.DataFrame) -> None:
         )
 
 
-# --- files ----------------------------------------------------------------------------------------
-
-RECTANGLES = Table(
-    "rectangles",
-    "rectangles.csv",
-    "Rectangles that readers drew, one row per image and reader.",
-    ROI_COLUMNS,
-    key=(*IMAGE, "reader_id"),
-    required=False,
-)
-
-
-def read_rectangles(path: str | Path) -> pd.DataFrame:
-    """Read a file of rectangles, of one reader or of several.
-
-    Returns
-    -------
-    DataFrame
-        ROI table; without rows where there is no file.
-
-    Raises
-    ------
-    StudyError
-        If the file is no such table, if its last line is cut off, or if a row cannot be what a
-        reader drew: an edge that is no whole number, an unknown source, an image twice.
-    """
-    path = Path(path)
-    if not path.exists():
-        return pd.DataFrame(columns=COLUMNS)
-    _check_end(path)
-    text, problems = read_text(path, str(path))
-    if not problems and set(COLUMNS) - set(text.columns):
-        raise StudyError(
-            f"{path} is no table of rectangles (columns {', '.join(COLUMNS)}). "
-            "Rename it, or name another file."
-        )
-    if not problems:
-        table, problems = check_table(text, RECTANGLES)
-    if problems:
-        at_fault = problems[0]._replace(where=problems[0].where.replace(RECTANGLES.path, str(path)))
-        raise StudyError(str(at_fault))
-    return table.reset_index(drop=True)
-
-
-def _check_end(path: Path) -> None:
-    """Refuse a file that stops within a line: the name of a reader may be cut there."""
-    last = path.read_bytes().split(b"\n")[-1]
-    if last:
-        shown = last.decode("utf-8", "replace")
-        raise StudyError(
-            f"{path}: the last line, '{shown}', does not end; the file may have been cut off while "
-            "it was copied. Copy it again; if the line is complete, put a line end behind it, and "
-            "if it is not, delete the line."
-        )
-
-
-def write_rectangles(path: str | Path, table: pd.DataFrame) -> None:
-    """Write a file of rectangles, whole or not at all.
-
-    Raises
-    ------
-    ROIError
-        If an edge is no whole number; nothing is written then.
-    """
-    boxes = [vars(rectangle_of(row)) for row in table.itertuples()]
-    if boxes:
-        table = table.assign(**pd.DataFrame(boxes, index=table.index))
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n")
-
-
-def replace_in_file(path: str | Path, new: pd.DataFrame, replaced: Callable) -> None:
-    """Put rectangles in the place of some that a file holds; all others stay.
-
-    Other programs that do the same wait meanwhile, so that no rectangle of theirs is lost.
-
-    Parameters
-    ----------
-    path : path-like
-        Made if need be.
-    new : DataFrame
-        ROI table.
-    replaced : callable
-        Given the table that is there, tells which of its rows go (a Series of bool).
-
-    Raises
-    ------
-    StudyError
-        If the file cannot be read (see `read_rectangles`), or another program keeps it locked.
-    """
-    with locked(path, wait_s=WAIT_S):
-        there = read_rectangles(path)
-        stays = there[~replaced(there)]
-        write_rectangles(path, pd.concat([stays, new]) if len(stays) else new)
-
-
-# --- the readers of a study -----------------------------------------------------------------------
-
-
-def drawn_path(study: Study, reader_id: str) -> Path:
-    """Return the file of one reader's rectangles in a study; it need not exist yet.
-
-    It lies among what people made (`Study.by_hand_path`), never among the results.
-    """
-    name = "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):x}" for c in reader_id)
-    return study.by_hand_path(f"rois_{name}.csv")
-
-
-def open_drawn(study: Study, reader_id: str) -> Path:
-    """Return the file of `drawn_path`, made of what the reader left in another's, if anything.
-
-    In earlier versions, one table could hold the rectangles of several readers.
-    """
-    path = drawn_path(study, reader_id)
-    if not path.exists():
-        drawn = read_drawn(study)
-        earlier = drawn[drawn["reader_id"] == reader_id]
-        if len(earlier):
-            with locked(path, wait_s=WAIT_S):
-                if not path.exists():  # another window of the same reader may have been first
-                    write_rectangles(path, earlier)
-    return path
-
-
-def read_drawn(study: Study) -> pd.DataFrame:
-    """Read what all readers of a study drew.
-
-    Returns
-    -------
-    DataFrame
-        ROI table; an image that several readers drew has a row of each. What a reader left in the
-        file of another (see `open_drawn`) counts if the reader has no file.
-    """
-    folders = (study.by_hand_path(""), study.result_path("rois.csv").parent)
-    paths = [path for folder in folders for path in sorted(folder.glob("rois_*.csv"))]
-    tables = {path: read_rectangles(path) for path in paths}
-    drawn = [pd.DataFrame(columns=COLUMNS)]
-    for reader_id in dict.fromkeys(name for table in tables.values() for name in table.reader_id):
-        of_reader = tables.get(drawn_path(study, reader_id))
-        if of_reader is None:
-            of_reader = next(t for t in tables.values() if (t["reader_id"] == reader_id).any())
-        drawn.append(of_reader[of_reader["reader_id"] == reader_id])
-    return pd.concat(drawn, ignore_index=True)[COLUMNS].infer_objects()
-
-
 def join_readers(rois: pd.DataFrame, drawn: pd.DataFrame, *, prefer: str = "") -> pd.DataFrame:
     """Return an ROI table in which what readers drew replaces what was there.
 
@@ -412,14 +182,6 @@ def _images(table: pd.DataFrame) -> pd.Series:
 
 
 # --- two readers ------------------------------------------------------------------------------
-
-
-def overlap(a: Rectangle, b: Rectangle) -> float:
-    """Return intersection over union of two rectangles: 0 apart, 1 identical."""
-    width = min(a.x1, b.x1) - max(a.x0, b.x0)
-    height = min(a.y1, b.y1) - max(a.y0, b.y0)
-    shared = max(width, 0) * max(height, 0)
-    return shared / (a.width * a.height + b.width * b.height - shared)
 
 
 def compare_readers(rois_a: pd.DataFrame, rois_b: pd.DataFrame) -> pd.DataFrame:

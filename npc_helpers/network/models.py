@@ -16,7 +16,10 @@ import pandas as pd
 from keras import layers
 
 from npc_helpers.network.weight_sources import (
+    DROPOUT,
+    HEAD,
     LAST_CONVOLUTION,
+    POOL,
     WeightsNotFound,
     load_weights,
     preprocessing,
@@ -43,7 +46,6 @@ __all__ = [
 CLASSES = ("low risk", "high risk")  # the order of the two output neurons
 HIGH_RISK = CLASSES.index("high risk")
 
-POOL, DROPOUT, HEAD = "pool", "dropout", "risk"  # layer names
 
 FULL_BLOCKS = (10, 20, 10)
 MOMENTUM = 0.9  # of the running means, which then follow within some dozen batches

@@ -22,6 +22,7 @@ IMAGENET_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/in
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)  # what RadImageNet's networks had subtracted
 
 LAST_CONVOLUTION = "conv_7b_ac"  # name of the layer in `models.inception_resnet_v2`
+POOL, DROPOUT, HEAD = "pool", "dropout", "risk"  # those behind it in a prognosis model
 IN_DOMAIN_FILE = Path(__file__).parent / "weights" / "in_domain.npz"
 
 
@@ -160,7 +161,7 @@ def save_in_domain(model: keras.Model, path: Path, **notes) -> None:
     Parameters
     ----------
     model : keras.Model
-        Backbone; layers behind ``conv_7b_ac`` are left out.
+        Backbone; the layers `BEHIND_BACKBONE` are left out.
     path : Path
         The ``.npz``; the note has the same name with ``.json``.
     **notes

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import permutations
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pandas as pd
@@ -16,7 +17,15 @@ from npc_helpers.study.artefacts import dicom_files, series_checksum
 from npc_helpers.study.jobs import spread
 from npc_helpers.study.problems import Problem
 from npc_helpers.study.progress import progress_bar
-from npc_helpers.study.schema import MANIFEST, N_VALUES, REGISTRY, T_VALUES, VISITS, Table
+from npc_helpers.study.schema import (
+    MANIFEST,
+    N_VALUES,
+    REGISTRY,
+    T_VALUES,
+    TIMEPOINTS,
+    VISITS,
+    Table,
+)
 from npc_helpers.study.tables import rows
 
 PROGRESS_FROM_SERIES = 50
@@ -251,7 +260,7 @@ def check_manifest(
 def _check_pairs(manifest: pd.DataFrame) -> list[Problem]:
     """Mention series that exist at one timepoint only; public sets often have no other."""
     problems = []
-    for here, there in (("pre", "post"), ("post", "pre")):
+    for here, there in permutations(TIMEPOINTS):
         other = manifest.loc[manifest["timepoint"] == there, ["patient_id", "sequence"]]
         keys = pd.MultiIndex.from_frame(manifest[["patient_id", "sequence"]])
         alone = (manifest["timepoint"] == here) & ~keys.isin(pd.MultiIndex.from_frame(other))

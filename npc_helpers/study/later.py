@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from npc_helpers.study.problems import Problem
+from npc_helpers.study.schema import TIMEPOINTS
 
 if TYPE_CHECKING:
     from npc_helpers.study import Study
@@ -59,7 +60,7 @@ def counts(study: Study) -> dict[str, float]:
     months = (end - patients["treatment_start"]).dt.days / DAYS_PER_MONTH
     imaged = {
         when: patients["patient_id"].isin(manifest.loc[manifest["timepoint"] == when, "patient_id"])
-        for when in ("pre", "post")
+        for when in TIMEPOINTS
     }
     known, both = end.notna(), test & end.notna() & imaged["pre"] & imaged["post"]
     early = event.notna() & (months <= MONTHS)

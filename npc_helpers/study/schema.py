@@ -64,8 +64,6 @@ class Table:
         Columns that together may occur once only; empty where rows may repeat.
     required : bool
         A study without this table is no study.
-    filled_by_user : bool
-        False for tables the notebooks write.
     """
 
     name: str
@@ -74,37 +72,42 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
     required: bool = True
-    filled_by_user: bool = True
 
     def column(self, name: str) -> Column:
         """Return one column by its name."""
         return next(column for column in self.columns if column.name == name)
 
 
-PATIENT_ID = Column(
-    "patient_id", "text", "pseudonym of the patient, the same in every table", is_name=True
-)
-TIMEPOINT = Column(
-    "timepoint",
-    "choice",
-    "before treatment or after its first course",
-    values=("pre", "post"),
-)
-SEQUENCE = Column(
-    "sequence",
-    "choice",
-    "axial water T2-weighted, or contrast-enhanced water T1-weighted",
-    values=("t2w", "t1c"),
-)
+def _choice(name: str, meaning: str, *values: str, **more: bool) -> Column:
+    return Column(name, "choice", meaning, values, **more)
+
+
+def _yes_no(name: str, meaning: str) -> Column:
+    return Column(name, "yes_no", meaning, ("yes", "no"))
+
+
+def _integer(name: str, meaning: str, unit: str = "", *, low: float, **more: bool) -> Column:
+    return Column(name, "integer", meaning, unit=unit, low=low, **more)
 
 
 def _date(name: str, meaning: str, *, required: bool = True) -> Column:
     return Column(name, "date", meaning, required=required, may_be_blank=True)
 
 
-def _yes_no(name: str, meaning: str) -> Column:
-    return Column(name, "yes_no", meaning, values=("yes", "no"))
+BLANK = {"may_be_blank": True}
+OPTIONAL = {"may_be_blank": True, "required": False}
+PROGRESSION_SITES = ("local", "regional", "distant")
 
+PATIENT_ID = Column(
+    "patient_id", "text", "pseudonym of the patient, the same in every table", is_name=True
+)
+TIMEPOINT = _choice("timepoint", "before treatment or after its first course", "pre", "post")
+SEQUENCE = _choice(
+    "sequence", "axial water T2-weighted, or contrast-enhanced water T1-weighted", "t2w", "t1c"
+)
+TIMEPOINTS, SEQUENCES = TIMEPOINT.values, SEQUENCE.values
+MODELS = dict(zip(TIMEPOINTS, ("Pre-model", "Post-model"), strict=True))
+"""What the model of each time point is called."""
 
 REGISTRY = Table(
     "registry",
@@ -112,59 +115,34 @@ REGISTRY = Table(
     "One row per patient who was considered for the study.",
     (
         PATIENT_ID,
-        Column("sex", "choice", "sex", values=("M", "F"), may_be_blank=True),
-        Column(
-            "age_years",
-            "integer",
-            "age at diagnosis",
-            unit="years",
-            may_be_blank=True,
-            low=0,
-            high=120,
-        ),
+        _choice("sex", "sex", "M", "F", **BLANK),
+        _integer("age_years", "age at diagnosis", "years", low=0, high=120, **BLANK),
         _yes_no("primary_npc", "primary nasopharyngeal carcinoma, proven by pathology"),
         _yes_no("treated_here", "treated in the hospital of the study"),
         _yes_no("recurrent_disease", "presented with a recurrence after earlier treatment"),
         _yes_no("metastasis_before_diagnosis", "distant metastasis known before the diagnosis"),
-        Column(
-            "t_stage",
-            "choice",
-            "T category; T0 exists in the 8th edition only",
-            values=T_VALUES[8],
-            may_be_blank=True,
+        _choice(
+            "t_stage", "T category; T0 exists in the 8th edition only", *T_VALUES[8], **BLANK
         ),
-        Column(
-            "n_stage",
-            "choice",
-            "N category; N3a and N3b exist in the 7th edition only",
-            values=N_VALUES[7],
-            may_be_blank=True,
+        _choice(
+            "n_stage", "N category; N3a and N3b exist in the 7th edition only", *N_VALUES[7],
+            **BLANK,
         ),
-        Column("m_stage", "choice", "M category", values=M_VALUES, may_be_blank=True),
-        Column(
-            "tnm_edition",
-            "choice",
-            "AJCC edition by which T, N and M were given",
-            values=tuple(str(edition) for edition in EDITIONS),
+        _choice("m_stage", "M category", *M_VALUES, **BLANK),
+        _choice(
+            "tnm_edition", "AJCC edition by which T, N and M were given", *map(str, EDITIONS)
         ),
-        Column(
+        _choice(
             "treatment",
-            "choice",
             "first course: radiotherapy (RT), with concurrent chemotherapy (CCRT), after "
             "induction chemotherapy (IC)",
-            values=("CCRT", "IC+CCRT", "IC+RT", "RT"),
-            may_be_blank=True,
+            *("CCRT", "IC+CCRT", "IC+RT", "RT"), **BLANK,
         ),
         _yes_no("surgery", "surgery was part of the treatment"),
         _yes_no("imaging_complete", "all four MR series could be retrieved"),
         Column(
-            "ebv_dna_copies_per_ml",
-            "number",
-            "Epstein-Barr virus DNA in plasma before treatment",
-            unit="copies/mL",
-            required=False,
-            may_be_blank=True,
-            low=0,
+            "ebv_dna_copies_per_ml", "number", "Epstein-Barr virus DNA in plasma before treatment",
+            unit="copies/mL", low=0, **OPTIONAL,
         ),
         _date("diagnosis_date", "date of the pathological diagnosis"),
         _date("treatment_start", "first day of treatment; progression-free survival starts here"),
@@ -172,19 +150,15 @@ REGISTRY = Table(
         _date("mri_pre_date", "MRI before treatment; blank if there was none"),
         _date("mri_post_date", "MRI after the first course; blank if there was none"),
         _date("progression_date", "first recurrence or metastasis; blank if none", required=False),
-        Column(
-            "progression_type",
-            "choice",
-            "site of the first progression; blank if none",
-            values=("local", "regional", "distant"),
-            required=False,
-            may_be_blank=True,
+        _choice(
+            "progression_type", "site of the first progression; blank if none",
+            *PROGRESSION_SITES, **OPTIONAL,
         ),
         _date("death_date", "death of any cause; blank if alive", required=False),
         _date("last_review_date", "last review at which the patient was seen", required=False),
     ),
     key=("patient_id",),
-)
+)  # fmt: skip
 
 VISITS = Table(
     "visits",
@@ -194,25 +168,15 @@ VISITS = Table(
     (
         PATIENT_ID,
         Column("visit_date", "date", "date of the visit or call"),
-        Column("kind", "choice", "seen, or called", values=("review", "telephone")),
+        _choice("kind", "seen, or called", "review", "telephone"),
         Column(
-            "examinations",
-            "text",
-            "what was done, separated by ';', e.g. nasopharynx_mri;lung_ct;abdomen_ct",
-            required=False,
-            may_be_blank=True,
+            "examinations", "text",
+            "what was done, separated by ';', e.g. nasopharynx_mri;lung_ct;abdomen_ct", **OPTIONAL,
         ),
-        Column(
-            "finding",
-            "choice",
-            "what was found",
-            values=("none", "local", "regional", "distant", "death"),
-            required=False,
-            may_be_blank=True,
-        ),
+        _choice("finding", "what was found", "none", *PROGRESSION_SITES, "death", **OPTIONAL),
     ),
     required=False,
-)
+)  # fmt: skip
 
 MANIFEST = Table(
     "manifest",
@@ -223,13 +187,8 @@ MANIFEST = Table(
         TIMEPOINT,
         SEQUENCE,
         Column("path", "text", "folder of the series, relative to the study, with forward slashes"),
-        Column("n_images", "integer", "number of .dcm files in the folder", unit="images", low=1),
-        Column(
-            "source",
-            "choice",
-            "where the images come from",
-            values=("synthetic", "hospital", "public"),
-        ),
+        _integer("n_images", "number of .dcm files in the folder", "images", low=1),
+        _choice("source", "where the images come from", "synthetic", "hospital", "public"),
         Column("sha256", "text", "checksum of the series: study.series_checksum(folder)"),
     ),
     key=("patient_id", "timepoint", "sequence"),
@@ -239,26 +198,19 @@ ROI_COLUMNS = (
     PATIENT_ID,
     TIMEPOINT,
     SEQUENCE,
-    Column(
-        "slice_index",
-        "integer",
-        "0 = lowest position along the slice normal, as read_series sorts",
-        low=0,
+    _integer(
+        "slice_index", "0 = lowest position along the slice normal, as read_series sorts", low=0
     ),
-    Column("x0", "integer", "first column inside the rectangle", unit="pixels", low=0),
-    Column("y0", "integer", "first row inside the rectangle", unit="pixels", low=0),
-    Column("x1", "integer", "first column right of the rectangle", unit="pixels", low=1),
-    Column("y1", "integer", "first row below the rectangle", unit="pixels", low=1),
-    Column(
-        "source",
-        "choice",
-        "how the rectangle came about",
-        values=("suggested", "contours", "default", "manual", "copied"),
+    _integer("x0", "first column inside the rectangle", "pixels", low=0),
+    _integer("y0", "first row inside the rectangle", "pixels", low=0),
+    _integer("x1", "first column right of the rectangle", "pixels", low=1),
+    _integer("y1", "first row below the rectangle", "pixels", low=1),
+    _choice(
+        "source", "how the rectangle came about",
+        *("suggested", "contours", "default", "manual", "copied"),
     ),
-    Column(
-        "reader_id", "text", "who drew it; blank if nobody did", may_be_blank=True, is_name=True
-    ),
-)
+    Column("reader_id", "text", "who drew it; blank if nobody did", is_name=True, **BLANK),
+)  # fmt: skip
 
 SUGGESTED_ROIS = Table(
     "suggested_rois",

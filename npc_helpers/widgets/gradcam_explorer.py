@@ -12,9 +12,9 @@ from matplotlib import colormaps
 
 from npc_helpers.figures import PAPER_COLOURS, PERCEPTUAL_COLOURS
 from npc_helpers.network.gradcam_scores import TARGETS
+from npc_helpers.study.schema import TIMEPOINTS
 from npc_helpers.widgets.base import MarkedWidget, browser_module, edge_letters, style_sheet
 
-TIMEPOINTS = ("pre", "post")
 PLACES = ("slice_index", "x0", "y0", "x1", "y1")
 COLOURS = {
     "paper": PAPER_COLOURS,

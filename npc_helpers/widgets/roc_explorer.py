@@ -9,9 +9,10 @@ import traitlets
 
 from npc_helpers import statistics
 from npc_helpers.figures.results import model_colour
+from npc_helpers.figures.style import LINE_STYLES
 from npc_helpers.widgets.base import MarkedWidget, browser_module, style_sheet
 
-DASHES = {"Pre-model": "7 4", "Post-model": "7 3 2 3", "Ensemble": "", "TNM": "2 3"}
+DASHES = {"--": "7 4", "-.": "7 3 2 3", "-": "", ":": "2 3"}  # of a line in SVG, by its style
 FIRST_THRESHOLD = 0.5  # where the explorer opens: the usual cut of a probability
 
 
@@ -94,7 +95,7 @@ def _curve(name: str, position: int, high_risk, score) -> dict:
         "name": name,
         "auc": str(statistics.roc_auc(high_risk, score)),
         "colour": model_colour(name, position),
-        "dash": DASHES.get(name, ""),
+        "dash": DASHES[LINE_STYLES.get(name, "-")],
         "points": [
             [float(t) if np.isfinite(t) else "inf", float(fpr), float(tpr)]
             for t, fpr, tpr in zip(curve.threshold, curve.fpr, curve.tpr, strict=True)

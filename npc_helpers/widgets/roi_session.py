@@ -12,27 +12,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from npc_helpers.imaging import alignment
-from npc_helpers.imaging.roi_table import (
-    COLUMNS,
-    IMAGE,
-    SMALLEST,
-    Rectangle,
-    ROIError,
-    check_rois,
-    open_drawn,
-    read_rectangles,
-    rectangle_of,
-    replace_in_file,
-    replace_rows,
-)
+from npc_helpers.imaging.rectangle import Rectangle, ROIError
+from npc_helpers.imaging.roi_files import open_drawn, read_rectangles, replace_in_file
+from npc_helpers.imaging.roi_table import COLUMNS, IMAGE, check_rois, rectangle_of, replace_rows
 from npc_helpers.study import StudyError
+from npc_helpers.widgets.shown_series import Key, ShownSeries
 
 if TYPE_CHECKING:
     from npc_helpers.imaging.mr_series import MRSeries
     from npc_helpers.study import Study
 
 DEFAULT_READER = "reader1"
-Key = tuple[str, str, str]
 Image = tuple[str, str, str, int]
 
 
@@ -48,7 +38,7 @@ class Drawn(NamedTuple):
     reader_id: str
 
 
-class RoiSession:
+class RoiSession(ShownSeries):
     """Rectangles of a reader, with a patient and time point on the screen at a time.
 
     Parameters
@@ -68,9 +58,6 @@ class RoiSession:
 
     Attributes
     ----------
-    sequence : str
-    slice_index : int
-        What is shown; change it with `show`.
     unsaved : str
         Why the last change is not on the disk yet; blank if it is. Each further change, and
         `save`, tries again, with all that is not saved.
@@ -80,7 +67,7 @@ class RoiSession:
     ROIError
         If the ROI table or the saved file does not fit the series.
     StudyError
-        If the saved file is damaged (`roi_table.read_rectangles`).
+        If the saved file is damaged (`roi_files.read_rectangles`).
     """
 
     def __init__(
@@ -95,7 +82,6 @@ class RoiSession:
     ) -> None:
         if not reader_id.strip():
             raise ROIError("reader_id is blank; give the reader a name, for instance 'reader1'.")
-        self._stacks = stacks
         self.reader_id = reader_id.strip()
         self.unsaved = ""
         self.path = None if path is None else Path(path)
@@ -104,8 +90,8 @@ class RoiSession:
         self._touched: set[Image] = set()
         self._undo: list[dict[Image, Drawn]] = []
         self._redo: list[dict[Image, Drawn]] = []
+        super().__init__(stacks, patient_id, timepoint)
         self._load()
-        self.open(patient_id, timepoint)
 
     @classmethod
     def in_study(
@@ -122,91 +108,6 @@ class RoiSession:
         """
         reader_id = options.get("reader_id", DEFAULT_READER).strip()
         return cls(stacks, rois, path=open_drawn(study, reader_id), **options)
-
-    # --- what is shown ------------------------------------------------------------------------
-
-    def open(self, patient_id: str, timepoint: str | None = None) -> None:
-        """Show another patient, at the first slice of the first sequence.
-
-        Raises
-        ------
-        ROIError
-            If the patient has no series at that time point among those loaded.
-        """
-        timepoint = timepoint or self.timepoint
-        sequences = tuple(key[2] for key in self._stacks if key[:2] == (patient_id, timepoint))
-        if not sequences:
-            raise ROIError(
-                f"patient {patient_id} has no {timepoint} series here. Load them with load_stacks."
-            )
-        self.patient_id, self.timepoint, self.sequences = patient_id, timepoint, sequences
-        self.sequence, self.slice_index = sequences[0], 0
-
-    @property
-    def patients(self) -> tuple[str, ...]:
-        """Everybody who has a series at the time point shown, in the order of the stacks."""
-        return tuple(dict.fromkeys(key[0] for key in self._stacks if key[1] == self.timepoint))
-
-    def next_patient(self, step: int = 1) -> None:
-        """Show the next patient of this time point (or the previous, with ``step=-1``).
-
-        Patients without a series at this time point are passed over; at either end one stays.
-        """
-        position = self.patients.index(self.patient_id) + step
-        if 0 <= position < len(self.patients):
-            self.open(self.patients[position])
-
-    @property
-    def other_timepoint(self) -> str:
-        """The time point that is not shown: post while pre is, and pre while post is."""
-        return "pre" if self.timepoint == "post" else "post"
-
-    @property
-    def has_other_timepoint(self) -> bool:
-        """True if the patient has a series at the other time point."""
-        return any(key[:2] == (self.patient_id, self.other_timepoint) for key in self._stacks)
-
-    def switch_timepoint(self) -> None:
-        """Show the same patient before treatment instead of after, or the other way round.
-
-        Raises
-        ------
-        ROIError
-            If the patient has no series at the other time point; what is shown stays.
-        """
-        self.open(self.patient_id, self.other_timepoint)
-
-    def show(self, *, sequence: str | None = None, slice_index: int | None = None) -> None:
-        """Show another sequence or slice of the patient; a slice beyond the end is the last."""
-        if sequence is not None and sequence not in self.sequences:
-            raise ROIError(
-                f"patient {self.patient_id}, {self.timepoint}: no sequence {sequence!r}; "
-                f"there is {', '.join(self.sequences)}."
-            )
-        self.sequence = sequence or self.sequence
-        wanted = self.slice_index if slice_index is None else slice_index
-        self.slice_index = min(max(wanted, 0), self.n_slices - 1)
-
-    def next_slice(self, step: int = 1) -> None:
-        """Show the next slice (or the previous, with ``step=-1``)."""
-        self.show(slice_index=self.slice_index + step)
-
-    def series(self, sequence: str | None = None) -> MRSeries:
-        """Return a series of the patient; by default the one that is shown."""
-        return self._stacks[self.patient_id, self.timepoint, sequence or self.sequence]
-
-    @property
-    def n_slices(self) -> int:
-        """Number of slices of the series that is shown."""
-        return len(self.series().positions_mm)
-
-    @property
-    def progress(self) -> str:
-        """Where one is: ``slice 3 of 6, patient 12 of 206``."""
-        return (
-            f"slice {self.slice_index + 1} of {self.n_slices}, "
-            f"patient {self.patients.index(self.patient_id) + 1} of {len(self.patients)}"
-        )
 
     # --- rectangles ---------------------------------------------------------------------------
 
@@ -260,39 +161,12 @@ class RoiSession:
         drawn = Drawn(rectangle, "manual", self.reader_id)
         self._commit({self._image(sequence, slice_index): drawn})
 
-    def nudge(self, dx: int, dy: int) -> None:
-        """Move the rectangle by whole pixels; it stops at the edge of the image."""
-        box = self._required()
-        rows, columns = self.series().array.shape[1:]
-        dx = min(max(dx, -box.x0), columns - box.x1)
-        dy = min(max(dy, -box.y0), rows - box.y1)
-        if dx or dy:
-            self.set(box.moved(dx, dy))
-
-    def resize(self, dx: int, dy: int) -> None:
-        """Move the right and lower edge by whole pixels, within the image and the limits."""
-        box = self._required()
-        rows, columns = self.series().array.shape[1:]
-        larger = Rectangle(
-            box.x0,
-            box.y0,
-            min(max(box.x1 + dx, box.x0 + SMALLEST), columns),
-            min(max(box.y1 + dy, box.y0 + SMALLEST), rows),
-        )
-        if larger != box:
-            self.set(larger)
-
     def copy_to_next(self) -> None:
         """Copy the rectangle to the next slice and show that one; at the last slice do nothing."""
         if self.slice_index + 1 < self.n_slices:
-            self.copy_to_range(self.slice_index + 1, self.slice_index + 1)
-            self.next_slice()
-
-    def copy_to_range(self, first: int, last: int) -> None:
-        """Copy the rectangle to slices `first` to `last` (both included) of the same series."""
-        copy = Drawn(self._required(), "copied", self.reader_id)
-        targets = {self._image(None, index) for index in range(first, last + 1)} - {self._image()}
-        self._commit(dict.fromkeys(sorted(targets), copy))
+            copy = Drawn(self._required(), "copied", self.reader_id)
+            self._commit({self._image(slice_index=self.slice_index + 1): copy})
+            self.show(slice_index=self.slice_index + 1)
 
     def copy_to_sequence(self, sequence: str | None = None) -> None:
         """Copy all rectangles of the shown series to another sequence of the patient.

@@ -44,7 +44,7 @@ MUTANTS = [
     ),
     Mutant(
         "padding is off by one for odd heights",
-        "npc_helpers/imaging/roi.py",
+        "npc_helpers/imaging/rectangle.py",
         "    top, left = pad_offset(Rectangle(0, 0, columns, rows), size)\n",
         "    top, left = (size - rows + 1) // 2, (size - columns) // 2\n",
         ("tests/helpers/test_roi.py",),

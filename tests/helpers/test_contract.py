@@ -1,7 +1,7 @@
 """The contract of all functions that take outcomes or scores: what is wrong is refused by name.
 
 Every public function of `statistics`, `figures`, `network.prediction`, `network.repeated_splits`,
-`network.training`, `imaging.roi` and `imaging.roi_table` is looked up, so that a new one cannot
+`network.training` and the files of `imaging` on rectangles is looked up, so that a new one cannot
 be forgotten: it stands in `CALLS` with the columns it takes, or in `NO_COLUMNS` with the reason.
 Each column is spoilt in every way that its kind can be spoilt, and the call has to be refused
 with the name of the column and of a patient. `MAY_ACCEPT` lists what is not refused, and why.
@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from npc_helpers import figures, statistics
-from npc_helpers.imaging import roi, roi_table
+from npc_helpers.imaging import brightness, rectangle, roi, roi_files, roi_table
 from npc_helpers.imaging.roi_table import COLUMNS as ROI_COLUMNS
 from npc_helpers.network import prediction, repeated_splits, training
 from npc_helpers.study.settings import current_setting
@@ -26,6 +26,7 @@ matplotlib.use("Agg")
 N = 40
 NAMES = [f"p{number:02d}" for number in range(N)]
 BAD = 5
+ROI_MODULES = (brightness, rectangle, roi, roi_files, roi_table)
 PATIENT = re.compile(r"\bp\d\d\b")
 
 
@@ -508,29 +509,29 @@ NO_COLUMNS = {
     "figures.time_dependent_figure": RESULTS,
     "training.history_table": "takes what Keras measured",
     "training.predict": IMAGES,
-    "roi.crop": IMAGES,
-    "roi.default_rectangle": IMAGES,
-    "roi.intensity_range": IMAGES,
+    "rectangle.crop": IMAGES,
+    "rectangle.default_rectangle": IMAGES,
+    "brightness.intensity_range": IMAGES,
     "roi.network_inputs": STACKS,
-    "roi.pad_offset": IMAGES,
-    "roi.stretch": IMAGES,
+    "rectangle.pad_offset": IMAGES,
+    "brightness.stretch": IMAGES,
     "roi.suggest_rois": STACKS,
     "repeated_splits.kept_splits": FILES,
     "training.adam": "takes a setting and a number of steps",
-    "roi.to_uint8": IMAGES,
-    "roi.zero_pad": IMAGES,
+    "brightness.to_uint8": IMAGES,
+    "rectangle.zero_pad": IMAGES,
     "roi_table.check_rois": STACKS,
-    "roi_table.drawn_path": FILES,
+    "roi_files.drawn_path": FILES,
     "roi_table.join_readers": FILES,
-    "roi_table.open_drawn": FILES,
-    "roi_table.overlap": "takes two rectangles, which refuse edges that are no whole numbers",
-    "roi_table.read_drawn": FILES,
-    "roi_table.read_rectangles": FILES,
+    "roi_files.open_drawn": FILES,
+    "rectangle.overlap": "takes two rectangles, which refuse edges that are no whole numbers",
+    "roi_files.read_drawn": FILES,
+    "roi_files.read_rectangles": FILES,
     "roi_table.rectangle_of": "takes one row; the functions that take tables call it",
-    "roi_table.replace_in_file": FILES,
+    "roi_files.replace_in_file": FILES,
     "roi_table.require_drawn": "counts words of a column that the schema of the study checks",
     "roi_table.replace_rows": "a later row replaces an earlier one: that is its purpose",
-    "roi_table.write_rectangles": FILES,
+    "roi_files.write_rectangles": FILES,
 }
 # (function, column, how it is spoilt) -> why it is not refused
 MISSING_COUNTED = "a missing value is counted in a row of its own, and is no level"
@@ -557,7 +558,7 @@ def public_functions():
         for room in (statistics, figures)
         for name, _ in inspect.getmembers(room, inspect.isfunction)
     ]
-    for module in (prediction, repeated_splits, training, roi, roi_table):
+    for module in (prediction, repeated_splits, training, *ROI_MODULES):
         short = module.__name__.rpartition(".")[2]
         found += [
             f"{short}.{name}"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from roi_making import moved
 
 from npc_helpers.imaging import roi
 from npc_helpers.imaging.alignment import slice_notes
@@ -339,10 +340,10 @@ BOX = Rectangle(20, 30, 220, 130)
 def test_the_session_walks_through_slices_sequences_and_patients(session):
     assert session.progress == "slice 1 of 3, patient 1 of 2"
     assert session.sequences == ("t2w", "t1c")
-    session.next_slice()
+    session.show(slice_index=1)
     session.show(sequence="t1c")
     assert (session.sequence, session.slice_index) == ("t1c", 1)
-    session.next_slice(5)
+    session.show(slice_index=6)
     assert session.progress == "slice 3 of 3, patient 1 of 2"
     session.next_patient()
     assert session.progress == "slice 1 of 3, patient 2 of 2"
@@ -376,10 +377,10 @@ def test_draw_undo_redo_and_reset(session):
 def test_a_new_drawing_ends_what_could_be_taken_again(session):
     session.set(BOX)
     session.undo()
-    session.set(BOX.moved(5, 5))
+    session.set(moved(BOX, 5, 5))
     assert not session.can_redo
     session.redo()
-    assert session.rectangle == BOX.moved(5, 5)
+    assert session.rectangle == moved(BOX, 5, 5)
     session.undo()
     assert session.rectangle == Rectangle(10, 50, 410, 250)
 
@@ -392,26 +393,13 @@ def test_undo_shows_where_it_happened(session):
     assert (session.patient_id, session.sequence, session.slice_index) == ("P1", "t1c", 2)
 
 
-def test_nudge_stops_at_the_edge_and_resize_at_the_limits(session):
-    session.set(BOX)
-    session.nudge(-50, 3)
-    assert session.rectangle == Rectangle(0, 33, 200, 133)
-    session.nudge(1000, 1000)
-    assert session.rectangle == Rectangle(220, 200, 420, 300)
-    session.nudge(0, 10)
-    session.resize(-1000, -1)
-    assert session.rectangle == Rectangle(220, 200, 228, 299)
-    for _ in range(3):
-        session.undo()
-    assert session.rectangle == BOX
-
-
 def test_copies(session):
     session.set(BOX)
     session.copy_to_next()
     assert session.slice_index == 1
     assert (session.rectangle, session.source) == (BOX, "copied")
-    session.copy_to_range(0, 2)
+    session.copy_to_next()
+    assert session.slice_index == 2
     assert set(session.boxes().values()) == {(20, 30, 220, 130)}
     session.copy_to_sequence()
     assert session.boxes("t1c") == session.boxes("t2w")
@@ -447,7 +435,7 @@ def test_before_and_after_treatment_are_drawn_in_one_session(session):
     session.switch_timepoint()
     assert (session.patient_id, session.timepoint) == ("P1", "post")
     assert session.rectangle == Rectangle(10, 50, 410, 250)
-    session.set(BOX.moved(7, 7))
+    session.set(moved(BOX, 7, 7))
     assert session.drawn()[["timepoint", "x0"]].to_numpy().tolist() == [["pre", 20], ["post", 27]]
     session.undo()
     session.undo()
@@ -499,7 +487,7 @@ def test_a_refused_rectangle_changes_nothing(session, tmp_path):
     with pytest.raises(ROIError, match="patient P1, pre t2w, slice 0: .* leaves the image"):
         session.set(Rectangle(300, 0, 500, 100))
     with pytest.raises(ROIError, match="slices 0 to 2"):
-        session.copy_to_range(0, 3)
+        session.set(BOX, slice_index=3)
     assert session.to_frame().equals(before)
     assert not (tmp_path / "a.csv").exists()
 
@@ -507,7 +495,7 @@ def test_a_refused_rectangle_changes_nothing(session, tmp_path):
 def test_every_change_is_saved_and_taken_up_again(session, stacks, rois, tmp_path):
     session.set(BOX)
     session.show(sequence="t1c", slice_index=1)
-    session.set(BOX.moved(5, 5))
+    session.set(moved(BOX, 5, 5))
     session.undo()
     again = RoiSession(
         stacks, rois, patient_id="P1", timepoint="pre", reader_id="anna", path=tmp_path / "a.csv"
@@ -521,8 +509,8 @@ def test_other_readers_rows_are_never_overwritten(session, stacks, rois, tmp_pat
     session.set(BOX)
     second = RoiSession(stacks, rois, patient_id="P1", timepoint="pre", reader_id="bert", path=path)
     assert second.rectangle == Rectangle(10, 50, 410, 250)
-    second.set(BOX.moved(1, 1))
-    session.next_slice()
+    second.set(moved(BOX, 1, 1))
+    session.show(slice_index=1)
     session.set(BOX)
     saved = pd.read_csv(path)
     assert saved.groupby("reader_id").size().to_dict() == {"anna": 2, "bert": 1}
@@ -552,7 +540,7 @@ def test_a_slice_without_rectangle_can_be_drawn_and_undone(stacks, rois):
     session = RoiSession(stacks, rois.drop(index=0), patient_id="P1", timepoint="pre")
     assert session.rectangle is None
     with pytest.raises(ROIError, match="Draw one first"):
-        session.nudge(1, 0)
+        session.copy_to_next()
     session.set(BOX)
     session.undo()
     assert session.rectangle is None

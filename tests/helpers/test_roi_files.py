@@ -10,18 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from roi_making import SLICES, series, session, suggested
+from roi_making import SLICES, moved, series, session, suggested
 from small_study import make_study
 
 from npc_helpers.imaging import roi
 from npc_helpers.imaging.roi import COLUMNS, IMAGE, Rectangle, ROIError
-from npc_helpers.imaging.roi_table import (
-    drawn_path,
-    join_readers,
-    read_drawn,
-    read_rectangles,
-    write_rectangles,
-)
+from npc_helpers.imaging.roi_files import drawn_path, read_drawn, read_rectangles, write_rectangles
+from npc_helpers.imaging.roi_table import join_readers
 from npc_helpers.study import Study, StudyError
 from npc_helpers.widgets import IntegerBoxes, RoiEditor
 from npc_helpers.widgets.roi_session import NotSaved, RoiSession
@@ -122,15 +117,15 @@ def test_killed_at_any_file_event_the_old_rectangles_or_the_new_are_there(path):
     event, states = 0, set()
     while True:
         event += 1
-        moved = BOX.moved(event, 0)
-        killed = killed_at(event, path.parent, lambda to=moved: session(path, "ann").set(to))
+        other = moved(BOX, event, 0)
+        killed = killed_at(event, path.parent, lambda to=other: session(path, "ann").set(to))
         table = read_rectangles(path)
         mine = table[table["reader_id"] == "ann"]
         assert table[table["reader_id"] == "bo"].equals(rows_of("bo"))
         assert len(mine) == 1 and mine["x0"].item() in (20, 20 + event)
         states.add(mine["x0"].item() == 20 + event)
         again = session(path, "ann")  # the lock of a program that is gone is no obstacle
-        again.set(BOX.moved(0, event))
+        again.set(moved(BOX, 0, event))
         again.set(BOX)
         if not killed:
             break
@@ -344,7 +339,7 @@ def test_a_table_of_an_earlier_version_is_taken_up(study, old_name):
     options = {"patient_id": "A", "timepoint": "pre", "reader_id": "ann"}
     drawing = RoiSession.in_study(study, stacks, suggested(stacks), **options)
     assert drawing.path == drawn_path(study, "ann") and len(drawing.drawn()) == 3
-    drawing.set(BOX.moved(5, 5))
+    drawing.set(moved(BOX, 5, 5))
     drawing.show(slice_index=1)
     drawing.reset()
     joined = read_drawn(study)

@@ -14,6 +14,7 @@ from npc_demo.patient import Patient
 from npc_demo.shapes import Bend
 from npc_demo.slices import LEVELS, SLICE_SPACING_MM, FatFailure, PaintedSlice
 from npc_demo.tumour import grow
+from npc_helpers.study.schema import TIMEPOINTS
 
 TARGET = (0.0, -12.0)  # canonical centre of the region of interest
 
@@ -78,7 +79,7 @@ def draw_anatomy(patient: Patient, timepoint: str) -> Anatomy:
     ValueError
         If the time point is neither.
     """
-    if timepoint not in ("pre", "post"):
+    if timepoint not in TIMEPOINTS:
         raise ValueError(f"timepoint is {timepoint!r}; use 'pre' or 'post'")
     habitus = Habitus.draw(patient, timepoint)
     growth = grow(patient, timepoint, stream(patient, "tumour"))

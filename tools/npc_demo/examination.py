@@ -25,9 +25,8 @@ from npc_demo.mri import acquire, enlarge, scan_stream, suggested_boxes
 from npc_demo.patient import Patient
 from npc_demo.protocols import DEFAULT
 from npc_helpers.study import StudyError, atomic_path, series_checksum
+from npc_helpers.study.schema import SEQUENCES
 
-TIMEPOINTS = ("pre", "post")
-SERIES = ("t2w", "t1c")
 VERSION = 3  # raised when the images change, so that older ones are made again
 NOTE = ".synthetic.json"
 DECOY_SHARE = 0.08  # of the examinations have a localiser and a fat image beside the two series
@@ -175,7 +174,7 @@ def _make(examination: Examination) -> dict:
     tumour, nodes = enlarge(anatomy.tumour, matrix), enlarge(anatomy.nodes, matrix)
     visit = _visit(examination, anatomy)
     written, source = [], None
-    for sequence in SERIES:
+    for sequence in SEQUENCES:
         rng = scan_stream(patient, timepoint, sequence)
         pixels = acquire(anatomy, sequence, rng, matrix=matrix, protocol=protocol)
         datasets = dicom_objects.mr_datasets(visit, sequence, pixels)
@@ -239,7 +238,7 @@ def _write_note(
         "fingerprint": examination.fingerprint,
         "series": {
             name: {"sha256": series_checksum(folder / name), "n_images": len(anatomy.top)}
-            for name in SERIES
+            for name in SEQUENCES
         },
         "boxes": boxes.tolist(),
         "tumour_volume_ml": round(anatomy.tumour_volume_ml, 3),

@@ -17,6 +17,7 @@ from npc_demo.patient import Patient
 from npc_demo.protocols import DEFAULT, PROTOCOLS, Protocol
 from npc_demo.slices import LEVELS
 from npc_demo.tissues import signals
+from npc_helpers.study.schema import SEQUENCES
 
 MATRIX = 512  # reconstructed
 PHASE_LINES = 256  # acquired along the phase-encoding direction (rows)
@@ -304,7 +305,7 @@ def render(patient: Patient, timepoint: str, *, matrix: int = MATRIX) -> dict[st
     images = {
         sequence: acquire(anatomy, sequence, scan_stream(patient, timepoint, sequence),
                           matrix=matrix)
-        for sequence in ("t2w", "t1c")
+        for sequence in SEQUENCES
     }  # fmt: skip
     return {**images, "tumour": tumour, "nodes": nodes, "box": boxes}
 

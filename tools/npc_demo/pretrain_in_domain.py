@@ -32,8 +32,9 @@ from npc_helpers.imaging import roi
 from npc_helpers.network.batches import vary
 from npc_helpers.network.models import inception_resnet_v2
 from npc_helpers.network.training import adam
-from npc_helpers.network.weight_sources import IN_DOMAIN_FILE, save_in_domain
+from npc_helpers.network.weight_sources import DROPOUT, IN_DOMAIN_FILE, POOL, save_in_domain
 from npc_helpers.study.jobs import spread
+from npc_helpers.study.schema import SEQUENCES, TIMEPOINTS
 from npc_helpers.study.settings import TUTORIAL
 
 SEED = 2022
@@ -41,7 +42,7 @@ PATIENTS = 160
 HELD_OUT = 20  # the last of them: for the log, never trained on
 EPOCHS = 6
 LEARNING = dataclasses.replace(TUTORIAL, learning_rate=2e-3)
-SEQUENCES, TIMEPOINTS, PARTS = ("t2w", "t1c"), ("pre", "post"), ("tumour", "nodes")
+PARTS = ("tumour", "nodes")
 SHRINK = TUTORIAL.shrink
 ANSWERS = ("sequence", "timepoint", "level", "extent")
 
@@ -125,8 +126,8 @@ def network() -> keras.Model:
         middle=TUTORIAL.middle,
         seed=SEED,
     )
-    x = layers.GlobalAveragePooling2D(name="pool")(backbone.output)
-    x = layers.Dropout(0.2, seed=SEED, name="dropout")(x)
+    x = layers.GlobalAveragePooling2D(name=POOL)(backbone.output)
+    x = layers.Dropout(0.2, seed=SEED, name=DROPOUT)(x)
     answers = {
         "sequence": layers.Dense(1, activation="sigmoid", name="sequence")(x),
         "timepoint": layers.Dense(1, activation="sigmoid", name="timepoint")(x),

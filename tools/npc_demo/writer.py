@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from npc_demo.examination import SERIES, TIMEPOINTS, Examination, make, remove
+from npc_demo.examination import Examination, make, remove
 from npc_demo.patient import TRUTH
 from npc_demo.protocols import DEFAULT, PROTOCOLS
 from npc_demo.registry import Cohort
@@ -22,7 +22,14 @@ from npc_demo.slices import LEVELS
 from npc_helpers.study import StudyError, atomic_path
 from npc_helpers.study.jobs import spread
 from npc_helpers.study.progress import progress_bar
-from npc_helpers.study.schema import MANIFEST, REGISTRY, SUGGESTED_ROIS, VISITS
+from npc_helpers.study.schema import (
+    MANIFEST,
+    REGISTRY,
+    SEQUENCES,
+    SUGGESTED_ROIS,
+    TIMEPOINTS,
+    VISITS,
+)
 
 IMAGES = "data/images"
 DECIMALS = 4  # of the hidden variables; the last of 16 digits differs between processors
@@ -179,7 +186,7 @@ def _check_folder(folder: Path, cohort: Cohort, *, replace: bool) -> None:
 
 def _check_room(folder: Path, missing: list[Examination]) -> None:
     """Refuse to start where the disk has no room for the end."""
-    images = len(missing) * len(SERIES) * len(LEVELS)
+    images = len(missing) * len(SEQUENCES) * len(LEVELS)
     needed = images * missing[0].matrix ** 2 * BYTES_PER_PIXEL if missing else 0
     place = folder
     while not place.exists():
@@ -310,7 +317,7 @@ def _boxes(jobs: list[Examination], notes: dict[tuple[str, str], dict]) -> pd.Da
     rows = [
         [job.patient.patient_id, job.timepoint, sequence, index, *box, "suggested", ""]
         for job in jobs
-        for sequence in SERIES
+        for sequence in SEQUENCES
         for index, box in enumerate(notes[job.patient.patient_id, job.timepoint]["boxes"])
     ]
     return pd.DataFrame(rows, columns=[column.name for column in SUGGESTED_ROIS.columns])

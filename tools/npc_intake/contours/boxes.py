@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from npc_helpers.imaging.roi_table import LIMIT, SMALLEST
+from npc_helpers.imaging.rectangle import LIMIT, SMALLEST
 from npc_helpers.study.artefacts import StudyError
 from npc_intake.contours.image_planes import ImagePlanes
 from npc_intake.contours.outlines import Outline, Structures

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from npc_helpers.imaging.roi_table import COLUMNS, SERIES, replace_in_file
+from npc_helpers.imaging.roi_files import replace_in_file
+from npc_helpers.imaging.roi_table import COLUMNS, SERIES
 from npc_helpers.study import Study
 from npc_helpers.study.artefacts import StudyError
 from npc_helpers.study.progress import progress_bar

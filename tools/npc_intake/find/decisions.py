@@ -16,11 +16,12 @@ import pandas as pd
 from npc_helpers.study.artefacts import StudyError
 from npc_helpers.study.locks import locked
 from npc_helpers.study.places import BY_HAND
+from npc_helpers.study.schema import SEQUENCES, TIMEPOINTS
 from npc_helpers.study.tables import read_text, write_text
 
 DECISIONS = f"{BY_HAND}/series_decisions.csv"  # in the study folder
 COLUMNS = ("id", "decided", "decided_at")
-SEQUENCES, TIMEPOINTS, SKIP = ("t2w", "t1c"), ("pre", "post"), "skip"
+SKIP = "skip"
 ALLOWED = {
     "",
     SKIP,

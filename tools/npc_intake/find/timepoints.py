@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from npc_helpers.study.schema import SEQUENCES, TIMEPOINTS
+
 RIVAL = "another series fits as well: choose one"
 FITS = {  # kind of a candidate -> what it could be
     "t2w": {"t2w"},
@@ -64,9 +66,9 @@ def assign_timepoints(
         statuses = [row["status"] for row in series]
         for row in series:
             _put(row, places[row["study_date"]], _rivals_elsewhere(row, series, statuses, places))
-        for timepoint in ("pre", "post"):
+        for timepoint in TIMEPOINTS:
             of_it = [row for row in series if row["timepoint"] == timepoint]
-            for kind in ("t2w", "t1c"):
+            for kind in SEQUENCES:
                 _settle([row for row in of_it if _is(row, "proposed") and row["kind"] == kind])
             _leave_what_is_not_needed(of_it)
     return pd.DataFrame(rows, columns=table.columns, index=table.index)
