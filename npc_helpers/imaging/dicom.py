@@ -180,8 +180,10 @@ def list_files(folder: Path, findings: list[Finding]) -> list[Path]:
 def is_link_outwards(path: Path, root: Path) -> bool:
     """Tell whether a file is a link to something that does not lie below `root`."""
     try:
-        return path.is_symlink() and not path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError):  # a link that leads round in a circle
+        target = path.resolve()
+        in_a_circle = target.is_symlink()  # Python 3.13 follows such a link no further
+        return path.is_symlink() and (in_a_circle or not target.is_relative_to(root.resolve()))
+    except (OSError, RuntimeError):  # Python before 3.13 raises for a link in a circle
         return True
 
 
