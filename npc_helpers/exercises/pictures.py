@@ -10,6 +10,7 @@ import pandas as pd
 from npc_helpers.imaging.masks import read_mask
 from npc_helpers.imaging.roi_files import read_rectangles
 from npc_helpers.study import Study
+from npc_helpers.study.schema import TIMEPOINTS
 
 CHANGED = 0.5  # of the tumour's pixels in a slice: so much must be gone for an eye to see it
 UPPER = 0.75  # where the nasopharynx lies in a stack of head and neck of which nothing is known
@@ -49,7 +50,7 @@ def telling_slice(study: Study, patient_ids: Iterable[str]) -> Slice:
     """
     patient_ids = list(patient_ids)
     for patient_id in patient_ids:
-        tumour = [_tumour(study, patient_id, timepoint) for timepoint in ("pre", "post")]
+        tumour = [_tumour(study, patient_id, timepoint) for timepoint in TIMEPOINTS]
         if tumour[0] is None:
             break
         level = int(tumour[0].argmax())

@@ -12,6 +12,7 @@ from npc_helpers.network.models import prognosis_model
 from npc_helpers.network.weight_sources import named_variables
 from npc_helpers.study import Study
 from npc_helpers.study.artefacts import NotInThisStudy, StudyError, atomic_path
+from npc_helpers.study.schema import TIMEPOINTS
 from npc_helpers.study.settings import Setting, current_setting
 
 
@@ -121,7 +122,7 @@ def models_to_explain(study) -> dict[str, keras.Model]:
         If there is none.
     """
     models, reasons = {}, []
-    for timepoint in ("pre", "post"):
+    for timepoint in TIMEPOINTS:
         try:
             models[timepoint] = load_or_reference(study, timepoint)
         except NotInThisStudy as reason:
