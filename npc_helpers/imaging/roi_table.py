@@ -15,7 +15,7 @@ import pandas as pd
 
 from npc_helpers.imaging.rectangle import BOX, Rectangle, ROIError, overlap
 from npc_helpers.study.about import ABOUT
-from npc_helpers.study.artefacts import NotInThisStudy
+from npc_helpers.study.artefacts import NotInThisStudy, first_few
 from npc_helpers.study.schema import ROI_COLUMNS
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ COLUMNS = [column.name for column in ROI_COLUMNS]
 SERIES = COLUMNS[:3]
 IMAGE = COLUMNS[:4]
 INDEX = COLUMNS[:8]
-
-SHOWN_AT_ONCE = 5
 
 
 # --- checks -----------------------------------------------------------------------------------
@@ -77,9 +75,7 @@ def check_rois(
         table = table.assign(**numbers.astype("int64"))
         problems = list(_misfits(table, stacks))
     if problems:
-        more = len(problems) - SHOWN_AT_ONCE
-        rest = [f"… and {more} more"] if more > 0 else []
-        raise ROIError("\n".join(problems[:SHOWN_AT_ONCE] + rest))
+        raise ROIError("\n".join(first_few(problems)))
     return table
 
 

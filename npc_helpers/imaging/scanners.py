@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from pydicom.multival import MultiValue
 
 from npc_helpers.study.artefacts import dicom_files
 from npc_helpers.study.dicom_file import DicomError, open_dicom
@@ -66,13 +66,7 @@ def _header(folder: Path) -> dict[str, str]:
 def _text(value: object) -> str:
     if value is None or str(value).strip() == "":
         return UNKNOWN
-    return (
-        " ".join(map(str, value)) if not isinstance(value, str) and _is_list(value) else str(value)
-    )
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, Iterable)
+    return " ".join(map(str, value)) if isinstance(value, MultiValue) else str(value)
 
 
 def _range(values: pd.Series) -> str:

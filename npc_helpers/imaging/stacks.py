@@ -24,9 +24,11 @@ from npc_helpers.imaging.dicom import DicomError, read_series
 from npc_helpers.imaging.mr_series import Finding, Grid, MRSeries
 from npc_helpers.imaging.resample import to_reference
 from npc_helpers.study.artefacts import (
+    SHOWN_AT_ONCE,
     NotInThisStudy,
     StudyError,
     atomic_path,
+    first_few,
     series_checksum,
 )
 from npc_helpers.study.jobs import spread
@@ -40,7 +42,6 @@ Key = tuple[str, str, str]  # patient_id, timepoint ("pre", "post"), sequence ("
 FORMAT = 3  # raised when the reading changes, so that older caches are read again
 SERIES_PER_WORKER = 24  # what a process reads in the second it takes to start
 ABANDONED_S = 3600  # a half-written file this old belongs to nobody
-SHOWN_AT_ONCE = 5
 WHEN = {None: "", "pre": " before treatment", "post": " after treatment"}
 
 
@@ -345,7 +346,5 @@ def _summary(problems: list[DicomError]) -> StudyError:
     """Join the problems of several series into one error."""
     if len(problems) == 1:
         return problems[0]
-    shown = "\n".join(f"  {problem}" for problem in problems[:SHOWN_AT_ONCE])
-    more = len(problems) - SHOWN_AT_ONCE
-    rest = f"\n  … and {more} more" if more > 0 else ""
-    return DicomError(f"{len(problems)} series cannot be used:\n{shown}{rest}", problems[0].code)
+    shown = "\n  ".join(first_few(problems))
+    return DicomError(f"{len(problems)} series cannot be used:\n  {shown}", problems[0].code)

@@ -13,7 +13,7 @@ import re
 import shutil
 import socket
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ import psutil
 
 from npc_helpers.study import mark
 
+SHOWN_AT_ONCE = 5  # of the problems that one error names
 NOTE_SUFFIX = ".from.json"
 LEFTOVER = re.compile(r"\.part-(?P<computer>[0-9a-f]{8})_(?P<process>\d+)_[0-9a-f]{8}-")
 CLOCKS_APART_S = 2.0  # a file's date and a process' start are rounded, and told by two clocks
@@ -37,6 +38,18 @@ class NotInThisStudy(StudyError):
 
     The data are in order: the part is left out, and the rest goes on.
     """
+
+
+def first_few(sentences: Sequence[object], most: int = SHOWN_AT_ONCE) -> list[str]:
+    """Return the first sentences as text and, if there are others, how many.
+
+    Examples
+    --------
+    >>> first_few("abcd", 2)
+    ['a', 'b', '… and 2 more']
+    """
+    more = len(sentences) - most
+    return [*map(str, sentences[:most]), *([f"… and {more} more"] if more > 0 else [])]
 
 
 @contextmanager

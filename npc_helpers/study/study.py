@@ -19,14 +19,13 @@ import pandas as pd
 from npc_helpers.study import checks, mark, slices, tables
 from npc_helpers.study.about import ABOUT, EMPTY, About, read_about
 from npc_helpers.study.artefact_table import results_page
-from npc_helpers.study.artefacts import NotInThisStudy, StudyError, atomic_path
+from npc_helpers.study.artefacts import NotInThisStudy, StudyError, atomic_path, first_few
 from npc_helpers.study.identifying import check_identity
 from npc_helpers.study.places import is_repository, repository
 from npc_helpers.study.problems import Problem, as_table
 from npc_helpers.study.results import Results
 from npc_helpers.study.schema import MANIFEST, REGISTRY, TABLES, VISITS, Table, tables_page
 
-SHOWN_AT_ONCE = 5
 NO_VISITS = Problem(
     VISITS.path, "", "", "there is no visit, so that regular review cannot be judged",
     "Everybody passes the two criteria that ask for it, unless you fill it in.", "warning",
@@ -204,11 +203,9 @@ class Study(Results):
     def _sound(self, table: pd.DataFrame | None, problems: list[Problem]) -> pd.DataFrame:
         problems = [problem for problem in problems if problem.level == "error"]
         if problems:
-            shown = "\n".join(f"  {problem}" for problem in problems[:SHOWN_AT_ONCE])
-            more = len(problems) - SHOWN_AT_ONCE
-            rest = f"\n  … and {more} more" if more > 0 else ""
+            shown = "\n  ".join(first_few(problems))
             raise StudyError(
-                f"{self.folder} has {len(problems)} problem(s):\n{shown}{rest}\n"
+                f"{self.folder} has {len(problems)} problem(s):\n  {shown}\n"
                 f"All of them: python -m npc_helpers.study check {self.folder}"
             )
         return table.reset_index(drop=True)
