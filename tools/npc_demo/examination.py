@@ -244,7 +244,7 @@ def _write_note(
         "tumour_volume_ml": round(anatomy.tumour_volume_ml, 3),
         "files": {name: (folder / name).stat().st_size for name in files},
         "sha256": {
-            name: _sha256(folder / name) for name in files if name.split("/")[0] not in SERIES
+            name: _sha256(folder / name) for name in files if name.split("/")[0] not in SEQUENCES
         },
     }
     with atomic_path(folder / NOTE) as temporary:
