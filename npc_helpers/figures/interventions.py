@@ -60,6 +60,13 @@ def covering_figure(curves: pd.DataFrame) -> Figure:
     ----------
     curves : DataFrame
         As `perturbation.curves` returns it.
+
+    Examples
+    --------
+    >>> curves = pd.DataFrame({"timepoint": "pre", "map": "Grad-CAM", "share": [0.0, 1.0]})
+    >>> figure = covering_figure(curves.assign(insertion=[-1, 1], deletion=[1, -1]))
+    >>> figure.axes[0].get_ylabel()
+    'mean log-odds of high risk'
     """
     timepoints = list(dict.fromkeys(curves["timepoint"]))
     figure = new_figure(4.9 * len(timepoints), 3.7)
@@ -89,6 +96,13 @@ def interventions_figure(effects: pd.DataFrame) -> Figure:
     effects : DataFrame
         As `gradcam_scores.patient_summary` returns it: timepoint, map (the change), mean, low,
         high.
+
+    Examples
+    --------
+    >>> effects = pd.DataFrame({"timepoint": ["pre"], "map": "tumour covered", "mean": -0.4})
+    >>> figure = interventions_figure(effects.assign(low=-0.7, high=-0.1))
+    >>> figure.axes[0].get_yticklabels()[0].get_text()
+    'tumour covered'
     """
     names = list(dict.fromkeys(effects["map"]))
     figure = new_figure(8.4, 0.6 * len(names) + 1.3)

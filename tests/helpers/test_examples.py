@@ -24,6 +24,7 @@ NEEDS_MORE = {  # where three lines are not enough, and why
     "npc_helpers.exercises": "a study",
     "npc_helpers.figures.contact_sheet": "images",
     "npc_helpers.figures.display": "a notebook to show things in",
+    "npc_helpers.figures.finer_figure": "images",
     "npc_helpers.figures.gradcam_panel": "images",
     "npc_helpers.figures.input_montage": "images",
     "npc_helpers.figures.lesson": "a notebook whose cells it guards",
