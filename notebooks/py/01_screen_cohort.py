@@ -96,7 +96,9 @@ greatest = flow.loc[flow.lost.idxmax()]
 claim(
     greatest.criterion == "regular_review",
     f"No other step loses as many as `{greatest.criterion}`: {greatest.lost} patients.",
-    f"Most patients, {greatest.lost}, are lost at `{greatest.criterion}`.",
+    f"Most patients, {greatest.lost}, are lost at `{greatest.criterion}`."
+    if greatest.lost
+    else "Nobody is lost at any step.",
 )
 
 # %% tags=["nbval-check-output"]
@@ -392,7 +394,7 @@ lacking = supported.part[~supported.supported.astype(bool)]
 claim(
     lacking.empty,
     f"This study has enough patients for all {len(supported)} parts.",
-    f"{len(lacking)} of {len(supported)} parts will be left out: {', '.join(lacking)}.",
+    f"{len(lacking)} of {len(supported)} parts will be left out: {', '.join(lacking.unique())}.",
 )
 
 # %% [markdown]

@@ -153,8 +153,8 @@ claim(
     f"{len(left_out)} frames are broken, and rightly: they are no MR images but the known truth of the "
     "synthetic patients. In an export of your own look hardest at the broken frames: a series left out "
     "for an unusual name may be the one you want.",
-    f"{len(left_out)} frames are broken. Look hardest at them: a series left out for an unusual name "
-    "may be the one you want.",
+    f"{len(left_out)} frames are broken. Look hardest at broken frames: a series left out for an "
+    "unusual name may be the one you want.",
 )
 
 # %% [markdown]
@@ -194,7 +194,8 @@ claim(
     len(per_model) > 1 and per_model.iloc[0] > 0.9 * per_model.sum(),
     f"{per_model.iloc[0]} of {per_model.sum()} patients lay in one model of scanner, {per_model.index[0]}: "
     "whatever is learned here is learned of that one.",
-    f"The images come from {len(per_model)} models of scanners. A network may learn to tell them apart.",
+    f"Models of scanners: {len(per_model)}. Where there are several, a network may learn to tell them "
+    "apart; where there is one, what is learned is learned of that one.",
 )
 
 # %% [markdown]
@@ -253,7 +254,7 @@ show(
 # %% tags=["claim"]
 width, height = (rois.x1 - rois.x0).mean(), (rois.y1 - rois.y0).mean()
 claim(
-    abs(width - 400) < 20 and abs(height - 200) < 20,
+    abs(width - 400) < 20 and abs(height - 200) < 20 and offered == 1,
     f"On average a rectangle measures {width:.0f} by {height:.0f} pixels; the paper says about 400 by "
     "200. It spans the tumour, the nodes of the neck on both sides and what lies between them.",
     f"On average a rectangle measures {width:.0f} by {height:.0f} pixels; the paper says about 400 by "
@@ -408,7 +409,9 @@ claim(
     f"The means differ by {distance:.1f} standard deviations: these boxes, drawn generously, give away "
     "little of the stage. Tight boxes would give away most of it.",
     f"The means differ by {distance:.1f} standard deviations: so much of the stage do the boxes alone "
-    "give away.",
+    "give away."
+    if distance == distance
+    else "There are too few patients or stages to compare.",
 )
 
 # %% [markdown]
@@ -439,7 +442,7 @@ roi.provenance(rois)
 placed = rois.source.isin(["suggested", "default"]).mean()
 claim(
     placed == 1,
-    "No rectangle of this table was drawn by a reader: a suggestion stands for all of them.",
+    "No rectangle of this table was drawn by a reader.",
     f"{1 - placed:.0%} of the rectangles were drawn by a reader.",
 )
 

@@ -35,6 +35,8 @@ def stricter_review(study: Study, answer: object) -> str:
     strict, after = _screened(study, STRICT_DAYS)
     change = after - before if strict else 0
     truth = "stays" if abs(change) < 0.01 else "rises" if change > 0 else "falls"
+    if direction != truth and strict == usual:
+        raise Wrong(f"All {usual} patients remain with either tolerance.")
     if direction != truth:
         raise Wrong(
             f"{strict} patients would remain instead of {usual}, and those who leave are not a "

@@ -131,6 +131,11 @@ def test_stricter_review_counts_in_the_study_at_hand(study, answers):
     assert "5 patients would remain instead of 6" in answers("01.1", "falls")
 
 
+def test_stricter_review_that_nobody_fails_says_so(study, answers):
+    assert "All 6 patients remain with either tolerance" in answers("01.1", "rises")
+    assert "right. 6 patients remain instead of 6" in answers("01.1", "stays")
+
+
 def test_stricter_review_without_outcomes_is_left_out(study, answers):
     for column in ("progression_date", "progression_type", "death_date", "last_review_date"):
         for row in range(6):
@@ -185,7 +190,11 @@ def test_from_feet_to_head(study, answers):
 
 def test_black_share(study, answers):
     rois = pd.DataFrame([box(0, 0, 400, 200), box(100, 100, 500, 300)])
-    assert "right. 69% of what" in answers("02.3", 1 - 80_000 / 262_144, rois=rois)
+    said = answers("02.3", 1 - 80_000 / 262_144, rois=rois)
+    assert "right. 69% of what" in said and "as wide in every image" in said
+    two = pd.DataFrame([box(0, 0, 512, 512), box(0, 0, 256, 512)])
+    assert "25% of what" in answers("02.3", 0.25, rois=two)
+    assert "not as wide in every image" in answers("02.3", 0.25, rois=two)
     assert "the rectangle covers" in answers("02.3", 0.305, rois=rois)
     assert "not 0.5" in answers("02.3", 0.5, rois=rois)
 
