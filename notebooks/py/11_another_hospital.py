@@ -69,9 +69,9 @@ if external is None and study.name == "demonstration":
     draw([str(external), "--centre", "second"])
 if external is None:
     raise NotInThisStudy("external validation needs a second study: set NPC_EXTERNAL to its folder")
+other = Study(external)
 
 # %%
-other = Study(external)
 hospitals = {"first": study, "second": other}
 scanners = pd.concat({name: scanner_table(place) for name, place in hospitals.items()})
 scanners[["model", "sequence", "field_t", "TR_ms", "TE_ms", "thickness_mm"]]
