@@ -256,8 +256,8 @@ show(
 # %% [markdown]
 # ## Cover what the map points at
 #
-# If a map shows the reasons, then hiding its highest pixels must lower the score, and faster than hiding any others; and on
-# an empty image, showing them first must raise it (*deletion* and *insertion*). What is hidden gives way to a blurred
+# If a map shows the reasons for high risk, hiding its highest pixels first should lower the score faster than hiding any others; and on
+# an empty image, showing them first should raise it faster (*deletion* and *insertion*). What is hidden gives way to a blurred
 # image: the network has never seen a black hole, and would answer to that. We take from each patient the image
 # that speaks loudest for high risk.
 
@@ -288,6 +288,8 @@ show(
 # %% [markdown]
 # Solid lines: covering, highest pixels first. Dashed lines: uncovering. The farther a dashed line lies above the solid line
 # of its colour, the better that map has found what the network answers to. Compare with the bump, which has seen no image.
+# Look at the right end as well: where a solid line ends above its start, the fully blurred image looks like high risk to the
+# network. Blur is then no neutral cover, and only the distance between the two lines of one colour can be read.
 
 # %%
 gains = perturbation.gains(curves)
