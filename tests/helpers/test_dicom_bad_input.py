@@ -189,8 +189,9 @@ def only_strays(folder):
 
 
 def second_object_with_its_uid(folder):
-    save(make_slice(PIXELS[0], 30, SOPInstanceUID=f"{PREFIX}.3.{10**7}"), folder / "I00.dcm")
-    save(make_slice(PIXELS[0], 24), folder / "I01b.dcm")
+    others = noise(2, 8, 8, seed=1)  # repeated pixels would be a finding of their own
+    save(make_slice(others[0], 30, SOPInstanceUID=f"{PREFIX}.3.{10**7}"), folder / "I00.dcm")
+    save(make_slice(others[1], 24), folder / "I01b.dcm")
 
 
 REFUSED = {
