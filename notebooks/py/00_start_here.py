@@ -95,15 +95,17 @@ claim(
 # the visit's date and not the moment when the tumour began to grow again.
 
 # %%
-study.visits.head()
+study.require_visits("counting visits")
+visits = study.visits
+visits.head()
 
 # %% tags=["claim"]
-per_patient = study.visits.patient_id.value_counts()
+per_patient = visits.patient_id.value_counts()
 claim(
     per_patient.median() > 4,
-    f"{len(study.visits):,} visits, {per_patient.median():g} of the patient in the middle: most "
+    f"{len(visits):,} visits, {per_patient.median():g} of the patient in the middle: most "
     "patients were seen again and again.",
-    f"{len(study.visits):,} visits, {per_patient.median():g} of the patient in the middle.",
+    f"{len(visits):,} visits, {per_patient.median():g} of the patient in the middle.",
 )
 
 # %% [markdown] tags=["exercise"]
@@ -111,7 +113,7 @@ claim(
 # > closely? Let pandas find the patient with the most visits.
 
 # %% tags=["solution"]
-patient = study.visits.patient_id.value_counts().idxmax()  # fill in
+patient = visits.patient_id.value_counts().idxmax()  # fill in
 check("00.1", patient)
 
 # %% [markdown]

@@ -121,6 +121,20 @@ class Study(Results):
                 "Regions of interest and Grad-CAM work without them."
             )
 
+    def require_visits(self, purpose: str) -> None:
+        """Say why `purpose` ("counting visits") cannot be done without visits.
+
+        Raises
+        ------
+        NotInThisStudy
+            If the study has no follow-up visit.
+        """
+        if self._visits.empty:
+            raise NotInThisStudy(
+                f"{purpose} needs follow-up visits, and {VISITS.path} has none. Add one row per "
+                "visit, or leave out what judges regular review."
+            )
+
     def require_images(self, purpose: str) -> None:
         """Say why `purpose` ("drawing rectangles") cannot be done without images.
 
