@@ -74,7 +74,11 @@ def test_the_report_has_what_a_methods_section_needs(rehearsed):
     _, _, page = rehearsed
     for words in (
         *("36 patients considered, 28 included", "Characteristics of 28 included patients"),
-        *("2 of 28 patients had progressed by the day", "SYNTHETIC north", "default: nobody drew"),
+        *(
+            "2 of 28 patients had progressed by the day",
+            "SYNTHETIC north",
+            "134 in the default place, drawn by nobody",
+        ),
         *("Only 5 test patients", "0 errors, 9 warnings", "synthetic patients"),
     ):
         assert words in page, words
