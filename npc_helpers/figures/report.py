@@ -157,5 +157,6 @@ def _latex(value: object) -> object:
     """Return a text as LaTeX prints it, its special characters escaped; anything else unchanged."""
     if not isinstance(value, str):
         return value
-    text = "".join(LATEX.get(sign, sign) for sign in value)
-    return f"{{}}{text}" if text[:1] in ("[", "*") else text  # else the end of a line takes it
+    escaped = "".join(LATEX.get(sign, sign) for sign in value)
+    # a line that begins so would be read as an option of the line end before it
+    return f"{{}}{escaped}" if escaped[:1] in ("[", "*") else escaped

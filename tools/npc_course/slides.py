@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import re
 import shutil
@@ -13,6 +14,7 @@ import nbformat
 
 from npc_course import render, site
 from npc_course.cells import CLAIM, EXERCISE, NOTES, SOLUTION, solved_source, tags
+from npc_course.render import Markup
 from npc_helpers.study import Study, StudyError
 
 NOT_SHOWN = {"What you'll need", "Further reading", "Versions and data"}
@@ -49,7 +51,7 @@ def columns(notebook: nbformat.NotebookNode) -> list[list[Slide]]:
     opening, *sections = _sections(first.source)
     head, _, subtitle = opening.partition("\n")
     subtitle = subtitle.strip().split("\n\n")[0]
-    columns = [[Slide(f"<h1>{head.removeprefix('# ')}</h1>", "opening", [subtitle])]]
+    columns = [[Slide(f"<h1>{html.escape(head.removeprefix('# '))}</h1>", "opening", [subtitle])]]
     heading = ""
     for section in sections:
         heading = _add_section(columns, section)
@@ -109,8 +111,8 @@ def _add_cell(column: list[Slide], cell: nbformat.NotebookNode, heading: str) ->
         column.extend(Slide(_titled(heading, part)) for part in shown)
 
 
-def _titled(heading: str, body: str) -> str:
-    inline = render.text(heading).strip().removeprefix("<p>").removesuffix("</p>")
+def _titled(heading: str, body: Markup) -> Markup:
+    inline: Markup = render.text(heading).strip().removeprefix("<p>").removesuffix("</p>")
     return f"<h2>{inline}</h2>{body}"
 
 
