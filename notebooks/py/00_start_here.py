@@ -33,7 +33,7 @@
 # The check reads three numbers from the operating system. If one of them is too small, the
 # notebooks still run, only slower or with less room to spare.
 
-# %% tags=["timeless"]
+# %%
 import os
 import shutil
 
@@ -46,6 +46,8 @@ from npc_helpers.study import Study
 
 study = Study.open()
 begin(study)
+
+# %% tags=["timeless"]
 machine = pd.Series(
     {
         "processor cores": os.cpu_count(),

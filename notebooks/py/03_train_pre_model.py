@@ -150,6 +150,10 @@ show(
     alt="Six variants of one image: mirrored, moved, brighter or darker.",
 )
 
+# %% [markdown]
+# The same slice six times. Left and right change places, and the head moves by a few pixels; which patient it is, and
+# what became of that patient, stays.
+
 # %%
 batches = training.batches_of(
     images, high_risk, setting=setting, seed=SEED, rows=train, patients=index.patient_id

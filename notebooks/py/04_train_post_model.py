@@ -161,6 +161,10 @@ show(
     alt="Loss and accuracy on training images by epoch, for three seeds.",
 )
 
+# %% [markdown]
+# The curves begin apart, because the last layer begins with other numbers, and wander. What matters is how far
+# the ranking of the test patients moves.
+
 # %%
 truth = test.high_risk.astype(bool)
 risk["mean of the three"] = pd.concat(risk, axis=1).mean(axis=1)

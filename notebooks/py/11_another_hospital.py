@@ -28,6 +28,7 @@
 
 # %%
 import os
+from contextlib import redirect_stdout
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+# %%
 from npc_helpers import cohort as co
 from npc_helpers import figures, statistics
 from npc_helpers.exercises import claim
@@ -66,7 +68,8 @@ if external is None and study.name == "demonstration":
     from npc_demo.__main__ import main as draw
 
     external = study.folder / "results" / "second_hospital"
-    draw([str(external), "--centre", "second"])
+    with redirect_stdout(None):
+        draw([str(external), "--centre", "second"])
 if external is None:
     raise NotInThisStudy("external validation needs a second study: set NPC_EXTERNAL to its folder")
 other = Study(external)
