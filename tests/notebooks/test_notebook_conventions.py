@@ -65,7 +65,8 @@ def test_outputs_are_fresh(notebook):
 
 def test_every_lesson_leaves_out_what_a_study_cannot_support(source):
     code = [c.source for c in jupytext.read(source).cells if c.cell_type == "code"]
-    work = next(c for c in code if not re.fullmatch(r"((import|from) .*\n?|\n)*", c))
+    imports = ("import ", "from ")
+    work = next(c for c in code if not all(x.startswith(imports) for x in c.split("\n") if x))
     assert "begin(study)" in work  # nothing but imports comes before it
 
 
