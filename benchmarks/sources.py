@@ -33,9 +33,9 @@ from npc_helpers.network.prediction import tnm_risk
 from npc_helpers.network.repeated_splits import ENSEMBLE, KEPT, repeated_splits
 from npc_helpers.statistics import split_differences
 from npc_helpers.study import Study
+from npc_helpers.study.schema import MODELS
 from npc_helpers.study.settings import Setting, current_setting
 
-MODELS = {"pre": "Pre-model", "post": "Post-model"}
 HEAD_ONLY = {
     "trainable": "head",
     "train_normalisation": False,

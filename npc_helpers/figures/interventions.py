@@ -18,8 +18,7 @@ from npc_helpers.figures.style import (
     in_house_style,
     new_figure,
 )
-
-MODEL = {"pre": "Pre-model", "post": "Post-model"}
+from npc_helpers.study.schema import MODELS
 
 
 @in_house_style
@@ -78,7 +77,7 @@ def covering_figure(curves: pd.DataFrame) -> Figure:
             axes.plot(means.index, means["deletion"], "-o", ms=3, color=tint, label=name)
             axes.plot(means.index, means["insertion"], "--o", ms=3, color=tint)
         axes.set(
-            title=MODEL[when], xlabel="share of the rectangle, highest of the map first",
+            title=MODELS[when], xlabel="share of the rectangle, highest of the map first",
             ylabel="mean log-odds of high risk",
         )  # fmt: skip
     panels[-1].plot([], [], "-", color=colour("faint"), label="covered")
@@ -112,9 +111,9 @@ def interventions_figure(effects: pd.DataFrame) -> Figure:
         effects.groupby("timepoint", sort=False), (-0.17, 0.17), "os", strict=False
     ):
         lines = np.array([names.index(name) for name in rows["map"]]) + shift
-        tint = colour(MODEL[when])
+        tint = colour(MODELS[when])
         axes.hlines(lines, rows["low"], rows["high"], color=tint)
-        axes.plot(rows["mean"], lines, marker, color=tint, label=MODEL[when])
+        axes.plot(rows["mean"], lines, marker, color=tint, label=MODELS[when])
         for line, row in zip(lines, rows.itertuples(), strict=True):
             axes.annotate(
                 f"{row.mean:+.2f} ({row.low:+.2f} to {row.high:+.2f})", (1.01, line), va="center",

@@ -120,22 +120,6 @@ class Geometry:
         top, left = pad_offset(box, self.canvas)
         return box, (slice(top, top + box.height), slice(left, left + box.width))
 
-    def padding_share(self, map_: np.ndarray, row) -> float:
-        """Return which share of a map's positive mass lies on the zero padding.
-
-        A black frame holds no patient. What the map finds there is the border of the rectangle
-        or its size, and both depend on who drew it.
-
-        Returns
-        -------
-        float
-            0 to 1; 0 for a map without positive evidence.
-        """
-        _, region = self.on_canvas(row)
-        mass = np.maximum(self.to_canvas(map_), 0)
-        total = mass.sum(dtype=float)
-        return float(1 - mass[region].sum(dtype=float) / total) if total > 0 else 0.0
-
 
 def _cut(model: keras.Model) -> tuple[int, int]:
     """Return the rows above and the columns on the left that a network cuts off its input."""

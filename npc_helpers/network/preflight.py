@@ -106,17 +106,6 @@ def needs(
     return float(memory), float(disk), float(passes)
 
 
-def multiply_adds(model: keras.Model) -> float:
-    """Return how many multiplications and additions one image takes in the convolutions."""
-    return float(
-        sum(
-            np.prod(layer.output.shape[1:3]) * np.prod(layer.kernel.shape)
-            for layer in model.layers
-            if isinstance(layer, keras.layers.Conv2D)
-        )
-    )
-
-
 def seconds_per_image(model: keras.Model, batch_size: int) -> float:
     """Time a prediction, in seconds an image; of a whole batch where one image is fast."""
     for n in (1, batch_size):

@@ -229,13 +229,6 @@ def test_map_lands_on_the_original_pixels(setting):
     np.testing.assert_allclose(found[box.slices], expected, rtol=1e-5)
 
 
-def test_padding_share_of_an_even_map_is_the_padding():
-    row = Rectangle(56, 156, 456, 356)  # 400 x 200
-    share = PLACES.padding_share(np.ones((6, 6)), row)
-    assert share == pytest.approx(1 - 400 * 200 / 512**2, abs=1e-5)
-    assert PLACES.padding_share(-np.ones((6, 6)), row) == 0
-
-
 # --- scores -----------------------------------------------------------------------------------
 
 

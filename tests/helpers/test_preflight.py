@@ -45,12 +45,3 @@ def test_the_table_says_what_is_missing(monkeypatch, tmp_path):
     enough = table.enough.to_dict()
     assert enough == {"device": "no", "weights": "no", "memory": "no", "disk": "yes", "time": ""}
     assert table.loc["time", "here"] == "1.2 min an epoch, 0.4 h at most for 2 models"
-
-
-def test_multiplications_of_a_convolution_are_counted():
-    """By hand: the stem's first layer is 39 x 39 x 2 answers of 3 x 3 x 3 products each."""
-    import keras
-
-    model = start_model(HEAD)
-    first = keras.Model(model.input, model.get_layer("stem_1").output)
-    assert preflight.multiply_adds(first) == 39 * 39 * first.output.shape[-1] * 27

@@ -114,7 +114,7 @@ def _keep(source: Dataset, key: Key) -> Dataset:
     """Copy what is listed, in sequences too."""
     result = Dataset()
     for keyword in source.dir():
-        element = _read(source, keyword)
+        element = keep_list.read_element(source, keyword)
         if element is None or element.is_empty or element.VR not in VALUES:
             continue
         if keyword in SEQUENCES and element.VR == "SQ":
@@ -128,13 +128,6 @@ def _keep(source: Dataset, key: Key) -> Dataset:
             if value not in ("", None, []):
                 result.add_new(element.tag, element.VR, value)
     return result
-
-
-def _read(source: Dataset, keyword: str) -> pydicom.DataElement | None:
-    try:
-        return source[keyword]
-    except Exception:  # an unreadable value is not known to be safe
-        return None
 
 
 def _allowed(keyword: str, element: pydicom.DataElement, key: Key) -> object:

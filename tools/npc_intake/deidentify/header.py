@@ -143,7 +143,7 @@ def _keep(source: Dataset, key: Key, patient: str, scanner: bool) -> Dataset:
         kinds = ("SQ",) if keyword in keep_list.SEQUENCES else keep_list.KINDS.get(keyword, ())
         if keyword in keep_list.SCANNER and not scanner:
             continue
-        element = _read(source, keyword) if kinds else None
+        element = keep_list.read_element(source, keyword) if kinds else None
         if element is None or element.is_empty or element.VR not in kinds:
             continue
         if element.VR == "SQ":
@@ -154,13 +154,6 @@ def _keep(source: Dataset, key: Key, patient: str, scanner: bool) -> Dataset:
             if value not in ("", None, []):
                 result.add_new(element.tag, element.VR, value)
     return result
-
-
-def _read(source: Dataset, keyword: str) -> pydicom.DataElement | None:
-    try:
-        return source[keyword]
-    except Exception:  # an unreadable value is not known to be safe
-        return None
 
 
 def _allowed(element: pydicom.DataElement, key: Key, patient: str) -> object:

@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from pydicom import DataElement, Dataset
+
 from npc_intake.deidentify import scanner_words
 from npc_intake.find.contrast import contrast_in_words
 from npc_intake.find.image_types import MEANINGS, PARTS
@@ -249,3 +251,11 @@ def age(value: str) -> str:
     if match[2] == "Y" and int(match[1]) > OLDEST_YEARS:
         return f"{OLDEST_YEARS:03d}Y"
     return value
+
+
+def read_element(source: Dataset, keyword: str) -> DataElement | None:
+    """Return an element of a header; None if its value cannot be read: nobody knows it is safe."""
+    try:
+        return source[keyword]
+    except Exception:  # each kind of damage raises its own
+        return None
