@@ -28,7 +28,6 @@
 
 # %%
 import os
-from contextlib import redirect_stdout
 
 import numpy as np
 import pandas as pd
@@ -65,11 +64,11 @@ begin(study)
 # %%
 external = os.environ.get("NPC_EXTERNAL")
 if external is None and study.name == "demonstration":
-    from npc_demo.__main__ import main as draw
+    from npc_demo.centres import second_centre
+    from npc_demo.writer import write_study
 
     external = study.folder / "results" / "second_hospital"
-    with redirect_stdout(None):
-        draw([str(external), "--centre", "second"])
+    write_study(external, second_centre(), protocol="3T")
 if external is None:
     raise NotInThisStudy("external validation needs a second study: set NPC_EXTERNAL to its folder")
 other = Study(external)
