@@ -24,7 +24,7 @@ from npc_helpers.cohort import split as split_patients
 from npc_helpers.network.features import training_inputs
 from npc_helpers.network.models import prognosis_model, trainable_part
 from npc_helpers.network.prediction import image_predictions, patient_probability, soft_vote
-from npc_helpers.network.training import MODES, Resume, adam, batches_of, predict
+from npc_helpers.network.training import batches_of, compiled, fit, predict
 from npc_helpers.network.weight_sources import weight_file
 from npc_helpers.statistics.concordance import c_index
 from npc_helpers.statistics.gate import (
@@ -230,41 +230,24 @@ def _trained(inputs, of_image: pd.DataFrame, train, setting: Setting, seed: int)
         rows=train,
         patients=of_image.index,
     )
-    learner, weights, state = _start(setting, setting.max_epochs * len(batches))
-    learner.set_weights(weights)
-    for variable, value in zip(learner.optimizer.variables, state, strict=True):
+    learner, start = _start(setting, setting.max_epochs * len(batches))
+    for variable, value in start:
         variable.assign(value)
-    stopping = keras.callbacks.EarlyStopping(
-        monitor=setting.monitor, mode=MODES[setting.monitor], patience=setting.patience
-    )
     with tempfile.TemporaryDirectory() as run_dir:
-        resume = Resume(run_dir, batches, stopping, progress=False)
-        learner.fit(
-            batches,
-            epochs=setting.max_epochs,
-            shuffle=False,
-            verbose=0,
-            callbacks=[stopping, resume],
-        )
+        fit(learner, batches, setting=setting, run_dir=run_dir, progress=False)
     return learner
 
 
 @lru_cache(maxsize=1)
-def _start(setting: Setting, steps: int):
-    """Return a compiled learner with the values of its weights and of its optimizer.
+def _start(setting: Setting, steps: int) -> tuple[keras.Model, list]:
+    """Return a compiled learner, and its variables and those of its optimizer with their values.
 
     Building and compiling take as long as half a training run.
     """
-    learner = trainable_part(prognosis_model(setting, seed=0))
-    learner.compile(
-        optimizer=adam(setting, steps=steps),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-        jit_compile=False,  # XLA would take longer to compile than an epoch lasts
-    )
+    learner = compiled(trainable_part(prognosis_model(setting, seed=0)), setting, steps=steps)
     learner.optimizer.build(learner.trainable_variables)
-    state = [keras.ops.convert_to_numpy(v) for v in learner.optimizer.variables]
-    return learner, learner.get_weights(), state
+    variables = [*learner.weights, *learner.optimizer.variables]
+    return learner, [(variable, keras.ops.convert_to_numpy(variable)) for variable in variables]
 
 
 _features: dict[tuple[Setting, str], np.ndarray] = {}

@@ -14,8 +14,6 @@ from npc_helpers.network.resume import Resume
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.settings import Setting
 
-__all__ = ["Batches", "Resume", "adam", "batches_of", "history_table", "predict", "train"]
-
 MODES = {"accuracy": "max", "loss": "min"}  # what can be watched, and which way it gets better
 
 
@@ -136,36 +134,50 @@ def train(
     ----------
     Li et al. 2022, section 2.4.
     """
+    batches = batches_of(
+        inputs, high_risk, setting=setting, seed=seed, rows=rows, patients=patients
+    )
+    learner = compiled(trainable_part(model), setting, steps=setting.max_epochs * len(batches))
+    return learner, history_table(
+        fit(learner, batches, setting=setting, run_dir=run_dir, progress=progress)
+    )
+
+
+def compiled(learner: keras.Model, setting: Setting, *, steps: int) -> keras.Model:
+    """Give a trainable part its optimizer (see `adam`), its loss and its measures; return it."""
     if setting.monitor not in MODES:
         raise ValueError(
             f"setting.monitor is {setting.monitor!r}; training measures {' and '.join(MODES)}"
         )
-    batches = batches_of(
-        inputs, high_risk, setting=setting, seed=seed, rows=rows, patients=patients
-    )
-    learner = trainable_part(model)
-    if tuple(inputs.shape[1:]) != tuple(learner.input.shape[1:]):
-        raise ValueError(
-            f"the trainable part of this model takes inputs of shape {learner.input.shape[1:]}, "
-            f"and these have {inputs.shape[1:]}. Make them with features.training_inputs."
-        )
     learner.compile(
-        optimizer=adam(setting, steps=setting.max_epochs * len(batches)),
+        optimizer=adam(setting, steps=steps),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
         jit_compile=False,  # XLA would take longer to compile than an epoch lasts
     )
+    return learner
+
+
+def fit(
+    learner: keras.Model,
+    batches: Batches,
+    *,
+    setting: Setting,
+    run_dir: str | Path,
+    progress: bool = True,
+) -> keras.callbacks.History:
+    """Train a compiled learner to its end by the rules of `train`, resumed where it was left."""
+    if batches.data.shape[1:] != learner.input.shape[1:]:
+        raise ValueError(
+            f"the trainable part of this model takes inputs of shape {learner.input.shape[1:]}, "
+            f"and these have {batches.data.shape[1:]}. Make them with features.training_inputs."
+        )
     stopping = keras.callbacks.EarlyStopping(
         monitor=setting.monitor, mode=MODES[setting.monitor], patience=setting.patience
     )
-    record = learner.fit(
-        batches,
-        epochs=setting.max_epochs,
-        shuffle=False,
-        verbose=0,
-        callbacks=[stopping, Resume(run_dir, batches, stopping, progress=progress)],
-    )
-    return learner, history_table(record)
+    resume = Resume(run_dir, batches, stopping, progress=progress)
+    rules = {"epochs": setting.max_epochs, "shuffle": False, "verbose": 0}
+    return learner.fit(batches, **rules, callbacks=[stopping, resume])
 
 
 def history_table(record: keras.callbacks.History) -> pd.DataFrame:

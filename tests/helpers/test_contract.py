@@ -521,6 +521,8 @@ NO_COLUMNS = {
     "roi.suggest_rois": STACKS,
     "repeated_splits.kept_splits": FILES,
     "training.adam": "takes a setting and a number of steps",
+    "training.compiled": "takes a network and a setting",
+    "training.fit": "takes batches, which were checked when they were made",
     "brightness.to_uint8": IMAGES,
     "rectangle.zero_pad": IMAGES,
     "roi_table.check_rois": STACKS,
