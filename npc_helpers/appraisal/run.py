@@ -20,10 +20,6 @@ PACKAGES = ("keras", "tensorflow", "scikit-learn", "lifelines", "pydicom")
 def run_facts(study: Study) -> dict[str, str]:
     """Read from a study and its results what a reporting checklist asks.
 
-    Parameters
-    ----------
-    study : Study
-
     Returns
     -------
     dict of str

@@ -115,7 +115,6 @@ def split(
         One row per patient; its order does not matter.
     n_test : int, optional
         Number of test patients; the paper's share (43 of 206) by default.
-    seed : int
     stratify : sequence of str
         Columns whose combinations are shared out evenly. From the last on they are given up,
         with a warning, where a combination is too rare.
@@ -236,7 +235,6 @@ def build_cohort(
 
     Parameters
     ----------
-    study : Study
     seed : int
         Seed of the split.
     criteria, review_tolerance_days

@@ -252,7 +252,6 @@ def screen(
 
     Parameters
     ----------
-    registry : DataFrame
     visits : DataFrame
         Where it has no row, the criteria that need them let everybody pass, with a warning.
     criteria : sequence of Criterion

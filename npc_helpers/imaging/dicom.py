@@ -109,7 +109,6 @@ def open_images(folder: Path, findings: list[Finding], *, pixels: bool = True) -
 
     Parameters
     ----------
-    folder : Path
     findings : list of Finding
         What is ignored is added to it.
     pixels : bool

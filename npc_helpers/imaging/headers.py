@@ -47,7 +47,6 @@ class Tags:
 
     Parameters
     ----------
-    dataset : pydicom.Dataset
     path : Path
         The file, named in every refusal.
 
@@ -140,7 +139,6 @@ def open_file(path: Path, *, pixels: bool = True) -> Tags | None:
 
     Parameters
     ----------
-    path : Path
     pixels : bool
         Also read the pixel data (not yet decoded).
 
@@ -236,7 +234,6 @@ class Plane:
         Direction cosines of a row and of a column.
     spacing : ndarray, shape (2,)
         Millimetres between rows, between columns.
-    slope, intercept : float
     measures : Tags
         What else the file says about the size of the image.
     """

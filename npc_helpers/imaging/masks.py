@@ -26,8 +26,6 @@ def read_mask(study: Study, patient_id: str, timepoint: str) -> np.ndarray | Non
 
     Parameters
     ----------
-    study : Study
-    patient_id : str
     timepoint : {"pre", "post"}
 
     Returns

@@ -21,7 +21,6 @@ class Finding:
         Stable short name, e.g. ``"ignored-file"``.
     file : str
         File name; blank if it concerns the whole series.
-    message : str
     """
 
     severity: str
@@ -36,7 +35,6 @@ class Grid:
 
     Attributes
     ----------
-    rows, columns : int
     spacing_mm : tuple of float
         Between rows, between columns.
     """

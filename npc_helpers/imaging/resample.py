@@ -34,7 +34,6 @@ def resample_series(series: MRSeries, grid: Grid | None = None) -> MRSeries:
 
     Parameters
     ----------
-    series : MRSeries
     grid : Grid, optional
         By default the reference grid. A series that is on the grid already is returned as it is.
 
@@ -79,7 +78,6 @@ def resample_box(box: Sequence[int], *, source: Grid, target: Grid) -> tuple[int
     ----------
     box : sequence of int
         x0, y0, x1, y1; first column and row inside, first outside.
-    source, target : Grid
     """
     x0, y0, x1, y1 = box
     moved = []
@@ -98,7 +96,6 @@ def resample_mask(mask: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray
     ----------
     mask : ndarray of bool, shape (..., rows, columns)
         On the grid `source`.
-    source, target : Grid
 
     Returns
     -------

@@ -33,10 +33,6 @@ UNKNOWN = "not stated"
 def scanner_table(study: Study) -> pd.DataFrame:
     """Return one row for each scanner and sequence, from the header of each series' first image.
 
-    Parameters
-    ----------
-    study : Study
-
     Returns
     -------
     DataFrame

@@ -108,7 +108,6 @@ def load_stacks(
 
     Parameters
     ----------
-    study : Study
     patients : iterable of str, optional
         Only these patients, usually those of the cohort. Who has no series is passed over
         (`coverage` tells who), as are the series of everybody else.
@@ -158,7 +157,6 @@ def coverage(study: Study, patients: Iterable[str], timepoint: str | None = None
 
     Parameters
     ----------
-    study : Study
     patients : iterable of str
         Usually those of the cohort, as for `load_stacks`.
     timepoint : {"pre", "post"}, optional

@@ -20,7 +20,6 @@ class Artefact:
 
     Attributes
     ----------
-    name : str
     maker : str
         The notebook.
     inputs : tuple of str

@@ -36,7 +36,6 @@ def check_identity(
         Of the study: its tables, results and notebooks are read.
     manifest : DataFrame or None
         Rows whose path lies in the study; with it the headers of all images are read, too.
-    progress : bool
 
     Returns
     -------

@@ -68,7 +68,6 @@ def on_table(table: pd.DataFrame, *, synthetic: bool | None = None) -> pd.DataFr
 
     Parameters
     ----------
-    table : DataFrame
     synthetic : bool, optional
         By default `is_synthetic`.
     """

@@ -21,14 +21,11 @@ class Column:
 
     Attributes
     ----------
-    name, meaning : str
     kind : {"text", "choice", "yes_no", "integer", "number", "date"}
     values : tuple of str
         The allowed values of a choice.
-    unit : str
     required : bool
         The column has to exist; a column that does not is read as blank throughout.
-    may_be_blank : bool
     low, high : float or None
         Plausible range of a number, both ends allowed.
     is_name : bool
@@ -58,7 +55,6 @@ class Table:
         What the code calls it.
     path : str
         Where it lies, relative to the study folder.
-    meaning : str
     columns : tuple of Column
     key : tuple of str
         Columns that together may occur once only; empty where rows may repeat.

@@ -62,7 +62,6 @@ def check_slices(manifest: pd.DataFrame, folder: Path, *, progress: bool) -> lis
         Only rows whose path lies in the study.
     folder : Path
         Of the study.
-    progress : bool
 
     Returns
     -------
@@ -75,49 +74,41 @@ def check_slices(manifest: pd.DataFrame, folder: Path, *, progress: bool) -> lis
     done = spread(_slices, places, fewest=SERIES_PER_WORKER, what="reads images")
     bar = {"total": len(places), "desc": "looking for blank images", "leave": False, "delay": 1}
     slices = dict(progress_bar(done, shown=progress, unit="series", **bar))
-    problems = []
-    for row, place in zip(manifest.itertuples(index=False), places, strict=True):
-        problems += _in_one_series(row, slices[place])
-    return [*problems, *_in_two_series(manifest, [slices[place] for place in places])]
+    series = [
+        (row, slices[place]) for row, place in zip(manifest.itertuples(), places, strict=True)
+    ]
+    in_one = [problem for row, images in series for problem in _in_one_series(row, images)]
+    return [*in_one, *_in_two_series(series)]
 
 
 def _in_one_series(row, images: list[Slice]) -> Iterator[Problem]:
-    blank = [image for image in images if image.is_blank]
+    blank, again, n = [image for image in images if image.is_blank], repeats(images), len(images)
     if blank:
-        level = "error" if len(blank) == len(images) else "warning"
-        yield Problem(
-            row.path, row.patient_id, "",
-            f"{len(blank)} of {len(images)} images are blank (every pixel has the same value): "
-            f"{_names(blank)}", EXPORT_AGAIN, level,
-        )  # fmt: skip
-    again = repeats(images)
+        says = f"{len(blank)} of {n} images are blank (every pixel has the same value): "
+        level = "error" if len(blank) == n else "warning"
+        yield Problem(row.path, row.patient_id, "", says + _names(blank), EXPORT_AGAIN, level)
     if again:
-        (image, first), n = again[0], len(again)
-        yield Problem(
-            row.path, row.patient_id, "",
-            f"{n} of {len(images)} images show the same as another of the series: "
-            f"'{image.name}' as '{first.name}'{', …' * (n > 1)}", EXPORT_AGAIN, "warning",
-        )  # fmt: skip
+        image, first = again[0]
+        says = f"{len(again)} of {n} images show the same as another of the series: "
+        says += f"'{image.name}' as '{first.name}'{', …' * (len(again) > 1)}"
+        yield Problem(row.path, row.patient_id, "", says, EXPORT_AGAIN, "warning")
 
 
-def _in_two_series(manifest: pd.DataFrame, series: list[list[Slice]]) -> Iterator[Problem]:
-    rows = list(manifest.itertuples(index=False))
-    first_row: dict[str, int] = {}
+def _in_two_series(series: list[tuple[NamedTuple, list[Slice]]]) -> Iterator[Problem]:
+    first_series: dict[str, int] = {}
     shared: dict[tuple[int, int], list[Slice]] = defaultdict(list)
-    for number, images in enumerate(series):
+    for number, (_, images) in enumerate(series):
         for image in images:
-            first = first_row.setdefault(image.pixels, number)
+            first = first_series.setdefault(image.pixels, number)
             if first != number and not image.is_blank:
                 shared[number, first].append(image)
     for (number, first), images in shared.items():
-        row, other = rows[number], rows[first]
+        (row, all_images), (other, _) = series[number], series[first]
         if row.sha256 == other.sha256 != "" and row.patient_id != other.patient_id:
             continue  # the same files for two patients: the manifest's check says so
-        yield Problem(
-            MANIFEST.path, row.patient_id, "path",
-            f"{len(images)} of {len(series[number])} images of '{row.path}' show the same as "
-            f"images of '{other.path}': {_names(images)}", TWO_ROWS,
-        )  # fmt: skip
+        says = f"{len(images)} of {len(all_images)} images of '{row.path}' show the same as "
+        says += f"images of '{other.path}': {_names(images)}"
+        yield Problem(MANIFEST.path, row.patient_id, "path", says, TWO_ROWS)
 
 
 def _names(images: list[Slice]) -> str:
@@ -138,29 +129,25 @@ def _slices(folder: Path) -> list[Slice]:
     return slices
 
 
-def _frames(dataset: Dataset, name: str) -> list[Slice]:
+def _frames(dataset: Dataset, name: str) -> Iterator[Slice]:
     if "PixelData" not in dataset:
-        return []
-    syntax, number = dataset.file_meta.TransferSyntaxUID, int(dataset.get("NumberOfFrames") or 1)
-    stored = (1 << int(dataset.BitsStored)) - 1  # above them lies what is no part of the image
-    kind = f"{'<' if syntax.is_little_endian else '>'}u{int(dataset.BitsAllocated) // 8}"
-    if not syntax.is_encapsulated:
-        values = np.frombuffer(dataset.PixelData, kind) & stored
-        size = len(values) // number
-        frames = [values[k * size : (k + 1) * size] for k in range(number)]
-        return [slice_of(_numbered(name, k, number), frame) for k, frame in enumerate(frames)]
-    from pydicom.encaps import generate_frames
+        return
+    n, bits = int(dataset.get("NumberOfFrames") or 1), int(dataset.BitsAllocated)
+    names = [name if n == 1 else f"{name} frame {number + 1}" for number in range(n)]
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax.is_encapsulated:
+        from pydicom.encaps import generate_frames
 
-    raw = dataset.Rows * dataset.Columns * int(dataset.BitsAllocated) // 8
-    codes = generate_frames(dataset.PixelData, number_of_frames=number)
-    return [
-        Slice(
-            _numbered(name, k, number),
-            _hash(code),
-            len(code) * COMPRESSED < raw and _is_blank(dataset, k),
-        )
-        for k, code in enumerate(codes)
-    ]
+        raw = dataset.Rows * dataset.Columns * bits // 8
+        for number, code in enumerate(generate_frames(dataset.PixelData, number_of_frames=n)):
+            small = len(code) * COMPRESSED < raw
+            yield Slice(names[number], _hash(code), small and _is_blank(dataset, number))
+        return
+    stored = (1 << int(dataset.BitsStored)) - 1  # above them lies what is no part of the image
+    values = np.frombuffer(dataset.PixelData, f"{'<>'[not syntax.is_little_endian]}u{bits // 8}")
+    size = len(values) // n
+    for number, frame in enumerate((values[: n * size] & stored).reshape(n, size)):
+        yield slice_of(names[number], frame)
 
 
 def _is_blank(dataset: Dataset, frame: int) -> bool:
@@ -168,14 +155,9 @@ def _is_blank(dataset: Dataset, frame: int) -> bool:
     from pydicom.pixels import pixel_array
 
     try:
-        pixels = pixel_array(dataset, index=frame)
+        return slice_of("", pixel_array(dataset, index=frame)).is_blank
     except Exception:  # each decoder raises its own kinds
         return False
-    return slice_of("", pixels).is_blank
-
-
-def _numbered(name: str, frame: int, number: int) -> str:
-    return name if number == 1 else f"{name} frame {frame + 1}"
 
 
 def _hash(content) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import difflib
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +90,6 @@ def check_table(text: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list[Pr
     ----------
     text : DataFrame of str
         As `read_text` returns it.
-    table : Table
 
     Returns
     -------
@@ -105,14 +104,13 @@ def check_table(text: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list[Pr
     typed = {}
     for column in table.columns:
         if column.name in text.columns:
-            values = text[column.name]
+            typed[column.name] = _typed(text[column.name], column)
+            problems += _bad_values(text, table, column, typed[column.name])
         else:
-            values = pd.Series("", index=text.index, dtype=object)
-        typed[column.name] = _typed(values, column)
-        if column.name in text.columns:
-            problems += _bad_values(text, table, column.name, typed[column.name])
-    own = {name: text[name] for name in text.columns if name not in typed}
-    typed = pd.DataFrame(typed | own)
+            blank = pd.Series("", index=text.index, dtype=object)
+            typed[column.name] = _typed(blank, column)
+    of_the_user = {name: text[name] for name in text.columns if name not in typed}
+    typed = pd.DataFrame(typed | of_the_user)
     return typed, problems + _repeated(typed, table) + notes
 
 
@@ -149,23 +147,18 @@ def empty_table(table: Table) -> pd.DataFrame:
 
 def _missing_columns(text: pd.DataFrame, table: Table) -> list[Problem]:
     """Name the columns that should be there; a near miss among the others is suggested."""
-    known = [column.name for column in table.columns]
-    unknown = [name for name in text.columns if name not in known]
+    names = [column.name for column in table.columns]
+    others = {name.lower(): name for name in text.columns if name not in names}
     problems = []
     for column in table.columns:
-        if column.name in text.columns:
+        near = difflib.get_close_matches(column.name, list(others), n=1, cutoff=0.75)
+        if column.name in text.columns or not (near or column.required):
             continue
-        lowered = {name.lower(): name for name in unknown}
-        near = difflib.get_close_matches(column.name, list(lowered), n=1, cutoff=0.75)
+        says, action = "missing", f"Add the column: {column.meaning}."
         if near:
-            found = lowered[near[0]]
-            action = f"Rename the column '{found}' to '{column.name}'."
-            problems.append(
-                Problem(table.path, "", column.name, f"missing; found '{found}'", action)
-            )
-        elif column.required:
-            action = f"Add the column: {column.meaning}."
-            problems.append(Problem(table.path, "", column.name, "missing", action))
+            says = f"missing; found '{others[near[0]]}'"
+            action = f"Rename the column '{others[near[0]]}' to '{column.name}'."
+        problems.append(Problem(table.path, "", column.name, says, action))
     return problems
 
 
@@ -184,34 +177,32 @@ def _typed(values: pd.Series, column: Column) -> pd.Series:
     return values.astype(object)
 
 
-def _bad_values(text: pd.DataFrame, table: Table, name: str, typed: pd.Series) -> list[Problem]:
-    """Report the cells of one column that are blank, not allowed, unreadable or implausible."""
-    column, values = table.column(name), text[name]
+def _bad_values(text: pd.DataFrame, table: Table, column: Column, typed: pd.Series):
+    """Yield the cells of one column that are blank, not allowed, unreadable or implausible."""
+    values, report = text[column.name], partial(rows, text, table, column=column.name)
     filled = values != ""
-    problems = []
     if not column.may_be_blank:
         action = f"Fill it in ({' or '.join(column.values) or column.meaning})."
-        problems += rows(text, ~filled, table, name, "is blank", action)
-    bad = pd.Series(False, index=text.index)
-    action = ""
+        yield from report(~filled, problem="is blank", what_to_do=action)
     if column.is_name:
         odd = f"holds a sign that does not print, or one of {' '.join(MARKUP)}"
         action = "Write it with other signs, the same in every table and in the images."
-        problems += rows(text, ~values.map(_is_plain), table, name, odd, action)
+        yield from report(~values.map(_is_plain), problem=odd, what_to_do=action)
+    wrong, action = pd.Series(False, index=text.index), ""
     if column.values:
-        bad, action = ~values.isin(column.values), f"Allowed: {', '.join(column.values)}."
+        wrong, action = ~values.isin(column.values), f"Allowed: {', '.join(column.values)}."
     elif column.kind == "date":
-        bad, action = typed.isna(), NO_DATE
+        wrong, action = typed.isna(), NO_DATE
     elif column.kind in ("integer", "number"):
         low = -np.inf if column.low is None else column.low
         high = np.inf if column.high is None else column.high
-        bad = ~typed.between(low, high) | ((column.kind == "integer") & (typed % 1 != 0))
-        point = "" if column.kind == "integer" else ", with a point and not a comma"
-        action = f"Give {'a whole' if column.kind == 'integer' else 'a'} number, {low} or more."
-        if np.isfinite(high):
-            action = action.replace("or more", f"to {high}")
-        action = f"{action[:-1]}, without a unit or another sign{point}."
-    return problems + rows(text, filled & bad, table, name, lambda row: f"is '{row[name]}'", action)
+        whole = column.kind == "integer"
+        wrong = ~typed.between(low, high) | (whole & (typed % 1 != 0))
+        limits = f"{low} to {high}" if np.isfinite(high) else f"{low} or more"
+        kind, point = ("a whole", "") if whole else ("a", ", with a point and not a comma")
+        action = f"Give {kind} number, {limits}, without a unit or another sign{point}."
+    says = f"is '{{{column.name}}}'"
+    yield from report(filled & wrong, problem=says, what_to_do=action)
 
 
 def _is_plain(text: str) -> bool:
@@ -225,35 +216,26 @@ def _printed(value: object) -> str:
 
 
 def _repeated(typed: pd.DataFrame, table: Table) -> list[Problem]:
-    if not table.key:
-        return []
     key = list(table.key)
+    if not key:
+        return []
     again = typed.duplicated(key) & (typed[key] != "").all(axis=1)
-
-    def what(row: pd.Series) -> str:
-        return f"{' + '.join(str(row[name]) for name in key)} was there before"
-
-    return rows(typed, again, table, " + ".join(key), what, "Keep one of the rows.")
+    says = f"{' + '.join(f'{{{name}}}' for name in key)} was there before"
+    return rows(typed, table, again, " + ".join(key), says, "Keep one of the rows.")
 
 
 def rows(
-    table: pd.DataFrame,
-    bad: pd.Series,
-    of: Table,
-    column: str,
-    problem: str | Callable[[pd.Series], str],
-    what_to_do: str,
+    table: pd.DataFrame, of: Table, wrong: pd.Series, column: str, problem: str, what_to_do: str,
     level: str = "error",
-) -> list[Problem]:
-    """Return one problem per row where `bad` is True; rows are numbered as in a spreadsheet."""
+) -> list[Problem]:  # fmt: skip
+    """Return one problem per row where `wrong` is True; rows are numbered as in a spreadsheet.
+
+    Cells of the row stand in `problem` by the name of their column: ``"'{path}' is missing"``.
+    """
     return [
         Problem(
-            f"{of.path} row {index + 2}",
-            _printed(row.get("patient_id", "")),
-            column,
-            problem if isinstance(problem, str) else problem(row),
-            what_to_do,
-            level,
+            f"{of.path} row {index + 2}", _printed(row.get("patient_id", "")), column,
+            problem.format_map(row), what_to_do, level,
         )
-        for index, row in table[bad.to_numpy(dtype=bool)].iterrows()
-    ]
+        for index, row in table[wrong.to_numpy(dtype=bool)].iterrows()
+    ]  # fmt: skip

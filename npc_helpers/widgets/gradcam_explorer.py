@@ -55,7 +55,6 @@ class GradCamExplorer(MarkedWidget):
 
     Parameters
     ----------
-    patients : sequence of str
     examine : callable
         ``examine(patient_id, timepoint)`` -> `Examination`, or None where there is none.
     compute : callable

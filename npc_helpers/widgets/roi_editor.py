@@ -41,7 +41,6 @@ class RoiEditor(MarkedWidget):
     ----------
     rois : dict
         ``{sequence: {slice_index: [x0, y0, x1, y1]}}`` of the patient shown.
-    sequence : str
     slice_index : int
         Where the editor is; setting them moves it.
     """

@@ -101,7 +101,6 @@ class RoiSession(ShownSeries):
 
         Parameters
         ----------
-        study : Study
         stacks, rois, **options
             As for the class, without ``path``. What the reader drew with an earlier version of the
             editor is copied from its table among the results.

@@ -26,7 +26,6 @@ class ShownSeries:
 
     Attributes
     ----------
-    sequence : str
     slice_index : int
         What is shown; change it with `show`.
 

@@ -8,7 +8,7 @@ import pytest
 from training_runs import ALL, run, two_groups, weights_after
 
 from npc_helpers.network import gradcam, models
-from npc_helpers.study import Study, freshness
+from npc_helpers.study import Study, results
 from npc_helpers.study.settings import PAPER, TUTORIAL, current_setting
 
 
@@ -42,10 +42,10 @@ def test_what_is_no_choice_is_refused(text, message, monkeypatch):
 
 
 def test_a_choice_added_later_with_a_default_changes_no_earlier_result():
-    assert "accumulate" not in freshness._choices(TUTORIAL)
+    assert "accumulate" not in results._choices(TUTORIAL)
     changed = dataclasses.replace(TUTORIAL, accumulate=4)
-    assert freshness._choices(changed)["accumulate"] == 4
-    assert freshness._choices(TUTORIAL)["shrink"] == 2
+    assert results._choices(changed)["accumulate"] == 4
+    assert results._choices(TUTORIAL)["shrink"] == 2
 
 
 @pytest.mark.slow

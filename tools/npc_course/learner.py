@@ -18,7 +18,7 @@ import nbformat
 from npc_course.cells import NOTES, SOLUTION, student_version, tags, without
 from npc_course.notebooks import FOLDER, from_source, sources
 from npc_helpers.study import Study, atomic_path
-from npc_helpers.study.freshness import SANDBOX
+from npc_helpers.study.results import SANDBOX
 
 ISSUED = ".issued.json"  # what each copy held when it was made
 NEWER = "newer version"  # folder for lessons whose copy somebody has worked in

@@ -3,8 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from npc_helpers.study.formulas import defused, restored
+from npc_intake.formulas import defused, restored
 
 STARTS = "=+-@\t\r"
 
