@@ -30,6 +30,7 @@ import pandas as pd
 
 from npc_helpers import figures, statistics
 from npc_helpers.cohort import progression_free_survival
+from npc_helpers.exercises import check, claim
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.network import prediction
@@ -53,16 +54,34 @@ print(f"{len(train)} training patients, {len(test)} test patients")
 #
 # "High risk" means a follow-up of at most the median, ended by progression *or by the last
 # review* (section 2.3 of the paper). A patient last seen at 20 months without disease is then
-# high-risk. How many such patients are there? Compare the label with what was known at 36 months.
+# high-risk, and how such a patient fared is unknown.
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 08.1 – predict** (3 minutes). So the label calls people high-risk who are well. Does it also err on the
+# > other side? Of the patients whom it calls *low-risk*, how many had progressed by 36 months: `"none"` or `"some"`?
+
+# %% tags=["solution"]
+low_risk_and_progressed = "none"  # fill in
+check("08.1", low_risk_and_progressed, patients=patients)
+
+# %% [markdown]
+# How many patients are there of each kind? Compare the label with what was known at 36 months.
 
 # %% tags=["nbval-check-output"]
 audit = statistics.label_audit(patients)
 print(audit)
 
+# %% tags=["claim"]
+called_high = audit.loc["high risk"]
+claim(
+    called_high.unknown > called_high.progressed,
+    f"Of {called_high.sum()} patients whom the label calls high-risk, {called_high.progressed} had progressed. The other "
+    f"{called_high.unknown} were lost before 36 months: nobody knows, and no label can replace that answer.",
+    f"Of {called_high.sum()} patients whom the label calls high-risk, {called_high.progressed} had progressed by 36 months, and "
+    f"of {called_high.unknown} nobody knows.",
+)
+
 # %% [markdown]
-# Many patients whom the label calls high-risk had not progressed: they were observed for a shorter time. "Unknown" is the
-# honest word for those lost before 36 months, and no label can replace it.
-#
 # ## Weights for the lost
 #
 # If those whose status at 36 months is unknown were left out, mostly relapses would remain of the patients with a short observation. Instead, each patient
@@ -73,19 +92,48 @@ print(audit)
 weights = statistics.ipcw_weights(test.pfs_months, test.progressed, horizon=36)
 status = statistics.horizon_label(test.pfs_months, test.progressed)
 status = status.map({True: "progressed", False: "observed for longer"}).fillna("lost before")
-weights.sum(axis=1).groupby(status).agg(["size", "min", "max", "sum"]).round(2)
+by_status = weights.sum(axis=1).groupby(status).agg(["size", "min", "max", "sum"])
+by_status.round(2)
+
+# %% tags=["claim"]
+relapses = by_status.reindex(["progressed"]).iloc[0]
+claim(
+    abs(by_status["sum"].sum() - len(test)) < 0.01 and relapses["max"] > relapses["min"],
+    f"Who was lost weighs nothing and is accounted for all the same: the weights of the others add up to all {len(test)} test "
+    f"patients. A late relapse weighs more than an early one ({relapses['max']:.2f} against {relapses['min']:.2f}), because "
+    "more patients had been lost by then.",
+    f"The weights of those whose status is known add up to {by_status['sum'].sum():.1f}, of {len(test)} test patients.",
+)
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 08.2 – fill in one line** (5 minutes). Which share of the test patients progressed by 36 months? Divided by the
+# > patients whose status is known, the relapses are too large a share; divided by all, too small a one. Use the weights.
+
+# %% tags=["solution"]
+risk_by_36 = weights[status == "progressed"].sum().sum() / len(test)  # fill in
+check("08.2", risk_by_36, patients=test)
 
 # %% [markdown]
-# The patients who were lost weigh nothing, but they are accounted for: the sums of the other two rows add up to all test patients, and the share of
-# those who progressed is the Kaplan-Meier risk at 36 months. A late relapse weighs more than an early one, because more
-# patients had been lost by then.
-#
 # ## Four readings of one follow-up
 #
 # Beside the paper's label there are three that treat censoring as what it is. *36 months, known* leaves out those lost earlier.
 # *36 months, weighted* uses the weights from above. *Time to progression* needs no label at all.
 # Beside the models we judge a score that knows nothing about the disease: the **date of the first scan**. Whoever was
 # scanned late in the study cannot have been followed for long.
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 08.3 – predict** (4 minutes). In the whole cohort, take the date of the first scan as a risk score: the later the scan, the
+# > higher the "risk". Does its AUC against the median label lie `"above"`, `"at"` or `"below"` 0.5? Give your reason to
+# > somebody before you run the cell.
+
+# %% tags=["solution"]
+auc_of_the_date = "above"  # fill in
+check("08.3", auc_of_the_date, patients=patients)
+
+# %% [markdown] tags=["notes"]
+# Most people answer 0.5, because a date knows no biology. Let them say which patients can be followed for five years in a study
+# that closes: those who came early. Then ask what a network could see of a date. A usual misunderstanding: "the label
+# is noisy, so results get worse". Noise would make them worse. This label is biased, and can make them *better*.
 
 # %%
 scans = study.registry.set_index("patient_id").mri_pre_date.reindex(patients.index)
@@ -98,16 +146,39 @@ show(
 )
 
 # %% [markdown]
-# Read each colour from top to bottom: the same scores reach different values for the same patients. The intervals of the
-# models widen where fewer patients count, and the triangle that points down shows what a calendar alone achieves.
+# Read each colour from top to bottom: the same scores, the same patients, another reading. The triangle that points down shows what
+# a calendar alone achieves.
+
+# %% tags=["claim"]
+auc = labels[labels.measure == "AUC"].set_index(["score", "label"])["value"].unstack()
+by_label, weighted = auc["median PFS"], auc["36 months, weighted"]
+claim(
+    (weighted > by_label)[list(test_risk)].all(),
+    "Every model looks better once those who were lost are weighed instead of called high-risk: the Post-model's AUC is "
+    f"{weighted['Post-model']:.2f} instead of {by_label['Post-model']:.2f}, that of TNM {weighted['TNM']:.2f} instead of "
+    f"{by_label['TNM']:.2f}.",
+    f"By the median label the Post-model's AUC is {by_label['Post-model']:.2f}, at 36 months {weighted['Post-model']:.2f}.",
+)
 
 # %%
 everybody = statistics.compare_labels(patients, {"scan date": scan_day})
 everybody.set_index(["label", "measure"])[["n", "value", "low", "high"]].round(3)
 
+# %% tags=["claim"]
+of_date = everybody.set_index(["label", "measure"])
+by_label, by_time = (
+    of_date.loc[("median PFS", "AUC")],
+    of_date.loc[("time to progression", "C-index")],
+)
+claim(
+    by_label.low > 0.6 and by_time.low < 0.5 < by_time.high,
+    f"In all patients together the date predicts the median label with an AUC of {by_label.value:.2f}, which would be good for a network. "
+    f"Of the time to progression it predicts next to nothing: its C-index is {by_time.value:.2f}, and the interval holds 0.5.",
+    f"The date's AUC is {by_label.value:.2f} against the median label; its C-index is {by_time.value:.2f}.",
+)
+
 # %% [markdown]
-# In all patients together the date predicts the median label with an AUC that would be good for a network; of the time to progression
-# it predicts next to nothing. A fixed horizon does not help completely: the status at 36 months of a patient scanned late is *known* only after
+# A fixed horizon does not help completely: the status at 36 months of a patient scanned late is *known* only after
 # a progression, and the usual weights do not know that either. A network that recognised
 # the year of a scan, from a new coil or a new protocol, would be rewarded for it by the paper's label. If a date or a scanner reaches a good
 # AUC in your own study, change the label before you change the network.
@@ -121,17 +192,23 @@ everybody.set_index(["label", "measure"])[["n", "value", "low", "high"]].round(3
 horizons = {}
 for months in (24, 30, 36, 42, 48):
     horizons[f"{months} months"] = {
-        name: str(
-            statistics.auc_at_horizon(test.pfs_months, test.progressed, score, horizon=months)
-        )
+        name: statistics.auc_at_horizon(test.pfs_months, test.progressed, score, horizon=months)
         for name, score in test_risk.items()
     }
-pd.DataFrame(horizons).T
+horizons = pd.DataFrame(horizons).T
+horizons.map(str)
+
+# %% tags=["claim"]
+values = horizons.map(lambda estimate: estimate.value)
+width = horizons.map(lambda estimate: estimate.high - estimate.low)
+claim(
+    values[["Post-model", "Ensemble"]].min(axis=1).gt(values["TNM"]).all(),
+    "At every horizon Post-model and Ensemble lie above TNM, so their order does not depend on the choice of 36 months. How far they lie "
+    f"above it, these patients cannot tell: an interval is {width.mean().mean():.2f} wide on average.",
+    f"The order of models and TNM changes with the horizon; an interval is {width.mean().mean():.2f} wide on average.",
+)
 
 # %% [markdown]
-# At every horizon Post-model and Ensemble lie above TNM, and the Pre-model is close to it, so the order does not depend on the choice of 36 months.
-# The intervals are wide: at 24 months few have progressed, at 48 few are still observed.
-#
 # ## A C-index that follow-up does not move
 #
 # Harrell's C-index compares the pairs that can be compared after the follow-up of this study. In a study with longer follow-up there are other pairs,
@@ -139,20 +216,28 @@ pd.DataFrame(horizons).T
 
 # %%
 outcome = test.pfs_months, test.progressed
-pd.DataFrame(
+concordance = pd.DataFrame(
     {
         name: {
-            "Harrell": str(statistics.c_index(*outcome, score)),
-            "Uno, 36 months": str(statistics.uno_c_index(*outcome, score, truncation=36)),
-            "Uno, 48 months": str(statistics.uno_c_index(*outcome, score, truncation=48)),
+            "Harrell": statistics.c_index(*outcome, score),
+            "Uno, 36 months": statistics.uno_c_index(*outcome, score, truncation=36),
+            "Uno, 48 months": statistics.uno_c_index(*outcome, score, truncation=48),
         }
         for name, score in test_risk.items()
     }
 ).T
+concordance.map(str)
 
-# %% [markdown]
-# Harrell's and Uno's numbers differ in the second decimal: losses change little here. The last two columns are
-# alike because nobody in the test cohort progressed between 36 and 48 months.
+# %% tags=["claim"]
+values = concordance.map(lambda estimate: estimate.value)
+apart = (values["Uno, 36 months"] - values["Harrell"]).abs().max()
+between = (test.progressed & test.pfs_months.between(36, 48, inclusive="right")).sum()
+claim(
+    apart < 0.03 and between == 0,
+    f"Harrell's and Uno's numbers differ by {apart:.2f} at most: losses change little here. The last two columns are alike because nobody "
+    "in the test cohort progressed between 36 and 48 months.",
+    f"Harrell's and Uno's numbers differ by up to {apart:.2f}; {between} test patients progressed between 36 and 48 months.",
+)
 
 # %% [markdown]
 # ## When does the clock start?
@@ -168,25 +253,29 @@ wait = (registry.mri_post_date - registry.treatment_start).dt.days
 restarted = statistics.landmark(pfs.pfs_days, pfs.progressed, wait)
 at_risk = restarted[restarted.reached]
 clocks = {"treatment start": (pfs.pfs_days, pfs.progressed), "MRI": (at_risk.time, at_risk.event)}
-pd.DataFrame(
+by_clock = pd.DataFrame(
     {
         clock: {
-            name: str(statistics.c_index(days, event, score.reindex(days.index)))
+            name: statistics.c_index(days, event, score.reindex(days.index))
             for name, score in test_risk.items()
         }
         for clock, (days, event) in clocks.items()
     }
 )
+by_clock.map(str)
 
-# %%
-print(
-    f"The scan came {wait.median():.0f} days (median) after treatment start; "
-    f"{len(at_risk)} of {len(test)} patients were still at risk then."
+# %% tags=["claim"]
+moved = by_clock.map(lambda estimate: estimate.value).diff(axis=1).iloc[:, -1].abs().max()
+claim(
+    moved < 0.02 and len(at_risk) == len(test),
+    f"The scan came {wait.median():.0f} days (median) after the start of treatment, and all {len(test)} patients were still at risk then. No "
+    f"C-index moves by more than {moved:.2f}: immortal time changes nothing here, because every model is judged on the same patients.",
+    f"The scan came {wait.median():.0f} days (median) after the start of treatment; {len(at_risk)} of {len(test)} patients were still at risk "
+    f"then. The C-index moves by up to {moved:.2f}.",
 )
 
 # %% [markdown]
-# If the two columns agree, immortal time changes nothing here, because every model is compared on the same patients. It
-# would matter as soon as patients *with* a second scan were compared with patients without one.
+# Immortal time would matter as soon as patients *with* a second scan were compared with patients without one.
 #
 # ## Progression of which kind?
 #
@@ -200,19 +289,37 @@ kind = events.progression_type.replace("", "not stated")
 cause = kind.where(events.progression_date.notna(), "death")
 cause = cause.where(patients.progressed, "censored").rename("first event")
 incidence = statistics.cumulative_incidence(patients.pfs_months, cause, at=(24, 36, 60))
-incidence.set_index(["cause", "months"]).unstack("months")["incidence"].round(3)
+by_cause = incidence.set_index(["cause", "months"]).unstack("months")["incidence"]
+by_cause.round(3)
+
+# %% tags=["claim"]
+at_36 = by_cause[36]
+largest = at_36.idxmax()
+claim(
+    largest == "distant" and at_36["distant"] > 0.6 * at_36.sum() and at_36["death"] < 0.05,
+    f"Spread to other organs is by far the most frequent first event, {at_36['distant']:.0%} of {at_36.sum():.0%} by 36 months, and "
+    "death without progression is rare: competing causes change little.",
+    f"By 36 months the most frequent first event is: {largest}, {at_36[largest]:.0%} of {at_36.sum():.0%}.",
+)
 
 # %%
 of_test = cause.reindex(test.index)
-print(of_test.value_counts().to_string())
-for name, score in test_risk.items():
-    print(f"{name:10}", statistics.cause_specific_c(test.pfs_months, of_test, score, of="distant"))
+distant = {
+    name: statistics.cause_specific_c(test.pfs_months, of_test, score, of="distant")
+    for name, score in test_risk.items()
+}
+pd.Series(distant, name="C-index, distant progression").map(str).to_frame()
+
+# %% tags=["claim"]
+lower = [name for name in distant if distant[name].value < concordance["Harrell"][name].value]
+claim(
+    len(lower) == len(distant) and (of_test == "distant").sum() < 10,
+    "For distant progression alone every C-index is lower than for any progression. They rest on "
+    f"{(of_test == 'distant').sum()} events, and the intervals are too wide for a conclusion.",
+    f"Lower than for any progression: {', '.join(lower) or 'none'}. These C-indexes rest on {(of_test == 'distant').sum()} events.",
+)
 
 # %% [markdown]
-# Distant progression is by far the most frequent first event, and death without progression is rare, so competing causes change
-# little. For distant progression alone all four C-indices are lower than for any progression, but they rest on a handful of events,
-# and their intervals are too wide for a conclusion.
-#
 # ## Which conclusions survive?
 #
 # Notebook [05](05_compare_with_tnm.ipynb) compared the Ensemble with TNM. Here is that comparison under three readings of the same follow-up:
@@ -230,20 +337,34 @@ def three_readings(first, second):
     return pd.concat(readings).droplevel(1)[["difference", "low", "high", "p"]].round(3)
 
 
-three_readings("Ensemble", "TNM")
+ensemble_ahead = three_readings("Ensemble", "TNM")
+ensemble_ahead
+
+# %% tags=["claim"]
+claim(
+    (ensemble_ahead.low > 0).all(),
+    "The conclusion holds: under each reading the Ensemble is ahead, and no interval includes zero.",
+    f"The Ensemble's lead excludes zero under {(ensemble_ahead.low > 0).sum()} of {len(ensemble_ahead)} readings.",
+)
 
 # %% [markdown]
-# The conclusion holds: under each reading the Ensemble is ahead, and no interval includes zero. (TNM enters with one threshold; notebook 05 shows
-# what happens when it does not.) And is the Post-model better than the Pre-model, as the paper's numbers suggest?
+# TNM enters with one threshold; notebook 05 shows what happens when it does not. And is the Post-model better than the Pre-model, as the
+# paper's numbers suggest?
 
 # %%
-three_readings("Post-model", "Pre-model")
+post_ahead = three_readings("Post-model", "Pre-model")
+post_ahead
+
+# %% tags=["claim"]
+claim(
+    list(post_ahead.low > 0) == [False, True, True],
+    "Here the label matters. By the median label the interval includes zero; by the two readings that treat censoring as what it is, the "
+    f"Post-model is ahead. Their intervals begin at {post_ahead.low[1:].min():.2f} and end at {post_ahead.high[1:].max():.2f}: "
+    f"{len(test)} patients show that there is a difference, and not how large it is.",
+    f"The Post-model's lead excludes zero under {(post_ahead.low > 0).sum()} of {len(post_ahead)} readings.",
+)
 
 # %% [markdown]
-# Here the label matters. By the median label the interval includes zero; by the two readings that treat censoring as what it is, it does not, and
-# the Post-model is ahead. The intervals are wide, from a small difference to a very large one: 43 patients show that there is a difference, and not how
-# large it is.
-#
 # ## Save
 
 # %%
@@ -253,19 +374,11 @@ print("saved labels.csv")
 # %% [markdown]
 # ## What you have now
 #
-# `labels.csv`: the same scores against four readings of follow-up. What you found:
-#
 # - The label depends on the calendar: a scan date predicts it in all patients together.
 # - Ranking by time to progression needs no label, and so no median and no horizon.
 # - Another horizon, a clock that starts at the second scan or weights for the lost change the order of the models and TNM as
 #   little as the label does: the Ensemble stays ahead of TNM's one threshold.
 # - For the Post-model against the Pre-model the label decides whether a difference shows.
-#
-# ## Exercises
-#
-# 1. Recompute `compare_labels` with a horizon of 24 and of 48 months. Which rows move, and why?
-# 2. Replace the scan date by the scanner (a number for each). Does it predict the label, too?
-# 3. Start the landmark a year after the treatment. Who is left out?
 #
 # ## Check yourself
 #
