@@ -1,15 +1,12 @@
 """With contrast or without? Descriptions in the languages of hospitals, and the tags."""
 
 import pytest
-from descriptions import BOTH, NO, NOTHING, YES, cases
+from descriptions import descriptions
 from npc_intake.find.contrast import contrast_in_words, contrast_of
 
 
-@pytest.mark.parametrize(
-    ("answer", "text"),
-    cases("yes", YES) + cases("no", NO) + cases("unclear", BOTH) + cases("", NOTHING),
-)
-def test_descriptions(answer, text):
+@pytest.mark.parametrize(("subject", "answer", "text"), descriptions("contrast"))
+def test_descriptions(subject, answer, text):
     found = contrast_in_words(text)
     assert found.answer == answer, found
     assert bool(found.evidence) == bool(answer)

@@ -3,18 +3,30 @@
 import pandas as pd
 import pydicom
 import pytest
-from descriptions import BOTH, NO, NOTHING, YES, cases
+from descriptions import descriptions
 from dicom_making import make_enhanced, make_slice, noise, save, write_series
 from npc_intake.deidentify import Key, deidentify_file, deidentify_folder, keep_list
 from npc_intake.deidentify.original_words import original_words
 from npc_intake.find import find_series
 from npc_intake.find.contrast import contrast_in_words
 from npc_intake.find.image_types import MEANINGS
+from npc_intake.find.series_kind import classify
+from npc_intake.find.series_names import kind_by_name, plain_name
+from npc_intake.identity.words import kept_words
 from pydicom.datadict import dictionary_VM, dictionary_VR
 
 from npc_helpers.study.artefacts import StudyError
 
 KEY = Key(b"a secret of this test file only")
+TIMES = {  # by weighting; the rest as an axial series of MR says it
+    weighting: {
+        "Modality": "MR",
+        "ImageOrientationPatient": "1\\0\\0\\0\\1\\0",
+        "RepetitionTime": tr,
+        "EchoTime": te,
+    }
+    for weighting, tr, te in [("t1", "600", "10"), ("t2", "4000", "90")]
+}
 SECRET = ("JANEDOE", "47114711")
 WRITTEN_ANEW = {  # what an image must have, and what says what was done
     *("SpecificCharacterSet", "PatientName", "PatientID", "PatientIdentityRemoved"),
@@ -69,21 +81,26 @@ def test_every_word_that_tells_the_kind_stays(word):
     assert word in cleaned(ImageType=["ORIGINAL", "PRIMARY", word]).ImageType
 
 
-@pytest.mark.parametrize(
-    ("answer", "text"),
-    cases("yes", YES) + cases("no", NO) + cases("unclear", BOTH) + cases("", NOTHING),
-)
-def test_what_a_description_says_of_contrast_is_not_turned_round(answer, text):
+@pytest.mark.parametrize("text", [row[-1] for row in descriptions("contrast", "t1", "t2")])
+def test_what_a_description_says_is_not_turned_round(text):
     for said in (text, f"{text} JANEDOE", f"JANEDOE_{text}", f"Dr. Wu {text} 47114711"):
-        kept = keep_list.description(said)
+        kept = kept_words(said)
         assert contrast_in_words(kept).answer in ("", contrast_in_words(said).answer)
+        named, still = (kind_by_name(plain_name(name)) or [""] for name in (said, kept))
+        assert still[0] == named[0]
         assert not [word for word in (*SECRET, "Wu") if word in kept]
+        assert kept_words(kept) == kept
 
 
 def test_most_descriptions_go_on_saying_it():
-    said = cases("yes", YES) + cases("no", NO) + cases("unclear", BOTH)
-    lost = [t for answer, t in said if contrast_in_words(keep_list.description(t)).answer != answer]
-    assert len(said) > 150 and len(lost) <= 3, lost
+    said = [row for row in descriptions("contrast") if row[1]]
+    lost = [t for _, answer, t in said if contrast_in_words(kept_words(t)).answer != answer]
+    assert len(said) > 400 and len(lost) <= 25, lost
+
+
+@pytest.mark.parametrize(("weighting", "kind", "text"), descriptions("t1", "t2"))
+def test_a_kind_that_is_named_stays_named(weighting, kind, text):
+    assert classify([TIMES[weighting] | {"SeriesDescription": kept_words(text)}]).kind == kind
 
 
 @pytest.mark.parametrize(

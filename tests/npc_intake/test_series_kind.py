@@ -2,6 +2,7 @@
 
 import pydicom
 import pytest
+from descriptions import descriptions
 from dicom_making import make_enhanced, make_slice, noise, save
 from npc_intake.find.headers import images_of, read_images
 from npc_intake.find.image_types import MEANINGS, PARTS
@@ -76,6 +77,13 @@ def test_words_of_image_type(kind, types):
     image_type, _, frame_type = types.partition("|")
     image = PLAIN | T2 | {"ImageType": image_type, "FrameType": frame_type}
     found = classify([image])
+    assert found.kind == kind, found
+
+
+@pytest.mark.parametrize(("weighting", "kind", "text"), descriptions("t1", "t2"))
+def test_descriptions_that_name_a_kind(weighting, kind, text):
+    times = {"t1": T1, "t2": T2}[weighting]
+    found = classify([PLAIN | times | {"SeriesDescription": text}])
     assert found.kind == kind, found
 
 

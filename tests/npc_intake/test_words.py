@@ -107,5 +107,6 @@ def test_no_free_ending_stays(name):
 
 
 def test_signs_of_without_stay_at_the_agent_only():
-    assert kept_words("조영안 T1") == "조영 T1" and kept_words("조영전 T1") == "조영전 T1"
+    assert kept_words("조영안 T1") == "T1"  # without the last sign it would say the opposite
+    assert kept_words("조영전 T1") == "조영전 T1"
     assert kept_words("无增强 没做增强 无名 T1") == "无增强 没做增强 T1"

@@ -17,6 +17,7 @@ from npc_intake.deidentify.contours import CONTOURS, clean_contours
 from npc_intake.deidentify.pixels import add_pixels
 from npc_intake.deidentify.pseudonyms import Key
 from npc_intake.find.headers import images_of
+from npc_intake.identity.words import kept_words
 
 METHOD = "NPC notebooks: keep-list after PS3.15 E.1"
 PROFILE = {  # PS3.16, context group 7050
@@ -177,7 +178,7 @@ def _allowed(element: pydicom.DataElement, key: Key, patient: str) -> object:
     if keyword == "PatientAge":
         return keep_list.age(values[0])
     if keyword in keep_list.DESCRIPTIONS:
-        return keep_list.description("\\".join(values))
+        return kept_words("\\".join(values))
     clean = keep_list.SCANNER.get(keyword, scanner_words.manufacturer)
     return [kept for kept in map(clean, values) if kept]
 

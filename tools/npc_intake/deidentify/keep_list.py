@@ -17,9 +17,7 @@ from collections.abc import Callable
 from pydicom import DataElement, Dataset
 
 from npc_intake.deidentify import scanner_words
-from npc_intake.find.contrast import contrast_in_words
 from npc_intake.find.image_types import MEANINGS, PARTS
-from npc_intake.identity.words import kept_words
 
 # Words of ImageType that tell no kind of image; `image_types` knows those that do.
 NEUTRAL = {
@@ -225,17 +223,6 @@ def number(keyword: str, text: str) -> float | None:
     """Return a number of `WIDE` that is given as text; None if it is none, or implausible."""
     value = float(text) if _NUMBER.fullmatch(text) else None
     return value if value is not None and are_plausible(keyword, [value]) else None
-
-
-def description(value: str) -> str:
-    """Return the listed words of a description.
-
-    If what is left would say something else about a contrast agent than the whole, because a word
-    for "without" is not listed, for instance, nothing is left.
-    """
-    kept = kept_words(value)
-    said, says = contrast_in_words(value).answer, contrast_in_words(kept).answer
-    return kept if says in ("", said) else ""
 
 
 def is_time(value: str) -> bool:

@@ -10,11 +10,17 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import NamedTuple
 
 from npc_intake.find import contrast_words as words
+from npc_intake.find.plain_text import unaccented
 
+ROLES = (  # tables of `contrast_words`; where a word stands in several, the first counts
+    *("AGENT", "PLAIN", "BEFORE", "AFTER", "WITHOUT", "BOTH", "BEFORE_IT", "WITH", "DOUBT"),
+    *("BETWEEN", "TECHNIQUE"),
+)
 EVERYWHERE = "agent in every series"  # of an image: see `is_agent_given`
 
 
@@ -76,10 +82,7 @@ class _Token(NamedTuple):
 def _lookup() -> dict[str, str]:
     """Return word -> role; the first of several roles counts."""
     roles = {}
-    for role in ("AGENT", "PLAIN", "BEFORE", "AFTER", "WITHOUT", "BOTH", "BEFORE_IT", "WITH"):
-        for word in words.all_of(getattr(words, role)):
-            roles.setdefault(word, role)
-    for role in ("BETWEEN", "TECHNIQUE"):
+    for role in ROLES:
         for word in words.all_of(getattr(words, role)):
             roles.setdefault(word, role)
     return roles
@@ -105,18 +108,20 @@ _AGENTS = "|".join(
 _COMPOUND = re.compile(rf"\b(post?|pre|non?|un|wo|nach|vor|mit|ohne|sans|without)(?={_AGENTS}\b)")
 _NOT_GIVEN, _AND = set(words.all_of(words.NOT_GIVEN)), set(words.all_of(words.AND))
 _ALONE = set(words.all_of(words.ALONE))
+_TECHNIQUE = {word for word in words.all_of(words.TECHNIQUE) if not word.endswith("*")}
+_LONG_AGENTS = "contrast contraste kontrast contrasto kontrastmittel gadolinium gadolinio".split()
+_PASSED = ("BETWEEN", "AGENT")  # on the way from an agent to what says that it was given, or not
+_OPPOSITE = {"WITHOUT": "WITH", "WITH": "WITHOUT", "BEFORE": "AFTER", "AFTER": "BEFORE"}
+SPELT_ALIKE = 0.85  # contast and gadolinum are read as they are meant; contact is not
 
 
 def _plain(text: str) -> str:
     """Return lower-case text without accents on Latin letters, abbreviations written out."""
     text = unicodedata.normalize("NFKC", text).replace("_", " ")
     text = re.sub("[‐‑–—−]", "-", text).replace("’", "'")
+    text = re.sub(r"M[dD]C", "MDC", text)
     text = re.sub(r"(?<=[a-zà-ÿ])(?=[A-ZÀ-Þ])", " ", text)  # PostGad
-    letters: list[str] = []
-    for letter in unicodedata.normalize("NFD", text.casefold()):
-        if not (unicodedata.combining(letter) and letters and "a" <= letters[-1] <= "z"):
-            letters.append(letter)
-    text = unicodedata.normalize("NFC", "".join(letters))
+    text = unaccented(text)
     text = re.sub(rf"(?<=\bt[12])(?=w?(?:c|post|pre|{_AGENTS})\b)", " ", text)  # t1ce
     text = re.sub(rf"(?<=\bt[12] w)(?=(?:c|post|pre|{_AGENTS})\b)", " ", text)
     return _COMPOUND.sub(r"\1 ", text)
@@ -136,7 +141,10 @@ def _tokens(text: str) -> list[_Token]:
 
 def _role(word: str) -> str:
     stem = next((stem for stem in _STEMS if word.startswith(stem)), None)
-    return _ROLES.get(word) or (_ROLES[f"{stem}*"] if stem else "")
+    role = _ROLES.get(word) or (_ROLES[f"{stem}*"] if stem else "")
+    if not role and len(word) >= min(map(len, _LONG_AGENTS)) - 1:
+        return "AGENT" if get_close_matches(word, _LONG_AGENTS, 1, SPELT_ALIKE) else ""
+    return role
 
 
 def _judged(tokens: list[_Token], at: int) -> tuple[str, str] | None:
@@ -154,7 +162,7 @@ def _judged(tokens: list[_Token], at: int) -> tuple[str, str] | None:
         if _text(tokens, at + 1) in _AND and _role_at(tokens, at + 2) in ("BEFORE", "AFTER"):
             return "unclear", _quote(tokens, at, at + 2)
         rest = at + 1 + (_text(tokens, at + 1) in ("-", "/", ",", ";", ":", "(", ")"))
-        if rest >= len(tokens) or tokens[rest].role == "TECHNIQUE" or _is_minutes(tokens[rest]):
+        if rest >= len(tokens) or _is_technique(tokens[rest]) or _is_minutes(tokens[rest]):
             return ("no" if token.role == "BEFORE" else "yes"), token.text
     if token.text in _ALONE and at == len(tokens) - 1:
         both = _text(tokens, at - 1) in _AND and _role_at(tokens, at - 2) == "WITH"
@@ -173,23 +181,24 @@ def _judged_agent(tokens: list[_Token], at: int) -> tuple[str, str]:
     sign = _sign(tokens, at)
     if sign:
         return sign
-    first, before = at - 1, []
-    while first >= 0 and (tokens[first].role == "BETWEEN" or tokens[first].text in "-./:,('"):
+    first = at - 1  # "sans injection de gado": what stands between belongs to the agent
+    while first >= 0 and (tokens[first].role in _PASSED or tokens[first].text in "-./:,('"):
         first -= 1
-    if first >= 0 and tokens[first].role in ("WITHOUT", "BEFORE"):
-        opposite = {"WITHOUT": ("WITH",), "BEFORE": ("AFTER",)}[tokens[first].role]
-        before = [_text(tokens, first - 1), _role_at(tokens, first - 2)]
-        both = before[0] in _AND and before[1] in opposite
-        return ("unclear" if both else "no"), _quote(tokens, first - 2 * both, at)
-    if first >= 0 and tokens[first].role in ("WITH", "AFTER"):
-        opposite = {"WITH": "WITHOUT", "AFTER": "BEFORE"}[tokens[first].role]
-        if _text(tokens, first - 1) in _AND and _role_at(tokens, first - 2) == opposite:
+    role = _role_at(tokens, first)
+    if role == "DOUBT":
+        return "unclear", _quote(tokens, first, at)
+    if role in _OPPOSITE:
+        both = _role_at(tokens, first - 2) == _OPPOSITE[role]
+        if both and _text(tokens, first - 1) in (*_AND, "-"):
             return "unclear", _quote(tokens, first - 2, at)
-    after = at + 1 + (_text(tokens, at + 1) in (":", "="))
+        if role in ("WITHOUT", "BEFORE"):
+            return "no", _quote(tokens, first, at)
+    is_parted = _text(tokens, at + 1) in (":", "=", "-")
+    after = at + 1 + is_parted
     if _role_at(tokens, at + 1) == "BEFORE_IT" or _is_not_given(tokens, after):
         return "no", _quote(tokens, at, min(after, len(tokens) - 1))
-    if _text(tokens, at + 1) == "?":
-        return "unclear", _quote(tokens, at, at + 1)
+    if _text(tokens, after) == "?" or _role_at(tokens, after) == "DOUBT":
+        return "unclear", _quote(tokens, at, after)
     return "yes", tokens[at].text
 
 
@@ -217,7 +226,13 @@ def _is_not_given(tokens: list[_Token], at: int) -> bool:
     is_last = at == len(tokens) - 1
     asian = bool(re.match(f"[{_ASIAN}]", tokens[at].text))
     number_zero = tokens[at].text == "0" and tokens[at - 1].text in (":", "=")
-    return tokens[at].text in _NOT_GIVEN and (is_last or asian) or number_zero
+    if tokens[at].text == "notgiven" or number_zero:
+        return True
+    return tokens[at].text in _NOT_GIVEN and (is_last or asian)
+
+
+def _is_technique(token: _Token) -> bool:
+    return token.role == "TECHNIQUE" or token.text in _TECHNIQUE
 
 
 def _is_minutes(token: _Token) -> bool:

@@ -11,22 +11,23 @@ import re
 from collections.abc import Mapping
 
 AGENT = {
-    "names": "gd gad gado* dotarem magnevist prohance multihance omniscan primovist eovist "
+    "names": "gd gad gado* gada* dotarem magnevist prohance multihance omniscan primovist eovist "
     "clariscan vueway elucirem artirem gbca dtpa dota bopta",
     "en": "contrast* ce ce1 ce2 ce3 ce4 ce5 enh enhanc* injection injected",
-    "de": "km kontrast* kontrastmittel*",
+    "de": "km ivkm kontrast* kontrastmittel*",
     "fr": "pdc inj injecte* injection",
     "es, pt": "contraste* contrastad* civ realce inyeccion injecao injetad*",
     "it": "mdc contrasto iniezione",
     "nl": "contrast*",
-    "pl, cs, tr, sv": "kontrast* srodek",
-    "ru": "контраст* ку усилени* гадо* гади* магневист* введени* кв",
-    "zh": "增强 增強 造影 造影剂 造影劑 对比剂 對比劑 强化 強化 打药 注药 注射 给药",
-    "ja": "造影剤 ガドリニウム 投与 エンハンス",
+    "pl, cs, tr, sv": "kontrasc* srodek",
+    "hu, el, fi": "kontraszt* σκιαγραφ* tehoste*",
+    "ru": "контраст* ку контр усилени* гадо* гади* магневист* введени* кв",
+    "zh": "增强 增強 造影 造影剂 造影劑 对比剂 對比劑 显影剂 顯影劑 强化 強化 打药 注药 注射 给药",
+    "ja": "造影剤 ガドリニウム ガド 投与 エンハンス",
     "ko": "조영 조영제 조영증강",
 }
 WITHOUT = {  # before the agent; those that also end a description stand in ALONE
-    "en": "no non not none without wo minus un less",
+    "en": "no non not none without wo minus un less zero",
     "de": "ohne kein keine keinem keinen nicht",
     "fr": "sans pas aucun non",
     "es": "sin no",
@@ -34,24 +35,26 @@ WITHOUT = {  # before the agent; those that also end a description stand in ALON
     "nl": "zonder geen",
     "pt": "sem nao",
     "pl, cs, sv, da, nb": "bez utan uden uten ingen",
+    "ro, el, fi": "fara χωρισ χωρίσ ilman",
     "ru": "без не нет",
-    "zh": "未 无 無 非 不 没 没有 未做 未行 没做",
+    "zh": "未 无 無 非 不 没 没有 沒 沒有 未做 未行 没做",
     "ja": "未 非 無 ノン",
     "ko": "비 무",
 }
 NOT_GIVEN = (  # after the agent
-    "no none nein non nee not given free omitted declined нет "
+    "no none nein non nee not notgiven free omitted declined нет nelkul "
     "なし 無し ナシ 無 未 せず 없음 없이 안 미"
 )
 ALONE = "without wo ohne sans sin senza zonder sem bez без"  # at the end of a description
 BEFORE = {
-    "en": "pre before prior",
-    "de": "vor prae",
+    "en": "pre before prior precon",
+    "de": "vor prae pra",
     "fr": "avant av",
-    "es, pt": "antes",
+    "es, pt": "antes previo previa",
     "it": "prima",
     "nl": "voor",
-    "pl, sv, da": "przed fore før",
+    "pl, cs, hr, sv, da": "przed pred prije fore før",
+    "ro, el": "inainte πριν",
     "ru": "до перед",
 }
 AFTER = {
@@ -61,47 +64,67 @@ AFTER = {
     "es, pt": "pos tras despues apos",
     "it": "dopo",
     "nl": "na",
-    "pl, sv, da": "po efter",
+    "pl, hr, sv, nb": "po nakon efter etter",
+    "ro, el": "dupa μετα μετά",
     "ru": "после",
 }
-WITH = "with w mit avec con com met z med с"
-BEFORE_IT = "前 以前 之前 전"  # after the agent
+WITH = "with w mit avec con com met z med cu με с"
+BEFORE_IT = "前 以前 之前 전 oncesi elott"  # after the agent
 AFTER_IT = "后 後 之后 以后 後 あり 후"  # after the agent, which says the same alone
-AND = "and und et y e en i и or oder & + / , 和 及 加"
+AND = "and und et y e en i och og ja si και и or oder & + / , 和 及 加"
 BETWEEN = (
-    "iv intraven* the any of de d del da do di la le les el il l der den dem 静脉 靜脈 静注 使用"
+    "iv intraven* the any to of a de d del da do di la le les el il l der den dem produit medium "
+    "media administration admin gabe podani* podaniem 静脉 靜脈 静注 使用"
 )
 PLAIN = {  # means "without" by itself
-    "en": "plain noncon unenhanced contrastless",
-    "de": "nativ* kontrastlos*",
+    "en": "plain noncon nce woc unenh unenhanced contrastless",
+    "de": "nativ* kontrastlos* praekontrast* prakontrast* unkontrast*",
     "fr": "natif native",
     "es": "simple",
     "it": "basale smdc",
     "nl": "blanco blank",
-    "tr, sv": "kontrastsiz kontrastfri",
+    "pl, cs, tr, sv": "natywn* kontrastsiz prekontrast* kontrastfri",
     "ru": "натив* доконтраст* бесконтраст* преконтраст*",
     "zh": "平扫 平掃 普扫 普通扫描",
     "ja": "単純 プレーン ノンコン",
     "zh (plain)": "单纯 單純",
 }
+DOUBT = "optional* possible possibl* maybe perhaps unknown unsure evtl event* ggf falls if yesno"
 BOTH = "± 前后 前後 전후"  # with and without: the description of an examination, not a series
 # What may follow "pre" and "post" where they speak of the agent: technique, plane, region.
 TECHNIQUE = (
     "t1 t1w t2 t2w ax axial tra trans* transv* cor coronal sag sagittal obl* fs fatsat fat dixon "
     "mdixon ideal flex tse fse se gre ffe vibe lava thrive 3d 2d spc space cube vista mprage bravo "
-    "w water neck head brain np nasopharynx npx skull base iso propeller blade dyn* delay* sat "
+    "w water neck head brain np nasopharynx npx skull base iso propeller blade dyn* delay* "
     "spair spir ir min"
 )
 SPELLINGS = (  # (regular expression, what is read instead), in this order
+    (r"\( ?- ?\)", "- "),
+    (r"\( ?\+ ?\)", "+ "),
     (r"\+ ?/ ?-|- ?/ ?\+", "±"),
-    (r"\bw ?/ ?wo\b|\bwwo\b|\bw ?& ?wo\b|\bw/ ?w/o\b|\bw ?/ ?w/o\b", " with and without "),
+    (r"前[・/、, ]?[後后]", "前後"),
+    (r"\bwwo\b|\bw ?[/&,+]? ?[/&,+]? ?(?:wo\b|w/ ?o\b)", " with and without "),
+    (r"\byes ?/ ?no\b|\by ?/ ?n\b|\bja ?/ ?nein\b", " yesno "),
+    (r"\bnot (?:given|used|administered|applied|injected)\b", " notgiven "),
+    (
+        r"\b(pre|post?|non?)[ -]?con(?:t|tr)?\b(?! ?(?:contr|gad|gd|civ|mdc|fat|sat))",
+        r" \1 contrast ",
+    ),
+    (r"\b(pre|post)c\b", r" \1 contrast "),
+    (r"\b(sans|sin|sem|senza|without|no|ohne) iv\s*$", r" \1 contrast "),
+    (r"^nc(?= )|(?<= )nc\s*$", " noncon "),
     (r"\bc ?/ ?s\b|\bs ?/ ?c ?y ?c ?/ ?c\b", " con y sin "),
     (r"\bw/ ?o\b|\bw\.o\.", " without "),
     (r"\bw/(?= ?[a-z])", " with "),
+    (
+        r"\b(without|with|no|non|pre|post|sin|con|sem|senza|sans|avec)[ -]+c(?![\w-])",
+        r" \1 contrast ",
+    ),
     (r"\bs/ ?c\b(?! ?ontr)", " sin contraste "),
     (r"\bc/ ?c\b(?! ?ontr)", " con contraste "),
-    (r"\bs/ ?(?=[a-z])|\bss (?=inj)", " sin "),
+    (r"\bs/ ?(?=[a-z])|\bss? (?=inj|gado|gd\b|gad\b|iv\b|pdc|contr|civ|mdc)", " sin "),
     (r"\bc/ ?(?=[a-z])", " con "),
+    (r"\bs\.? ?m\. ?d\. ?c\b\.?", " senza mdc "),
     (r"\bm\. ?d\. ?c\b\.?", " mdc "),
     (r"\bc\.e\.", " ce "),
     (r"\bi\. ?v\b\.?|\bв/в\b", " iv "),
@@ -109,6 +132,8 @@ SPELLINGS = (  # (regular expression, what is read instead), in this order
     (r"\bv\.? ?km\b", " vor km "),
     (r"\b[mn]\.? ?km\b", " mit km "),
     (r"\bs\.?mdc\b", " senza mdc "),
+    (r"\b(bez|s|po|pred|pre) k\. ?l\b\.?|\b(bez|s|po|pred|pre) kl\b", r" \1\2 km "),
+    (r"(?<![^\W_])([+-])k\b", r" \1km "),
     (r"\bz\.? ?contrast\b", " zonder contrast "),
     (r"\bav\.", " avant "),
     (r"\b(with|mit|after|nach|ohne|without|no|vor|pre|post)[ -]cm\b", r" \1 km "),
@@ -121,6 +146,8 @@ ELSEWHERE = (
     r"[- ]contrasts?\b"
     r"|\b(?:edge|vessel|detail|signal|resolution|image|flow|inflow|fluid)[- ]?enhanc\w*"
     r"|\benhanced[- ](?:mr|dicom|multi\w*)\b|\bmulti-?contrast\b"
+    r"|\bcontrast[- ](?:optimi\w*|weight\w*|resolution|ratio|to noise|noise|transfer)\b"
+    r"|\bc[- ]?(?:spine|sp|sense|wirbels\w*)\b|\b(?:pre|post)[- ]?sat\w*"
     r"|\bc ?\+ ?(?:t|l|th|ls)(?:[- ]?(?:spine|sp|ws))?(?!\w)|\+ ?c[- ]?(?:spine|sp)\b"
     r"|\bpost[- ]?injection site\b"
 )
@@ -128,7 +155,7 @@ ELSEWHERE = (
 NO_AGENT = (
     "no none n nil n/a na - -- false nein non nee geen kein keine keiner keines ohne sans sin sem "
     "senza zonder without not нет без 无 無 没有 なし 無し 없음 nao ninguno nessuno nenhum aucun "
-    "brak nicht absent nativ native plain"
+    "brak nicht absent nativ native plain fara ingen bez"
 )
 NO_ANSWER = "unknown ? ?? unspecified other unbekannt inconnu"
 # Words of the stems above and what `SPELLINGS` reads, as they are written in full.
@@ -139,11 +166,17 @@ enhancing injecte injectee injetado injetada gado gadolinium gadolinio gadovist 
 gadoteric gadobutrol gadopentetate gadobenate gadoteridol gadodiamide gadoversetamide gadopiclenol
 gadoxetate optimark agent nonenhanced noncontrast nonce nongd postcontrast precontrast intravenous
 iv okm vkm mkm smc wwo nativ nativo nativa yes unknown keiner plus to etter ou ss
+postgad postgd postcon pregad nongad postcontraste precontraste postkontrast kontrastmittelgabe
+contrastmiddel kontrascie kontrastli kontrasztos kontrasztanyag kontrastom kontrasta tehosteella
+tehostetta σκιαγραφικό praekontrast prakontrast prekontrast unkontrastiert natywna natywne nativni
+notgiven oncesi elott optional possible
 c cm n o s d de of
+натив гадолинием гадолиния преконтраст контрастированная
 контраст контраста контрастом контрастное контрастным контрастирование контрастирования
 контрастированием усиление усиления усилением введение введения гадовист магневист нативная нативно
 нативное вв
 """
+SPOKEN = (AGENT, PLAIN, WITHOUT, NOT_GIVEN, ALONE, BEFORE, AFTER, WITH, AND, BOTH, WRITTEN_OUT)
 _EAST_ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _LONE_HANGUL = re.compile(r"[\uac00-\ud7af]")  # two of those that say "not" are common names
 
@@ -156,8 +189,7 @@ def all_of(*tables: Mapping[str, str] | str) -> list[str]:
 
 def whole_words() -> list[str]:
     """Return every word of contrast and of with or without it that is written in full."""
-    said = (AGENT, PLAIN, WITHOUT, NOT_GIVEN, ALONE, BEFORE, AFTER, WITH, AND, BOTH, WRITTEN_OUT)
-    return [word for word in all_of(*said) if word.isalnum() and not _is_short_east_asian(word)]
+    return [word for word in all_of(*SPOKEN) if word.isalnum() and not _is_short_east_asian(word)]
 
 
 def _is_short_east_asian(word: str) -> bool:

@@ -10,66 +10,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from npc_helpers.imaging.headers import SECONDARY_CAPTURE
 from npc_intake.find.contrast import contrast_of
 from npc_intake.find.image_types import MEANINGS, PARTS, part_of, words_of
 from npc_intake.find.places import normal_of
+from npc_intake.find.series_names import kind_by_name, parts_by_name, plain_name
 
 T2_TR_MS, T2_TE_MS = 2000, 60  # T2-weighted: both longer
 T1_TR_MS, T1_TE_MS = 1000, 25  # T1-weighted: both shorter
 GRADIENT_ECHO_TE_MS = 8  # a gradient echo of longer TE is T2*-weighted
 AXIAL = 0.8  # |cosine| between slice normal and body axis: tilted by up to 37 degrees
-
-PART_NAMES = {  # the ending that makers give the series' name
-    "water": r"\bwater\b| w$",
-    "fat": r"^fat:| f(at)?$|\bfat (image|only)\b",
-    "in_phase": r"^in[- ]?phase\b| in(phase)?$",
-    "opposed_phase": r"^(out|opposed)[- ]?phase\b| opp(osed)?$",
-}
-NAMES = {  # pattern in the description -> kind, what it is; in this order
-    r"\b(loc|locali[sz]er|\w*scout|survey|(3|three|tri)[- ]?pl(ane)?|topogram|smartbrain)\b"
-    r"|定位|位置決め|локал": ("localiser", "a localiser"),
-    r"\b(mpr|reformat\w*|mip|minip|subtraktion|sub(traction)?|screen ?save|fused|fusion)\b"
-    r"|^derived image$": ("derived", "a reformatted or subtracted image"),
-    r"\b(t1|t2|t2\*|r2|r2\*)[ -]?map\w*|\b(relaxometry|fingerprint\w*|mrf|mp2rage|molli)\b": (
-        "derived",
-        "a map of relaxation times",
-    ),
-    r"\b(fieldmap\w*|field[ -]?map\w*|fmap|(3d)*b0[ -]?map\w*|gre[ -]f(ield|m)|b1[ -]?map\w*)\b": (
-        "phase",
-        "a map of the magnetic field",
-    ),
-    r"\bphase[ -]?(map|image|contrast)|\bpha(se)? images?\b|^phase image$|phasenkontrast": (
-        "phase",
-        "a phase image",
-    ),
-    r"\b(cal|calib\w*|asset[ -]?cal\w*|ref(erence)? ?scan|senseref\w*|prescan|coilsurvey|shim)\b": (
-        "other",
-        "a calibration",
-    ),
-    r"\b(dwi?|diff(usion|usione)?|adc|trace\w?|resolve|ivim|dti|difusi?on?|edwi|zoomit)\b|\bep2d"
-    r"|弥散|扩散|擴散|拡散|диффуз": ("other", "diffusion"),
-    r"\b(stir|tirm|t1[ -]?ir|ir[ -]?tse)\b": ("other", "short-tau inversion recovery"),
-    r"flair|dark[- ]fluid": ("other", "fluid-attenuated inversion recovery"),
-    r"\b(tof|angio\w*|mra|mrv|ce-?mra|pcmra|tricks)\b|血管": ("other", "angiography"),
-    r"\b(dce|dynamic|dyn|perf(usion)?|twist|disco|grasp|k[ -]?trans|dsc)\b|灌注": (
-        "other",
-        "a dynamic study",
-    ),
-    r"\b([pc]*asl|cbf)\b": ("other", "perfusion"),
-    r"\b(bold|fmri|fcmri|epi|rest(ing)?[ -]state|rsfmri)\b": ("other", "functional imaging"),
-    r"\b(swi|swan|swip|qsm|venobold)\b|t2 ?(\*|star)|\bt2\*?[ -]?(gre|ffe)\b": (
-        "other",
-        "susceptibility-weighted",
-    ),
-    r"\b(mrs|spectro\w*|svs|csi|press)\b|波谱": ("other", "spectroscopy"),
-    r"\b(mtc|mt[ -]?on|apt|apt[ -]?w|cest)\b": ("other", "magnetisation transfer"),
-    r"\b(ciss|fiesta\w*|trufi|true?[ -]?fisp|b-?tfe|psif)\b": ("other", "a balanced sequence"),
-    r"^other sequence$": ("other", "another sequence"),
-}
 
 JUDGED = (  # what an image says that matters here
     *("Modality", "SOPClassUID", "ImageType", "FrameType", "ComplexImageComponent"),
@@ -159,7 +111,7 @@ def _name(images: Sequence[Mapping[str, str]]) -> str:
     """Return what the images are called: their descriptions, the protocol where there is none."""
     for keyword in ("SeriesDescription", "ProtocolName"):
         names = dict.fromkeys(image.get(keyword, "") for image in images)
-        names = [name.lower().replace("_", " ").strip() for name in names if name]
+        names = [plain_name(name) for name in names if name]
         if names:
             return " | ".join(names)
     return ""
@@ -213,15 +165,8 @@ def _mosaic(images: Sequence[Mapping[str, str]], what: str) -> str:
 
 
 def _by_name(images: Sequence[Mapping[str, str]], name: str) -> Kind | None:
-    return _named(name)
-
-
-@lru_cache(maxsize=1024)
-def _named(name: str) -> Kind | None:
-    for pattern, (kind, what) in NAMES.items():
-        if re.search(pattern, name):
-            return Kind(kind, f"its description names {what}")
-    return None
+    told = kind_by_name(name)
+    return told and Kind(told[0], f"its description names {told[1]}")
 
 
 def _by_sequence(images: Sequence[Mapping[str, str]], name: str) -> Kind | None:
@@ -271,7 +216,7 @@ def _dixon_part(images: Sequence[Mapping[str, str]], name: str) -> tuple[str | N
     """Return the Dixon part (blank: not Dixon; None: contradictory) and how it is known."""
     parts = {part_of(image) for image in images}
     by_type = "+".join(part for part in PARTS if part in "+".join(parts).split("+"))
-    named = [part for part, pattern in PART_NAMES.items() if re.search(pattern, name)]
+    named = parts_by_name(name)
     if "+" in by_type:
         return None, f"ImageType names several Dixon parts ({by_type})"
     if by_type and "" in parts:

@@ -13,6 +13,9 @@ from functools import cache, lru_cache
 from itertools import pairwise
 
 from npc_intake.find import contrast_words
+from npc_intake.find.contrast import contrast_in_words
+from npc_intake.find.plain_text import unaccented
+from npc_intake.find.series_names import WORDS, kind_by_name, parts_by_name, plain_name
 
 TECHNIQUE = """
 t1 t2 t1w t2w t2star pd pdw star w weighted se tse fse ffe gre ge gr tfe fl flash spgr fspgr vibe
@@ -70,7 +73,9 @@ def kept_words(text: str) -> str:
     -------
     str
         Kept words are written as they were, signs such as ``+`` stay between them. A text that
-        holds nothing else comes back unchanged.
+        holds nothing else comes back unchanged. Where what is left would say something else of a
+        contrast agent than the whole text, no word that could speak of one is kept. A kind of
+        series that was named in other words is named in those of `series_names.WORDS`.
 
     Examples
     --------
@@ -78,15 +83,33 @@ def kept_words(text: str) -> str:
     ('WATER: Ax T1 FSE +C', 't1_tse_tra ohne KM')
     """
     text = unicodedata.normalize("NFKC", text).strip()
-    while (kept := _one_pass(text)) != text:  # what goes may leave another word alone
+    kept = _reduced(text, _words())
+    if contrast_in_words(kept).answer not in ("", contrast_in_words(text).answer):
+        kept = _reduced(text, _words_without_contrast())  # "post RT" must not become "post"
+    said, says = _told(text), _told(kept)
+    if says - said:  # "T2 in Bern" must not become "T2 in"
+        return ""
+    return " ".join(filter(None, [kept, *(WORDS[kind] for kind in sorted(said - says))]))
+
+
+def _told(text: str) -> set[str]:
+    """Return the kinds and the Dixon parts that a description names."""
+    name = plain_name(text)
+    told = kind_by_name(name)
+    return {*parts_by_name(name), *([told[0]] if told else [])}
+
+
+def _reduced(text: str, listed: frozenset[str]) -> str:
+    while (kept := _one_pass(text, listed)) != text:  # what goes may leave another word alone
         text = kept
     return text
 
 
-def _one_pass(text: str) -> str:
+def _one_pass(text: str, listed: frozenset[str]) -> str:
     parts = _PARTS.split(text)
     signs = parts[1::2]
-    words = _without_lone_letters(parts[::2], list(map(_kept, parts[::2])), signs)
+    kept = [_kept(part, listed) for part in parts[::2]]
+    words = _without_lone_letters(parts[::2], kept, signs)
     if not any(words):
         return ""
     result = words[0]
@@ -118,31 +141,31 @@ def _sign(sign: str, left: bool, right: bool) -> str:
     return f"{blank[0] if left else ''} {blank[-1] if right else ''}"
 
 
-def _kept(part: str) -> str:
+def _kept(part: str, listed: frozenset[str]) -> str:
     """Return what may stay of what stands between two signs."""
     pieces = _EAST_ASIAN.split(part)
     return "".join(
-        _longest_words(piece) if number % 2 else piece if _is_listed(piece) else ""
+        _longest_words(piece, listed) if number % 2 else piece if _is_listed(piece, listed) else ""
         for number, piece in enumerate(pieces)
     )
 
 
-def _is_listed(word: str) -> bool:
-    plain = _folded(word)
-    if plain in _words() or BRIEF.fullmatch(plain):
+def _is_listed(word: str, listed: frozenset[str]) -> bool:
+    plain = unaccented(word)
+    if plain in listed or BRIEF.fullmatch(plain):
         return True
     numbered = NUMBERED.fullmatch(plain)
-    if numbered and numbered[1] in _words() and len(numbered[1]) > 1:
+    if numbered and numbered[1] in listed and len(numbered[1]) > 1:
         return True
     pieces = _BY_CASE.findall(word)
-    return len(pieces) > 1 and all(_folded(piece) in _words() for piece in pieces)
+    return len(pieces) > 1 and all(unaccented(piece) in listed for piece in pieces)
 
 
-def _longest_words(text: str) -> str:
+def _longest_words(text: str, listed: frozenset[str]) -> str:
     """Return the listed words of a text without blanks between words."""
     kept, at = "", 0
     while at < len(text):
-        length = next((n for n in range(6, 1, -1) if text[at : at + n] in _words()), 0)
+        length = next((n for n in range(6, 1, -1) if text[at : at + n] in listed), 0)
         kept += text[at : at + length]
         at += length or 1
     return kept
@@ -150,17 +173,14 @@ def _longest_words(text: str) -> str:
 
 @cache
 def _words() -> frozenset[str]:
-    western = {_folded(word) for word in (*TECHNIQUE.split(), *contrast_words.whole_words())}
+    western = {unaccented(word) for word in (*TECHNIQUE.split(), *contrast_words.whole_words())}
     before, agents, after = contrast_words.east_asian()
     joined = {f"{first}{agent}" for agent in agents for first in before}
     joined |= {f"{agent}{last}" for agent in agents for last in after}
     return frozenset({*western, *EAST_ASIAN.split(), *joined})
 
 
-def _folded(word: str) -> str:
-    """Return a word in lower case, Latin letters without accents."""
-    plain: list[str] = []
-    for letter in unicodedata.normalize("NFD", word.casefold()):
-        if not (unicodedata.combining(letter) and plain and "a" <= plain[-1] <= "z"):
-            plain.append(letter)
-    return unicodedata.normalize("NFC", "".join(plain))
+@cache
+def _words_without_contrast() -> frozenset[str]:
+    said = {unaccented(word) for word in contrast_words.all_of(*contrast_words.SPOKEN)} - {"w"}
+    return frozenset({*TECHNIQUE.split(), *EAST_ASIAN.split()} - said)

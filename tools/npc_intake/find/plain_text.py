@@ -1,0 +1,28 @@
+"""One way to write a text, so that words can be compared."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def unaccented(text: str) -> str:
+    """Return a text in lower case, Latin letters without accents.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> unaccented("Après INJECTION"), unaccented("造影剤")
+    ('apres injection', '造影剤')
+    """
+    letters: list[str] = []
+    for letter in unicodedata.normalize("NFD", text.casefold().replace("ı", "i")):
+        if not (unicodedata.combining(letter) and letters and "a" <= letters[-1] <= "z"):
+            letters.append(letter)
+    return unicodedata.normalize("NFC", "".join(letters))
