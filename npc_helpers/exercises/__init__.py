@@ -1,6 +1,11 @@
 """What a lesson says of its results, and what it asks: claims, and exercises that answer."""
 
-from npc_helpers.exercises import labels, patients, rectangles  # noqa: F401  (each enters its exercises)
+from npc_helpers.exercises import (  # noqa: F401  (each enters its exercises)
+    comparing,
+    labels,
+    patients,
+    rectangles,
+)
 from npc_helpers.exercises.checking import check
 from npc_helpers.exercises.claims import ClaimError, claim
 from npc_helpers.exercises.pictures import telling_slice
