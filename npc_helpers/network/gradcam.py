@@ -16,19 +16,8 @@ import keras
 import numpy as np
 
 from npc_helpers.network.gradcam_scores import TARGETS
-from npc_helpers.network.map_geometry import Geometry
+from npc_helpers.network.map_geometry import Geometry as Geometry
 from npc_helpers.network.models import HEAD, HIGH_RISK, LAST_CONVOLUTION, POOL
-
-__all__ = [
-    "TARGETS",
-    "Geometry",
-    "activations",
-    "class_map",
-    "finer_layer",
-    "finer_map",
-    "head",
-    "log_odds",
-]
 
 
 def activations(model, images, *, batch_size: int = 32) -> np.ndarray:
@@ -116,14 +105,12 @@ def class_map(
             f"activations {activations.shape} and weights {weights.shape} do not fit; expected "
             "(n, h, w, C) and (C, 2), as `activations` and `head` of one model return them."
         )
-    direction = weights[:, HIGH_RISK]
-    if target != "logit":
-        direction = direction - weights[:, 1 - HIGH_RISK]
+    direction = weights[:, HIGH_RISK] if target == "logit" else _margin(weights)
     maps = activations @ direction / (activations.shape[1] * activations.shape[2])
     if target == "softmax":
         if bias is None:
             raise ValueError("target 'softmax' depends on the probability: give bias as well.")
-        margin = maps.sum(axis=(1, 2)) + (bias[HIGH_RISK] - bias[1 - HIGH_RISK])
+        margin = maps.sum(axis=(1, 2)) + _margin(bias)
         half = np.exp(-np.abs(margin) / 2)  # p(1 - p) without overflow
         maps = maps * (half / (1 + half**2))[:, None, None] ** 2
     return np.maximum(maps, 0) if relu else maps
@@ -133,8 +120,12 @@ def log_odds(model, images, *, batch_size: int = 32) -> np.ndarray:
     """Return the log-odds of high risk of each image (n,): log p / (1 - p), without saturation."""
     weights, bias = head(model)
     pooled = answers(up_to(model, POOL), images, batch_size=batch_size)
-    difference = 2 * HIGH_RISK - 1  # high minus low, whichever comes first
-    return difference * (pooled @ (weights[:, 1] - weights[:, 0]) + bias[1] - bias[0])
+    return pooled @ _margin(weights) + _margin(bias)
+
+
+def _margin(of_class: np.ndarray) -> np.ndarray:
+    """What the head has for high risk minus what it has for low risk; classes come last."""
+    return of_class[..., HIGH_RISK] - of_class[..., 1 - HIGH_RISK]
 
 
 def finer_layer(model) -> str:
@@ -191,11 +182,9 @@ def _with_offset(model, layer: str, batch_size: int):
     copy.trainable = False
     add = _Offset(name="offset")
     cells = keras.Input(batch_shape=(batch_size, *behind.input.shape[1:]), name="cells")
-    weights, _ = head(model)
-    direction = weights[:, HIGH_RISK] - weights[:, 1 - HIGH_RISK]
     margin = keras.layers.Dense(1, use_bias=False, trainable=False, name="margin")
     shifted = keras.Model(cells, margin(copy(add(cells))))
-    margin.set_weights([direction[:, None]])
+    margin.set_weights([_margin(head(model)[0])[:, None]])
     shifted.compile(keras.optimizers.SGD(1.0), loss=lambda _, score: -score[:, 0])
     return shifted, add.offset
 

@@ -7,11 +7,13 @@ the activations without any head, the map of the opposite class, that of a rando
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
 
+from npc_helpers.imaging.masks import read_mask
 from npc_helpers.imaging.roi import rectangle_of
 from npc_helpers.network.gradcam import Geometry, class_map
 from npc_helpers.network.gradcam_scores import MASK_SCORES, POINTING_TOLERANCE_PX, scores
@@ -129,22 +131,34 @@ def score_table(
     ValueError
         For an unknown structure.
     """
-    from npc_helpers.imaging.masks import read_mask
+    names, maps = zip(*maps, strict=True)
+    truths = known_structures(study, index, geometry, structure)
+    rows = []
+    for values, row, truth in zip(np.stack(maps, axis=1), index.itertuples(), truths, strict=True):
+        key = [getattr(row, name) for name in KEY]
+        results = _image_scores(values, row, truth, geometry)  # values: (maps, h, w)
+        rows += [(name, *key, *result) for name, result in zip(names, results, strict=True)]
+    return pd.DataFrame(rows, columns=["map", *KEY, "padding_share", *MASK_SCORES])
 
+
+def known_structures(
+    study, index: pd.DataFrame, geometry: Geometry, structure: str
+) -> Iterator[np.ndarray]:
+    """Yield where a structure lies on the canvas of each image, bool; nowhere if it is not known.
+
+    Parameters as for `score_table`.
+    """
     if structure not in STRUCTURES:
         raise ValueError(f"structure is {structure!r}; choose one of {', '.join(STRUCTURES)}.")
-    names, maps = zip(*maps, strict=True)
-    maps, rows = np.stack(maps, axis=1), []  # (n, maps, h, w)
-    for (patient, timepoint), images in index.groupby(["patient_id", "timepoint"], sort=False):
-        truth = read_mask(study, patient, timepoint)
-        truth = None if truth is None else truth[STRUCTURES[structure]].any(axis=0)
-        positions = index.index.get_indexer(images.index)
-        for position, row in zip(positions, images.itertuples(), strict=True):
-            mask = None if truth is None else truth[row.slice_index]
-            key = (patient, timepoint, row.sequence, row.slice_index)
-            found = _image_scores(maps[position], row, mask, geometry)
-            rows += [(name, *key, *values) for name, values in zip(names, found, strict=True)]
-    return pd.DataFrame(rows, columns=["map", *KEY, "padding_share", *MASK_SCORES])
+    read = lru_cache(maxsize=2)(partial(read_mask, study))
+    for row in index.itertuples():
+        truth = np.zeros((geometry.canvas, geometry.canvas), dtype=bool)
+        segments = read(row.patient_id, row.timepoint)
+        if segments is not None:
+            box, region = geometry.on_canvas(row)
+            in_slice = segments[STRUCTURES[structure], row.slice_index]  # (segments, rows, columns)
+            truth[region] = in_slice.any(axis=0)[box.slices]
+        yield truth
 
 
 def with_truth(scores: pd.DataFrame) -> pd.DataFrame:
@@ -164,14 +178,10 @@ def with_truth(scores: pd.DataFrame) -> pd.DataFrame:
     return known
 
 
-def _image_scores(maps: np.ndarray, row, mask: np.ndarray | None, geometry: Geometry) -> list:
+def _image_scores(maps: np.ndarray, row, truth: np.ndarray, geometry: Geometry) -> list[tuple]:
     """Return padding share and mask scores (NaN without a truth) of each map of one image."""
-    box, region = geometry.on_canvas(row)
-    shape = (geometry.canvas, geometry.canvas)
-    inside, truth = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-    inside[region] = True
-    if mask is not None:
-        truth[region] = mask[box.slices]
+    inside = np.zeros_like(truth)
+    inside[geometry.on_canvas(row)[1]] = True
     inside, truth = inside[::STEP, ::STEP], truth[::STEP, ::STEP]
     values = geometry.to_canvas(maps, step=STEP)
     mass = np.maximum(values, 0).sum(axis=(1, 2), dtype=float)
@@ -179,11 +189,9 @@ def _image_scores(maps: np.ndarray, row, mask: np.ndarray | None, geometry: Geom
     shares = 1 - np.divide(seen, mass, out=np.ones_like(mass), where=mass > 0)
     if not truth.any():
         return [(share, *[np.nan] * len(MASK_SCORES)) for share in shares]
-    tables = [
-        scores(np.where(inside, v, np.nan), truth, tolerance_px=POINTING_TOLERANCE_PX / STEP)
-        for v in values
-    ]
-    return [
-        (share, *(table[name] for name in MASK_SCORES))
-        for share, table in zip(shares, tables, strict=True)
-    ]
+    results = []
+    for share, value in zip(shares, values, strict=True):
+        of_map = np.where(inside, value, np.nan)
+        result = scores(of_map, truth, tolerance_px=POINTING_TOLERANCE_PX / STEP)
+        results.append((share, *(result[name] for name in MASK_SCORES)))
+    return results

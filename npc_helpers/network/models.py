@@ -15,43 +15,28 @@ import keras
 import pandas as pd
 from keras import layers
 
-from npc_helpers.network.weight_sources import (
-    DROPOUT,
-    HEAD,
-    LAST_CONVOLUTION,
-    POOL,
-    WeightsNotFound,
-    load_weights,
-    preprocessing,
-    weight_file,
-)
+from npc_helpers.network.weight_sources import WeightsNotFound as WeightsNotFound
+from npc_helpers.network.weight_sources import load_weights, preprocessing, weight_file
 from npc_helpers.study.settings import Setting
-
-__all__ = [
-    "CLASSES",
-    "HEAD",
-    "HIGH_RISK",
-    "LAST_CONVOLUTION",
-    "POOL",
-    "WeightsNotFound",
-    "backbone_of",
-    "describe",
-    "inception_resnet_v2",
-    "joined",
-    "load_weights",
-    "prognosis_model",
-    "trainable_part",
-]
 
 CLASSES = ("low risk", "high risk")  # the order of the two output neurons
 HIGH_RISK = CLASSES.index("high risk")
-
+LAST_CONVOLUTION = "conv_7b_ac"  # name of the last layer of `inception_resnet_v2`
+POOL, DROPOUT, HEAD = "pool", "dropout", "risk"  # those behind it in a prognosis model
 
 FULL_BLOCKS = (10, 20, 10)
 MOMENTUM = 0.9  # of the running means, which then follow within some dozen batches
 SMALLEST_INPUT = 75  # below this the unpadded stem and reductions leave nothing to pool
 
-# Filters of the branches inside each block at full width, as (filters, kernel) per layer.
+# Branches inside each block at full width: (filters, kernel) of each layer. A third entry marks
+# the unpadded stride-2 layer that ends a branch of a reduction, which halves the side.
+MIXED_5B = (((96, 1),), ((48, 1), (64, 5)), ((64, 1), (96, 3), (96, 3)))
+MIXED_6A = (((384, 3, "valid"),), ((256, 1), (256, 3), (384, 3, "valid")))
+MIXED_7A = (
+    ((256, 1), (384, 3, "valid")),
+    ((256, 1), (288, 3, "valid")),
+    ((256, 1), (288, 3), (320, 3, "valid")),
+)
 BLOCK_35 = (((32, 1),), ((32, 1), (32, 3)), ((32, 1), (48, 3), (64, 3)))
 BLOCK_17 = (((192, 1),), ((128, 1), (160, (1, 7)), (192, (7, 1))))
 BLOCK_8 = (((192, 1),), ((192, 1), (224, (1, 3)), (256, (3, 1))))
@@ -123,20 +108,21 @@ def inception_resnet_v2(
     x = net.conv(x, "stem_5", 192, 3, padding="valid")
     x = layers.MaxPooling2D(3, strides=2, name="stem_pool_2")(x)
 
-    x = net.mixed_5b(x)
+    flat = layers.AveragePooling2D(3, strides=1, padding="same", name="mixed_5b_pool")
+    x = net.mixed(x, "mixed_5b", MIXED_5B, flat, behind_pool=((64, 1),))
     for i in range(1, blocks[0] + 1):
         x = net.residual(x, f"block35_{i}", BLOCK_35, scale=0.17)
-    x = net.mixed_6a(x)
+    x = net.mixed(x, "mixed_6a", MIXED_6A)
     for i in range(1, blocks[1] + 1):
         x = net.residual(x, f"block17_{i}", BLOCK_17, scale=0.1)
-    x = net.mixed_7a(x)
+    x = net.mixed(x, "mixed_7a", MIXED_7A)
     for i in range(1, blocks[2]):
         x = net.residual(x, f"block8_{i}", BLOCK_8, scale=0.2)
     x = net.residual(x, f"block8_{blocks[2]}", BLOCK_8, scale=1.0, activation=False)
     x = net.conv(x, "conv_7b", 1536, 1)
 
     model = keras.Model(inputs, x, name="inception_resnet_v2")
-    load_weights(model, weights, width=width, blocks=blocks)
+    load_weights(model, weights)
     return model
 
 
@@ -146,9 +132,6 @@ class _Builder:
     def __init__(self, *, width: float, seed: int) -> None:
         self.width, self.seed = width, seed
 
-    def filters(self, published: int) -> int:
-        return max(1, round(published * self.width))
-
     def start_values(self, name: str) -> keras.initializers.Initializer:
         """Same seed, same layer name, same values; He scaling, as normalisation may be frozen."""
         return keras.initializers.HeNormal(seed=zlib.crc32(f"{self.seed} {name}".encode()))
@@ -156,67 +139,34 @@ class _Builder:
     def conv(self, x, name, filters, kernel, *, strides=1, padding="same"):
         """Convolution without bias, batch normalisation without scale, ReLU."""
         x = layers.Conv2D(
-            self.filters(filters),
-            kernel,
-            strides=strides,
-            padding=padding,
-            use_bias=False,
-            kernel_initializer=self.start_values(name),
-            name=name,
-        )(x)
+            max(1, round(filters * self.width)), kernel, strides=strides, padding=padding,
+            use_bias=False, kernel_initializer=self.start_values(name), name=name,
+        )(x)  # fmt: skip
         x = layers.BatchNormalization(momentum=MOMENTUM, scale=False, name=f"{name}_bn")(x)
         return layers.Activation("relu", name=f"{name}_ac")(x)
 
     def branch(self, x, block, number, steps):
-        """Layers one after another, each ``(filters, kernel)`` or ``(filters, kernel, "valid")``.
-
-        A third entry marks the unpadded stride-2 layer that ends a branch of a reduction.
-        """
+        """Layers one after another."""
         for k, (filters, kernel, *reduce) in enumerate(steps, start=1):
             shape = {"strides": 2, "padding": "valid"} if reduce else {}
             x = self.conv(x, f"{block}_branch{number}_{k}", filters, kernel, **shape)
         return x
 
-    def mixed_5b(self, x):
-        """Inception-A: four views of the same pixels side by side."""
-        pooled = layers.AveragePooling2D(3, strides=1, padding="same", name="mixed_5b_pool")
-        branches = [
-            self.branch(x, "mixed_5b", 0, [(96, 1)]),
-            self.branch(x, "mixed_5b", 1, [(48, 1), (64, 5)]),
-            self.branch(x, "mixed_5b", 2, [(64, 1), (96, 3), (96, 3)]),
-            self.branch(pooled(x), "mixed_5b", 3, [(64, 1)]),
-        ]
-        return layers.Concatenate(name="mixed_5b")(branches)
-
-    def mixed_6a(self, x):
-        """Reduction-A: half the side, three branches."""
-        branches = [
-            self.branch(x, "mixed_6a", 0, [(384, 3, "valid")]),
-            self.branch(x, "mixed_6a", 1, [(256, 1), (256, 3), (384, 3, "valid")]),
-            layers.MaxPooling2D(3, strides=2, name="mixed_6a_pool")(x),
-        ]
-        return layers.Concatenate(name="mixed_6a")(branches)
-
-    def mixed_7a(self, x):
-        """Reduction-B: half the side again, four branches."""
-        branches = [
-            self.branch(x, "mixed_7a", 0, [(256, 1), (384, 3, "valid")]),
-            self.branch(x, "mixed_7a", 1, [(256, 1), (288, 3, "valid")]),
-            self.branch(x, "mixed_7a", 2, [(256, 1), (288, 3), (320, 3, "valid")]),
-            layers.MaxPooling2D(3, strides=2, name="mixed_7a_pool")(x),
-        ]
-        return layers.Concatenate(name="mixed_7a")(branches)
+    def mixed(self, x, block, branches, pool=None, *, behind_pool=()):
+        """Inception-A, or a reduction: several views of the same pixels, the last one pooled."""
+        pool = pool or layers.MaxPooling2D(3, strides=2, name=f"{block}_pool")
+        views = [self.branch(x, block, number, steps) for number, steps in enumerate(branches)]
+        views.append(self.branch(pool(x), block, len(branches), behind_pool))
+        return layers.Concatenate(name=block)(views)
 
     def residual(self, x, block, branches, *, scale, activation=True):
         """Inception-ResNet block: the input plus a scaled correction computed from it."""
         views = [self.branch(x, block, number, steps) for number, steps in enumerate(branches)]
         correction = layers.Concatenate(name=f"{block}_mixed")(views)
         correction = layers.Conv2D(
-            x.shape[-1],
-            1,
-            kernel_initializer=self.start_values(f"{block}_conv"),
+            x.shape[-1], 1, kernel_initializer=self.start_values(f"{block}_conv"),
             name=f"{block}_conv",
-        )(correction)
+        )(correction)  # fmt: skip
         correction = layers.Rescaling(scale, name=f"{block}_scale")(correction)
         x = layers.Add(name=f"{block}_add")([x, correction])
         return layers.Activation("relu", name=f"{block}_ac")(x) if activation else x

@@ -13,9 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter
 
-from npc_helpers.imaging.masks import read_mask
 from npc_helpers.network.gradcam import Geometry, log_odds
-from npc_helpers.network.gradcam_bench import KEY, STRUCTURES
+from npc_helpers.network.gradcam_bench import KEY, known_structures
 from npc_helpers.study import NotInThisStudy
 
 BLUR_IMAGE_PX = 24  # about 1 cm: larger than any texture, smaller than the head
@@ -46,23 +45,12 @@ def structures(
     NotInThisStudy
         If the structure is known in no image.
     """
-    masks = np.zeros((len(index), geometry.canvas, geometry.canvas), dtype=bool)
-    positions = np.arange(len(index))
-    for (patient, timepoint), images in index.groupby(["patient_id", "timepoint"], sort=False):
-        truth = read_mask(study, patient, timepoint)
-        if truth is None:
-            continue
-        truth = truth[STRUCTURES[structure]].any(axis=0)
-        for position, row in zip(
-            positions[index.index.get_indexer(images.index)], images.itertuples(), strict=True
-        ):
-            box, region = geometry.on_canvas(row)
-            masks[position][region] = truth[row.slice_index][box.slices]
+    middle = slice(geometry.shrink // 2, None, geometry.shrink)  # of each network pixel
+    truths = known_structures(study, index, geometry, structure)
+    masks = np.stack([truth[middle, middle] for truth in truths])
     if not masks.any():
         raise NotInThisStudy(f"covering the {structure} needs a study whose {structure} is known")
-    return masks[
-        :, geometry.shrink // 2 :: geometry.shrink, geometry.shrink // 2 :: geometry.shrink
-    ]
+    return masks
 
 
 def elsewhere(masks: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -94,7 +82,7 @@ def blurred(images: np.ndarray, inside: np.ndarray, *, shrink: int) -> np.ndarra
     array (n, S, S, 1)
         Of the type of the images.
     """
-    sigma = (0, BLUR_IMAGE_PX / shrink, BLUR_IMAGE_PX / shrink)
+    sigma = (0, *[BLUR_IMAGE_PX / shrink] * 2)
     weight = inside.astype(np.float32)
     sums = gaussian_filter(images[..., 0] * weight, sigma)
     weights = gaussian_filter(weight, sigma)

@@ -64,15 +64,12 @@ def sanity_check(model, images, *, seed: int, target: str = "margin") -> pd.Data
     rows = [(0, "none", 1.0, 1.0, *unrelated)]
     for step, (stage, layers) in enumerate(_stages(copy), start=1):
         for layer in layers:
-            layer.set_weights([rng.permuted(w.ravel()).reshape(w.shape) for w in _values(layer)])
+            weights = layer.get_weights()
+            layer.set_weights([rng.permuted(w.ravel()).reshape(w.shape) for w in weights])
         alike = [f.mean() for f in similarity(intact, maps())]
         rows.append((step, stage, *alike, *unrelated))
     names = ["step", "randomised", "ssim", "rank_correlation"]
     return pd.DataFrame(rows, columns=names + [f"{name}_unrelated" for name in names[2:]])
-
-
-def _values(layer) -> list[np.ndarray]:
-    return [np.asarray(value) for value in layer.get_weights()]
 
 
 def _derangement(n: int, rng: np.random.Generator) -> np.ndarray:

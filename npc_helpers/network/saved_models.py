@@ -6,10 +6,9 @@ import warnings
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from npc_helpers.network.models import prognosis_model
-from npc_helpers.network.weight_sources import named_variables
+from npc_helpers.network.weight_sources import restore_weights, save_weights
 from npc_helpers.study import Study
 from npc_helpers.study.artefacts import NotInThisStudy, StudyError, atomic_path
 from npc_helpers.study.schema import TIMEPOINTS
@@ -52,34 +51,6 @@ def load_model(path: str | Path) -> keras.Model:
     return keras.models.load_model(path, compile=False)
 
 
-def save_weights(model: keras.Model, path: str | Path) -> None:
-    """Write all weights as 16-bit numbers (2 MB in the tutorial): equal weights, equal bytes."""
-    values = {key: keras.ops.convert_to_numpy(v) for key, v in named_variables(model).items()}
-    with atomic_path(path) as temporary:
-        np.savez_compressed(temporary, **{k: a.astype(np.float16) for k, a in values.items()})
-
-
-def load_weights(path: str | Path, model: keras.Model) -> keras.Model:
-    """Put weights that `save_weights` wrote into a model of the same layers; return it.
-
-    Raises
-    ------
-    ValueError
-        If they belong to another network.
-    """
-    with np.load(path, allow_pickle=False) as saved:
-        variables = named_variables(model)
-        shapes = {key: saved[key].shape for key in saved.files}
-        if shapes != {key: tuple(variable.shape) for key, variable in variables.items()}:
-            raise ValueError(
-                f"{Path(path).name} holds the weights of another network than {model.name}. "
-                "Train it again."
-            )
-        for key, variable in variables.items():
-            variable.assign(saved[key].astype(np.float32))
-    return model
-
-
 def load_or_reference(study, timepoint: str, *, setting: Setting | None = None) -> keras.Model:
     """Return the trained model of a study, or the reference one that ships with the suite.
 
@@ -106,9 +77,8 @@ def load_or_reference(study, timepoint: str, *, setting: Setting | None = None) 
     name = f"{timepoint}_model.keras"
     if study.artefact_state(name) != "missing":
         return load_model(study.find_result(name))
-    path = _weights_file(study, timepoint)
     model = prognosis_model(setting or current_setting(), seed=0, weights="none")
-    return load_weights(path, model)
+    return restore_weights(model, _weights_file(study, timepoint))
 
 
 def models_to_explain(study) -> dict[str, keras.Model]:

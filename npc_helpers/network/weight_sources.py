@@ -20,9 +20,6 @@ IMAGENET_FILE = "inception_resnet_v2_weights_tf_dim_ordering_tf_kernels_notop.h5
 IMAGENET_MD5 = "d19885ff4a710c122648d3b5c3b684e4"
 IMAGENET_URL = f"https://storage.googleapis.com/tensorflow/keras-applications/inception_resnet_v2/{IMAGENET_FILE}"
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)  # what RadImageNet's networks had subtracted
-
-LAST_CONVOLUTION = "conv_7b_ac"  # name of the layer in `models.inception_resnet_v2`
-POOL, DROPOUT, HEAD = "pool", "dropout", "risk"  # those behind it in a prognosis model
 IN_DOMAIN_FILE = Path(__file__).parent / "weights" / "in_domain.npz"
 
 
@@ -87,9 +84,7 @@ def weight_file(weights: str) -> Path | None:
     return path
 
 
-def load_weights(
-    model: keras.Model, weights: str, *, width: float, blocks: tuple[int, int, int]
-) -> None:
+def load_weights(model: keras.Model, weights: str) -> None:
     """Fill a backbone built by `npc_helpers.network.models.inception_resnet_v2`, in place.
 
     Parameters
@@ -101,8 +96,6 @@ def load_weights(
         architecture; or the path of another ``.npz`` that `save_in_domain` wrote. Else the path
         of an ``.h5`` file with the layers in published order, as keras.applications and
         RadImageNet save them.
-    width, blocks
-        What `model` was built with.
 
     Raises
     ------
@@ -115,14 +108,14 @@ def load_weights(
     if path is None:
         return
     if path.suffix == ".npz":
-        _load_in_domain(model, path, width=width, blocks=blocks)
+        restore_weights(model, path)
         return
     try:
         model.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         raise ValueError(
-            f"{path.name} does not fit this network (width {width}, blocks {tuple(blocks)}): "
-            f"{error} Published files fit width 1.0 and blocks (10, 20, 10) only."
+            f"{path.name} does not fit this network: {error} Published files fit width 1.0 and "
+            "blocks (10, 20, 10) only."
         ) from error
 
 
@@ -155,21 +148,40 @@ def _imagenet_file() -> Path:
     return path
 
 
-def save_in_domain(model: keras.Model, path: Path, **notes) -> None:
-    """Write a backbone as float16 arrays and a note with its hash beside them.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Backbone; the layers `BEHIND_BACKBONE` are left out.
-    path : Path
-        The ``.npz``; the note has the same name with ``.json``.
-    **notes
-        Go into the note; ``width`` and ``blocks`` must be among them.
-    """
-    arrays = {key: keras.ops.convert_to_numpy(v) for key, v in _backbone(model).items()}
+def save_weights(model: keras.Model, path: str | Path) -> None:
+    """Write all weights as 16-bit numbers (2 MB in the tutorial): equal weights, equal bytes."""
+    values = {
+        key: keras.ops.convert_to_numpy(variable).astype(np.float16)
+        for key, variable in _named_variables(model).items()
+    }
     with atomic_path(path) as temporary:
-        np.savez_compressed(temporary, **{k: a.astype(np.float16) for k, a in arrays.items()})
+        np.savez_compressed(temporary, **values)
+
+
+def restore_weights(model: keras.Model, path: str | Path) -> keras.Model:
+    """Put weights that `save_weights` wrote into a model of the same layers; return it.
+
+    Raises
+    ------
+    ValueError
+        If they belong to another network.
+    """
+    variables = _named_variables(model)
+    with np.load(path, allow_pickle=False) as saved:
+        shapes = {key: saved[key].shape for key in saved.files}
+        if shapes != {key: tuple(variable.shape) for key, variable in variables.items()}:
+            raise ValueError(
+                f"{Path(path).name} holds the weights of another network than {model.name}: "
+                "layers, width or blocks differ. Use the setting it was made with, or make it anew."
+            )
+        for key, variable in variables.items():
+            variable.assign(saved[key].astype(np.float32))
+    return model
+
+
+def save_in_domain(backbone: keras.Model, path: Path, **notes) -> None:
+    """Write a backbone (`save_weights`), and beside it a ``.json`` with its hash and the notes."""
+    save_weights(backbone, path)
     note = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **notes}
     with atomic_path(path.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
@@ -183,7 +195,8 @@ def _in_domain_file(path: Path) -> Path:
             f"{path.name} or {note_path.name} is missing in {path.parent}. Install the package "
             "again, or make them with pretrain_in_domain.py in that folder (half an hour)."
         )
-    if hashlib.sha256(path.read_bytes()).hexdigest() != _read_note(path)["sha256"]:
+    note = json.loads(note_path.read_text(encoding="utf-8"))
+    if hashlib.sha256(path.read_bytes()).hexdigest() != note["sha256"]:
         raise ValueError(
             f"{path.name} is not the file that {note_path.name} describes (SHA-256 differs). "
             "Install the package again."
@@ -191,23 +204,7 @@ def _in_domain_file(path: Path) -> Path:
     return path
 
 
-def _read_note(path: Path) -> dict:
-    return json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-
-
-def _load_in_domain(model: keras.Model, path: Path, *, width, blocks) -> None:
-    note = _read_note(path)
-    if (width, tuple(blocks)) != (note["width"], tuple(note["blocks"])):
-        raise ValueError(
-            f"the in-domain weights fit width {note['width']} and blocks {tuple(note['blocks'])} "
-            f"only; this network has width {width} and blocks {tuple(blocks)}."
-        )
-    with np.load(path, allow_pickle=False) as arrays:
-        for key, variable in _backbone(model).items():
-            variable.assign(arrays[key].astype(np.float32))
-
-
-def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
+def _named_variables(model: keras.Model) -> dict[str, keras.Variable]:
     """Return what a network has learned, by ``layer/variable``, which no build order changes."""
     return {
         f"{layer.name}/{variable.name}": variable
@@ -215,12 +212,3 @@ def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
         for variable in layer.variables
         if variable.dtype.startswith("float")
     }
-
-
-def _backbone(model: keras.Model) -> dict[str, keras.Variable]:
-    """Variables up to the last convolution: what stands behind it answers one question only."""
-    layers_ = [layer.name for layer in model.layers]
-    last = layers_.index(LAST_CONVOLUTION)
-    inside = set(layers_[: last + 1])
-    variables = named_variables(model)
-    return {key: v for key, v in variables.items() if key.split("/")[0] in inside}

@@ -306,11 +306,10 @@ def index():
 
 
 def test_score_table_knows_where_there_is_truth(index, monkeypatch):
-    from npc_helpers.imaging import masks
-
     truth = np.zeros((2, 2, 512, 512), dtype=bool)
     truth[0, 0, 200:260, 200:260] = True  # tumour in slice 0 only
-    monkeypatch.setattr(masks, "read_mask", lambda study, who, when: truth if who == "A" else None)
+    of_patient = {"A": truth, "B": None}
+    monkeypatch.setattr(gradcam_bench, "read_mask", lambda study, who, when: of_patient[who])
     maps = [("even", np.ones((3, 6, 6))), ("none", -np.ones((3, 6, 6)))]
     table = gradcam_bench.score_table(None, index, maps, PLACES)
     even = table[table["map"] == "even"]

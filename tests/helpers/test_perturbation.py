@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from npc_helpers.network import perturbation
+from npc_helpers.network import gradcam_bench, perturbation
 from npc_helpers.network.map_geometry import Geometry
 from npc_helpers.study import NotInThisStudy
 
@@ -29,7 +29,7 @@ def test_rectangles_and_structures_lie_where_the_network_sees_them(index, monkey
     assert inside.sum(axis=(1, 2)).tolist() == [200 * 100, 100 * 50]
     truth = np.zeros((2, 1, 512, 512), dtype=bool)
     truth[0, 0, 180:220, 150:250] = True
-    monkeypatch.setattr(perturbation, "read_mask", lambda study, who, when: truth)
+    monkeypatch.setattr(gradcam_bench, "read_mask", lambda study, who, when: truth)
     masks = perturbation.structures(None, index, PLACES)
     for mask, row in zip(masks, index.itertuples(), strict=True):
         padded = zero_pad(crop(truth[0, 0].astype(np.uint8), rectangle_of(row)))

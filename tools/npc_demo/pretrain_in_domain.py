@@ -30,9 +30,9 @@ from npc_demo.examination import VERSION
 from npc_demo.mri import LEVEL_NAMES, random_patient, render
 from npc_helpers.imaging import roi
 from npc_helpers.network.batches import vary
-from npc_helpers.network.models import inception_resnet_v2
+from npc_helpers.network.models import DROPOUT, LAST_CONVOLUTION, POOL, inception_resnet_v2
 from npc_helpers.network.training import adam
-from npc_helpers.network.weight_sources import DROPOUT, IN_DOMAIN_FILE, POOL, save_in_domain
+from npc_helpers.network.weight_sources import IN_DOMAIN_FILE, save_in_domain
 from npc_helpers.study.jobs import spread
 from npc_helpers.study.schema import SEQUENCES, TIMEPOINTS
 from npc_helpers.study.settings import TUTORIAL
@@ -166,7 +166,7 @@ def pretrain(data: dict[str, np.ndarray], path: Path, *, patients: int, epochs: 
         seen, validation_data=held_out, epochs=epochs, shuffle=False, verbose=2, callbacks=[log]
     )
     save_in_domain(
-        model,
+        keras.Model(model.input, model.get_layer(LAST_CONVOLUTION).output),
         path,
         width=TUTORIAL.width,
         blocks=TUTORIAL.blocks,
