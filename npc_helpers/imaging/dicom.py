@@ -101,6 +101,11 @@ def _merged(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     )
 
 
+def refuse_series(folder: Path, code: str, problem: str, action: str) -> DicomError:
+    """Return the error for a folder as a whole: what is wrong with it, and what to do."""
+    return DicomError(f"{folder}: {problem}. {action}.", code)
+
+
 # --- open the files -------------------------------------------------------------------------------
 
 
@@ -131,19 +136,14 @@ def open_images(folder: Path, findings: list[Finding], *, pixels: bool = True) -
             raise refuse(path, "wrong-modality", problem, action)
         size += check_image(tags) if pixels else 0
         if size > LARGEST_SERIES:
-            raise DicomError(
-                f"{folder}: the images are too many to be read at once, more than "
-                f"{LARGEST_SERIES >> 20} MiB. {ONE_SERIES}.",
-                "too-large",
-            )
+            problem = "the images are too many to be read at once, more than "
+            problem += f"{LARGEST_SERIES >> 20} MiB"
+            raise refuse_series(folder, "too-large", problem, ONE_SERIES)
         files.append(tags)
     if not files:
         ignored = f" ({len(findings)} other file(s) ignored)" if findings else ""
-        raise DicomError(
-            f"{folder}: no DICOM image here{ignored}. Put the series back, or correct the column "
-            "path of data_manifest.csv.",
-            "empty-folder",
-        )
+        action = "Put the series back, or correct the column path of data_manifest.csv"
+        raise refuse_series(folder, "empty-folder", f"no DICOM image here{ignored}", action)
     return files
 
 
@@ -157,12 +157,13 @@ def list_files(folder: Path, findings: list[Finding]) -> list[Path]:
     """
     if not folder.is_dir():
         action = "Check the column path of data_manifest.csv"
-        raise DicomError(f"{folder}: no such folder. {action}.", "no-folder")
+        raise refuse_series(folder, "no-folder", "no such folder", action)
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:
-        message = f"{folder}: the folder cannot be read ({error}). Check that it is still there"
-        raise DicomError(f"{message} and that you may read it.", "unreadable") from error
+        action = "Check that it is still there and that you may read it"
+        problem = f"the folder cannot be read ({error})"
+        raise refuse_series(folder, "unreadable", problem, action) from error
     files = []
     for path in paths:
         if is_link_outwards(path, folder):
@@ -196,13 +197,12 @@ def _ignored(path: Path) -> Finding:
 def _check_count(folder: Path, expected: int | None, n_files: int, n_slices: int) -> None:
     if expected is None or expected in (n_files, n_slices):
         return
-    fewer = n_files < expected
-    raise DicomError(
-        f"{folder}: {n_files} DICOM files where data_manifest.csv says {expected}. "
-        + ("Files were lost: copy" if fewer else "Files were added: remove them, or copy")
-        + " the series again, or correct the column n_images.",
-        "missing-images" if fewer else "added-images",
-    )
+    code, action = "added-images", "Files were added: remove them, or copy"
+    if n_files < expected:
+        code, action = "missing-images", "Files were lost: copy"
+    problem = f"{n_files} DICOM files where data_manifest.csv says {expected}"
+    action += " the series again, or correct the column n_images"
+    raise refuse_series(folder, code, problem, action)
 
 
 def _check_same_series(folder: Path, files: list[Tags]) -> None:
@@ -214,14 +214,13 @@ def _check_same_series(folder: Path, files: list[Tags]) -> None:
         ("mixed-frame", "different frames of reference", _frame_of_reference),
     ):
         expected = value_of(first) or "blank"
-        for tags in files[1:]:
-            value = value_of(tags) or "blank"
-            if value == expected:
-                continue
-            names = f"{first.path.name} has {expected}, {tags.path.name} has {value}"
+        other = next((tags for tags in files if (value_of(tags) or "blank") != expected), None)
+        if other is not None:
+            value = value_of(other) or "blank"
+            names = f"{first.path.name} has {expected}, {other.path.name} has {value}"
             if code == "mixed-patients":  # messages end up in notebooks: no identifiers
-                names = f"{first.path.name} and {tags.path.name} differ in PatientID"
-            raise DicomError(f"{folder}: {what} in one folder: {names}. {ONE_SERIES}.", code)
+                names = f"{first.path.name} and {other.path.name} differ in PatientID"
+            raise refuse_series(folder, code, f"{what} in one folder: {names}", ONE_SERIES)
     if not _frame_of_reference(first):
         first.note("info", "no-frame", "no frame of reference; positions are taken to share one")
     file_of: dict[str, Tags] = {}
@@ -264,29 +263,23 @@ def in_order(folder: Path, planes: list[Plane]) -> tuple[list[Plane], np.ndarray
     first = planes[0]
     for other in planes[1:]:
         if np.abs(other.orientation - first.orientation).max() > ANGLE_TOLERANCE:
-            raise DicomError(
-                f"{folder}: images of different orientation in one folder: {first.name} and "
-                f"{other.name}. Remove the localiser or the reformatted images.",
-                "mixed-orientation",
-            )
+            problem = "images of different orientation in one folder: "
+            problem += f"{first.name} and {other.name}"
+            action = "Remove the localiser or the reformatted images"
+            raise refuse_series(folder, "mixed-orientation", problem, action)
         if not np.allclose(other.spacing, first.spacing, rtol=1e-3):
-            raise DicomError(
-                f"{folder}: pixels of different size in one folder: {first.name} has "
-                f"{first.spacing.tolist()} mm, {other.name} {other.spacing.tolist()} mm. "
-                f"{ONE_SERIES}.",
-                "mixed-spacing",
-            )
+            problem = f"pixels of different size in one folder: {first.name} has "
+            problem += f"{first.spacing.tolist()} mm, {other.name} {other.spacing.tolist()} mm"
+            raise refuse_series(folder, "mixed-spacing", problem, ONE_SERIES)
     normal = np.cross(first.orientation[:3], first.orientation[3:])
     positions = np.array([plane.origin @ normal for plane in planes])
     order = np.argsort(positions, kind="stable")
     planes, positions = [planes[i] for i in order], positions[order]
     for i in np.flatnonzero(np.diff(positions) < POSITION_TOLERANCE_MM):
-        raise DicomError(
-            f"{folder}: {planes[i].name} and {planes[i + 1].name} lie in the same place "
-            f"({positions[i]:.1f} mm). Remove the copy, or split repeated or multi-echo images "
-            "into one folder each.",
-            "duplicate-position",
-        )
+        names = f"{planes[i].name} and {planes[i + 1].name}"
+        problem = f"{names} lie in the same place ({positions[i]:.1f} mm)"
+        action = "Remove the copy, or split repeated or multi-echo images into one folder each"
+        raise refuse_series(folder, "duplicate-position", problem, action)
     return planes, positions
 
 
@@ -309,17 +302,12 @@ def _slice_spacing(folder: Path, planes: list[Plane], positions: np.ndarray) -> 
         between = f"between {planes[i].name} ({positions[i]:.1f} mm) and {planes[i + 1].name} "
         between += f"({positions[i + 1]:.1f} mm)"
         if steps[i] > 1.5 * step:
-            n = round(steps[i] / step) - 1
-            raise DicomError(
-                f"{folder}: {n} slice(s) missing {between}; the others are {step:.1f} mm apart. "
-                f"{COPY_AGAIN}.",
-                "missing-slice",
-            )
-        raise DicomError(
-            f"{folder}: uneven slice spacing: {steps[i]:.2f} mm {between}, but {step:.2f} mm "
-            f"elsewhere. {ONE_SERIES}, or leave it out of data_manifest.csv.",
-            "uneven-spacing",
-        )
+            missing = f"{round(steps[i] / step) - 1} slice(s) missing {between}"
+            problem = f"{missing}; the others are {step:.1f} mm apart"
+            raise refuse_series(folder, "missing-slice", problem, COPY_AGAIN)
+        problem = f"uneven slice spacing: {steps[i]:.2f} mm {between}, but {step:.2f} mm elsewhere"
+        action = f"{ONE_SERIES}, or leave it out of data_manifest.csv"
+        raise refuse_series(folder, "uneven-spacing", problem, action)
     mean = float(steps.mean())
     if abs(stated - mean) > tolerance:
         _compare_with_header(folder, planes[0], stated, mean)
@@ -339,11 +327,8 @@ def _compare_with_header(folder: Path, plane: Plane, stated: float, mean: float)
     regular = times >= 2 and abs(mean - times * stated) <= 0.01 * mean
     thickness = plane.measures.number("SliceThickness", float("nan"))
     if regular and thickness <= 1.01 * stated and abs(stated + thickness - mean) > 0.02 * mean:
-        raise DicomError(
-            f"{folder}: {says}: only one of every {times} slices is here. {COPY_AGAIN}, with all "
-            "its slices.",
-            "missing-slice",
-        )
+        problem = f"{says}: only one of every {times} slices is here"
+        raise refuse_series(folder, "missing-slice", problem, f"{COPY_AGAIN}, with all its slices")
     may_be = "the header gives the gap between slices instead of the distance of their centres"
     if regular:
         may_be += f", or only one of every {times} slices is here: compare with the archive"

@@ -4,7 +4,7 @@ Li et al. 2022, section 2.3: a rectangle of about 400 x 200 pixels around tumour
 their surroundings on every image, padded with zeros to 512 x 512 without resampling.
 
 One rectangle is in `rectangle`, their table in `roi_table`, its files in `roi_files`, and how
-bright an image is shown in `brightness`.
+bright an image is shown in `brightness`; notebooks find all of it here.
 """
 
 from __future__ import annotations
@@ -54,16 +54,6 @@ from npc_helpers.study.settings import Setting, current_setting
 if TYPE_CHECKING:
     from npc_helpers.imaging.mr_series import MRSeries
     from npc_helpers.study import Study
-
-__all__ = [  # the one door for notebooks to what the files around this one hold
-    "BOX", "COLUMNS", "DEFAULT_SIZE", "IMAGE", "INDEX", "LIMIT", "SERIES", "SMALLEST",
-    "ROIError", "Rectangle", "blank_inputs", "check_rois", "compare_readers", "crop",
-    "default_rectangle",
-    "intensity_range", "join_readers", "network_inputs", "overlap", "pad_offset", "provenance",
-    "provenance_sentence", "read_drawn", "rectangle_of", "replace_rows", "require_drawn", "stretch",
-    "suggest_rois",
-    "to_uint8", "zero_pad",
-]  # fmt: skip
 
 IN_MEMORY = 2**28  # bytes of network inputs that are kept in memory: those of a tutorial
 BLANK = 128  # the value of every pixel in the control without image content

@@ -13,7 +13,8 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,14 @@ Key = tuple[str, str, str]  # patient_id, timepoint ("pre", "post"), sequence ("
 FORMAT = 3  # raised when the reading changes, so that older caches are read again
 SERIES_PER_WORKER = 24  # what a process reads in the second it takes to start
 ABANDONED_S = 3600  # a half-written file this old belongs to nobody
+SAID = [field.name for field in fields(MRSeries) if field.name != "array"]
+RESTORED = {  # what JSON does not keep as it was
+    "pixel_spacing_mm": tuple,
+    "positions_mm": np.array,
+    "orientation": np.array,
+    "findings": lambda findings: tuple(Finding(**finding) for finding in findings),
+    "source_grid": lambda grid: grid and Grid(**grid | {"spacing_mm": tuple(grid["spacing_mm"])}),
+}
 WHEN = {None: "", "pre": " before treatment", "post": " after treatment"}
 
 
@@ -69,19 +78,11 @@ class Stacks(Mapping[Key, MRSeries]):
         self._notes = dict(notes)
 
     def __getitem__(self, key: Key) -> MRSeries:
-        note = self._notes[key]
-        return MRSeries(
-            array=np.load(self._paths[key], mmap_mode="r", allow_pickle=False),
-            pixel_spacing_mm=tuple(note["pixel_spacing_mm"]),
-            positions_mm=np.array(note["positions_mm"]),
-            slice_spacing_mm=float(note["slice_spacing_mm"]),
-            orientation=np.array(note["orientation"]),
-            patient_id=note["patient_id"],
-            description=note["description"],
-            findings=tuple(Finding(**finding) for finding in note["findings"]),
-            source_grid=_grid(note["source_grid"]),
-            sequence=note["sequence"],
-        )
+        array = np.load(self._paths[key], mmap_mode="r", allow_pickle=False)
+        said = {name: self._notes[key][name] for name in SAID}
+        for name, restored in RESTORED.items():
+            said[name] = restored(said[name])
+        return MRSeries(array=array, **said)
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self._paths)
@@ -141,14 +142,18 @@ def load_stacks(
     jobs = _jobs(study, patients, timepoint)
     notes = {job.key: _cached_note(job) for job in jobs}
     missing = [job for job in jobs if notes[job.key] is None]
-    failures = {}
-    for job, problem in _read_all(missing, workers, progress=progress):
-        if problem:
-            failures[job.key] = problem
-        else:
-            notes[job.key] = json.loads(_path(job, ".json").read_text(encoding="utf-8"))
-    if failures:
-        raise _summary([failures[job.key] for job in missing if job.key in failures])
+    done = spread(_read_one, missing, workers=workers, fewest=SERIES_PER_WORKER, what="reads DICOM")
+    bar = {"desc": "reading DICOM", "unit": "series", "leave": False, "total": len(missing)}
+    outcome = dict(progress_bar(done, shown=progress and bool(missing), **bar))
+    problems = [outcome[job] for job in missing if outcome[job]]
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        shown = "\n  ".join(first_few(problems))
+        message = f"{len(problems)} series cannot be used:\n  {shown}"
+        raise DicomError(message, problems[0].code)
+    for job in missing:
+        notes[job.key] = json.loads(_path(job, ".json").read_text(encoding="utf-8"))
     return Stacks({job.key: _path(job, ".npy") for job in jobs}, notes)
 
 
@@ -226,10 +231,6 @@ def _job(study: Study, row) -> _Job:
     )
 
 
-def _grid(note: dict | None) -> Grid | None:
-    return note and Grid(note["rows"], note["columns"], tuple(note["spacing_mm"]))
-
-
 def _path(job: _Job, suffix: str) -> Path:
     return job.cache / f"{job.name}-{job.checksum[:16]}{suffix}"
 
@@ -246,29 +247,21 @@ def _cached_note(job: _Job) -> dict | None:
     """Return what is noted about a series read before, or None if it has to be read."""
     try:
         note = json.loads(_path(job, ".json").read_text(encoding="utf-8"))
-        current = {
-            "format": FORMAT,
-            "key": list(job.key),
-            "checksum": job.checksum,
-            "files": _files_state(job.folder),
-            "array_bytes": _path(job, ".npy").stat().st_size,
-        }
+        current = _state(job, _files_state(job.folder))
     except (OSError, ValueError):
         return None
     whole = isinstance(note, dict) and all(note.get(name) == now for name, now in current.items())
     return note if whole else None
 
 
+def _state(job: _Job, files: list[int]) -> dict[str, object]:
+    """Return what has to be the same of a series for what was read of it to count."""
+    size = _path(job, ".npy").stat().st_size
+    state = {"format": FORMAT, "key": list(job.key), "checksum": job.checksum}
+    return state | {"files": files, "array_bytes": size}
+
+
 # --- reading ----------------------------------------------------------------------------------
-
-
-def _read_all(
-    jobs: list[_Job], workers: int | None, *, progress: bool
-) -> Iterator[tuple[_Job, DicomError | None]]:
-    """Read the series, and yield each as it is done."""
-    done = spread(_read_one, jobs, workers=workers, fewest=SERIES_PER_WORKER, what="reads DICOM")
-    what = {"desc": "reading DICOM", "unit": "series", "leave": False}
-    yield from progress_bar(done, total=len(jobs), shown=progress and bool(jobs), **what)
 
 
 def _read_one(job: _Job) -> DicomError | None:
@@ -286,7 +279,8 @@ def _read_one(job: _Job) -> DicomError | None:
             )
         series = to_reference(read_series(job.folder, n_images=job.n_images))
     except (StudyError, OSError) as error:
-        return DicomError(f"patient {job.key[0]}, {job.key[1]} {job.key[2]}: {error}", _code(error))
+        code = getattr(error, "code", "") or "unreadable"
+        return DicomError(f"patient {job.key[0]}, {job.key[1]} {job.key[2]}: {error}", code)
     try:
         _keep(job, series, state)
     except OSError as error:
@@ -299,50 +293,22 @@ def _read_one(job: _Job) -> DicomError | None:
     return None
 
 
-def _code(error: Exception) -> str:
-    return getattr(error, "code", "") or "unreadable"
-
-
-def _keep(job: _Job, series: MRSeries, state: list[int]) -> None:
+def _keep(job: _Job, series: MRSeries, files: list[int]) -> None:
     with atomic_path(_path(job, ".npy")) as temporary:
         np.save(temporary, series.array, allow_pickle=False)
-    note = {
-        "format": FORMAT,
-        "key": list(job.key),
-        "checksum": job.checksum,
-        "files": state,
-        "array_bytes": _path(job, ".npy").stat().st_size,
-        "pixel_spacing_mm": list(series.pixel_spacing_mm),
-        "positions_mm": series.positions_mm.tolist(),
-        "slice_spacing_mm": series.slice_spacing_mm,
-        "orientation": series.orientation.tolist(),
-        "patient_id": series.patient_id,
-        "description": series.description,
-        "findings": [asdict(finding) for finding in series.findings],
-        "source_grid": asdict(series.source_grid) if series.source_grid else None,
-        "sequence": series.sequence,
-    }
+    said = asdict(replace(series, array=None))
     with atomic_path(_path(job, ".json")) as temporary:
-        temporary.write_text(json.dumps(note), encoding="utf-8")
+        note = json.dumps(_state(job, files) | said, default=np.ndarray.tolist)
+        temporary.write_text(note, encoding="utf-8")
 
 
 def _tidy(job: _Job) -> None:
     """Remove what earlier versions of the same series and killed processes left behind."""
-    own = re.compile(rf"(\.part-\w+-)?{re.escape(job.name)}-[0-9a-f]{{16}}\.(npy|json)")
+    of_series = re.compile(rf"(\.part-\w+-)?{re.escape(job.name)}-[0-9a-f]{{16}}\.(npy|json)")
     for path in job.cache.glob(f"*{job.name}-*"):
-        match = own.fullmatch(path.name)
+        match = of_series.fullmatch(path.name)
         if not match or path in (_path(job, ".npy"), _path(job, ".json")):
             continue
-        try:
+        with suppress(OSError):  # in use by another process, or gone: no harm
             if not match[1] or time.time() - path.stat().st_mtime > ABANDONED_S:
                 path.unlink()
-        except OSError:  # in use by another process, or gone: no harm
-            continue
-
-
-def _summary(problems: list[DicomError]) -> StudyError:
-    """Join the problems of several series into one error."""
-    if len(problems) == 1:
-        return problems[0]
-    shown = "\n  ".join(first_few(problems))
-    return DicomError(f"{len(problems)} series cannot be used:\n  {shown}", problems[0].code)

@@ -56,30 +56,31 @@ def read_about(folder: Path) -> tuple[About, list[Problem]]:
         action = "Compare it with the lines that `python -m npc_helpers.study init` writes."
         return About(), [Problem(ABOUT, "", "", f"cannot be read ({error})", action)]
     problems = []
+
+    def refuse(name: str, problem: str, action: str) -> None:
+        problems.append(Problem(ABOUT, "", name, problem, action))
+
     for name in entries.keys() - set(KEYS):
         near = difflib.get_close_matches(name, KEYS, n=1)
         action = f"Is '{near[0]}' meant?" if near else f"There are {' and '.join(KEYS)}."
-        problems.append(Problem(ABOUT, "", name, "is not known", action))
+        refuse(name, "is not known", action)
     day = entries.get("cut_off_date")
     if day is not None and (not isinstance(day, date) or isinstance(day, datetime)):
         action = "Write the day without quotes: cut_off_date = 2020-01-05"
-        problems.append(Problem(ABOUT, "", "cut_off_date", f"is {day!r}", action))
+        refuse("cut_off_date", f"is {day!r}", action)
         day = None
     places = entries.get("linked_folders", [])
     if not isinstance(places, list) or not all(isinstance(place, str) for place in places):
         action = 'Write a list of folders: linked_folders = ["/mnt/disk2/images"]'
-        problems.append(Problem(ABOUT, "", "linked_folders", f"is {places!r}", action))
+        refuse("linked_folders", f"is {places!r}", action)
         places = []
     linked = [folder / Path(place).expanduser() for place in places]  # absolute ones stay
-    action = "Connect the disk, or correct the name."
-    problems += [
-        Problem(ABOUT, "", "linked_folders", f"there is no folder {place}", action)
-        for place in linked
-        if not place.is_dir()
-    ]
+    for place in linked:
+        if not place.is_dir():
+            action = "Connect the disk, or correct the name."
+            refuse("linked_folders", f"there is no folder {place}", action)
     accepted = entries.get("accept_default_rectangles", False)
     if not isinstance(accepted, bool):
         action = "Write true or false, without quotes."
-        name = "accept_default_rectangles"
-        problems.append(Problem(ABOUT, "", name, f"is {accepted!r}", action))
+        refuse("accept_default_rectangles", f"is {accepted!r}", action)
     return About(day, tuple(place.resolve() for place in linked), accepted is True), problems

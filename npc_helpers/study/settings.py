@@ -154,18 +154,15 @@ def current_setting() -> Setting:
 
 def _changed(setting: Setting, changes: list[str]) -> Setting:
     """Return a setting with choices such as ``"shrink=4"`` changed, named by them."""
-    readers = {
-        field.name: _READERS.get(field.type.split(" |")[0].split("[")[0])
-        for field in dataclasses.fields(setting)
-        if field.name != "name"
-    }
+    kinds = {field.name: re.match(r"\w+", field.type)[0] for field in dataclasses.fields(setting)}
+    kinds.pop("name")
     values = {}
     for change in changes:
         choice, _, text = change.partition("=")
-        if choice not in readers:
-            raise ValueError(f"NPC_SETTING changes {choice!r}; a setting has {', '.join(readers)}.")
+        if choice not in kinds:
+            raise ValueError(f"NPC_SETTING changes {choice!r}; a setting has {', '.join(kinds)}.")
         try:
-            values[choice] = readers[choice](text)
+            values[choice] = READERS[kinds[choice]](text)
         except (ValueError, KeyError):
             raise ValueError(
                 f"NPC_SETTING gives {choice} as {text!r}; that of {setting.name} is "
@@ -175,9 +172,10 @@ def _changed(setting: Setting, changes: list[str]) -> Setting:
     return dataclasses.replace(setting, name=name, **values)
 
 
-def _integers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
-
-
-_TRUTH = {"True": True, "False": False}
-_READERS = {"str": str, "int": int, "float": float, "tuple": _integers, "bool": _TRUTH.__getitem__}
+READERS = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": {"True": True, "False": False}.__getitem__,
+    "tuple": lambda text: tuple(map(int, text.split(","))),
+}

@@ -107,47 +107,29 @@ class Study(Results):
         return bool(self._registry[dates].notna().any(axis=None))
 
     def require_outcomes(self, purpose: str) -> None:
-        """Say why `purpose` ("training", "the comparison") cannot be done without outcomes.
-
-        Raises
-        ------
-        NotInThisStudy
-            If the study has no outcomes.
-        """
-        if not self.has_outcomes:
-            raise NotInThisStudy(
-                f"{purpose} needs outcomes, and {REGISTRY.path} has none: progression_date, "
-                "death_date and last_review_date are blank for every patient. Fill them in. "
-                "Regions of interest and Grad-CAM work without them."
-            )
+        """Raise `NotInThisStudy` if no patient has an outcome; `purpose`: "training"."""
+        _require(
+            self.has_outcomes,
+            f"{purpose} needs outcomes, and {REGISTRY.path} has none: progression_date, death_date "
+            "and last_review_date are blank for every patient. Fill them in. Regions of interest "
+            "and Grad-CAM work without them.",
+        )
 
     def require_visits(self, purpose: str) -> None:
-        """Say why `purpose` ("counting visits") cannot be done without visits.
-
-        Raises
-        ------
-        NotInThisStudy
-            If the study has no follow-up visit.
-        """
-        if self._visits.empty:
-            raise NotInThisStudy(
-                f"{purpose} needs follow-up visits, and {VISITS.path} has none. Add one row per "
-                "visit, or leave out what judges regular review."
-            )
+        """Raise `NotInThisStudy` if the study has no follow-up visit."""
+        _require(
+            len(self._visits),
+            f"{purpose} needs follow-up visits, and {VISITS.path} has none. Add one row per visit, "
+            "or leave out what judges regular review.",
+        )
 
     def require_images(self, purpose: str) -> None:
-        """Say why `purpose` ("drawing rectangles") cannot be done without images.
-
-        Raises
-        ------
-        NotInThisStudy
-            If the manifest lists no series.
-        """
-        if self._manifest.empty:
-            raise NotInThisStudy(
-                f"{purpose} needs images, and {MANIFEST.path} lists none. Add the series "
-                "(docs/own_images.md tells how). Screening works without them."
-            )
+        """Raise `NotInThisStudy` if the manifest lists no series."""
+        _require(
+            len(self._manifest),
+            f"{purpose} needs images, and {MANIFEST.path} lists none. Add the series "
+            "(docs/own_images.md tells how). Screening works without them.",
+        )
 
     # --- tables -------------------------------------------------------------------------------
 
@@ -212,17 +194,15 @@ class Study(Results):
     def _loaded(self, table: Table, *registry: pd.DataFrame) -> pd.DataFrame:
         """Return a table without a problem; its hash is kept for what will be made from it."""
         self._seen[table.name] = self._hash(table.name)
-        return self._sound(*self._read(table, *registry))
-
-    def _sound(self, table: pd.DataFrame | None, problems: list[Problem]) -> pd.DataFrame:
-        problems = [problem for problem in problems if problem.level == "error"]
-        if problems:
-            shown = "\n  ".join(first_few(problems))
+        content, problems = self._read(table, *registry)
+        errors = [problem for problem in problems if problem.level == "error"]
+        if errors:
+            shown = "\n  ".join(first_few(errors))
             raise StudyError(
-                f"{self.folder} has {len(problems)} problem(s):\n  {shown}\n"
+                f"{self.folder} has {len(errors)} problem(s):\n  {shown}\n"
                 f"All of them: python -m npc_helpers.study check {self.folder}"
             )
-        return table.reset_index(drop=True)
+        return content.reset_index(drop=True)
 
     def check(self, *, checksums: bool = True, progress: bool = True) -> pd.DataFrame:
         """Return every problem of the study at once, names and other identifying content included.
@@ -243,18 +223,18 @@ class Study(Results):
             errors first. Without an error the notebooks run.
         """
         problems = read_about(self.folder)[1]
-        registry, found = self._read(REGISTRY)
-        problems += found
-        read = {}
+        registry, of_registry = self._read(REGISTRY)
+        problems += of_registry
+        content = {}
         for table in TABLES[1:]:
             if table.required or (self.folder / table.path).exists():
-                read[table.name], found = self._read(table, registry)
-                problems += found
-        if not len(read.get("visits", ())):
+                content[table.name], of_table = self._read(table, registry)
+                problems += of_table
+        if not len(content.get("visits", ())):
             problems.append(NO_VISITS)
         inside = None
-        if read["manifest"] is not None:
-            inside = checks.rows_inside(read["manifest"], self.folder, self.about.linked_folders)
+        if content["manifest"] is not None:
+            inside = checks.rows_inside(content["manifest"], self.folder, self.about.linked_folders)
             problems += checks.check_series(
                 inside, self.folder, checksums=checksums, progress=progress
             )
@@ -294,6 +274,11 @@ class Study(Results):
     def _series_paths(self) -> dict[tuple[str, str, str], str]:
         columns = ["patient_id", "timepoint", "sequence", "path"]
         return {tuple(row[:3]): row[3] for row in self._manifest[columns].itertuples(index=False)}
+
+
+def _require(present: object, refusal: str) -> None:
+    if not present:
+        raise NotInThisStudy(refusal)
 
 
 def _table(name: str) -> Table:
