@@ -33,23 +33,19 @@ import pandas as pd
 
 from npc_helpers import figures
 from npc_helpers.cohort import included_patients
-from npc_helpers.exercises import claim
+from npc_helpers.exercises import check, claim
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.imaging import roi
 from npc_helpers.imaging.stacks import coverage
 from npc_helpers.network import features, models, prediction, preflight, saved_models, training
+from npc_helpers.network.repeated_splits import kept_splits
 from npc_helpers.statistics import c_index, roc_auc
 from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
 study, setting = Study.open(), current_setting()
 begin(study)
-
-# %%
-cohort = included_patients(study.read_table("cohort.csv"))
-rois = study.read_table("rois.csv")
-SEED = 1
 
 # %% [markdown]
 # ## The images
@@ -59,6 +55,9 @@ SEED = 1
 # those without any tumour in them too.
 
 # %%
+SEED = 1
+cohort = included_patients(study.read_table("cohort.csv"))
+rois = study.read_table("rois.csv")
 print(coverage(study, cohort.patient_id, "pre"))
 images, index = features.study_images(study, rois, "pre", patients=cohort.patient_id)
 study.require_outcomes("training")
@@ -80,19 +79,23 @@ print(f"{train.sum()} training images, {(~train).sum()} test images of {images.s
 
 # %%
 model = models.prognosis_model(setting, seed=SEED)
-models.describe(model)
-
-# %%
+stages = models.describe(model)
 show(
-    figures.network_diagram(models.describe(model)),
+    figures.network_diagram(stages),
     alt="Diagram of the Pre-model and Post-model and the soft vote, drawn from the built models.",
 )
 
+# %% tags=["claim"]
+maps = [shape for shape in stages.output_shape if len(shape) == 3]
+(rows, columns, _), (last_rows, last_columns, n_maps) = maps[0], maps[-1]
+claim(
+    last_rows < rows / 20 and n_maps > 300,
+    f"Each box is a stage, as high as the side of its maps. From left to right {rows} by {columns} pixels "
+    f"shrink to {last_rows} by {last_columns} cells, and the maps become {n_maps}: where something lies is "
+    "given up for what it is. Pre-model and Post-model have the same shape and meet in the vote alone.",
+)
+
 # %% [markdown]
-# Each box is a stage of the built model, as high as the side of its maps: from left to right the
-# image shrinks while the number of maps grows. Pre-model and Post-model have the same shape and
-# meet only in the vote at the end.
-#
 # In the tutorial setting the network is a quarter as wide and has fewer blocks than the published one, and it looks
 # at the middle of the padded image only, where the rectangle lies: two processor cores have to do.
 
@@ -141,7 +144,7 @@ print(f"{learns:,} of {learner.count_params():,} weights learn, from {train.sum(
 # alike. And each image comes in another variant: mirrored, moved by a few pixels, a little
 # brighter or darker. A patient is no other patient for it.
 
-# %%
+# %% tags=["timeless"]
 place = int(np.abs(index.slice_index - index.slice_index.median()).argmin())
 same = np.repeat(images[[place]], 6, axis=0)
 variants = training.vary(same, np.random.default_rng(SEED))
@@ -167,7 +170,7 @@ print(f"{len(batches)} batches of {batches.batch_size} images an epoch, at most 
 # Before hours of training one should know. The table takes its sizes from the built network and times one prediction; a
 # step of training takes about three times as long.
 
-# %%
+# %% tags=["timeless"]
 sizes = {"n_images": len(images), "n_training": len(batches) * batches.batch_size, "runs": 2}
 preflight.preflight(setting, **sizes, folder=study.result_path("runs"))
 
@@ -176,7 +179,8 @@ preflight.preflight(setting, **sizes, folder=study.result_path("runs"))
 #
 # `compile` tells the network what counts as an error and how to make it smaller: the cross-entropy between predicted
 # and true group, and Adam, which adapts the step of every weight. The steps start small, grow, and end at zero along a cosine. An
-# L2 penalty on the last layer and the dropout are part of the layers already.
+# L2 penalty on the last layer and the dropout are part of the layers already. The cross-entropy of one image is −ln *p*, where
+# *p* is the probability that the network gave to the group the patient truly belongs to.
 
 # %%
 learner.compile(
@@ -186,6 +190,14 @@ learner.compile(
     jit_compile=False,  # faster steps on a graphics card, but minutes of waiting on two cores
 )
 
+# %% [markdown] tags=["exercise"]
+# > **Exercise 03.1 – fill in one line** (3 minutes). Before you look at a loss, know what nothing is worth. A network
+# > that cannot decide says one half to every image. What is its cross-entropy?
+
+# %% tags=["solution"]
+undecided = -np.log(0.5)  # fill in
+check("03.1", undecided)
+
 # %% [markdown]
 # ## Train
 #
@@ -194,7 +206,22 @@ learner.compile(
 # peeking, so we take the training images. In the tutorial setting the number of epochs is small and ends the run first; it was
 # chosen on training patients, and never by a look at the test cohort.
 #
-# `Resume` writes down where the run stands after each epoch. Interrupt this cell, or switch the computer
+# There is a third way: set some of the *training* patients aside to watch over the run.
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 03.2 – repair** (6 minutes). A colleague sets a fifth of the training images aside, drawn at random, to watch
+# > their accuracy. It may rise because the network has come to know the *patients*: it trains on other slices of the same
+# > people, under the same label. Repair the line that draws.
+
+# %% tags=["solution"]
+who = index.patient_id[train].to_numpy()  # the patient of each training image
+names, rng = np.unique(who), np.random.default_rng(SEED)
+fifth = max(1, len(names) // 5)
+aside = np.isin(who, rng.permutation(names)[:fifth])  # repair: rng.random(len(who)) < 0.2
+check("03.2", aside, who=who)
+
+# %% [markdown]
+# Now train. `Resume` writes down where the run stands after each epoch. Interrupt this cell, or switch the computer
 # off: the next run goes on where it stopped, and ends with the same weights.
 
 # %%
@@ -206,6 +233,16 @@ fitted = learner.fit(
 )
 history = training.history_table(fitted)
 history.round(3)
+
+# %% tags=["claim"]
+began, ended, coin = history.loss.iloc[0], history.loss.iloc[-1], np.log(2)
+claim(
+    began - 0.05 > ended > coin - 0.05,
+    f"The loss falls from {began:.2f} to {ended:.2f}. It began *above* the {coin:.2f} of saying one half, "
+    "because a new last layer is sure of things it cannot know. These few epochs make it more careful first of "
+    "all.",
+    f"The loss goes from {began:.2f} to {ended:.2f}; saying one half would give {coin:.2f}.",
+)
 
 # %% [markdown]
 # `training.train` does the same in one call, for the experiments that follow. It is asked for the same run here, finds it
@@ -219,8 +256,7 @@ assert all(map(np.array_equal, learner.get_weights(), again.get_weights()))
 # %% [markdown]
 # ## What did the transfer bring?
 #
-# The same network is now trained from random weights, with the same images in the same order. Before you run the cell:
-# which curve do you expect to be lower on the *training* images?
+# The same network is now trained from random weights, with the same images in the same order.
 
 # %%
 random_model = models.prognosis_model(setting, seed=SEED, weights="none")
@@ -228,16 +264,33 @@ random_learner, random_history = training.train(
     random_model, **data, setting=setting, seed=SEED, run_dir=f"{run_dir}_random"
 )
 
+# %% [markdown] tags=["exercise"]
+# > **Exercise 03.3 – predict** (3 minutes). Before you look at the curves: on the *training* images, whose loss ends
+# > lower by 0.05 or more? `"transferred"`, `"random"`, or `"neither"`?
+
+# %% tags=["solution"]
+ends_lower = "neither"  # fill in
+check("03.3", ends_lower, transferred=history, random=random_history)
+
 # %%
 show(
     figures.learning_curves({"transferred": history, "random": random_history}),
     alt="Loss and accuracy on training images by epoch, transferred against random weights.",
 )
 
+# %% tags=["claim"]
+losses = [table.loss.iloc[-1] for table in (history, random_history)]
+accuracies = [table.accuracy.max() for table in (history, random_history)]
+claim(
+    min(losses) > coin - 0.05 and max(accuracies) < 0.65,
+    f"Seen from {coin:.2f} and from an accuracy of a half, neither curve has come far: the losses end at "
+    f"{losses[0]:.2f} and {losses[1]:.2f}, and no epoch names more than {max(accuracies):.0%} of the images "
+    "right. Single images are a noisy teacher, as most slices of a high-risk patient look like anybody's.",
+    f"The losses end at {losses[0]:.2f} and {losses[1]:.2f}; saying one half would give {coin:.2f}.",
+)
+
 # %% [markdown]
-# Two groups of equal size that are told apart by tossing a coin give a loss of 0.69 and an accuracy of 0.5. Seen from there, neither
-# curve has come far: single images are a noisy teacher, as most slices of a high-risk patient look like anybody's. And
-# neither curve says anything about patients that the network has not seen.
+# Neither curve says anything about patients that the network has not seen.
 
 # %% [markdown]
 # ## From images to patients
@@ -268,27 +321,51 @@ patients = pd.DataFrame(
         for name in ("uniform", "sequence", "confidence")
     }
 )
-patients.corr(method="spearman").round(3)
+alike = patients.corr(method="spearman")
+alike.round(3)
 
-# %% [markdown]
-# The three weightings rank patients almost alike, so the choice is not what decides here.
+# %% tags=["claim"]
+claim(
+    alike.min().min() > 0.9,
+    f"No rank correlation is below {alike.min().min():.2f}: the three weightings rank patients almost alike, so "
+    "the choice is not what decides here.",
+    f"The rank correlations go down to {alike.min().min():.2f}: write down which weighting you chose, and that "
+    "you chose it before you saw results.",
+)
 
 # %%
 split = cohort.set_index("patient_id").split.reindex(patients.index)
 truth = cohort.set_index("patient_id").high_risk.reindex(patients.index).astype(bool)
-for part in ("train", "test"):
-    side = split == part
-    print(f"{part:5} AUC {roc_auc(truth[side], patients.uniform[side])}")
-
-# %%
 show(
     figures.prediction_strip(patients.uniform, truth, split),
     alt="Predicted probability of high risk of every patient, by true group and by split.",
 )
 
+# %% tags=["claim"]
+spread = patients.uniform.quantile([0.05, 0.95])
+auc = {
+    part: roc_auc(truth[split == part], patients.uniform[split == part])
+    for part in ("train", "test")
+}
+claim(
+    spread.iloc[0] > 0.3 and spread.iloc[1] < 0.7 and auc["train"].value > auc["test"].value,
+    f"The two groups overlap in both cohorts, and 9 of 10 patients get between {spread.iloc[0]:.2f} and "
+    f"{spread.iloc[1]:.2f}: near one half is a network's way of saying that it does not know. The AUC is "
+    f"{auc['train']} in the training cohort, whose answers were shown, and {auc['test']} in the test cohort.",
+    f"The AUC is {auc['train']} in the training cohort and {auc['test']} in the test cohort.",
+)
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 03.4 – repair** (5 minutes). In a manuscript stands an AUC of the test cohort whose interval is far narrower
+# > than ours. Nothing was made up, and yet it is wrong. Repair the line of `rows`.
+
+# %% tags=["solution"]
+test_images, columns = predictions[predictions.split == "test"], ["high_risk", "p_high_risk"]
+rows = test_images.groupby("patient_id")[columns].mean()  # repair: test_images
+auc_in_manuscript = roc_auc(rows.high_risk > 0.5, rows.p_high_risk)
+check("03.4", auc_in_manuscript, predictions=test_images)
+
 # %% [markdown]
-# The two groups overlap in both cohorts: a probability near one half is a network's way of saying that it does not know.
-#
 # ### Transferred or random, on patients not seen
 #
 # The C-index asks of which of two patients the disease progresses first, and the label plays no part in it.
@@ -315,10 +392,22 @@ claim(
 )
 
 # %% [markdown]
-# So it was repeated: over twenty ways to split the demonstration patients, trained anew in each, the Pre-model reaches a mean C-index
-# of 0.66 on patients not seen. If only the last layer learns, on the frozen features of the same start weights, it reaches 0.67. For a study of
-# this size the transferred features carry the result, and the fine-tuning that you have watched adds nothing that
-# these patients could show. [docs/results.md](../docs/results.md) has the table, under "What learns, and from what".
+# So it was repeated beforehand, over many ways to split the patients, with the network trained anew in each:
+
+# %% tags=["claim"]
+splits = kept_splits(study).query("model == 'Pre-model'").c_index
+low, high = splits.quantile([0.1, 0.9])
+claim(
+    0.6 < splits.mean() < 0.72 and high - low > 0.1,
+    f"Over {len(splits)} splits the Pre-model's C-index is {splits.mean():.2f} on average, and in 8 of 10 of them "
+    f"between {low:.2f} and {high:.2f}. The images before treatment know something of the outcome, and not much.",
+    f"Over {len(splits)} splits the Pre-model's C-index is {splits.mean():.2f} on average, and in 8 of 10 of them "
+    f"between {low:.2f} and {high:.2f}.",
+)
+
+# %% [markdown]
+# [docs/results.md](../docs/results.md) sets beside it, under "What learns, and from what", a network of which the last layer
+# alone was trained, on the frozen features of the same start weights. Compare the two before you spend hours on fine-tuning.
 
 # %% [markdown]
 # ## Save
@@ -338,16 +427,11 @@ print({part: int(number) for part, number in counts.items()}, "patients with pre
 # %% [markdown]
 # ## What you have now
 #
-# `pre_model.keras`, and `predictions_pre.csv` with a probability for every image of every patient.
-#
-# ## Exercises
-#
-# 1. Freeze the network and train its last layer alone: give `dataclasses.replace(setting, trainable="head",
-#    schedule="constant", learning_rate=1e-3, images_per_patient=None, max_epochs=50)` to `prognosis_model` and to `train`, and as
-#    inputs `features.training_inputs(model, images)`. How far does the loss get?
-# 2. Shuffle `high_risk[train]` and train again. How low does the training loss get, and
-#    what is the test AUC?
-# 3. Train on T2-weighted images only. Which sequence carries more?
+# - What transfers is seeing: features that were learned on another task, for which more images were at hand.
+# - A loss has to be read from what indecision costs, and a loss on training images promises nothing.
+# - Whatever watches over training, or is tested, is divided by patient and counted in patients.
+# - One split cannot tell which start is better.
+# - `pre_model.keras`, and `predictions_pre.csv` with a probability for every image of every patient.
 #
 # ## Check yourself
 #

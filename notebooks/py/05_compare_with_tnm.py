@@ -131,17 +131,17 @@ RocExplorer(truth, test_risk)
 # > line below it does not: what it finds cannot be tested any more. Repair that line.
 
 # %% tags=["solution"]
-train, score = patients[patients.split == "train"], risk["Ensemble"]
+train, ensemble = patients[patients.split == "train"], risk["Ensemble"]
 
 
 def best_threshold(group):
     """Return the threshold at which sensitivity + specificity is largest."""
-    curve = statistics.roc_curve(group.high_risk, score[group.index])
+    curve = statistics.roc_curve(group.high_risk, ensemble[group.index])
     return curve.threshold[(curve.tpr - curve.fpr).idxmax()]
 
 
 threshold = best_threshold(train)  # repair: best_threshold(test)
-check("05.1", threshold, patients=patients, score=score)
+check("05.1", threshold, patients=patients, score=ensemble)
 
 # %% [markdown] tags=["notes"]
 # Ask the room what the harm is, as the label of the test patients is used for the AUC as well. The AUC

@@ -5,6 +5,7 @@ from npc_helpers.exercises import (  # noqa: F401  (each enters its exercises)
     labels,
     patients,
     rectangles,
+    training,
 )
 from npc_helpers.exercises.checking import check
 from npc_helpers.exercises.claims import ClaimError, claim

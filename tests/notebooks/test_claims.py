@@ -1,5 +1,6 @@
 """In converted lessons each figure and table is followed by a claim, and exercises answer."""
 
+import ast
 import re
 
 import jupytext
@@ -20,6 +21,7 @@ from npc_course.cells import (
 from npc_course.notebooks import sources
 
 from npc_helpers.exercises.checking import EXERCISES
+from npc_helpers.figures.lesson import assigns, reads
 
 LESSONS = [path for path in sources() if path.stem[:2] in CONVERTED]
 KNOWN = {"claim", TIMELESS, EXERCISE, SOLUTION, "notes", "nbval-check-output"}
@@ -54,6 +56,18 @@ def test_two_to_four_exercises_each_asked_solved_and_known(lesson, request):
     names = [name for name, _ in asked]
     assert names == solved == [name for name in sorted(EXERCISES) if name.startswith(number)]
     assert 2 <= len(names) <= 4
+
+
+def test_no_cell_needs_what_an_answer_assigns(lesson):
+    """Answers are open in a learner's copy, and left out on a study of one's own."""
+    open_names = set()
+    for cell in (cell for cell in lesson.cells if cell.cell_type == "code"):
+        for statement in ast.parse(cell.source).body:
+            if SOLUTION in tags(cell):
+                open_names |= assigns(statement)
+            else:
+                assert not reads(statement) & open_names, cell.source
+                open_names -= assigns(statement)
 
 
 def test_every_exercise_stands_in_one_lesson():

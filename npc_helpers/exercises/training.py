@@ -1,0 +1,107 @@
+"""Exercises on training a network: its loss, who watches over it, and what counts as one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from npc_helpers.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
+from npc_helpers.network.prediction import patient_probability
+from npc_helpers.statistics import Estimate, roc_auc
+from npc_helpers.study import Study
+
+SAME = 5e-4  # as closely as a result is printed, with three decimals
+LOWER = 0.05  # a loss that ends lower by less is not called lower
+ASIDE = (0.05, 0.5)  # share of the images that may be set aside: some to watch, most to learn from
+
+
+@exercise(
+    "03.1",
+    form="a number",
+    hint="Put p = 0.5 into −ln p, the natural logarithm: `np.log`.",
+)
+def undecided_loss(study: Study, answer: object) -> str:
+    """Judge the cross-entropy of an answer of one half."""
+    given, truth = number(answer), float(np.log(2))
+    mistakes = {
+        0.5: "That is the accuracy of such a network.",
+        -truth: "The sign: a loss is never negative.",
+        1.0: "In bits, with the logarithm to the base of two, it would be 1; Keras counts in nats.",
+        float(np.log10(2)): "That is the logarithm to the base of ten.",
+    }
+    if abs(given - truth) > 0.005:
+        said = [words for value, words in mistakes.items() if abs(given - value) < 0.005]
+        raise Wrong(said[0] if said else f"It is not {given:.3g}.")
+    return (
+        f"A network with a loss of {truth:.3f} on two groups of equal size need not have learned "
+        "anything, and one with a higher loss is sure of wrong answers."
+    )
+
+
+@exercise(
+    "03.2",
+    form="one `True` or `False` for each training image",
+    hint="Draw among the names of patients, then ask of each image whether its patient was drawn.",
+)
+def aside_by_patient(study: Study, answer: object, *, who: np.ndarray) -> str:
+    """Judge whether images were set aside with all others of their patients."""
+    given = numbers(answer).astype(bool)
+    if len(given) != len(who):
+        raise OtherForm("another number of images")
+    watching, learning = set(who[given]), set(who[~given])
+    if both := watching & learning:
+        raise Wrong(f"{len(both)} of {len(watching | learning)} patients are on both sides.")
+    if not ASIDE[0] <= given.mean() <= ASIDE[1]:
+        raise Wrong(f"{given.mean():.0%} of the images are set aside; a fifth would do.")
+    return (
+        f"{len(watching)} patients with {given.sum()} images watch, {len(learning)} train, and "
+        "nobody does both. The price: that many patients fewer to learn from."
+    )
+
+
+@exercise(
+    "03.3",
+    form='`"transferred"`, `"random"` or `"neither"`',
+    hint="The accuracy of both ends near a half. Which losses go with that?",
+)
+def lower_loss(
+    study: Study, answer: object, *, transferred: pd.DataFrame, random: pd.DataFrame
+) -> str:
+    """Judge which of two runs ends with the clearly lower loss."""
+    said = word(answer, ("transferred", "random", "neither"))
+    ends = {"transferred": transferred["loss"].iloc[-1], "random": random["loss"].iloc[-1]}
+    apart = abs(ends["transferred"] - ends["random"])
+    truth = "neither" if apart < LOWER else min(ends, key=ends.get)
+    if said != truth:
+        raise Wrong(f"The two losses end {apart:.2f} apart.")
+    return (
+        f"They end at {ends['transferred']:.2f} (transferred) and {ends['random']:.2f} (random). A "
+        "loss on the images that were learned from is a sign of learning and none of knowing: "
+        "which start is worth more, only other patients can tell."
+    )
+
+
+@exercise(
+    "03.4",
+    form="an AUC with its interval, as `roc_auc` returns it",
+    hint="How many patients were tested? Count the rows.",
+)
+def of_patients(study: Study, answer: object, *, predictions: pd.DataFrame) -> str:
+    """Judge whether an AUC counts each patient once."""
+    if not isinstance(answer, Estimate):
+        raise OtherForm(repr(answer))
+    labels = predictions.groupby("patient_id")["high_risk"].first().astype(bool)
+    truth = roc_auc(labels, patient_probability(predictions)[labels.index])
+    images = roc_auc(predictions["high_risk"].astype(bool), predictions["p_high_risk"])
+    if np.allclose(tuple(answer), tuple(images), atol=SAME):
+        raise Wrong(
+            f"This interval counts {len(predictions)} images as so many people. They are of "
+            f"{len(labels)} patients, and slices of one patient are no new evidence."
+        )
+    if not np.allclose(tuple(answer), tuple(truth), atol=SAME):
+        raise Wrong(f"It is not {answer}.")
+    wider = (truth.high - truth.low) / (images.high - images.low)
+    return (
+        f"{len(labels)} patients give an interval {wider:.1f} times as wide as {len(predictions)} "
+        "images seemed to. Whatever is drawn from people together, counts once."
+    )

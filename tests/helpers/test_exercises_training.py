@@ -1,0 +1,84 @@
+"""Exercises on training networks: counts made by hand, and each usual mistake named."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_study import make_study
+
+from npc_helpers.exercises import check
+from npc_helpers.statistics import Estimate, roc_auc
+
+
+@pytest.fixture
+def answers(tmp_path, monkeypatch, capsys):
+    """What an exercise says to an answer, in a study of somebody's hospital."""
+    monkeypatch.setenv("NPC_STUDY", str(make_study(tmp_path / "study", patients=2)))
+
+    def answer(name, value, **given):
+        check(name, value, **given)
+        return capsys.readouterr().out
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.6931, "right. A network with a loss of 0.693"),
+        ("0.69", "right"),
+        (0.5, "the accuracy"),
+        (-0.693, "never negative"),
+        (1, "In bits"),
+        (0.301, "base of ten"),
+        (2, "It is not 2"),
+        ("ln 2", "should be a number"),
+    ],
+)
+def test_undecided_loss(value, words, answers):
+    assert words in answers("03.1", value)
+
+
+def test_images_are_set_aside_with_their_patients(answers):
+    who = np.array(["a", "a", "b", "b", "c", "c", "d", "d", "e", "e"])
+    said = answers("03.2", who == "b", who=who)
+    assert "right. 1 patients with 2 images watch, 4 train" in said
+    by_image = [True, False] * 2 + [False] * 6
+    assert "2 of 5 patients are on both sides" in answers("03.2", by_image, who=who)
+    assert "0% of the images are set aside" in answers("03.2", [False] * 10, who=who)
+    assert "80% of the images" in answers("03.2", who != "b", who=who)
+    assert "one `True` or `False` for each" in answers("03.2", [True], who=who)
+    assert "one `True` or `False` for each" in answers("03.2", "b", who=who)
+
+
+def test_which_loss_ends_lower(answers):
+    def losses(*values):
+        return pd.DataFrame({"loss": values})
+
+    runs = {"transferred": losses(0.8, 0.71), "random": losses(0.7, 0.72)}
+    assert "right. They end at 0.71 (transferred) and 0.72" in answers("03.3", "Neither", **runs)
+    assert "not yet. The two losses end 0.01 apart" in answers("03.3", "transferred", **runs)
+    runs["transferred"] = losses(0.8, 0.5)
+    assert "right" in answers("03.3", "transferred", **runs)
+    assert "0.22 apart" in answers("03.3", "random", **runs)
+    assert '`"random"` or `"neither"`' in answers("03.3", "both", **runs)
+
+
+def test_patients_are_counted_and_not_their_images(answers):
+    """Four images of each of six patients: the same order, and an interval half as wide."""
+    p = {"a": 0.9, "b": 0.6, "c": 0.7, "d": 0.65, "e": 0.3, "f": 0.1}
+    images = [
+        {"patient_id": name, "timepoint": "pre", "sequence": "t2w", "slice_index": k}
+        | {"high_risk": name in "abc", "p_high_risk": value}
+        for name, value in p.items()
+        for k in range(4)
+    ]
+    table = pd.DataFrame(images)
+    right = roc_auc([True] * 3 + [False] * 3, list(p.values()))
+    of_images = roc_auc(table.high_risk, table.p_high_risk)
+    assert right.value == of_images.value == pytest.approx(8 / 9)
+    said = answers("03.4", right, predictions=table)
+    wider = (right.high - right.low) / (of_images.high - of_images.low)
+    assert f"right. 6 patients give an interval {wider:.1f} times as wide as 24 images" in said
+    assert "counts 24 images as so many people" in answers("03.4", of_images, predictions=table)
+    assert "It is not 0.500" in answers("03.4", Estimate(0.5, 0.4, 0.6), predictions=table)
+    assert "as `roc_auc` returns it" in answers("03.4", 0.889, predictions=table)
