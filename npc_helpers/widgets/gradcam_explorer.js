@@ -28,7 +28,7 @@ function render({ model, el }) {
   };
   function choice(name, label, options) {
     const list = element("select", { "aria-label": label, onchange: () => {
-      if (name === "patient_id" || name === "model") busy();
+      if (name === "patient_id" || (name === "model" && !mapsAreHere(list.value))) busy();
       set(name, list.value);
     } });
     list.replaceChildren(...options.map((value) => element("option", { value }, NAMES[value] || value)));
@@ -86,6 +86,9 @@ function render({ model, el }) {
     status, message,
   );
 
+  const mapsAreHere = (chosen) => Object.keys(model.get("examinations"))
+    .every((when) => values[`${when} ${chosen === "own" ? when : chosen}`]);
+
   function busy() {
     status.textContent = "computing …";
     clearTimeout(waiting);
@@ -131,7 +134,7 @@ function render({ model, el }) {
 
   function loadMaps() {
     clearTimeout(waiting);
-    message.textContent = "";
+    message.textContent = status.textContent = "";
     values = {};
     for (const [name, maps] of Object.entries(model.get("maps"))) {
       values[name] = { shape: maps.shape, data: {} };

@@ -1,4 +1,4 @@
-// Checkboxes, and the flow of patients that Python computes for those that are ticked.
+// Checkboxes, and the flow of patients that follows from those that are ticked.
 
 function render({ model, el }) {
   const root = element("div", { class: "npc-widget" });
@@ -20,7 +20,7 @@ function render({ model, el }) {
     const names = model.get("criteria").map((criterion) => criterion.name);
     model.set("chosen", names.filter((name) => boxes.get(name).checked));
     model.save_changes();
-    root.dataset.waiting = "yes";
+    draw();
   }
 
   const kinds = [...new Set(model.get("criteria").map((criterion) => criterion.kind))];
@@ -34,35 +34,68 @@ function render({ model, el }) {
     markOf(model),
   );
 
+  // --- numbers -------------------------------------------------------------------------------
+
+  // A patient is lost at the first chosen criterion not passed.
+  function flowOf(patients, criteria) {
+    const steps = [["in the registry", patients.length, 0]];
+    let remaining = patients;
+    for (const { name, kind, number, text } of criteria) {
+      const before = remaining.length;
+      remaining = remaining.filter(([failed]) => !failed.includes(name));
+      const meaning = `${kind[0].toUpperCase()}${kind.slice(1)} ${number}: ${text}`;
+      steps.push([meaning, remaining.length, before - remaining.length]);
+    }
+    return { steps, remaining };
+  }
+  const shareOf = (n, all) => `${Math.round((100 * n) / all)}%`;
+
+  function summaryOf(patients) {
+    const all = patients.length, events = patients.filter(([, event]) => event).length;
+    const happened = all ? `${events} of ${all.toLocaleString("en")} (${shareOf(events, all)})` : "–";
+    const lines = [["patients", all.toLocaleString("en")],
+      ["progressed or died", all && !model.get("with_outcomes") ? "no outcomes in the registry" : happened]];
+    const ages = patients.map(([, , age]) => age).filter((age) => age !== null);
+    if (ages.length > 1) {
+      const mean = ages.reduce((sum, age) => sum + age, 0) / ages.length;
+      const spread = Math.sqrt(ages.reduce((sum, age) => sum + (age - mean) ** 2, 0) / (ages.length - 1));
+      lines.push(["age", `${mean.toFixed(1)} ± ${spread.toFixed(1)} years`]);
+    }
+    for (const [i, label] of model.get("counted").entries()) {
+      const counts = new Map();
+      for (const [, , , groups] of patients) counts.set(groups[i], (counts.get(groups[i]) || 0) + 1);
+      const parts = [...counts].filter(([value]) => value !== "").sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([value, n]) => `${value} ${n} (${shareOf(n, all)})`);
+      lines.push([label, parts.join(", ") || "–"]);
+    }
+    return lines;
+  }
+
+  // --- drawing -------------------------------------------------------------------------------
+
   function draw() {
-    const steps = model.get("steps"), all = Math.max(1, steps[0][1]);
-    flow.replaceChildren(...steps.map(([meaning, remaining, lost], position) => {
+    const chosen = model.get("criteria").filter(({ name }) => model.get("chosen").includes(name));
+    const { steps, remaining } = flowOf(model.get("patients"), chosen), all = Math.max(1, steps[0][1]);
+    flow.replaceChildren(...steps.map(([meaning, count, lost], position) => {
       const bar = element("div", { class: "npc-share" });
-      bar.style.width = `${(100 * remaining) / all}%`;
+      bar.style.width = `${(100 * count) / all}%`;
       const less = position ? `−${lost.toLocaleString("en")}` : "";
       return element("li", {},
         bar,
-        element("b", {}, remaining.toLocaleString("en")),
+        element("b", {}, count.toLocaleString("en")),
         element("span", { class: "npc-lost" }, less),
         element("span", {}, meaning),
       );
     }));
-    summary.replaceChildren(...model.get("summary").flatMap(([label, text]) => [
+    summary.replaceChildren(...summaryOf(remaining).flatMap(([label, text]) => [
       element("dt", {}, label), element("dd", {}, text),
     ]));
-    root.dataset.waiting = "no";
-  }
-  function tick() {
     for (const [name, box] of boxes) box.checked = model.get("chosen").includes(name);
   }
 
-  const reactions = { "change:summary": draw, "change:steps": draw, "change:chosen": tick };
-  for (const [name, react] of Object.entries(reactions)) model.on(name, react);
-  tick();
+  model.on("change:chosen", draw);
   draw();
-  return () => {
-    for (const [name, react] of Object.entries(reactions)) model.off(name, react);
-  };
+  return () => model.off("change:chosen", draw);
 }
 
 export default { render };

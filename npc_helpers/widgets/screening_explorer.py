@@ -15,6 +15,8 @@ OUTCOMES = ["progression_date", "death_date", "last_review_date"]
 class ScreeningExplorer(MarkedWidget):
     """Ten checkboxes beside the flow of patients and the counts that follow from them.
 
+    Everything is in the browser: it works without a kernel, also on a page of its own.
+
     Parameters
     ----------
     registry, visits : DataFrame
@@ -35,8 +37,9 @@ class ScreeningExplorer(MarkedWidget):
 
     criteria = traitlets.List().tag(sync=True)
     chosen = traitlets.List().tag(sync=True)
-    steps = traitlets.List().tag(sync=True)
-    summary = traitlets.List().tag(sync=True)
+    patients = traitlets.List().tag(sync=True)
+    counted = traitlets.List().tag(sync=True)
+    with_outcomes = traitlets.Bool().tag(sync=True)
 
     def __init__(self, registry: pd.DataFrame, visits: pd.DataFrame | None, **kwargs) -> None:
         super().__init__(**kwargs)
@@ -45,39 +48,38 @@ class ScreeningExplorer(MarkedWidget):
             {"name": c.name, "kind": c.kind, "number": c.number, "text": c.text} for c in CRITERIA
         ]
         self.chosen = self.chosen or [c.name for c in CRITERIA]
-        self._update()
-        self.observe(self._update, "chosen")
+        self.counted = list(COUNTED.values())
+        self.with_outcomes = bool(registry[OUTCOMES].notna().any(axis=None))
+        self.patients = _patients(registry, screen(registry, visits))
 
-    def _update(self, _change=None) -> None:
+    @property
+    def flow(self) -> pd.DataFrame:
+        """Who is lost at which of the chosen criteria."""
+        return flow(self._screened())
+
+    @property
+    def included(self) -> pd.DataFrame:
+        """Rows of the registry that pass the chosen criteria."""
+        return self._registry[self._screened()["included"]]
+
+    def _screened(self) -> pd.DataFrame:
         applied = [c for c in CRITERIA if c.name in self.chosen]
-        screening = screen(self._registry, self._visits, criteria=applied)
-        self.flow = flow(screening)
-        self.included = self._registry[screening["included"]]
-        with self.hold_sync():
-            self.steps = [["in the registry", len(self._registry), 0]] + [
-                [row.meaning, int(row.remaining), int(row.lost)] for row in self.flow.itertuples()
-            ]
-            self.summary = _summary(self.included)
+        return screen(self._registry, self._visits, criteria=applied)
 
 
-def _summary(patients: pd.DataFrame) -> list[list[str]]:
-    """Return the short Table 1 of the patients that remain: label and text of each line."""
-    lines = [["patients", f"{len(patients):,}"], ["progressed or died", _events(patients)]]
-    if len(patients):
-        ages = patients["age_years"].astype(float)
-        lines.append(["age", f"{ages.mean():.1f} ± {ages.std():.1f} years"])
-    for column, label in COUNTED.items():
-        counts = patients[column].value_counts().sort_index()
-        shares = [
-            f"{value} {n} ({n / len(patients):.0%})" for value, n in counts.items() if value != ""
-        ]
-        lines.append([label, ", ".join(shares) or "–"])
-    return lines
+def _patients(registry: pd.DataFrame, screening: pd.DataFrame) -> list[list]:
+    """Return what the browser counts: of each patient the criteria not passed, event, age, groups.
 
-
-def _events(patients: pd.DataFrame) -> str:
-    """Return how many patients have an event, and their share."""
-    if patients[OUTCOMES].isna().all(axis=None):
-        return "no outcomes in the registry" if len(patients) else "–"
-    events = int(progression_free_survival(patients)["progressed"].sum())
-    return f"{events} of {len(patients):,} ({events / len(patients):.0%})"
+    The names of patients stay here.
+    """
+    passes = screening[[c.name for c in CRITERIA]]
+    failed = [[name for name in passes if not row[name]] for _, row in passes.iterrows()]
+    events = progression_free_survival(registry)["progressed"]
+    ages = registry["age_years"].astype(float)
+    groups = registry[list(COUNTED)].astype(str)
+    return [
+        [names, bool(event), None if pd.isna(age) else float(age), list(group)]
+        for names, event, age, group in zip(
+            failed, events, ages, groups.itertuples(index=False), strict=True
+        )
+    ]

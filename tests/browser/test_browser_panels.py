@@ -163,11 +163,9 @@ def test_screening_boxes_change_flow_and_counts(opened):
     box = lab.page.get_by_label("no surgery in the treatment")
     box.focus()
     lab.page.keyboard.press("Space")
-    lab.page.wait_for_function("document.querySelector('.npc-widget').dataset.waiting === 'no'")
     assert steps.count() == 10 and state(lab) == [6, 9]
     assert "0 of 6 (0%)" in lab.page.locator(".npc-facts").inner_text()
     box.check()
-    lab.page.wait_for_function("document.querySelector('.npc-widget').dataset.waiting === 'no'")
 
 
 def test_text_of_a_table_stays_text(opened):

@@ -333,22 +333,20 @@ def test_screening_explorer_follows_its_boxes(tables):
     rest = [c for c in CRITERIA if c.name != "no_surgery"]
     explorer.chosen = [c.name for c in rest]
     pd.testing.assert_frame_equal(explorer.flow, flow(screen(registry, visits, criteria=rest)))
-    assert len(explorer.included) == 6 and ["patients", "6"] in explorer.summary
-    assert explorer.steps[0] == ["in the registry", 6, 0] and len(explorer.steps) == 10
-    assert [step[1] for step in explorer.steps[1:]] == explorer.flow.remaining.tolist()
+    assert len(explorer.included) == 6
     explorer.chosen = []
-    assert len(explorer.included) == 6 and len(explorer.steps) == 1
+    assert len(explorer.included) == 6 and explorer.flow.empty
 
 
-def test_screening_explorer_tells_the_share_of_events(tables):
+def test_screening_explorer_sends_what_is_counted_and_no_names(tables):
     registry, visits = tables
     registry.loc[[3, 4], "progression_date"] = registry.loc[[3, 4], "last_review_date"]
-    registry.loc[[3, 4], "progression_type"] = "local"
-    events = dict(ScreeningExplorer(registry, visits).summary)["progressed or died"]
-    assert events == "2 of 4 (50%)"
+    explorer = ScreeningExplorer(registry, visits)
+    assert [names for names, *_ in explorer.patients] == [["no_surgery"]] * 2 + [[]] * 4
+    assert [event for _, event, *_ in explorer.patients] == [False] * 3 + [True] * 2 + [False]
+    assert not any(name in str(explorer.get_state()) for name in registry.patient_id)
     nothing = registry.assign(progression_date=pd.NaT, death_date=pd.NaT, last_review_date=pd.NaT)
-    explorer = ScreeningExplorer(nothing, visits, chosen=["no_surgery"])
-    assert "no outcomes" in dict(explorer.summary)["progressed or died"]
+    assert explorer.with_outcomes and not ScreeningExplorer(nothing, visits).with_outcomes
 
 
 # --- ROC --------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import sys
 import nbclient
 import nbformat
 import pytest
-from npc_course import learner, products, room, site, slides
+from npc_course import learner, products, render, room, site, slides
 from npc_course.cells import EXERCISE, SOLUTION, facts, student_version, tags, unsolved
 from npc_course.notebooks import FOLDER
 from small_study import make_study
@@ -65,7 +65,7 @@ def made(tmp_path, monkeypatch):
 
 def test_pages_and_slides_fetch_nothing_and_every_link_leads_somewhere(made):
     pages = list(made.rglob("*.html"))
-    assert len(pages) == 3 * (2 + 3 + 1)  # lessons, documents and contents of each product
+    assert len(pages) == 3 * (2 + 3 + 1 + 3)  # lessons, documents, contents and panels of each
     for page in pages:
         content = page.read_text(encoding="utf-8")
         assert not OUTSIDE.search(content), page
@@ -124,6 +124,17 @@ def test_a_long_paragraph_begins_on_the_slide_and_goes_on_in_the_notes():
     shown = section.body.count("More of it.")
     assert "First things first." in section.body and 20 < shown < 30
     assert section.notes.count("More of it.") == 40
+
+
+def test_explorers_work_on_the_pages_or_say_what_is_missing(made):
+    for part in ("site", "slides", "instructor"):
+        panel = (made / part / "ScreeningExplorer.html").read_text(encoding="utf-8")
+        assert "no surgery in the treatment" in panel
+        maps = (made / part / "GradCamExplorer.html").read_text(encoding="utf-8")
+        assert "This panel cannot be shown" in maps and "notebook" in maps
+    shown = nbformat.v4.new_output("display_data", {"text/plain": render.PANEL})
+    cell = code("GradCamExplorer.from_maps(study)", outputs=[shown])
+    assert '<iframe src="GradCamExplorer.html"' in render.outputs(cell)[0]
 
 
 def test_minutes_are_those_that_the_lesson_tells():

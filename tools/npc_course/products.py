@@ -9,7 +9,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 
-from npc_course import cells, site, slides
+from npc_course import cells, panels, site, slides
 from npc_course.notebooks import FOLDER, run_all, sources
 from npc_helpers.study import Study, StudyError, atomic_path
 
@@ -67,6 +67,9 @@ def write_products(notebooks: Mapping[str, nbformat.NotebookNode], folder: Path)
     site.write_frame(notebooks, folder / "slides")
     solved = {name: cells.solution_version(book) for name, book in notebooks.items()}
     site.write_site(solved, folder / "site")
+    panels.write_panels(Study.open(), folder / "site")
+    for part in ("instructor", "slides"):
+        panels.copy_panels(folder / "site", folder / part)
     for name in ("LICENSE", "CITATION.cff"):
         shutil.copy(FOLDER.parent / name, folder)
     words = {"title": "NPC prognosis from MRI: a course", "mark": Study.open().mark}

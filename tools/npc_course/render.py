@@ -16,9 +16,10 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from npc_course.notebooks import LINK, PLOTLY
+from npc_course.panels import PANELS
 
 PANEL = "An interactive panel: run this cell to use it."
-PICTURES_OF_PANELS = {"RoiEditor": "roi_editor.png", "GradCamExplorer": "gradcam_explorer.png"}
+PICTURES_OF_PANELS = {"RoiEditor": "roi_editor.png"}
 Markup = str  # a piece of HTML in which what it shows is escaped
 NO_KERNEL = "This panel needs a running notebook (<code>make lab</code>)."
 
@@ -71,7 +72,14 @@ def _output(output: nbformat.NotebookNode, source: str) -> Markup:
 
 
 def _panel(source: str) -> Markup:
-    """Return the picture of a panel that needs Python, or a sentence where there is none."""
+    """Return a panel that works in the page, or the picture of one that needs Python."""
+    for name, (title, _) in PANELS.items():
+        if re.search(rf"\b{name}[.(]", source):
+            page = html.escape(f"{name}.html")
+            label = html.escape(title)
+            frame = f'<iframe src="{page}" title="{label}" loading="lazy"></iframe>'
+            link = f'<a href="{page}">Open it on a page of its own</a>'
+            return f'<figure class="panel">{frame}<figcaption>{link}</figcaption></figure>'
     for name, picture in PICTURES_OF_PANELS.items():
         if re.search(rf"\b{name}\(", source):
             alt = f"The panel {html.escape(name)} as it looks in a running notebook."
