@@ -31,6 +31,7 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers import figures, statistics
+from npc_helpers.exercises import check, claim
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.network import prediction
@@ -57,16 +58,31 @@ months, progressed = test.pfs_months, test.progressed
 # median follow-up: whoever relapsed early counts there as followed for a short time. The Kaplan-Meier curve gives the median PFS. The
 # reverse Kaplan-Meier curve, in which the end of observation is the event, gives the median follow-up.
 
+# %% [markdown] tags=["exercise"]
+# > **Exercise 09.1 – predict** (3 minutes). The median of the *observed* times is the next cell's first number. Is the median PFS
+# > `"earlier"`, `"later"` or `"equal"`? Think of the patients who were lost while they were well.
+
+# %% tags=["solution"]
+median_pfs_comes = "later"  # fill in
+check("09.1", median_pfs_comes, patients=patients)
+
 # %% tags=["nbval-check-output"]
 everybody = patients.pfs_months, patients.progressed
 print("median of the observed times:", patients.pfs_months.median())
 print("median PFS:                  ", statistics.median_survival(*everybody))
 print("median follow-up (reverse):  ", statistics.median_follow_up(*everybody))
 
+# %% tags=["claim"]
+median_pfs = statistics.median_survival(*everybody).value
+claim(
+    np.isinf(median_pfs),
+    f"Only {patients.progressed.mean():.0%} of the patients had progressed when the study closed, and the curve stays above a half: the median "
+    "PFS is *not reached*, and that is what to print. The paper's median is that of the observed times.",
+    f"The curve falls to a half at {median_pfs:.1f} months. The paper's median is that of the observed times, "
+    f"here {patients.pfs_months.median():.1f}.",
+)
+
 # %% [markdown]
-# Fewer than half of the patients had progressed when the study closed, so the median PFS is *not reached*: that is the
-# number to print. The paper's median is that of the observed times.
-#
 # ## A mean over a limited time
 #
 # Where a median is not reached, the *restricted mean* can still be given: the mean number of months without progression within the first 36.
@@ -74,16 +90,34 @@ print("median follow-up (reverse):  ", statistics.median_follow_up(*everybody))
 
 # %%
 called = test_risk["Ensemble"].gt(0.5).map({True: "called high", False: "called low"})
-statistics.restricted_mean(months, progressed, called, horizon=36).set_index("group").round(3)
+free_months = statistics.restricted_mean(months, progressed, called, horizon=36)
+free_months = free_months.set_index("group")
+free_months.round(3)
+
+# %% tags=["claim"]
+lead = free_months.loc["difference"]
+claim(
+    lead.low > 0,
+    f"Whom the Ensemble calls high-risk had {lead.months:.0f} months fewer without progression within three years; the interval "
+    f"reaches from {lead.low:.0f} to {lead.high:.0f}.",
+    f"The difference is {lead.months:.1f} months, with an interval from {lead.low:.1f} to {lead.high:.1f}.",
+)
 
 # %%
 survival = statistics.survival_table(months, progressed, called, at=(0, 12, 24, 36))
-survival.set_index(["group", "months"]).round(2)
+survival = survival.set_index(["group", "months"])
+survival.round(2)
+
+# %% tags=["claim"]
+still = survival.loc[("called high", 36)]
+claim(
+    still.at_risk < 10 and still.high - still.low > 0.4,
+    f"These are the numbers behind a Kaplan-Meier curve. Of those called high-risk {still.at_risk:.0f} were still under observation at "
+    f"36 months, so the curve's {still.survival:.0%} might as well be {still.low:.0%} or {still.high:.0%}.",
+    f"Of those called high-risk {still.at_risk:.0f} were still under observation at 36 months.",
+)
 
 # %% [markdown]
-# Patients whom the Ensemble calls high-risk had nine to ten months fewer without progression within three years, and the interval is wide. The second
-# table holds the numbers behind a Kaplan-Meier curve: few of those called high-risk were still under observation at 36 months.
-#
 # ## What is known without an image
 #
 # A clinician has T, N, age, sex and the treatment plan before any network is asked. A Cox model weighs
@@ -100,8 +134,17 @@ show(
 
 # %% [markdown]
 # Right of the dotted line a characteristic goes with earlier progression, left of it with later; an interval
-# across the line is compatible with no effect. Only the interval of T does not cross it. (Chemotherapy was not given at random: its hazard ratio is no treatment effect.)
-#
+# across the line is compatible with no effect. (Chemotherapy was not given at random: its hazard ratio is no treatment effect.)
+
+# %% tags=["claim"]
+clear = clinical.table.index[(clinical.table.low > 1) | (clinical.table.high < 1)]
+claim(
+    list(clear) == ["T"],
+    f"Only the interval of T does not cross the line: each category more goes with {clinical.table.hazard_ratio['T']:.2f} times the hazard.",
+    f"Intervals that do not cross the line: {', '.join(clear) or 'none'}.",
+)
+
+# %% [markdown]
 # ## How far would it shrink?
 #
 # A few dozen relapses are few for six coefficients. A model fits the patients it was made from too closely, and in new patients its coefficients
@@ -111,9 +154,15 @@ show(
 print(f"{clinical.events} events, {len(clinical.table)} coefficients, {clinical.likelihood_ratio}")
 print(f"shrinkage {clinical.shrinkage:.2f}")
 
+# %% tags=["claim"]
+claim(
+    0.5 < clinical.shrinkage < 0.7,
+    f"Little more than half of their size, {clinical.shrinkage:.0%}, would remain.",
+    f"{clinical.shrinkage:.0%} of their size would remain.",
+)
+
 # %% [markdown]
-# Little more than half of their size would remain. Read predictions far from the average risk with that in
-# mind; [10](10_how_sure.ipynb) says how many patients would give a shrinkage of 0.90.
+# Read predictions far from the average risk with that in mind; [10](10_how_sure.ipynb) says how many patients would give a shrinkage of 0.90.
 #
 # ## From a hazard to an absolute risk
 #
@@ -124,12 +173,31 @@ print(f"shrinkage {clinical.shrinkage:.2f}")
 covariates = statistics.clinical_covariates(test)
 ranked = clinical.risk_score(covariates).sort_values().index
 three_patients = covariates.loc[ranked[[0, len(test) // 2, -1]]]
-clinical.p_event(three_patients, at=(12, 24, 36, 60)).round(2).join(three_patients)
+three_risks = clinical.p_event(three_patients, at=(12, 24, 36, 60))
+three_risks.round(2).join(three_patients)
+
+# %% tags=["claim"]
+beyond = (train.pfs_months > 60).mean()
+claim(
+    beyond < 0.2,
+    "The rows are the test patients of lowest, middle and highest predicted risk: by 36 months "
+    f"{three_risks[36].iloc[0]:.0%}, {three_risks[36].iloc[1]:.0%} and {three_risks[36].iloc[2]:.0%}. Only {beyond:.0%} of the training patients "
+    "were observed for longer than 60 months: the last column is the least certain.",
+    f"The rows are the test patients of lowest, middle and highest predicted risk. {beyond:.0%} of the training patients were observed "
+    "for longer than 60 months.",
+)
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 09.2 – repair** (4 minutes). Somebody has twice the hazard of the patient in the middle row, at every time. "Then the risk
+# > by 36 months is twice as large, too", says this line. For a risk of 60% that would make 120%. Repair it: each doubling of the hazard
+# > squares the probability of staying *free*.
+
+# %% tags=["solution"]
+risk_in_the_middle = three_risks[36].iloc[1]
+risk_with_twice_the_hazard = 1 - (1 - risk_in_the_middle) ** 2  # repair: 2 * risk_in_the_middle
+check("09.2", risk_with_twice_the_hazard, risk=risk_in_the_middle)
 
 # %% [markdown]
-# The rows are the test patients of lowest, middle and highest predicted risk. Sixty months lie beyond what most of the training
-# patients were followed for: the last column is the least certain.
-#
 # ## From a score to an absolute risk
 #
 # The network's own number is the probability of the *label*, not of progression by a month. A Cox model
@@ -144,11 +212,20 @@ for name in ("Pre-model", "Post-model", "Ensemble"):
     p_event[name] = fitted.p_event(score.loc[test.index], at=horizons)
 p_event["TNM"] = statistics.tn_cox(train).p_event(statistics.tn_covariates(test), at=horizons)
 p_36 = {name: table[36] for name, table in p_event.items()}
-pd.DataFrame(p_36).describe().loc[["mean", "min", "50%", "max"]].round(2)
+spread = pd.DataFrame(p_36).describe().loc[["mean", "min", "50%", "max"]]
+spread.round(2)
+
+# %% tags=["claim"]
+top = spread.loc["max"]
+claim(
+    top[["Post-model", "Ensemble"]].min() > 0.9 and top[["Pre-model", "TNM"]].max() < 0.7,
+    "The probabilities of Post-model and Ensemble reach from a few per cent to near certainty, those of the Pre-model end at "
+    f"{top['Pre-model']:.0%} and those of T and N at {top['TNM']:.0%}.",
+    "The highest probability is " + ", ".join(f"{p:.0%} ({name})" for name, p in top.items()) + ".",
+)
 
 # %% [markdown]
-# The probabilities of Post-model and Ensemble reach from a few per cent to near certainty, those of the Pre-model and of T and N stay in the
-# middle. (The networks were trained on the same patients in whom their scores are translated here, which can make
+# (The networks were trained on the same patients in whom their scores are translated here, which can make
 # these probabilities too extreme.)
 #
 # ## At two, three and four years
@@ -173,9 +250,18 @@ show(
 )
 
 # %% [markdown]
-# The bars are 95% intervals, and they are long. On the left, the counts under each month say why. On the right, a curve below the black line
-# predicts better than the same Kaplan-Meier risk for everybody: the Ensemble's does from 36 months on, that of T and N stays
-# close to the line. (In the left panel TNM is one threshold, in the right panel T and N weighed.)
+# The bars are 95% intervals, and they are long; on the left, the counts under each month say why. (In the left panel TNM is one
+# threshold, in the right panel T and N weighed.)
+
+# %% tags=["claim"]
+scaled = {name: curve.set_index("months").scaled for name, curve in brier.items()}
+claim(
+    list(scaled["Ensemble"] > 0) == [False, False, True, True, True]
+    and scaled["TNM"].abs().max() < 0.1,
+    "On the right, a curve below the black line predicts better than the same Kaplan-Meier risk for everybody: the Ensemble's does from "
+    f"36 months on, that of T and N stays within {scaled['TNM'].abs().max():.0%} of the line.",
+    "On the right, a curve below the black line predicts better than the same Kaplan-Meier risk for everybody.",
+)
 
 # %%
 for name in brier:
@@ -184,12 +270,19 @@ for name in brier:
     print(f"{name:9} Brier, 12 to 60 months: {total.brier}; better than Kaplan-Meier by {gain}")
 
 # %%
-statistics.compare_at_horizon(months, progressed, p_36, measure="brier").round(3)
+in_pairs = statistics.compare_at_horizon(months, progressed, p_36, measure="brier")
+in_pairs.round(3)
+
+# %% tags=["claim"]
+against_tnm = in_pairs.set_index(["a", "b"]).loc[("Ensemble", "TNM")]
+claim(
+    against_tnm.difference < 0 < against_tnm.high and (in_pairs.p_holm > 0.05).all(),
+    f"In pairs, at 36 months, the Ensemble's score is lower than TNM's by {-against_tnm.difference:.3f}, and the interval just includes zero. No pair "
+    "differs beyond chance: these patients can tell none of the scores apart.",
+    f"In pairs, at 36 months, Ensemble minus TNM is {against_tnm.difference:.3f} ({against_tnm.low:.3f} to {against_tnm.high:.3f}).",
+)
 
 # %% [markdown]
-# On average over the months, the Ensemble's score is better than that of the Kaplan-Meier curve, but the interval just includes no gain; T and N cannot be told
-# from the curve. In pairs, at 36 months, the Ensemble's score is lower than TNM's, and that interval includes zero, too.
-#
 # ## Do the probabilities come true?
 #
 # Of patients given 30% by 36 months, about 30% should have progressed by then. The patients are divided into three groups of rising
@@ -204,9 +297,19 @@ show(
 )
 
 # %% [markdown]
-# The ticks at the top are patients who progressed by 36 months, those at the bottom were observed for longer. Each network's highest group progressed most
-# often, and clearly more often with Post-model and Ensemble; with T and N the middle and the highest group are alike. The bars cross the dotted line, so these groups contradict no model, and they are
-# so long that they support none either.
+# The ticks at the top are patients who progressed by 36 months, those at the bottom were observed for longer.
+
+# %% tags=["claim"]
+in_groups = {name: statistics.calibration_groups(months, progressed, p) for name, p in p_36.items()}
+rises = [name for name, group in in_groups.items() if group.observed.is_monotonic_increasing]
+crossing = all(group.predicted.between(group.low, group.high).all() for group in in_groups.values())
+length = np.mean([(group.high - group.low).mean() for group in in_groups.values()])
+claim(
+    rises == ["Pre-model", "Post-model", "Ensemble"] and crossing,
+    "With each network a group of higher predicted risk progressed more often; with T and N the middle group did most often. All bars cross the "
+    f"dotted line, so these groups contradict no model, and with {length:.2f} on average the bars are so long that they support none either.",
+    f"A group of higher predicted risk progressed more often with: {', '.join(rises) or 'none'}. A bar is {length:.2f} long on average.",
+)
 
 # %%
 at_36 = {name: statistics.calibration_at(months, progressed, p) for name, p in p_36.items()}
@@ -222,10 +325,24 @@ pd.DataFrame(
     }
 )
 
+# %% tags=["claim"]
+early = at_36["Ensemble"].events
+claim(
+    all(r.ratio.low < 1 < r.ratio.high and r.slope.low < 1 < r.slope.high for r in at_36.values()),
+    "All models are right on average: the observed risk is close to the expected. The intervals of the slopes hold 1 as well as numbers far from it, "
+    f"so {early} relapses cannot tell probabilities that are too extreme from those that are too close to the average.",
+    f"An interval of O/E or of a slope that does not hold 1 contradicts a model; there are {early} relapses to judge by.",
+)
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 09.3 – read a table** (3 minutes). Go by the estimates alone, for once. Whose probabilities are *too extreme*: low risks too
+# > low and high risks too high? Give their names.
+
+# %% tags=["solution"]
+too_extreme = ["Post-model", "Ensemble"]  # fill in
+check("09.3", too_extreme, patients=test, p_event=p_36)
+
 # %% [markdown]
-# All models are right on average: the observed risk is close to the expected. The intervals of the slopes reach from about zero, or below, to about
-# two or three, so eleven relapses cannot tell probabilities that are too extreme from those that are too close to the average.
-#
 # ## And the network's own probability?
 #
 # It answers another question, that of the label, so it is judged by the label. A network may rank well and still give probabilities
@@ -247,8 +364,18 @@ pd.DataFrame(
     }
 )
 
+# %% tags=["claim"]
+slopes = [result.slope for result in of_label.values()]
+no_worse = all(result.ece < result.ece_by_chance for result in of_label.values())
+claim(
+    all(slope.low < 1 < slope.value for slope in slopes) and no_worse,
+    "All three estimated slopes lie above 1 (too close to the middle), though each interval reaches below it. No calibration error is larger than "
+    "that of a perfect model of as many patients.",
+    "The slopes are " + ", ".join(f"{slope.value:.1f}" for slope in slopes) + ".",
+)
+
 # %% [markdown]
-# All three estimated slopes lie above 1 (too close to the middle), though each interval reaches below it. The expected calibration error (ECE) is often printed as if it should be zero. With
+# The expected calibration error (ECE) is often printed as if it should be zero. With
 # so few patients, a *perfectly* calibrated model would have the value of the last row on average.
 #
 # ## Would acting on it help?
@@ -256,6 +383,23 @@ pd.DataFrame(
 # Suppose patients at high risk get more treatment. Acting at a predicted risk of 25% means accepting three patients who are treated without need for
 # each patient who needs it; at 50%, one. The *net benefit* counts the patients who need it and subtracts the
 # others at that rate. A model is useful if its net benefit is higher than that of treating everybody and of treating nobody.
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 09.4 – fill in one line** (6 minutes). Somebody acts at a risk of 25% by the Ensemble: `share` of the patients are treated, and of
+# > these `relapse` would progress by 36 months. How large is the net benefit per patient? Those who need the treatment count fully, the others
+# > one third each, below zero.
+
+# %% tags=["solution"]
+treated = p_36["Ensemble"] >= 0.25
+share = treated.mean()
+relapse = statistics.calibration_at(months[treated], progressed[treated], p_36["Ensemble"][treated])
+relapse = relapse.observed.value
+net_benefit = share * (relapse - (1 - relapse) * 0.25 / 0.75)  # fill in
+check("09.4", net_benefit, patients=test, p_event=p_36["Ensemble"])
+
+# %% [markdown] tags=["notes"]
+# The usual wrong answers: the exchange rate upside down (three instead of one third), and forgetting `share`, which makes a rule for few patients look
+# as useful as one for many. Ask then: who says that 25% is the right place? A clinician with the patient, not the curve.
 
 # %%
 thresholds = np.round(np.arange(0.05, 0.61, 0.01), 2)
@@ -267,10 +411,20 @@ show(
 )
 
 # %% [markdown]
-# On the right, a curve above zero is better than both simple rules; where its band includes zero, these patients cannot
-# tell. The Ensemble's curve is above zero from thresholds of about 10% on, but its band only near 26%. T and N gain less: their band is above zero near
-# 14%, and above 43% they call nobody high-risk, which equals treating none.
-#
+# On the right, a curve above zero is better than both simple rules; where its band includes zero, these patients cannot tell.
+
+# %% tags=["claim"]
+curve = benefit[benefit.model == "Ensemble"].set_index("threshold")
+gains_from, sure = curve.index[curve.gain <= 0].max(), curve.index[curve.gain_low > 0]
+most = benefit.groupby("model").gain.max()
+claim(
+    gains_from < 0.15 and len(sure) < 5 and most["Ensemble"] > most["TNM"] > 0,
+    f"The Ensemble's curve is above zero for each threshold over {gains_from:.0%}, but its band for {len(sure)} of {len(curve)} thresholds only, near "
+    f"{sure.to_numpy().mean():.0%}. T and N gain {most['TNM']:.2f} at most, the Ensemble {most['Ensemble']:.2f}.",
+    f"The Ensemble's band is above zero for {len(sure)} of {len(curve)} thresholds.",
+)
+
+# %% [markdown]
 # ## What does the image add to what we know anyway?
 #
 # In the test cohort the clinical model becomes one number per patient. Does the Ensemble's probability add to it?
@@ -284,9 +438,15 @@ print("C-index, clinical            ", added.c_without)
 print("C-index, clinical and image  ", added.c_with)
 print("change                       ", added.c_change)
 
+# %% tags=["claim"]
+claim(
+    added.test.p < 0.05 and added.c_change.low < 0 < added.c_change.value,
+    "By the test, the image adds to the clinical model; how much is open, because the interval of the change includes zero. That is no contradiction.",
+    f"P = {added.test.p:.3f} for what the image adds; the C-index changes by {added.c_change.value:.3f}.",
+)
+
 # %% [markdown]
-# By the test, the image adds to the clinical model; how much is open, because the interval of the change includes zero. That is no
-# contradiction. The likelihood uses the distances between the scores, the C-index only their order, which changes little and varies much.
+# The likelihood uses the distances between the scores, the C-index only their order, which changes little and varies much.
 #
 # ## Do the hazards stay proportional?
 #
@@ -294,8 +454,14 @@ print("change                       ", added.c_change)
 # few relapses even a large P says little.
 
 # %%
-added.with_score.table.round(3).join(
-    statistics.proportional_hazards(added.with_score).add_prefix("check_").round(3)
+hazards = statistics.proportional_hazards(added.with_score).add_prefix("check_")
+added.with_score.table.round(3).join(hazards.round(3))
+
+# %% tags=["claim"]
+claim(
+    (hazards.check_p > 0.05).all(),
+    f"No P value speaks against proportional hazards (the smallest is {hazards.check_p.min():.2f}), and {len(test)} patients would hardly show it.",
+    f"The smallest P value is {hazards.check_p.min():.3f}: the hazard ratios may not be the same at every time.",
 )
 
 # %% [markdown]
@@ -304,14 +470,12 @@ added.with_score.table.round(3).join(
 #
 # ## What you have now
 #
-# No file, and four things to report beside an AUC: the follow-up and whether the median was reached; the risk of all, observed and
-# expected; a calibration slope with its interval; and the range of thresholds at which a model would help.
+# Four things to report beside an AUC:
 #
-# ## Exercises
-#
-# 1. Draw the calibration at 24 months. Do the groups come closer to the diagonal?
-# 2. Ask a clinician at which risk they would intensify treatment, and read the net benefit there.
-# 3. Take `groups=5` in the calibration figure. What does it refuse, or what do the intervals say?
+# - How long patients were followed, and whether the median was reached: often it was not.
+# - The risk of all, observed and expected: a model may rank well and be wrong for everybody.
+# - A calibration slope *with its interval*: with a dozen relapses it excludes little.
+# - The thresholds at which a model would help: a high C-index promises none.
 #
 # ## Check yourself
 #

@@ -6,7 +6,7 @@ from small_study import make_study
 
 from npc_helpers.exercises import check
 from npc_helpers.exercises.checking import EXERCISES
-from npc_helpers.study import Study
+from npc_helpers.study import NotInThisStudy, Study
 
 
 @pytest.fixture
@@ -91,3 +91,67 @@ def test_auc_of_the_scan_date(study, answers, patients, days, place, auc):
     wrong = "above" if place == "at" else "at"
     assert "not yet" in answers("08.3", wrong, patients=patients)
     assert refuses(answers("08.3", "late", patients=patients), "08.3")
+
+
+# --- 09: probabilities --------------------------------------------------------------------------
+
+
+def test_median_pfs_comes(answers, patients):
+    """The curve of six falls to 0.625 and, when the last one progresses, to 0."""
+    said = answers("09.1", "later", patients=patients)
+    assert "right. The median observed time is 27.0 months; the median PFS is 50.0" in said
+    assert "may have stayed well" in answers("09.1", "equal", patients=patients)
+    never = patients.assign(progressed=False)
+    assert "is not reached at all" in answers("09.1", "later", patients=never)
+    everybody = patients.assign(progressed=True)
+    assert "right" in answers("09.1", "equal", patients=everybody)  # of whom nobody was lost
+    assert refuses(answers("09.1", 3, patients=patients), "09.1")
+
+
+def test_twice_the_hazard(answers):
+    assert "right. 0.640, and not 0.800" in answers("09.2", 0.64, risk=0.4)
+    assert "is twice the risk" in answers("09.2", 0.8, risk=0.4)
+    assert "staying free" in answers("09.2", 0.36, risk=0.4)
+    assert "It is not 0.100" in answers("09.2", 0.1, risk=0.4)
+    assert refuses(answers("09.2", "high", risk=0.4), "09.2")
+
+
+@pytest.fixture
+def many():
+    """Forty patients; the first twenty progressed, those of lowest `risk` last."""
+    names = [f"H-{number:02d}" for number in range(1, 41)]
+    months = [*range(10, 30), *range(40, 60)]
+    return pd.DataFrame({"pfs_months": months, "progressed": [True] * 20 + [False] * 20}, names)
+
+
+def spread(many, farther):
+    """Return log odds of −1 and 1 times `farther`, a quarter of them on the wrong side."""
+    sign = pd.Series([1] * 15 + [-1] * 5 + [-1] * 15 + [1] * 5, many.index)
+    return 1 / (1 + 2.718281828 ** (-sign * farther))
+
+
+def test_too_extreme(answers, many):
+    """Three in four are right: log odds of log 3 = 1.1 would be just right."""
+    p_event = {"timid": spread(many, 0.5), "loud": spread(many, 2), "louder": spread(many, 3)}
+    given = {"patients": many, "p_event": p_event}
+    assert "right. Slopes below 1: loud 0.55, louder 0.37" in answers(
+        "09.3", ["louder", "loud"], **given
+    )
+    assert "too close to the average" in answers("09.3", ["timid"], **given)
+    assert "1 of 3 models" in answers("09.3", ["loud"], **given)
+    assert "The models are timid, loud" in answers("09.3", ["TNM"], **given)
+    assert refuses(answers("09.3", "loud", **given), "09.3")
+    none = {"timid": p_event["timid"]}
+    assert "below 1: none" in answers("09.3", [], patients=many, p_event=none)
+
+
+def test_net_benefit(answers, many):
+    """Half are treated, three in four of them rightly: 1/2 (3/4 − 1/4 · 1/3) = 1/3."""
+    given = {"patients": many, "p_event": spread(many, 2)}
+    assert "right. 0.333: as good as finding 333 relapses" in answers("09.4", 1 / 3, **given)
+    assert "shared by all patients" in answers("09.4", 2 / 3, **given)
+    assert "upside down" in answers("09.4", 0.0, **given)
+    assert "It is not 0.500" in answers("09.4", 0.5, **given)
+    assert refuses(answers("09.4", [], **given), "09.4")
+    with pytest.raises(NotInThisStudy, match="nobody has a predicted risk of 25%"):
+        answers("09.4", 0.1, patients=many, p_event=spread(many, 2) / 10)
