@@ -258,9 +258,9 @@ scaled = {name: curve.set_index("months").scaled for name, curve in brier.items(
 claim(
     list(scaled["Ensemble"] > 0) == [False, False, True, True, True]
     and scaled["TNM"].abs().max() < 0.1,
-    "On the right, a curve below the black line predicts better than the same Kaplan-Meier risk for everybody: the Ensemble's does from "
-    f"36 months on, that of T and N stays within {scaled['TNM'].abs().max():.0%} of the line.",
-    "On the right, a curve below the black line predicts better than the same Kaplan-Meier risk for everybody.",
+    "On the right, a curve below that of Kaplan-Meier predicts better than the same Kaplan-Meier risk for everybody: the Ensemble's does from "
+    f"36 months on, that of T and N stays within {scaled['TNM'].abs().max():.0%} of it.",
+    "On the right, a curve below that of Kaplan-Meier predicts better than the same Kaplan-Meier risk for everybody.",
 )
 
 # %%
