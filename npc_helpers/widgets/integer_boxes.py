@@ -11,12 +11,24 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle as Outline
 
 from npc_helpers.figures.style import PALETTE
-from npc_helpers.imaging.roi import BOX, Rectangle, ROIError, to_uint8
-from npc_helpers.study import StudyError, mark
-from npc_helpers.widgets.roi_session import NotSaved, RoiSession
+from npc_helpers.imaging.roi import BOX, Rectangle, to_uint8
+from npc_helpers.study import mark
+from npc_helpers.widgets.roi_session import RoiSession
 
 EDGES = dict(zip(BOX, ("left", "top", "right", "bottom"), strict=True))
 SIDE_IN = 5.0
+COMMANDS = {  # label of a button -> what it asks of the session (`RoiSession.act`)
+    "apply": {"command": "set"},
+    "copy to next slice": {"command": "copy_next"},
+    "copy to other sequence": {"command": "copy_sequence"},
+    "undo": {"command": "undo"},
+    "redo": {"command": "redo"},
+    "reset": {"command": "reset"},
+    "previous patient": {"command": "patient", "step": -1},
+    "next patient": {"command": "patient", "step": 1},
+    "pre / post": {"command": "timepoint"},
+    "save again": {"command": "save"},
+}
 
 
 class IntegerBoxes(ipw.VBox):
@@ -50,21 +62,9 @@ class IntegerBoxes(ipw.VBox):
         }
         self.picture = ipw.Image(format="png", layout=ipw.Layout(width="512px"))
         self.message, self.unsaved = ipw.HTML(), ipw.HTML()
-        commands = {
-            "apply": self._apply,
-            "copy to next slice": session.copy_to_next,
-            "copy to other sequence": session.copy_to_sequence,
-            "undo": session.undo,
-            "redo": session.redo,
-            "reset": session.reset,
-            "previous patient": lambda: session.next_patient(-1),
-            "next patient": session.next_patient,
-            "pre / post": session.switch_timepoint,
-            "save again": session.save,
-        }
-        self.buttons = {name: ipw.Button(description=name) for name in commands}
-        for name, command in commands.items():
-            self.buttons[name].on_click(lambda _, command=command: self._do(command))
+        self.buttons = {label: ipw.Button(description=label) for label in COMMANDS}
+        for label, button in self.buttons.items():
+            button.on_click(lambda _, label=label: self._act(label))
         super().__init__(
             [
                 ipw.HBox([self.sequence, self.slice]),
@@ -80,18 +80,9 @@ class IntegerBoxes(ipw.VBox):
         for field in (self.sequence, self.slice):
             field.observe(self._look, "value")
 
-    def _apply(self) -> None:
-        self.session.set(Rectangle(*(field.value for field in self.edges.values())))
-
-    def _do(self, command) -> None:
-        problem = ""
-        try:
-            command()
-        except NotSaved:
-            pass  # `_refresh` shows what the session says about it, until it is saved
-        except (ROIError, StudyError, OSError) as error:
-            problem = str(error)
-        self._refresh(problem)
+    def _act(self, label: str) -> None:
+        box = [field.value for field in self.edges.values()]
+        self._refresh(self.session.act(**COMMANDS[label], box=box))
 
     def _look(self, _change) -> None:
         if self._following:

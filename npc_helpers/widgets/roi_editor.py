@@ -6,16 +6,9 @@ import numpy as np
 import traitlets
 
 from npc_helpers.imaging.alignment import slice_notes
-from npc_helpers.imaging.roi import (
-    DEFAULT_SIZE,
-    SMALLEST,
-    Rectangle,
-    ROIError,
-    intensity_range,
-)
-from npc_helpers.study import StudyError
+from npc_helpers.imaging.roi import DEFAULT_SIZE, SMALLEST, intensity_range
 from npc_helpers.widgets.base import MarkedWidget, browser_module, edge_letters, style_sheet
-from npc_helpers.widgets.roi_session import NotSaved, RoiSession
+from npc_helpers.widgets.roi_session import RoiSession
 
 PRESETS = {  # percentiles of the non-zero pixels
     "as the network sees it": (0.5, 99.5),
@@ -119,25 +112,9 @@ class RoiEditor(MarkedWidget):
 
     def _act(self, _widget, content: dict, _buffers) -> None:
         """Carry out one command of the browser; what is refused comes back as a message."""
-        session, message = self.session, ""
-        commands = {
-            "set": lambda: session.set(Rectangle(*content["box"])),
-            "copy_next": session.copy_to_next,
-            "copy_sequence": session.copy_to_sequence,
-            "undo": session.undo,
-            "redo": session.redo,
-            "reset": session.reset,
-            "patient": lambda: session.next_patient(content["step"]),
-            "timepoint": session.switch_timepoint,
-            "save": session.save,
-        }
-        try:
-            session.show(sequence=content["sequence"], slice_index=content["slice_index"])
-            commands[content["action"]]()
-        except NotSaved:
-            pass  # `refresh` shows what the session says about it, until it is saved
-        except (ROIError, StudyError, OSError) as error:
-            message = str(error)
+        place = {name: content[name] for name in ("sequence", "slice_index")}
+        details = {name: content.get(name) for name in ("box", "step")}
+        message = self.session.act(content["action"], place=place, **details)
         self._answered = content["id"]
         self.refresh(message)
 

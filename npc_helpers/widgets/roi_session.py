@@ -108,6 +108,42 @@ class RoiSession(ShownSeries):
         reader_id = options.get("reader_id", DEFAULT_READER).strip()
         return cls(stacks, rois, path=open_drawn(study, reader_id), **options)
 
+    def act(self, command: str, *, place: Mapping | None = None, box=None, step: int = 0) -> str:
+        """Carry out a command of a view, and return what was refused, or "".
+
+        What could not be saved is no refusal: `unsaved` says it until it is saved.
+
+        Parameters
+        ----------
+        command : str
+            One of set, copy_next, copy_sequence, undo, redo, reset, patient, timepoint, save.
+        place : mapping, optional
+            What `show` is to be asked for first.
+        box : sequence of int
+            The four edges, for ``set``.
+        step : int
+            How many patients to go on, for ``patient``.
+        """
+        commands = {
+            "set": lambda: self.set(Rectangle(*box)),
+            "copy_next": self.copy_to_next,
+            "copy_sequence": self.copy_to_sequence,
+            "undo": self.undo,
+            "redo": self.redo,
+            "reset": self.reset,
+            "patient": lambda: self.next_patient(step),
+            "timepoint": self.switch_timepoint,
+            "save": self.save,
+        }
+        try:
+            self.show(**(place or {}))
+            commands[command]()
+        except NotSaved:
+            return ""
+        except (ROIError, StudyError, OSError) as error:
+            return str(error)
+        return ""
+
     # --- rectangles ---------------------------------------------------------------------------
 
     @property
