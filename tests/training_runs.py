@@ -1,9 +1,17 @@
-"""Small training runs for tests: a network of a few thousand weights and thirty images."""
+"""Small training runs for tests: a network of a few thousand weights and thirty images.
+
+What is asked of a run (that it repeats, stops, resumes) does not depend on the architecture:
+`small_network` stands in for Inception-ResNet-V2, which takes a hundred times as long to trace.
+Tests marked slow ask the same of the real one.
+"""
 
 import dataclasses
 import functools
 
+import keras
 import numpy as np
+import pytest
+from keras import layers
 
 from npc_helpers.network import features, models, training
 from npc_helpers.study.settings import PAPER, TUTORIAL
@@ -29,8 +37,37 @@ def two_groups():
     return images, high_risk
 
 
+REAL_NETWORK = models.inception_resnet_v2
+
+
+def small_network(input_size, *, width, blocks, weights, middle=None, channels=1, seed=0):
+    """Two convolutions with their normalisation, called as those of the real network are."""
+    pixels = keras.Input((input_size, input_size, channels), name="pixels")
+    x = layers.Rescaling(1 / 127.5, -1, name="pixels_scaled")(pixels)
+    if middle:
+        borders = [(input_size - side) // 2 for side in middle]
+        x = layers.Cropping2D(borders, name="pixels_middle")(x)
+    for k, (name, filters, kernel, step) in enumerate([("stem_1", 8, 9, 9), ("conv_7b", 77, 2, 1)]):
+        start = keras.initializers.HeNormal(seed=10 * seed + k)
+        options = {"strides": step, "use_bias": False, "kernel_initializer": start, "name": name}
+        x = layers.Conv2D(filters, kernel, **options)(x)
+        x = layers.BatchNormalization(momentum=0.9, scale=False, name=f"{name}_bn")(x)
+        x = layers.Activation("relu", name=f"{name}_ac")(x)
+    return keras.Model(pixels, x, name="inception_resnet_v2")
+
+
+@pytest.fixture
+def with_small_network(monkeypatch):
+    """Let prognosis models be built on the small network; `use_real_network` takes it back."""
+    monkeypatch.setattr(models, "inception_resnet_v2", small_network)
+
+
+def use_real_network(monkeypatch):
+    monkeypatch.setattr(models, "inception_resnet_v2", REAL_NETWORK)
+
+
 @functools.cache
-def _model(setting, seed):
+def _model(network, setting, seed):
     return models.prognosis_model(setting, seed=seed)
 
 
@@ -40,7 +77,7 @@ def start_model(setting, seed=1):
         "l2", "dropout", "precision", "trainable", "middle", "train_normalisation"
     )  # fmt: skip
     values = {name: getattr(setting, name) for name in built}
-    return _model(dataclasses.replace(HEAD, **values), seed)
+    return _model(models.inception_resnet_v2, dataclasses.replace(HEAD, **values), seed)
 
 
 _inputs = {}

@@ -1,11 +1,9 @@
 """Work is spread over processes or over a cluster, and nothing but the time depends on that."""
 
-import math
 import os
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
@@ -14,41 +12,16 @@ import pandas as pd
 import pytest
 import small_study
 from dicom_making import write_series
-from training_runs import HEAD
+from spread_work import ITEMS, killed_always, killed_once, refused, value_of
 from watching import wait_until
 
 from npc_helpers.imaging.stacks import load_stacks
-from npc_helpers.network.repeated_splits import repeated_splits
 from npc_helpers.study import Study, StudyError
 from npc_helpers.study.artefacts import series_checksum
 from npc_helpers.study.dicom_file import DicomError
 from npc_helpers.study.jobs import CLUSTER, spread
 
 ROOT = Path(__file__).parents[2]
-ITEMS = [f"item {number}" for number in range(12)]
-
-
-def value_of(item):
-    """Something that a sum in another order would change in its last digit."""
-    return math.fsum(1 / (1 + ord(letter)) for letter in item) * np.sqrt(2), os.getpid()
-
-
-def killed_once(marks, item):
-    """Item 3 waits to be killed the first time; twice is as good as once."""
-    mark = marks / "waiting"
-    if item == ITEMS[3] and not mark.exists():
-        mark.with_suffix(".part").write_text(str(os.getpid()))
-        mark.with_suffix(".part").rename(mark)
-        time.sleep(600)
-    return value_of(item)[0]
-
-
-def killed_always(item):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def refused(item):
-    raise DicomError("no image here", "empty-folder")
 
 
 def in_order(done):
@@ -145,6 +118,10 @@ def test_a_worker_killed_in_mid_work_changes_nothing(cluster, tmp_path):
 
 @pytest.mark.slow
 def test_series_and_splits_are_the_same_from_a_cluster(cluster, tmp_path, monkeypatch):
+    from training_runs import HEAD
+
+    from npc_helpers.network.repeated_splits import repeated_splits
+
     folder = small_study.make_study(tmp_path / "study")
     study = study_with_images(folder)
     patients, inputs = patients_with_images()

@@ -18,11 +18,17 @@ def study(tmp_path):
     return Study(make_study(tmp_path / "s"))
 
 
+@pytest.fixture(scope="module")
+def shell():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # the shell replaces it
+        yield InteractiveShell.instance()
+        InteractiveShell.clear_instance()
+
+
 @pytest.fixture
-def run(study, capsys, monkeypatch):
+def run(shell, study, capsys):
     """Run a cell in a notebook that has begun a lesson; return what it printed."""
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # the shell replaces it
-    shell = InteractiveShell.instance()
     shell.reset(new_session=True)
     shell.run_cell("from npc_helpers.statistics import TooFewPatients", store_history=False)
     shell.push({"study": study})
@@ -36,7 +42,6 @@ def run(study, capsys, monkeypatch):
 
     yield cell
     shell.ast_transformers.clear()
-    InteractiveShell.clear_instance()
 
 
 def test_a_cell_that_is_not_refused_runs_and_shows_its_value(run):

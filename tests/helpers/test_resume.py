@@ -21,15 +21,22 @@ from training_runs import (
     run,
     start_model,
     two_groups,
+    use_real_network,
     weights_after,
+    with_small_network,
 )  # fmt: skip
 
 from npc_helpers.network import models, training
 
+__all__ = ["with_small_network"]  # a fixture
+pytestmark = pytest.mark.usefixtures("with_small_network")
 RUN = """
 import sys
-from training_runs import SETTINGS, two_groups, weights_after
-weights_after(two_groups(), SETTINGS[sys.argv[1]], sys.argv[2])
+from training_runs import SETTINGS, models, small_network, two_groups, weights_after
+name, folder, network = sys.argv[1:]
+if network == "small":
+    models.inception_resnet_v2 = small_network
+weights_after(two_groups(), SETTINGS[name], folder)
 """
 
 
@@ -57,13 +64,23 @@ def finished_epochs(folder):
 # --- killed -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["HEAD", "WHOLE", pytest.param("ALL", marks=pytest.mark.slow)])
-def test_killed_run_ends_with_the_weights_of_an_uninterrupted_one(name, data, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "network"),
+    [
+        *(("HEAD", "small"), ("WHOLE", "small")),
+        *(pytest.param(name, "real", marks=pytest.mark.slow) for name in ("WHOLE", "ALL")),
+    ],
+)
+def test_killed_run_ends_with_the_weights_of_an_uninterrupted_one(
+    name, network, data, tmp_path, monkeypatch
+):
+    if network == "real":
+        use_real_network(monkeypatch)
     root, setting = Path(__file__).parents[2], SETTINGS[name]
     folder = tmp_path / "run"
     paths = os.pathsep.join([str(root), str(root / "tests"), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN, name, str(folder)],
+        [sys.executable, "-c", RUN, name, str(folder), network],
         env={**os.environ, "PYTHONPATH": paths, "TF_CPP_MIN_LOG_LEVEL": "3"},
         cwd=root,
     )

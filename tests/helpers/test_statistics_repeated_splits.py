@@ -5,12 +5,20 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from training_runs import HEAD, WHOLE
+from training_runs import HEAD, WHOLE, small_network, use_real_network
 
 from npc_helpers import statistics
 from npc_helpers.cohort import split as split_patients
 from npc_helpers.network import models, prediction, training
 from npc_helpers.network import repeated_splits as repeated
+
+
+@pytest.fixture(scope="module", autouse=True)
+def with_small_network():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(models, "inception_resnet_v2", small_network)
+        yield
+
 
 SHORT = dataclasses.replace(WHOLE, max_epochs=2, batch_size=16)
 
@@ -88,8 +96,11 @@ def test_what_decides_the_predictions_asks_for_a_new_training(what, judged, monk
         repeated.repeated_splits(patients, inputs, **options)
 
 
-def test_each_split_is_the_training_run_of_the_lessons(tmp_path):
+@pytest.mark.parametrize("network", ["small", pytest.param("real", marks=pytest.mark.slow)])
+def test_each_split_is_the_training_run_of_the_lessons(network, tmp_path, monkeypatch):
     """One network is built and set back: nothing of the split before may be left in it."""
+    if network == "real":
+        use_real_network(monkeypatch)
     patients, inputs = study()
     images, index = inputs["informed"]
     repeated.repeated_splits(

@@ -6,9 +6,23 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from training_runs import ALL, HEAD, PATIENTS, WHOLE, run, start_model, two_groups, weights_after
+from training_runs import (
+    ALL,
+    HEAD,
+    PATIENTS,
+    WHOLE,
+    run,
+    start_model,
+    two_groups,
+    use_real_network,
+    weights_after,
+    with_small_network,
+)  # fmt: skip
 
 from npc_helpers.network import features, models, training
+
+__all__ = ["with_small_network"]  # a fixture
+pytestmark = pytest.mark.usefixtures("with_small_network")
 
 
 @pytest.fixture(scope="module")
@@ -154,8 +168,11 @@ def test_the_cosine_rises_for_a_tenth_of_the_run_and_ends_at_zero():
         training.adam(dataclasses.replace(WHOLE, schedule="linear"), steps=100)
 
 
-def test_whole_network_learns_a_planted_difference(data, tmp_path):
+@pytest.mark.parametrize("network", ["small", pytest.param("real", marks=pytest.mark.slow)])
+def test_whole_network_learns_a_planted_difference(network, data, tmp_path, monkeypatch):
     """As the tutorial trains: normalisation included, from variants of some of the images."""
+    if network == "real":
+        use_real_network(monkeypatch)
     setting = dataclasses.replace(WHOLE, max_epochs=12)
     before = start_model(setting).get_weights()
     learner, history = run(data, setting, tmp_path)
