@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers import figures, statistics
-from npc_helpers.exercises import claim
+from npc_helpers.exercises import check, claim
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.figures.study_report import write_report
@@ -52,6 +52,14 @@ print(f"{len(train)} training patients, {len(test)} test patients")
 #
 # The width of an interval depends on the number of patients, and little on the model. So it can be computed before anybody is examined.
 
+# %% [markdown] tags=["exercise"]
+# > **Exercise 10.1 – predict** (3 minutes). An interval shall be *half* as wide. How many times as many test patients does that take?
+# > Both axes of the next figure are logarithmic: its slope will tell you.
+
+# %% tags=["solution"]
+times_as_many = 4  # fill in
+check("10.1", times_as_many, n=len(test))
+
 # %%
 sizes = np.unique(np.geomspace(20, 2500, 60).round())
 c_error, auc_error = statistics.c_index_standard_error, statistics.auc_standard_error
@@ -65,9 +73,16 @@ show(
     alt="Half-width of the 95 percent interval by number of test patients.",
 )
 
-# %% [markdown]
-# Where a curve crosses the vertical line is what this test cohort can give; the dotted line, plus or minus 0.05,
-# is what one would like to print.
+# %% tags=["claim"]
+n_test = len(test)
+half_auc = statistics.half_width(auc_error(0.842, n_test / 2, n_test / 2))
+half_c = statistics.half_width(c_error(0.830, n_test / 3, n_test * 2 / 3))
+claim(
+    half_auc > 0.1 and half_c > 0.1,
+    f"Where a curve crosses the vertical line is what this test cohort can give: plus or minus {half_auc:.2f} for an AUC and {half_c:.2f} for a "
+    "C-index. The dotted line, plus or minus 0.05, is what one would like to print.",
+    f"This test cohort can give plus or minus {half_auc:.2f} for an AUC and {half_c:.2f} for a C-index.",
+)
 
 # %% [markdown]
 # ## How many patients does a claim need?
@@ -86,9 +101,18 @@ for pair, (first, second) in published.items():
         print(f"{pair:17} r = {correlation}: power {with_43:.0%}, for 80% {needed} patients")
 print(statistics.patients_for_half_width(0.842), "patients for an AUC of 0.842 ± 0.05")
 
+# %% tags=["claim"]
+power = {
+    pair: statistics.power_of_difference(*values, n_high=23, n_low=20, correlation=0.5)
+    for pair, values in published.items()
+}
+claim(
+    max(power.values()) < 0.5,
+    "If the published differences were exactly true, a test cohort like the paper's would miss them more often than not.",
+)
+
 # %% [markdown]
-# If the published differences were exactly true, a test cohort like the paper's would miss them more often than
-# not. (r is the correlation of the two areas, from errors in the same patients. It is small for models that have little in common, such as a network
+# (r is the correlation of the two areas, from errors in the same patients. It is small for models that have little in common, such as a network
 # and a stage.)
 #
 # ## Draw the test patients again
@@ -100,13 +124,50 @@ print(statistics.patients_for_half_width(0.842), "patients for an AUC of 0.842 �
 resampled = statistics.bootstrap_models(test.high_risk, test.pfs_months, test.progressed, test_risk)
 resampled.set_index(["measure", "model", "minus"]).round(3)
 
+# %% tags=["claim"]
+drawn = resampled.set_index(["measure", "model", "minus"])
+ahead = drawn.loc[("auc", "Ensemble", "TNM")]
+alone = drawn.loc[("auc", "Ensemble", "")]
+claim(
+    ahead.low > 0 and alone.high - alone.low > ahead.high - ahead.low,
+    f"The Ensemble's AUC has an interval {alone.high - alone.low:.2f} wide. Its lead over TNM is drawn from the same patients, and its interval is "
+    f"narrower, {ahead.low:.2f} to {ahead.high:.2f}: a patient who is hard to tell is so for both.",
+    f"The Ensemble's AUC minus TNM's has an interval from {ahead.low:.2f} to {ahead.high:.2f}.",
+)
+
 # %% [markdown]
 # Where `minus` names a second model, the row is the difference of the two. Beside them, the formulas:
 
 # %%
 comparison = statistics.compare_models(test, test_risk)
 ends = ("auc", "auc_low", "auc_high", "c_index", "c_index_low", "c_index_high")
-comparison.set_index("model")[list(ends)].round(3)
+by_formula = comparison.set_index("model")[list(ends)]
+by_formula.round(3)
+
+# %% tags=["claim"]
+by_drawing = {
+    m: resampled[resampled.minus.eq("") & resampled.measure.eq(m)] for m in ("auc", "c_index")
+}
+apart = max(
+    (by_formula[f"{m}_{end}"] - table.set_index("model")[end]).abs().max()
+    for m, table in by_drawing.items()
+    for end in ("low", "high")
+)
+claim(
+    apart < 0.05,
+    f"Two ways to one answer: no end of an interval differs by more than {apart:.2f}.",
+    f"The ends of the intervals differ by up to {apart:.2f}.",
+)
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 10.2 – repair** (5 minutes). One bootstrap draw for the *difference* of two models. This line draws other patients for the second
+# > model than for the first. Repair it: what makes the interval of a difference narrow?
+
+# %% tags=["solution"]
+rng = np.random.default_rng(10)
+rows_of_first = rng.choice(len(test), size=len(test))
+rows_of_second = rows_of_first.copy()  # repair: rng.choice(len(test), size=len(test))
+check("10.2", rows_of_second, rows_of_first=rows_of_first, patients=test, risk=test_risk)
 
 # %% [markdown]
 # ### What does 95% cover?
@@ -147,11 +208,21 @@ claim(
 )
 
 # %%
-pd.concat(
+per_model = pd.concat(
     {
-        title: statistics.summarise_splits(splits, measure=measure).round(3)
+        title: statistics.summarise_splits(splits, measure=measure)
         for measure, title in (("auc", "AUC"), ("c_index", "C-index"))
     }
+)
+per_model.round(3)
+
+# %% tags=["claim"]
+of_ensemble = per_model.loc[("AUC", "Ensemble")]
+claim(
+    of_ensemble.maximum - of_ensemble.minimum > 0.2,
+    f"By the same rules, the Ensemble has an AUC of {of_ensemble.minimum:.2f} in one split and of {of_ensemble.maximum:.2f} in another. Whoever may choose the split "
+    "may choose the result.",
+    f"The Ensemble's AUC lies between {of_ensemble.minimum:.2f} and {of_ensemble.maximum:.2f}.",
 )
 
 # %% [markdown]
@@ -159,18 +230,36 @@ pd.concat(
 #
 # The same splits for all models, so they can be compared split by split.
 
+# %% [markdown] tags=["exercise"]
+# > **Exercise 10.3 – fill in one line** (4 minutes). In which share of the splits does the Ensemble have a higher AUC than TNM? Ties count half;
+# > here you may leave them out if there are none.
+
+# %% tags=["solution"]
+auc_by_split = splits.pivot(index="split", columns="model", values="auc")
+ensemble_ahead = (auc_by_split["Ensemble"] > auc_by_split["TNM"]).mean()  # fill in
+check("10.3", ensemble_ahead, splits=splits)
+
 # %%
-pd.concat(
+in_pairs = pd.concat(
     {
-        title: statistics.split_differences(splits, measure=measure).round(3)
+        title: statistics.split_differences(splits, measure=measure)
         for measure, title in (("auc", "AUC"), ("c_index", "C-index"))
     }
+)
+in_pairs.round(3)
+
+# %% tags=["claim"]
+pre_post = in_pairs[in_pairs.a.eq("Pre-model") & in_pairs.b.eq("Post-model")]
+claim(
+    (pre_post.high < 0).all() and pre_post.a_ahead.max() < 0.2,
+    f"The Post-model is ahead of the Pre-model by {-pre_post.difference.iloc[0]:.2f} in AUC and {-pre_post.difference.iloc[1]:.2f} in C-index, on average "
+    f"and in at least {1 - pre_post.a_ahead.max():.0%} of the splits: the paper's order, and here no luck of one split.",
+    f"The Pre-model is ahead of the Post-model in {pre_post.a_ahead.iloc[0]:.0%} of the splits by AUC.",
 )
 
 # %% [markdown]
 # `a_ahead` is the share of splits in which the first model was better. The intervals of the mean differences are widened, because
-# the same patients come back in many splits. Compare Pre-model and Post-model by AUC and by C-index: is the
-# difference that the paper reports present in both?
+# the same patients come back in many splits.
 #
 # The demonstration cohort was chosen among others so that the paper's order *can* show; in what share of these splits it does,
 # [05](05_compare_with_tnm.ipynb) says beside its table.
@@ -196,9 +285,16 @@ size = statistics.patients_for_development(
 print(f"{len(train)} training patients, {clinical.events} events")
 print(size)
 
+# %% tags=["claim"]
+claim(
+    size.for_shrinkage > 4 * len(train) and size.for_optimism < len(train) < size.for_overall_risk,
+    f"The strictest criterion decides: {size.for_shrinkage / len(train):.0f} times as many patients as in this training cohort for coefficients that keep "
+    "nine tenths of their size. The apparent fit needs fewer than there are, the risk of all some more.",
+    f"{size.for_shrinkage} patients would let the coefficients keep nine tenths of their size; there are {len(train)}.",
+)
+
 # %% [markdown]
-# The strictest criterion decides: about seven times as many patients as in this training cohort for coefficients that keep nine tenths of their
-# size. The apparent fit needs fewer than there are, the risk of all some more. And these are six coefficients; a network's last layer has hundreds
+# These are six coefficients; a network's last layer has hundreds
 # of weights, restrained by a penalty, and no formula of this kind applies to it.
 #
 # ## Fit the model again
@@ -230,12 +326,25 @@ show(
 # Each column of dots is a test patient: the model's own prediction lies on the dotted line, the dots are the predictions of the refits, and 95%
 # of them lie between the two marks. Where a column crosses the horizontal line at 30%, the refits do not agree on which side the patient belongs.
 
+# %% tags=["claim"]
+crossing = ((moved.low < 0.3) & (moved.high >= 0.3)).sum()
+claim(
+    crossing > len(moved) / 3,
+    f"The marks of {crossing} of {len(moved)} patients lie on both sides of the line.",
+)
+
 # %%
 moved.sort_values("p").iloc[:: max(1, len(moved) // 8)].round(2)
 
-# %% [markdown]
-# The same in numbers for some of them: `low` to `high` holds 95% of the refits, `mape` is the mean distance from the model's own
-# prediction, and `changed` the share of refits that put the patient on the other side of 30%.
+# %% tags=["claim"]
+nearest = (moved.p - 0.3).abs().idxmin()
+claim(
+    moved.changed[nearest] > 0.2,
+    "The same in numbers for some of them: `low` to `high` holds 95% of the refits, `mape` is the mean distance from the model's own "
+    "prediction, and `changed` the share of refits that put the patient on the other side of 30%. Of the patient closest to it, with "
+    f"{moved.p[nearest]:.0%}, that share is {moved.changed[nearest]:.0%}.",
+    f"Of the patient closest to 30%, {moved.changed[nearest]:.0%} of the refits say the other side.",
+)
 
 # %%
 width = (moved.high - moved.low).median()
@@ -243,11 +352,22 @@ print(f"half of the patients have a range wider than {width:.2f}")
 print(f"mean distance from the model's own prediction: {moved.mape.mean():.3f}")
 print(f"{(moved.changed > 0.2).sum()} of {len(moved)} change sides in more than a fifth of refits")
 
+# %% tags=["claim"]
+often = (moved.changed > 0.2).mean()
+ratio = (moved.high / moved.p).median()
+claim(
+    often > 0.25 and ratio > 1.5,
+    f"A prediction that is printed as one number might have been {ratio:.1f} times as large with other patients of the same hospital in the training "
+    f"cohort, and {often:.0%} of the test patients change sides in many of the refits. This model is stable on average and unstable for single "
+    "patients, which no C-index shows.",
+    f"{often:.0%} of the test patients change sides in more than a fifth of the refits.",
+)
+
+# %% [markdown] tags=["notes"]
+# Ask somebody to be the patient with 28%: "You have a risk of 28%, and if we had asked other patients, of 9% or of 57%." Would you say it? How
+# would you say it? A usual misunderstanding is that the interval is the *patient's* uncertainty; it is the model's.
+
 # %% [markdown]
-# A prediction that is printed as one number might have been half or twice as large with other patients of the same hospital in the
-# training cohort. A third of the test patients change sides in many of the refits. This model is stable on average and unstable for
-# single patients, which no C-index shows.
-#
 # ## Save
 
 # %%
@@ -265,14 +385,12 @@ print("report:", write_report(study).relative_to(study.folder))
 # %% [markdown]
 # ## What you have now
 #
-# `splits.csv`: other splits of the same patients, and four answers to one question. By formula, an interval from 43 patients is wide; drawing the patients again
-# gives the same width; another split may reverse the order of the models; and a single patient's probability changes with the training cohort.
+# Four answers to one question:
 #
-# ## Exercises
-#
-# 1. How many test patients would tell a C-index of 0.80 from 0.75? Guess first.
-# 2. Leave out half of the splits. Which numbers move in the second decimal?
-# 3. Refit the model of T and N alone (`statistics.tn_cox`). Is it more stable, and is it better?
+# - By formula: an interval from 43 patients is wide, and half the width takes four times as many.
+# - By drawing the test patients again: the same width, and a narrower one for a difference in the same patients.
+# - By dividing again: one split is one draw, and its AUC may lie a tenth above or below the mean of all.
+# - By fitting again: a single patient's probability changes with the training cohort.
 #
 # ## Check yourself
 #

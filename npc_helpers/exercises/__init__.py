@@ -4,6 +4,7 @@ from npc_helpers.exercises import (  # noqa: F401  (each enters its exercises)
     comparing,
     labels,
     patients,
+    precision,
     probabilities,
     rectangles,
     training,

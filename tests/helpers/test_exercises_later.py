@@ -1,5 +1,8 @@
 """Exercises of the later lessons: each with right, wrong and ill-formed answers."""
 
+import re
+
+import numpy as np
 import pandas as pd
 import pytest
 from small_study import make_study
@@ -155,3 +158,42 @@ def test_net_benefit(answers, many):
     assert refuses(answers("09.4", [], **given), "09.4")
     with pytest.raises(NotInThisStudy, match="nobody has a predicted risk of 25%"):
         answers("09.4", 0.1, patients=many, p_event=spread(many, 2) / 10)
+
+
+# --- 10: precision ------------------------------------------------------------------------------
+
+
+def test_times_as_many(answers):
+    assert "right. An AUC of 0.842 from 43 patients: ± 0.12; from 172: ± 0.06" in answers(
+        "10.1", 4, n=43
+    )
+    assert "With twice as many it is 0.70 times as wide" in answers("10.1", 2, n=43)
+    assert "With 8 times as many" in answers("10.1", "8", n=43)
+    assert "make an interval wider" in answers("10.1", 0.25, n=43)
+    assert refuses(answers("10.1", "more", n=43), "10.1")
+
+
+def test_rows_of_second(answers, patients):
+    """Two scores that agree: from the same patients their difference varies less."""
+    risk = {"Ensemble": [0.9, 0.8, 0.3, 0.6, 0.2, 0.1], "TNM": [1.0, 0.9, 0.2, 0.5, 0.3, 0.0]}
+    risk = {name: pd.Series(score, patients.index) for name, score in risk.items()}
+    rows = np.array([0, 0, 3, 4, 5, 5])
+    given = {"rows_of_first": rows, "patients": patients, "risk": risk}
+    said = answers("10.2", rows.copy(), **given)
+    paired, unpaired = map(float, re.findall(r"(\d\.\d\d)(?: wide|\.\n)", said))
+    assert "right" in said and paired < unpaired
+    assert "In 2 of 6 places" in answers("10.2", [0, 1, 2, 4, 5, 5], **given)
+    assert "draws nobody" in answers("10.2", range(6), **given)
+    assert refuses(answers("10.2", [0, 1], **given), "10.2")
+    assert refuses(answers("10.2", "rows", **given), "10.2")
+
+
+def test_ensemble_ahead(answers):
+    auc = {"Ensemble": [0.8, 0.7, 0.6, 0.7], "TNM": [0.6, 0.6, 0.6, 0.8]}
+    splits = pd.DataFrame(auc).rename_axis("split").stack().rename_axis(["split", "model"])
+    splits = splits.rename("auc").reset_index()
+    assert "right. 2 of 4 splits" in answers("10.3", 0.5, splits=splits)
+    assert "right" in answers("10.3", 0.625, splits=splits)  # the tie counted half
+    assert "in which TNM is ahead" in answers("10.3", 0.25, splits=splits)
+    assert "It is not 0.9" in answers("10.3", 0.9, splits=splits)
+    assert refuses(answers("10.3", "often", splits=splits), "10.3")
