@@ -1,5 +1,6 @@
 """Two workers for many files; the same examples everywhere; no study opened before a test."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,18 @@ def pytest_xdist_auto_num_workers(config):
     """``-n auto`` of pyproject.toml: a worker takes longer to start than one file to test."""
     paths = [Path(argument.split("::")[0]) for argument in config.args]
     return WORKERS if len(paths) > 1 or any(path.is_dir() for path in paths) else 0
+
+
+def pytest_configure(config):
+    config.option.loadscopereorder = False  # xdist's own order puts long files last
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Files with slow tests first: begun last, they would keep one worker waiting for the other."""
+    tests = Counter(item.path for item in items)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: (-slow[item.path], -tests[item.path], item.path))
 
 
 @pytest.fixture(autouse=True)

@@ -1,21 +1,29 @@
-"""Studies of one's own walk all notebooks to the end, whatever they lack, and get a report."""
+"""Studies of one's own walk all notebooks to the end, whatever they lack, and get a report.
+
+The rehearsal study walks as a user's does, each notebook in a process of its own. The others share
+one kernel that forgets between two notebooks: most of such a walk is starting and importing.
+"""
 
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
+from jupyter_client import AsyncKernelManager
+from nbclient.util import run_sync
 from nifti_making import make_npc277
-from npc_course.notebooks import sources
+from npc_course.notebooks import sources, tutorial
 from npc_demo.__main__ import main as demo
 from npc_intake.public_sets import import_npc277
 from small_study import make_study, with_images
 
-from npc_helpers.study import Study
+from npc_helpers.study import Study, mark
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -23,19 +31,38 @@ TUTORIAL = "import sys; from npc_course.notebooks import tutorial; sys.exit(tuto
 OUTCOMES = ["progression_date", "progression_type", "death_date", "last_review_date"]
 
 
-def walk(folder):
+@pytest.fixture(scope="module")
+def kernel():
+    manager = AsyncKernelManager(kernel_name="python3")
+    yield manager
+    if manager.has_kernel:
+        run_sync(manager.shutdown_kernel)(now=True)
+
+
+def walk(folder, kernel=None):
     """Run every notebook on a study; return it with what was printed."""
-    environment = os.environ | {"NPC_STUDY": str(folder), "NPC_SETTING": "tutorial"}
-    done = subprocess.run(
-        [sys.executable, "-c", TUTORIAL], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    environment = {"NPC_STUDY": str(folder), "NPC_SETTING": "tutorial"}
+    if kernel is None:
+        done = subprocess.run(
+            [sys.executable, "-c", TUTORIAL], cwd=ROOT, env=os.environ | environment,
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+        printed = done.stdout
+    else:
+        mark.forget()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as said:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            status = tutorial(kernel=kernel)
+        printed = said.getvalue()
+        assert status == 0, printed[-3000:]
     study = Study(folder)
     for source in sources():
         assert (study.result_path("html") / f"{source.stem}.html").stat().st_size > 10_000
         assert "USING THE REFERENCE" not in str(executed(study, source.stem))
     page = study.result_path("report") / "report.html"
-    return study, done.stdout, page.read_text(encoding="utf-8")
+    return study, printed, page.read_text(encoding="utf-8")
 
 
 def executed(study, name):
@@ -84,7 +111,7 @@ def test_the_report_has_what_a_methods_section_needs(rehearsed):
         assert words in page, words
 
 
-def test_without_outcomes_everything_else_works(rehearsed, tmp_path):
+def test_without_outcomes_everything_else_works(rehearsed, kernel, tmp_path):
     study, _, _ = rehearsed
     folder = tmp_path / "study"
     folder.mkdir()
@@ -99,29 +126,29 @@ def test_without_outcomes_everything_else_works(rehearsed, tmp_path):
     for name in registry.select_dtypes(bool):
         registry[name] = registry[name].map({True: "yes", False: "no"})
     registry.drop(columns=OUTCOMES).to_csv(folder / "data" / "registry.csv", index=False)
-    study, printed, page = walk(folder)
+    study, printed, page = walk(folder, kernel)
     assert "training needs outcomes" in printed and "training needs outcomes" in page
     assert study.artefact_state("gradcam_scores.csv") == "current"
 
 
-def test_twelve_patients(tmp_path):
+def test_twelve_patients(kernel, tmp_path):
     folder = tmp_path / "study"
     assert demo([str(folder), "--patients", "12", "--prefix", "HOSP", "--matrix", "384"]) == 0
-    study, printed, page = walk(folder)
+    study, printed, page = walk(folder, kernel)
     assert len(study.read_table("comparison.csv")) == 4 or "comparison.csv" in printed
     assert "Characteristics of 12 included patients" in page
 
 
-def test_two_patients(tmp_path):
-    study, _, page = walk(with_images(make_study(tmp_path / "study", patients=2)))
+def test_two_patients(kernel, tmp_path):
+    study, _, page = walk(with_images(make_study(tmp_path / "study", patients=2)), kernel)
     assert "the 2 included patients are not divided" in page
     assert study.read_table("cohort.csv")["included"].all()
 
 
-def test_images_before_treatment_alone_are_cropped_and_explained(tmp_path):
+def test_images_before_treatment_alone_are_cropped_and_explained(kernel, tmp_path):
     """NPC-277 as its import makes it: no outcome, no stage, no second examination, other matrix."""
     import_npc277(make_npc277(tmp_path / "zip"), tmp_path / "study", progress=False)
-    study, _, _ = walk(tmp_path / "study")
+    study, _, _ = walk(tmp_path / "study", kernel)
     rois = pd.read_csv(study.result_path("rois.csv"))
     assert set(rois["timepoint"]) == {"pre"}
     scores = pd.read_csv(study.result_path("gradcam_scores.csv"))

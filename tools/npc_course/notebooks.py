@@ -27,6 +27,22 @@ from npc_helpers.study.progress import progress_bar
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
+AFRESH = """\
+import os, sys, warnings
+os.environ.update({environment!r})
+warnings.resetwarnings()
+get_ipython().ast_transformers.clear()
+for module, forget in {forget!r}:
+    if module in sys.modules:
+        eval(forget, vars(sys.modules[module]))
+get_ipython().run_line_magic("reset", "-f")
+"""
+"""What lets a kernel that has run another notebook begin like a new one."""
+FORGET = (
+    ("npc_helpers.study.mark", "forget()"),
+    ("matplotlib.pyplot", "close('all')"),
+    ("keras", "backend.clear_session()"),
+)
 
 
 @dataclass(frozen=True)
@@ -99,8 +115,9 @@ def from_source(source: Path) -> nbformat.NotebookNode:
 
 
 def execute(
-    notebook: nbformat.NotebookNode, name: str, *, progress, log: Path, cell_limit_s=None
-) -> Run:
+    notebook: nbformat.NotebookNode, name: str, *, progress, log: Path, cell_limit_s=None,
+    kernel=None,
+) -> Run:  # fmt: skip
     """Execute `notebook` in place, in a fresh kernel whose folder is ``notebooks/``.
 
     Parameters
@@ -115,9 +132,13 @@ def execute(
     cell_limit_s : float, optional
         A cell that takes longer stops its notebook. None by default: in the paper setting a
         model trains for as long as it takes.
+    kernel : jupyter_client.AsyncKernelManager, optional
+        Runs this notebook and then others, which saves starting it and importing everything anew;
+        what one notebook leaves is forgotten before the next (`AFRESH`). The caller ends it.
     """
     client = nbclient.NotebookClient(
         notebook,
+        kernel,
         timeout=cell_limit_s,
         kernel_name="python3",
         resources={"metadata": {"path": str(FOLDER)}},
@@ -130,6 +151,12 @@ def execute(
         memory = PeakMemory(client.km.provisioner.process.pid)
         memory.start()
         try:
+            if kernel is not None:
+                environment = {k: v for k, v in os.environ.items() if k.startswith("NPC_")}
+                afresh = AFRESH.format(environment=environment, forget=FORGET)
+                notebook.cells.insert(0, nbformat.v4.new_code_cell(afresh))
+                client.execute_cell(notebook.cells[0], 0, store_history=False)
+                del notebook.cells[0]
             for index, cell in enumerate(notebook.cells):
                 client.execute_cell(cell, index)
         except (
@@ -141,6 +168,8 @@ def execute(
         finally:
             memory.stop()
             peak_mib = memory.peak_mib
+            if kernel is not None:
+                client.kc.stop_channels()
     return Run(name, time.perf_counter() - started, peak_mib, error)
 
 
@@ -216,7 +245,9 @@ def without_plotly(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return copy
 
 
-def run_all(names: list[Path], folder: Path, *, logs: Path, cell_limit_s=None) -> list[Run]:
+def run_all(
+    names: list[Path], folder: Path, *, logs: Path, cell_limit_s=None, kernel=None
+) -> list[Run]:
     """Execute the notebooks in order into `folder`; one that fails does not keep the next back.
 
     Parameters other than these as for `execute`.
@@ -229,9 +260,8 @@ def run_all(names: list[Path], folder: Path, *, logs: Path, cell_limit_s=None) -
     with progress_bar(total=total, unit="cell", dynamic_ncols=True) as progress:
         for name, notebook in notebooks.items():
             log = logs / f"{name}.log"
-            runs.append(
-                execute(notebook, name, progress=progress, log=log, cell_limit_s=cell_limit_s)
-            )
+            how = {"log": log, "cell_limit_s": cell_limit_s, "kernel": kernel}
+            runs.append(execute(notebook, name, progress=progress, **how))
             progress.write(f"{name}: {runs[-1].seconds:.0f} s")
             if Study.open().is_demonstration and (wrong := unsolved(notebook)):
                 runs[-1] = replace(runs[-1], error=runs[-1].error or "\n".join(wrong))
@@ -241,12 +271,12 @@ def run_all(names: list[Path], folder: Path, *, logs: Path, cell_limit_s=None) -
     return runs
 
 
-def tutorial() -> int:
+def tutorial(*, kernel=None) -> int:
     """Execute every notebook on the present study, then print results, times and places."""
     study = Study.open()
     executed = study.result_path("notebooks")
     pages = study.result_path("html")
-    runs = run_all(sources(), executed, logs=study.result_path("logs"))
+    runs = run_all(sources(), executed, logs=study.result_path("logs"), kernel=kernel)
     pages.mkdir(parents=True, exist_ok=True)
     for run in runs:
         to_html(
