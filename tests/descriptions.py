@@ -11,6 +11,7 @@ def descriptions(*subjects):
 
     Subject ``contrast``: whether a contrast agent was given (yes, no, unclear, or blank where
     nothing is said). Subject ``t1`` or ``t2``, the weighting by timing: the kind of the series.
+    Subject ``image type``: the kind of a T2-weighted series whose ImageType that is.
     """
     with TABLE.open(encoding="utf-8", newline="") as file:
         rows = [tuple(row.values()) for row in csv.DictReader(file)]

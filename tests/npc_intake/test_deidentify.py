@@ -214,6 +214,7 @@ def test_the_very_old_are_89(given, kept, lenient):
     [
         ("burned-in", {"BurnedInAnnotation": "YES"}),
         ("burned-in", {"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}),
+        ("burned-in", {"ImageType": ["DERIVED", "SECONDARY", "SCREEN_SAVE"]}),
         ("not-mr", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}),
         ("not-mr", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.104.1"}),
         ("not-mr", {"Modality": "SR"}),

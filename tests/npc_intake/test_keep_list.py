@@ -9,7 +9,7 @@ from npc_intake.deidentify import Key, deidentify_file, deidentify_folder, keep_
 from npc_intake.deidentify.original_words import original_words
 from npc_intake.find import find_series
 from npc_intake.find.contrast import contrast_in_words
-from npc_intake.find.image_types import MEANINGS
+from npc_intake.find.image_types import MEANINGS, SCREENSHOTS
 from npc_intake.find.series_kind import classify
 from npc_intake.find.series_names import kind_by_name, plain_name
 from npc_intake.identity.words import kept_words
@@ -76,7 +76,7 @@ def test_words_of_the_image_type_stay_in_their_places(words):
     assert kept == ["ORIGINAL", "PRIMARY", "", *words]
 
 
-@pytest.mark.parametrize("word", sorted(set(MEANINGS) - {"SCREEN SAVE"}))
+@pytest.mark.parametrize("word", sorted(set(MEANINGS) - SCREENSHOTS))
 def test_every_word_that_tells_the_kind_stays(word):
     assert word in cleaned(ImageType=["ORIGINAL", "PRIMARY", word]).ImageType
 

@@ -4,6 +4,7 @@ import pydicom
 import pytest
 from descriptions import descriptions
 from dicom_making import make_enhanced, make_slice, noise, save
+from npc_intake.deidentify.keep_list import codes
 from npc_intake.find.headers import images_of, read_images
 from npc_intake.find.image_types import MEANINGS, PARTS
 from npc_intake.find.series_kind import classify
@@ -85,6 +86,21 @@ def test_descriptions_that_name_a_kind(weighting, kind, text):
     times = {"t1": T1, "t2": T2}[weighting]
     found = classify([PLAIN | times | {"SeriesDescription": text}])
     assert found.kind == kind, found
+
+
+@pytest.mark.parametrize(("subject", "kind", "image_type"), descriptions("image type"))
+def test_image_types_as_makers_write_them(subject, kind, image_type):
+    found = classify([PLAIN | T2 | {"ImageType": image_type}])
+    assert found.kind == kind, found
+    kept = codes("ImageType", image_type.split("\\"))  # in a de-identified image
+    assert classify([PLAIN | T2 | {"ImageType": "\\".join(kept)}]).kind == kind
+
+
+@pytest.mark.parametrize(("word", "kind"), [("POST_CONTRAST", "t1c"), ("PRE_CONTRAST", "t1w")])
+def test_image_type_may_say_that_an_agent_was_given(word, kind):
+    found = classify([PLAIN | T1 | {"FrameType": f"ORIGINAL\\PRIMARY\\{word}\\NONE"}])
+    assert found.kind == kind and word in found.reason
+    assert found.contrast == {"t1c": "yes", "t1w": "no"}[kind]
 
 
 # Every word that decides, written down once more: none may be lost, or change its meaning.

@@ -17,6 +17,7 @@ from npc_intake.deidentify.contours import CONTOURS, clean_contours
 from npc_intake.deidentify.pixels import add_pixels
 from npc_intake.deidentify.pseudonyms import Key
 from npc_intake.find.headers import images_of
+from npc_intake.find.image_types import SCREENSHOTS, words_of
 from npc_intake.identity.words import kept_words
 
 METHOD = "NPC notebooks: keep-list after PS3.15 E.1"
@@ -130,7 +131,7 @@ def check(tags: Tags) -> None:
             raise refuse(tags.path, "no-identifier", problem, LEAVE_OUT)
     if tags.text("BurnedInAnnotation").upper() not in ("", "NO"):
         raise refuse(tags.path, "burned-in", "text is burned into its pixels", LEAVE_OUT)
-    if "SCREEN SAVE" in tags.text("ImageType").upper():
+    if SCREENSHOTS & words_of({"ImageType": tags.text("ImageType")}):
         raise refuse(tags.path, "burned-in", "it is a screenshot", LEAVE_OUT)
     if tags.text("DeidentificationMethod") == METHOD:
         problem = "de-identified before: dates would move twice"

@@ -17,20 +17,20 @@ from collections.abc import Callable
 from pydicom import DataElement, Dataset
 
 from npc_intake.deidentify import scanner_words
-from npc_intake.find.image_types import MEANINGS, PARTS
+from npc_intake.find.image_types import CONTRAST, MEANINGS, PARTS, meaning_of, usual
 
 # Words of ImageType that tell no kind of image; `image_types` knows those that do.
 NEUTRAL = {
     *("ORIGINAL", "DERIVED", "PRIMARY", "SECONDARY", "OTHER", "MIXED", "NONE", "UNSPECIFIED"),
     *("DIXON", "MAGNITUDE", "M", "SE", "FFE", "M_SE", "M_FFE", "TSE", "GR", "FSE", "NORM", "ND"),
     *("DIS2D", "DIS3D", "DFC", "MFSPLIT", "FM", "FM1", "FM2", "FM3", "FM4", "AXIAL", "VOLUME"),
-    *("T1", "T2", "PROTON_DENSITY", "MULTIECHO", "STATIC", "DYNAMIC", "CINE", "RETRO", "FILTERED"),
+    *("T1", "T2", "PROTON_DENSITY", "MULTIECHO", "STATIC", "DYNAMIC", "RETRO", "FILTERED"),
     *("MEAN", "AVERAGE", "SUM", "MSUM", "MEDIAN", "MAXIMUM", "MINIMUM", "COMBINED", "MOCO"),
     *("SH", "FIL", "SNR", "DRB", "DRG", "DRS", "DRN", "DL", "PROPELLER", "IMAGE", "SPIN"),
     *("GRADIENT", "PROCESSED", "SYNTHETIC", "COMPLEX", "PARALLEL", "NON_PARALLEL", "SPLIT"),
     *("COMP_AD", "COMP_SP", "COMP_SN"),
 }
-IMAGE_TYPES = NEUTRAL.union(MEANINGS, *PARTS.values())
+IMAGE_TYPES = NEUTRAL.union(MEANINGS, CONTRAST, *PARTS.values())
 # Keyword -> allowed values of a coded string; each of several values is judged by itself.
 CODES = {
     "ImageType": IMAGE_TYPES,
@@ -178,7 +178,7 @@ def codes(keyword: str, values: list[str]) -> list[str]:
     """
     allowed = CODES[keyword]
     if keyword in ("ImageType", "FrameType"):
-        kept = [value if value in allowed else "" for value in values]
+        kept = [value if usual(value) in allowed or meaning_of(value) else "" for value in values]
         return kept if any(kept) else []
     return [value for value in values if value in allowed]
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from npc_intake.find import contrast_words as words
+from npc_intake.find.image_types import CONTRAST, words_of
 from npc_intake.find.plain_text import unaccented
 
 ROLES = (  # tables of `contrast_words`; where a word stands in several, the first counts
@@ -296,8 +297,11 @@ def is_agent_given(images: Sequence[Mapping[str, str]]) -> bool:
 
 def _by_all_tags(images: Sequence[Mapping[str, str]]) -> Contrast:
     elements = ("ContrastBolusAgent", "ContrastBolusAgentAdministered", "ContrastBolusVolume")
-    told = {tuple(image.get(element, "") for element in elements) for image in images}
-    return _together([_by_tags(*values) for values in sorted(told)])
+    told = {
+        (*(image.get(element, "") for element in elements), words_of(image) & frozenset(CONTRAST))
+        for image in images
+    }
+    return _together([_by_tags(*values) for values in sorted(told, key=str)])
 
 
 def _by_text(images: Sequence[Mapping[str, str]], keyword: str, says: str) -> Contrast:
@@ -316,9 +320,10 @@ def _together(found: list[Contrast]) -> Contrast:
 
 
 @lru_cache(maxsize=1024)
-def _by_tags(agent: str, administered: str, amount: str) -> Contrast:
+def _by_tags(agent: str, administered: str, amount: str, types: frozenset[str]) -> Contrast:
     """Judge agent and volume of an image, and what an enhanced object says of its frames."""
-    answers, evidence = set(), []
+    answers = {CONTRAST[word] for word in types}
+    evidence = [f"ImageType says {word}" for word in sorted(types)]
     if agent and agent.casefold() not in words.all_of(words.NO_ANSWER):
         answers.add(_by_agent(agent))
         evidence.append(f"contrast agent '{agent}'")

@@ -1,11 +1,13 @@
 """The words of ImageType and FrameType that tell what an image is not: one table.
 
 DICOM defines few of them; the rest is what GE, Siemens, Philips, Canon (Toshiba), United Imaging
-and Hitachi write. None of these words can name a person, so all may stay in a de-identified image.
+and Hitachi write. Words stand here as `usual` writes them: makers differ in signs, and cut words
+off after 16 characters. None of them can name a person, so all may stay in a de-identified image.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -14,39 +16,44 @@ PARTS = {
     "water": {"WATER", "W"},
     "fat": {"FAT", "F"},
     "in_phase": {"IN_PHASE", "INPHASE", "IP"},
-    "opposed_phase": {"OUT_PHASE", "OPP_PHASE", "OPPOSED_PHASE", "OP", "OUTPHASE", "OPPPHASE"},
+    "opposed_phase": {
+        *("OUT_PHASE", "OUT_OF_PHASE", "OPP_PHASE", "OPPOSED_PHASE", "OP", "OUTPHASE", "OPPPHASE"),
+    },
 }
+SCREENSHOTS = {"SCREEN_SAVE", "SCREENSAVE"}
 _WORDS = {  # kind of series, what it is -> words
-    ("localiser", "a localiser"): {"LOCALIZER", "LOCALISER", "SCOUT"},
+    ("localiser", "a localiser"): {"LOCALIZER", "LOCALISER", "SCOUT", "SURVEY"},
     ("phase", "a phase image"): {
-        *("P", "PHASE", "PHASE MAP", "PHASE_MAP", "P_SE", "P_FFE", "P_IR", "SW_P", "SW_P_FFE"),
+        *("P", "PHASE", "PHASE_MAP", "P_SE", "P_FFE", "P_IR", "SW_P", "SW_P_FFE"),
     },
     ("phase", "a real or imaginary part"): {
         *("R", "R_SE", "R_FFE", "R_IR", "REAL", "I", "I_SE", "I_FFE", "I_IR", "IMAGINARY"),
     },
     ("phase", "a map of the magnetic field"): {
-        *("B0", "B0 MAP", "B0_MAP", "FIELD_MAP", "FIELDMAP", "FIELD MAP", "OFFRESONANCE"),
+        *("B0", "B0_MAP", "FIELD_MAP", "FIELDMAP", "OFFRESONANCE"),
     },
     ("phase", "phase contrast: a map of flow"): {
-        *("PCA", "P_PCA", "M_PCA", "PHASE CONTRAST M", "VELOCITY", "VELOCITY MAP", "FLOW_ENCODED"),
+        *("PCA", "P_PCA", "M_PCA", "PHASE_CONTRAST_M", "VELOCITY", "VELOCITY_MAP", "FLOW_ENCODED"),
     },
     ("derived", "a reformatted image"): {
-        *("MPR", "CSA MPR", "REFORMATTED", "RESAMPLED", "CSA RESAMPLED", "CPR", "CURVED"),
-        *("MPR_THICK", "CSAPARALLEL", "CSA 3D EDITOR"),
+        *("MPR", "CSA_MPR", "REFORMATTED", "RESAMPLED", "CSA_RESAMPLED", "CPR", "CURVED"),
+        *("MPR_THICK", "CSAPARALLEL", "CSA_3D_EDITOR", "VRT"),
     },
     ("derived", "a projection"): {
-        *("MIP", "CSA MIP", "PROJECTION IMAGE", "MAX_IP", "MIN_IP", "MINIP", "MNIP", "MEAN_IP"),
+        *("MIP", "CSA_MIP", "PROJECTION_IMAGE", "MAX_IP", "MIN_IP", "MINIP", "MNIP", "MEAN_IP"),
+        *("PJN", "COLLAPSE"),
     },
     ("derived", "the result of arithmetic"): {
-        *("SUBTRACT", "SUBTRACTION", "SUB", "ADDITION", "DIVISION", "MULTIPLICATION"),
+        *("SUBTRACT", "SUBTRACTION", "SUB", "ADDITION", "DIVISION", "MULTIPLICATION", "MASKED"),
+        *("STD_DEVIATION",),
     },
-    ("derived", "a screenshot"): {"SCREEN SAVE"},
+    ("derived", "a screenshot"): SCREENSHOTS,
     ("derived", "a composed image"): {"COMPOSED"},
     ("derived", "a fused image"): {"FUSED", "FUSION"},
     ("derived", "a map of relaxation or composition"): {
-        *("T1 MAP", "T1_MAP", "T2 MAP", "T2_MAP", "T2_STAR MAP", "R2 MAP", "R2_STAR MAP", "R2_MAP"),
-        *("R2_STAR_MAP", "T2_STAR_MAP", "R1_MAP", "RHO_MAP", "PROTON_DENSITY_MAP", "FAT_FRACTION"),
-        *("FF", "WATER_FRACTION", "STIFFNESS", "METABOLITE_MAP", "MTRA_MAP"),
+        *("T1_MAP", "T1MAP", "T2_MAP", "T2MAP", "R2_MAP", "R2", "R2_STAR", "T2_STAR_MAP", "R1_MAP"),
+        *("RHO_MAP", "PROTON_DENSITY_MAP", "FAT_FRACTION", "FF", "WATER_FRACTION", "STIFFNESS"),
+        *("METABOLITE_MAP", "MTRA_MAP", "TEMPERATURE", "QUANTITY", "R2_STAR_MAP"),
     },
     ("other", "diffusion"): {
         *("DIFFUSION", "DIFFUSION_ANISO", "DWI", "TRACEW", "TRACE", "ADC", "EADC", "EXPADC", "FA"),
@@ -68,6 +75,7 @@ _WORDS = {  # kind of series, what it is -> words
     ("other", "inversion recovery"): {"M_IR", "IR", "STIR", "FLUID_ATTENUATED", "FLAIR"},
     ("other", "inversion recovery for a map"): {"MP2RAGE", "UNI", "INV1", "INV2"},
     ("other", "tagging"): {"TAGGING"},
+    ("other", "a moving picture"): {"CINE", "REALTIME", "ANGIO_TIME", "STRESS"},
     ("other", "elastography"): {"ELASTOGRAPHY"},
     ("other", "spectroscopy"): {"SPECTROSCOPY"},
     ("other", "a calibration"): {"CALIBRATION", "REFERENCE", "COIL_SENSITIVITY", "B1", "B1_MAP"},
@@ -76,6 +84,25 @@ MEANINGS: dict[str, tuple[str, str]] = {
     word: meaning for meaning, words in _WORDS.items() for word in words
 }
 """Word of ImageType or FrameType -> kind of series (`series_kind.Kind`), what it is."""
+CONTRAST = {"POST_CONTRAST": "yes", "PRE_CONTRAST": "no"}  # what they say of an agent
+_MAP = ("derived", "a map of a quantity")
+_QUANTITY = re.compile("_UNSPECI(F(I(E(D)?)?)?)?$")  # how Philips ends the names of maps
+
+
+def usual(word: str) -> str:
+    """Return a word in capitals, with an underscore for blank and hyphen."""
+    return re.sub("[ -]", "_", word.strip().upper())
+
+
+@lru_cache(maxsize=1024)
+def meaning_of(word: str) -> tuple[str, str] | None:
+    """Return the kind of series that a word tells, and what it is; None if it tells none."""
+    word = usual(word)
+    stem = _QUANTITY.sub("", word)
+    for written in (word, stem, stem.removesuffix("_MAP"), stem.removeprefix("M_")):
+        if written in MEANINGS:
+            return MEANINGS[written]
+    return _MAP if stem != word and re.fullmatch("[TR][12](_STAR|_RHO)?|PD", stem) else None
 
 
 def words_of(image: Mapping[str, str]) -> frozenset[str]:
@@ -86,7 +113,7 @@ def words_of(image: Mapping[str, str]) -> frozenset[str]:
 
 @lru_cache(maxsize=1024)
 def _words(text: str) -> frozenset[str]:
-    return frozenset(word.strip().upper() for word in text.split("\\")) - {""}
+    return frozenset(map(usual, text.split("\\"))) - {""}
 
 
 def part_of(image: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from npc_helpers.imaging.headers import SECONDARY_CAPTURE
 from npc_intake.find.contrast import contrast_of
-from npc_intake.find.image_types import MEANINGS, PARTS, part_of, words_of
+from npc_intake.find.image_types import PARTS, meaning_of, part_of, words_of
 from npc_intake.find.places import normal_of
 from npc_intake.find.series_names import kind_by_name, parts_by_name, plain_name
 
@@ -146,7 +146,7 @@ def _not_mr(images: Sequence[Mapping[str, str]], name: str) -> Kind | None:
 def _by_type(images: Sequence[Mapping[str, str]], name: str) -> Kind | None:
     """Judge by the words of ImageType; a localiser and what is derived before the rest."""
     words = set().union(*(words_of(image) for image in images))
-    told = sorted((MEANINGS[word], word) for word in words if word in MEANINGS)
+    told = sorted((meaning, word) for word in words if (meaning := meaning_of(word)))
     for kind in ("localiser", "derived", "phase", "other"):
         for (of_kind, what), word in told:
             if of_kind == kind:
