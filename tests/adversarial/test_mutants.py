@@ -111,7 +111,7 @@ MUTANTS = [
     Mutant(
         "what was walked in one file stands in for another of the same length",
         "tools/npc_intake/find/headers.py",
-        "if stretch and data[at : at + len(stretch.content)] == stretch.content:",
+        "if stretch and data[start : start + len(stretch.content)] == stretch.content:",
         "if stretch:",
         ("tests/npc_intake/test_volumes.py",),
     ),

@@ -50,6 +50,21 @@ SAME_VALUE = {
     "blank echo time": late({"EchoTime": ""}, {}),
     "description on the first only": late({"SeriesDescription": ""}, {}, since=1),
     "blanks around": late({"PatientID": "P-1 "}, {}),
+    "date with hyphens": late({"StudyDate": "2015-01-05"}, {}),
+    "date of zeros": late({"StudyDate": "00000000"}, {}),
+    "thirteenth month": late({"StudyDate": "20151305"}, {}),
+    "only the image's date": lambda number: {"StudyDate": "", "AcquisitionDate": "20150105"},
+    "only date and time": lambda number: {
+        "StudyDate": "",
+        "AcquisitionDateTime": "20150105101500.5",
+    },
+    "pixel size": late({"PixelSpacing": ["0.50", "5E-1"]}, {}),
+    "sign of a number": late({"EchoTime": "+90"}, {}),
+    "case of a word": late({"ImageType": ["original", "primary", "m"]}, {}),
+    "direction jitters": late({"ImageOrientationPatient": [1, 1e-4, 0, -1e-4, 1, 0]}, {}),
+    "acquisition and series number": late({"AcquisitionNumber": 2, "SeriesNumber": 9}, {}),
+    "examination's identifier": late({"StudyInstanceUID": f"{PREFIX}.99"}, {}),
+    "maker's spelling": late({"Manufacturer": "Siemens"}, {"Manufacturer": "SIEMENS"}),
     "order of values": late({"ImageType": ["ORIGINAL", "PRIMARY", "M", "ND"]}, {}),
 }
 
@@ -66,6 +81,7 @@ PARTS = {
     "Dixon part": late({"ImageType": ["DERIVED", "PRIMARY", "W"]}, {}, since=5),
     "EchoTime": late({"EchoTime": 80}, {}),
     "matrix": late({"Rows": 4, "Columns": 16}, {}),
+    "pixel size": late({"PixelSpacing": [0.6, 0.6]}, {}),
     "date": late({"StudyDate": "20150401"}, {}),
     "PatientID": late({"PatientID": "P-2"}, {}),
 }
@@ -78,6 +94,43 @@ def test_a_part_says_so_and_is_refused(tmp_path, field):
     assert sorted(table["n_images"]) == ([1, 5] if field == "Dixon part" else [2, 4])
     for number, reason in enumerate(sorted(table["reason"]), start=1):
         assert f"part {number} of 2 of the same series" in reason and field in reason
+
+
+@pytest.mark.parametrize("day", ["19000101", "19790601", "21050101"])
+def test_a_day_on_which_no_scanner_was_is_left_to_a_person(tmp_path, day):
+    table = table_of(tmp_path, lambda number: {"StudyDate": day})
+    assert table["status"].tolist() == ["decide"]
+    assert "no scanner can have made it on" in table["reason"][0]
+
+
+NOT_PROPOSED = {
+    "b-value of one image": late({"DiffusionBValue": 800.0}, {"DiffusionBValue": 0.0}, since=5),
+    "half water, half fat": late(
+        {"ImageType": ["DERIVED", "PRIMARY", "F"]}, {"ImageType": ["DERIVED", "PRIMARY", "W"]}
+    ),
+    "one phase image": late({"ImageType": ["ORIGINAL", "PRIMARY", "P"]}, {}, since=5),
+    "one called otherwise": late({"SeriesDescription": "DWI"}, {}, since=5),
+    "one inverted": late({"ScanningSequence": "IR"}, {}, since=5),
+    "one with an inversion time": late({"InversionTime": "150"}, {}, since=5),
+    "one of another plane": late({"ImageOrientationPatient": [1, 0, 0, 0, 0, -1]}, {}, since=5),
+    "one of another machine": late({"Modality": "CT"}, {}, since=5),
+    "one without place": late({"ImagePositionPatient": ""}, {}, since=5),
+    "a gap": lambda number: {"height": number * 6.0 + 6.0 * (number > 3)},
+    "two in one place": lambda number: {"height": (number - (number == 4)) * 6.0},
+    "all twice": lambda number: {"height": number // 2 * 6.0},
+    "a dynamic study": lambda number: {"height": number // 3 * 6.0},
+    "no echo time": lambda number: {"EchoTime": "0"},
+    "no number": lambda number: {"EchoTime": "NaN"},
+    "no direction": lambda number: {"ImageOrientationPatient": ""},
+    "no day": lambda number: {"StudyDate": "20151345"},
+    "two names in one": lambda number: {"PatientID": "P-1\\P-2"},
+}
+
+
+@pytest.mark.parametrize("tags", NOT_PROPOSED.values(), ids=NOT_PROPOSED)
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_not_one_whole_stack_is_not_proposed(tmp_path, tags):
+    assert "proposed" not in set(table_of(tmp_path, tags)["status"])
 
 
 def test_blank_identifiers_of_some_images_are_not_filled_in(tmp_path):

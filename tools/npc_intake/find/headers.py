@@ -26,14 +26,22 @@ Image = dict[str, str]
 
 KEYWORDS = (
     *("SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "StudyDate"),
-    *("SeriesDate", "AcquisitionDate", "StudyTime", "SeriesTime", "AcquisitionTime", "Modality"),
+    *(
+        "SeriesDate",
+        "AcquisitionDate",
+        "AcquisitionDateTime",
+        "StudyTime",
+        "SeriesTime",
+        "AcquisitionTime",
+        "Modality",
+    ),
     *("Manufacturer", "SeriesDescription", "ComplexImageComponent", "AcquisitionContrast"),
     *("PatientID", "ContrastBolusAgent", "ScanningSequence", "SequenceName", "RepetitionTime"),
     *("EchoTime", "InversionTime", "ProtocolName", "ContrastBolusVolume", "FlipAngle"),
     *("PulseSequenceName", "EchoPlanarPulseSequence", "DiffusionBValue", "StudyInstanceUID"),
     *("SeriesInstanceUID", "SeriesNumber", "AcquisitionNumber", "ImagePositionPatient"),
     *("ImageOrientationPatient", "TemporalPositionIdentifier", "Rows", "Columns"),
-    "NumberOfFrames",
+    *("NumberOfFrames", "PixelSpacing"),
 )
 # Functional groups of an enhanced object that tell frames apart, and what is read in them.
 GROUPS = (
@@ -66,8 +74,8 @@ PRIVATE = {
     (0x0065, "Image Private Header", 0x09): ("PrivateBValue", "FD"),
     (0x0065, "Image Private Header", 0x50): ("ImagesInMosaic", "DS"),
 }
-ENDS = {b"GE": 0x0043, b"PHILIPS": 0x2001, b"UIH": 0x0065, b"UNITED": 0x0065}  # last groups
-ENHANCED = b"1.2.840.10008.5.1.4.1.1.4."  # begins the SOP class of objects with functional groups
+ENDS = {"GE": 0x0043, "PHILIPS": 0x2001, "UIH": 0x0065, "UNITED": 0x0065}  # last groups
+ENHANCED = "1.2.840.10008.5.1.4.1.1.4."  # begins the SOP class of objects with functional groups
 GE_COMPONENTS = {"1": "PHASE", "2": "REAL", "3": "IMAGINARY"}  # of RawDataType
 GE_ADDS = 100_000  # a GE b-value may be written as 1,000,000,000 + b
 START = 16384  # bytes read of each file; headers of classic MR images are shorter
@@ -79,42 +87,38 @@ _SHORT = {
     *(b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN"),
     *(b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US"),
 }
-_TEXTS = {"CS", "DA", "DS", "IS", "LO", "PN", "SH", "TM", "UI"}
-_TELLING = {"SOPClassUID", "Manufacturer"}  # of how much is wanted
+_TEXTS = {"CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UI"}
 _VARYING = {  # from image to image of a series; a stretch ends before each, and before sequences
     *("InstanceCreationTime", "ContentTime", "InstanceNumber", "SliceLocation"),
-    *("SOPInstanceUID", "AcquisitionTime", "ImagePositionPatient", "Columns"),
+    *("SOPInstanceUID", "AcquisitionTime", "ImagePositionPatient", "Columns", "PixelSpacing"),
 }
-_KNOWN = {  # tag as it stands in the file -> keyword, VR; what is not a value to keep counts as SQ
-    int.from_bytes(struct.pack("<HH", *divmod(tag_for_keyword(keyword), 1 << 16)), "little"): (
-        keyword,
-        vr,
-        keyword in _VARYING or vr in ("SQ", "not wanted"),
-    )
-    for keyword, vr in [
-        *((keyword, dictionary_VR(keyword)) for keyword in KEYWORDS),
-        ("TransferSyntaxUID", "SQ"),
-        ("SharedFunctionalGroupsSequence", "SQ"),
-        ("PerFrameFunctionalGroupsSequence", "SQ"),
-        ("ContrastBolusAgentSequence", "SQ"),
-        *((keyword, "not wanted") for keyword in _VARYING - set(KEYWORDS)),
-    ]
-}
-_PRIVATE = ("", "private", True)
+_SEQUENCES = (
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    "ContrastBolusAgentSequence",
+)
+
+
+def _as_in_file(keyword: str) -> int:
+    """Return a tag as the number that its four bytes are in a little-endian file."""
+    return int.from_bytes(struct.pack("<HH", *divmod(tag_for_keyword(keyword), 1 << 16)), "little")
+
+
+_WANTED = {_as_in_file(keyword): (keyword, dictionary_VR(keyword)) for keyword in KEYWORDS}
+_ENDS_A_STRETCH = {_as_in_file(keyword): keyword for keyword in (*_VARYING, *_SEQUENCES)}
 _GROUP_TAGS = {tag_for_keyword(keyword) for keyword in GROUPS}
 _GROUP_VALUES = {
     tag_for_keyword(keyword): (name, dictionary_VR(keyword)) for keyword, name in IN_GROUPS.items()
 }
 _PRIVATE_GROUPS = {group for group, _, _ in PRIVATE}
+_TRANSFER_SYNTAX = 0x00020010
 _PIXELS = 0x7FE00008
 _LAST, _FRAMES_GROUP = 0x0028, 0x5200  # last group that is wanted of classic and enhanced objects
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 _LAYOUTS = {"US": "<H", "SS": "<h", "UL": "<L", "SL": "<l", "FL": "<f", "FD": "<d"}
 _BINARY = {vr.encode() for vr in _LAYOUTS}
-_BETWEEN = b"\x1e"  # never part of a text in DICOM
-_short = struct.Struct("<HH2sH").unpack_from
 _quick = struct.Struct("<I2sH").unpack_from
+_short = struct.Struct("<HH2sH").unpack_from
 _long = struct.Struct("<I").unpack_from
 _item = struct.Struct("<HHI").unpack_from
 
@@ -127,13 +131,12 @@ class Stretch(NamedTuple):
     """Elements between two that vary from image to image, and what they say."""
 
     content: bytes
-    texts: dict[str, bytes]
     values: Image
     last: int  # last group that is wanted, when all of it is read
 
 
-Stretches = dict[tuple[bytes, int, bool], Stretch]
-"""Tag it begins with, last group that was wanted before, implicit VR -> what was walked last."""
+Stretches = dict[tuple[bytes, int, bool, str], Stretch]
+"""Tag it begins with, last group wanted before, implicit VR, charset -> what was walked last."""
 
 
 def read_images(path: Path, walked: Stretches | None = None) -> list[Image] | None:
@@ -188,105 +191,110 @@ class _Walk:
     """
 
     def __init__(self, data: bytes | mmap.mmap, walked: Stretches | None = None) -> None:
-        self.data, self.end = data, len(data)
-        self.implicit = False
+        self.data, self.end, self.at = data, len(data), 132
+        self.implicit = self.is_done = False
+        self.last = _LAST  # group that is wanted
         self.walked: Stretches = {} if walked is None else walked
+        self.values: Image = {}
+        self.creators: dict[tuple[int, int], str] = {}
+        self.shared: Image = {}
+        self.of_frames: list[Image] = []
 
     def images(self) -> list[Image]:
         """Return what `read_images` returns."""
+        self.file_meta()
+        while self.at < self.end and not self.is_done:
+            self.stretch()
+            self.what_ends_it()
+        if not self.is_done and (
+            self.at > self.end or isinstance(self.data, bytes) or "Rows" not in self.values
+        ):
+            raise _CannotWalk  # more is to come, or the file may be cut off
+        return _images(self.values, self.shared, self.of_frames)
+
+    def file_meta(self) -> None:
+        """Pass over the file meta; note the encoding that its transfer syntax names."""
         if self.data[128:132] != b"DICM":
             raise _CannotWalk
-        at, last = 132, _LAST
-        texts: dict[str, bytes] = {}
-        values: Image = {}
-        creators: dict[tuple[int, int], str] = {}
-        shared: Image = {}
-        frames: list[Image] = []
-        data, end, implicit, known = self.data, self.end, False, _KNOWN.get
-        key, start, begins = None, at, False  # of the stretch that is walked
-        said: list[str] = []
-        while at < end:
-            if begins:
-                begins, key, start, said = False, (data[at : at + 4], last, implicit), at, []
-                stretch = self.walked.get(key)
-                if stretch and data[at : at + len(stretch.content)] == stretch.content:
-                    texts |= stretch.texts
-                    values |= stretch.values
-                    key, at, last = None, at + len(stretch.content), stretch.last
-                    continue
-            here = at
-            tag, vr, length = _quick(data, at)
-            if vr in _SHORT and not implicit:  # as `element` does, for the most frequent ones
-                begin = at + 8
-                at = begin + length
-            else:
-                _, vr, begin, at = self.element(at)
-            wanted = known(tag)
-            if wanted is None:
-                group = tag & 0xFFFF
-                if group > last:
-                    break
-                if group not in _PRIVATE_GROUPS:
-                    continue
-                wanted = _PRIVATE
-            keyword, usual, varies = wanted
-            if varies:
-                if key and here > start:
-                    self.walked[key] = Stretch(
-                        data[start:here],
-                        {name: texts[name] for name in said if name in texts},
-                        {name: values[name] for name in said if name in values},
-                        last,
-                    )
-                begins = True
-            said.append(keyword)
-            if usual in _TEXTS and vr not in _BINARY:
-                texts[keyword] = data[begin:at]
-                if keyword in _TELLING:
-                    last = max(last, _last_group(keyword, texts[keyword]))
-            elif usual == "private":
-                self.private(group, tag >> 16, vr, begin, at, creators, values)
-            elif usual == "not wanted":
-                pass
-            elif usual != "SQ":
-                values[keyword] = self.text(begin, at, vr, usual)
-                if keyword == "Columns" and last == _LAST:
-                    break
-            elif keyword == "TransferSyntaxUID":
-                at = self.start_dataset(begin, at)
-                implicit = self.implicit
-            elif keyword == "SharedFunctionalGroupsSequence":
-                shared = next(self.frames(begin, at), {})
-            elif keyword == "PerFrameFunctionalGroupsSequence":
-                frames = list(self.frames(begin, at))
-            else:
-                values |= next(self.frames(begin, at, inside=True), {})
-        else:
-            if at > end or not isinstance(data, mmap.mmap) or "Rows" not in values:
-                raise _CannotWalk  # more is to come, or the file may be cut off
-        return _images(_as_texts(texts) | values, shared, frames)
-
-    def start_dataset(self, begin: int, after: int) -> int:
-        """Note the encoding that the transfer syntax names; return where the walk goes on."""
-        uid = self.data[begin:after].rstrip(b"\0 ")
+        uid = b""
+        while self.data[self.at : self.at + 2] == b"\2\0":
+            tag, _, begin, self.at = self.element(self.at)
+            if tag == _TRANSFER_SYNTAX:
+                uid = self.data[begin : self.at].rstrip(b"\0 ")
         if uid != EXPLICIT_LITTLE and uid != IMPLICIT_LITTLE and not uid.startswith(JPEG_OR_RLE):
             raise _CannotWalk
-        while self.data[after : after + 2] == b"\2\0":  # the rest of the file meta is explicit
-            *_, after = self.element(after)
         self.implicit = uid == IMPLICIT_LITTLE
-        return after
+
+    def stretch(self) -> None:
+        """Read the elements up to one that varies; those of the last image, if they are alike."""
+        data, start = self.data, self.at
+        charset = self.values.get("SpecificCharacterSet", "")
+        key = (data[start : start + 4], self.last, self.implicit, charset)
+        stretch = self.walked.get(key)
+        if stretch and data[start : start + len(stretch.content)] == stretch.content:
+            self.values |= stretch.values
+            self.at, self.last = start + len(stretch.content), stretch.last
+            return
+        before, self.values = self.values, {"SpecificCharacterSet": charset}
+        at, implicit = start, self.implicit
+        while at < self.end:
+            tag, vr, length = _quick(data, at)
+            group = tag & 0xFFFF
+            if tag in _ENDS_A_STRETCH or group > self.last or group in _PRIVATE_GROUPS:
+                break
+            if vr in _SHORT and not implicit:  # as `element` does, for the most frequent ones
+                begin, at = at + 8, at + 8 + length
+            else:
+                _, vr, begin, at = self.element(at)
+            if tag in _WANTED:
+                self.note(*_WANTED[tag], vr, begin, at)
+        self.at = at
+        self.walked[key] = Stretch(data[start:at], self.values, self.last)
+        self.values = before | self.values
+
+    def what_ends_it(self) -> None:
+        """Read an element that varies, a sequence or a maker's own element, or be done."""
+        if self.at >= self.end:
+            return
+        tag, _, _ = _quick(self.data, self.at)
+        group, keyword = tag & 0xFFFF, _ENDS_A_STRETCH.get(tag, "")
+        if group > self.last and not keyword:
+            self.is_done = True
+            return
+        _, vr, begin, self.at = self.element(self.at)
+        if tag in _WANTED:
+            self.note(*_WANTED[tag], vr, begin, self.at)
+            self.is_done = keyword == "PixelSpacing" and self.last == _LAST
+        elif keyword == "SharedFunctionalGroupsSequence":
+            self.shared = next(self.frames(begin, self.at), {})
+        elif keyword == "PerFrameFunctionalGroupsSequence":
+            self.of_frames = list(self.frames(begin, self.at))
+        elif keyword == "ContrastBolusAgentSequence":
+            self.values |= next(self.frames(begin, self.at, inside=True), {})
+        elif group in _PRIVATE_GROUPS:
+            self.private(group, tag >> 16, vr, begin, self.at)
+
+    def note(self, keyword: str, usual: str, vr: bytes, begin: int, after: int) -> None:
+        """Keep a value; see how far to look."""
+        self.values[keyword] = self.text(begin, after, vr, usual)
+        if keyword == "SOPClassUID" and self.values[keyword].startswith(ENHANCED):
+            self.last = max(self.last, _FRAMES_GROUP)
+        elif keyword == "Manufacturer":
+            name = self.values[keyword].upper()
+            self.last = max(
+                self.last, *(end for start, end in ENDS.items() if name.startswith(start)), 0
+            )
 
     def element(self, at: int) -> tuple[int, bytes, int, int]:
         """Return tag, VR, begin and end of the value of one element."""
         group, element, vr, length = _short(self.data, at)
         tag = group << 16 | element
+        begin = at + 8
         if self.implicit or group == 0xFFFE:
-            (length,), begin, vr = _long(self.data, at + 4), at + 8, b""
+            (length,), vr = _long(self.data, at + 4), b""
         elif vr in _LONG:
             (length,), begin = _long(self.data, at + 8), at + 12
-        elif vr.isalpha() and vr.isupper():
-            begin = at + 8
-        else:
+        elif vr not in _SHORT:
             raise _CannotWalk
         if length == _UNDEFINED:
             if tag > _PIXELS:
@@ -341,48 +349,24 @@ class _Walk:
                 for first, last in self.items(begin, at):
                     self.group(first, last, values, inside=True)
 
-    def private(
-        self,
-        group: int,
-        number: int,
-        vr: bytes,
-        begin: int,
-        after: int,
-        creators: dict[tuple[int, int], str],
-        values: Image,
-    ) -> None:
+    def private(self, group: int, number: int, vr: bytes, begin: int, after: int) -> None:
         """Note the owner of a private block, or the value of an element that is wanted."""
         if 0x10 <= number <= 0xFF:
-            creators[group, number] = self.text(begin, after, b"LO", "LO")
+            self.creators[group, number] = self.text(begin, after, b"LO", "LO")
             return
-        creator = creators.get((group, number >> 8), "")
+        creator = self.creators.get((group, number >> 8), "")
         name, usual = PRIVATE.get((group, creator, number & 0xFF), ("", ""))
         if name:
-            values[name] = self.text(begin, after, vr, usual)
+            self.values[name] = self.text(begin, after, vr, usual)
 
     def text(self, begin: int, after: int, vr: bytes, usual: str) -> str:
-        """Return one value as text; the characters of functional groups are plain ones."""
+        """Return one value as text."""
         value, kind = self.data[begin:after], usual if vr in (b"", b"UN") else vr.decode()
         if kind in _LAYOUTS:
             return _numbers(value, _LAYOUTS[kind])
-        return value.decode("latin-1").strip(" \0")
-
-
-def _last_group(keyword: str, value: bytes) -> int:
-    """Return the last group to look into: makers keep what we want in groups of their own."""
-    if keyword == "SOPClassUID":
-        return _FRAMES_GROUP if value.startswith(ENHANCED) else 0
-    return next((end for name, end in ENDS.items() if value.upper().startswith(name)), 0)
-
-
-def _as_texts(raw: dict[str, bytes]) -> Image:
-    """Return values as text. All at once where they are plain, as that is three times as fast."""
-    joined = _BETWEEN.join(raw.values())
-    if joined.isascii() and joined.count(_BETWEEN) == len(raw) - 1:
-        texts = joined.decode("ascii").split(_BETWEEN.decode())
-        return {name: text.strip(" \0") for name, text in zip(raw, texts, strict=True)}
-    charset = raw.get("SpecificCharacterSet", b"").decode("ascii", "replace").strip(" \0")
-    return {name: _decode(value, charset).strip(" \0") for name, value in raw.items()}
+        charset = "" if value.isascii() else self.values.get("SpecificCharacterSet", "")
+        text = _decode(value, charset) if charset else value.decode("latin-1")
+        return text.strip(" \0")
 
 
 def _numbers(value: bytes, layout: str) -> str:
@@ -411,12 +395,12 @@ def images_of(tags: Tags) -> list[Image]:
     for item in tags.items("ContrastBolusAgentSequence")[:1]:
         agent = _text(tags, item.dataset, "CodeMeaning")
         values["ContrastBolusAgent"] = agent or values["ContrastBolusAgent"]
-    shared = [_group(item) for item in tags.items("SharedFunctionalGroupsSequence")[:1]]
-    frames = [_group(item) for item in tags.items("PerFrameFunctionalGroupsSequence")]
+    shared = [_of_group(item) for item in tags.items("SharedFunctionalGroupsSequence")[:1]]
+    frames = [_of_group(item) for item in tags.items("PerFrameFunctionalGroupsSequence")]
     return _images(values, shared[0] if shared else {}, frames)
 
 
-def _group(item: Tags) -> Image:
+def _of_group(item: Tags) -> Image:
     """Return what one item of the functional groups says."""
     values = {}
     for sequence in GROUPS:
@@ -488,4 +472,6 @@ def _with_makers_values(image: Image) -> Image:
     component = GE_COMPONENTS.get(image.pop("RawDataType", ""), "")
     if component and not image.get("ComplexImageComponent"):
         image["ComplexImageComponent"] = component
-    return {name: value for name, value in image.items() if value}
+    return (
+        {name: value for name, value in image.items() if value} if "" in image.values() else image
+    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 
+@lru_cache(maxsize=4096)
 def unaccented(text: str) -> str:
     """Return a text in lower case, Latin letters without accents.
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from npc_helpers.imaging.mr_series import Finding
+from npc_helpers.study.checks import FIRST_SCANNERS
 from npc_intake.find.headers import Image
 from npc_intake.find.image_types import part_of
 from npc_intake.find.places import Heights, Planes, covers, gap, heights_of, n_frames, repeats
@@ -33,8 +34,10 @@ NO_IMAGES = {  # beginning of the SOP class -> objects that hold no image, so ha
 }
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"  # begins like raw data, and holds images
 STANDARD = "1.2.840.10008."
+DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "AcquisitionDateTime")
 SAME_ECHO_MS = 0.1  # echo times this close are one echo, written with other digits
-FIELDS = ("PatientID", "date", "matrix", "EchoTime", "Dixon part")  # what may divide a series
+FIELDS = ("PatientID", "date", "matrix", "pixel size", "EchoTime", "Dixon part")  # may divide it
+ECHO = FIELDS.index("EchoTime")
 
 
 class File(NamedTuple):
@@ -117,6 +120,7 @@ def volumes_of(
     list of Volume
     """
     series: dict[tuple[str, ...], list[File]] = {}
+    others: dict[str, set[str]] = {}  # identifier of a series -> modalities that are not MR
     for path, images in files:
         file = File(path, images, [heights_of(image) for image in images])
         first = images[0]
@@ -124,15 +128,24 @@ def volumes_of(
         if not key[0]:  # told apart by what is left
             key = ("", first.get("SeriesDescription", ""), str(path.parent))
         if first.get("Modality") != "MR":  # each object for itself
+            others.setdefault(key[0], set()).add(first.get("Modality", "") or "other")
             key = (*key, str(path))
         series.setdefault(key, []).append(file)
-    return [volume for members in series.values() for volume in _volumes(folder, members, findings)]
+    result = []
+    for (uid, *_), members in series.items():
+        doubt = ""
+        if uid in others and members[0].images[0].get("Modality") == "MR":
+            doubt = f"{' and '.join(sorted(others[uid]))} images share its SeriesInstanceUID"
+        result += _volumes(folder, members, findings, doubt)
+    return result
 
 
 # --- one series -----------------------------------------------------------------------------------
 
 
-def _volumes(folder: Path, members: list[File], findings: list[Finding]) -> list[Volume]:
+def _volumes(
+    folder: Path, members: list[File], findings: list[Finding], beside: str
+) -> list[Volume]:
     """Divide the files that share an identifier into volumes, and judge whether each is whole."""
     orientations = {i.get("ImageOrientationPatient", "") for f in members for i in f.images}
     pieces: dict[tuple[str, ...], list[File]] = {}
@@ -156,7 +169,8 @@ def _volumes(folder: Path, members: list[File], findings: list[Finding]) -> list
                 f"{len(members)} files; they differ in {_difference(pieces)}. Export the series "
                 "again"
             )
-        problems = (_identity(files, key[0]), conflict, part, crowded, gap(places))
+        nowhere = _without_place(files)
+        problems = (_identity(files, key[0]), conflict, part, nowhere, crowded, gap(places))
         result.append(
             Volume(
                 files=tuple(file.path for file in files),
@@ -167,7 +181,7 @@ def _volumes(folder: Path, members: list[File], findings: list[Finding]) -> list
                 day=key[1],
                 n_slices=n_frames(images),
                 broken=next(filter(None, problems), ""),
-                doubt=_doubt(pieces, key),
+                doubt=_doubt(pieces, key) or beside,
                 repeats=in_each,
             )
         )
@@ -183,6 +197,15 @@ def _mixed(images: list[Image]) -> str:
     if len(echoes) > 1:
         return f"its files hold {len(echoes)} echoes. Export them apart"
     return ""
+
+
+def _without_place(files: list[File]) -> str:
+    """Say how many images of several do not tell where they lie."""
+    images = [heights for file in files for heights in file.heights]
+    without = images.count(None)
+    if not without or len(images) == 1:
+        return ""
+    return f"{without} of {len(images)} images do not say where they lie"
 
 
 def _sorted(files: list[File]) -> list[File]:
@@ -204,7 +227,7 @@ def _fields(members: list[File]) -> list[tuple[str, ...]]:
     """Return the values of `FIELDS` for each file; a blank takes the only value of the others."""
     echoes = _echoes({i.get("EchoTime", "") for file in members for i in file.images})
     days = _days(members)
-    keywords = ("PatientID", "StudyDate", "SeriesDate", "AcquisitionDate", "Rows", "Columns")
+    keywords = ("PatientID", *DATES, "Rows", "Columns", "PixelSpacing")
     several = ("EchoTime", "ImageType", "FrameType")
     known: dict[tuple, list[str]] = {}
     rows = []
@@ -234,6 +257,7 @@ def _fields_of(file: File, days: Mapping[str, str], echoes: Mapping[str, str]) -
         "PatientID": first.get("PatientID", ""),
         "date": days[_day(first)],
         "matrix": " x ".join(size) if all(size) else "",
+        "pixel size": _pixel_size(first.get("PixelSpacing", "")),
         "EchoTime": "+".join(dict.fromkeys(echoes[i.get("EchoTime", "")] for i in file.images)),
         "Dixon part": "+".join(sorted({part_of(image) for image in file.images})),
     }
@@ -242,8 +266,13 @@ def _fields_of(file: File, days: Mapping[str, str], echoes: Mapping[str, str]) -
 
 def _day(image: Image) -> str:
     """Return the day of the examination; of the series or the image where that is blank."""
-    keywords = ("StudyDate", "SeriesDate", "AcquisitionDate")
-    return next(filter(None, (iso_date(image.get(keyword, "")) for keyword in keywords)), "")
+    return next(filter(None, (iso_date(image.get(keyword, "")) for keyword in DATES)), "")
+
+
+def _pixel_size(spacing: str) -> str:
+    """Return rows and columns of PixelSpacing in micrometres; blank where that is not given."""
+    numbers = [_number(text) for text in spacing.split("\\")]
+    return " x ".join(f"{1000 * n:.0f} um" for n in numbers) if all(numbers) else ""
 
 
 def _days(members: list[File]) -> dict[str, str]:
@@ -291,16 +320,23 @@ def _difference(pieces: Iterable[tuple[str, ...]]) -> str:
 
 
 def _doubt(pieces: Mapping[tuple[str, ...], list[File]], key: tuple[str, ...]) -> str:
-    """Return why a whole volume needs a person: its series has several echoes, or patients."""
+    """Return why a whole volume needs a person: several echoes or patients, or an odd date."""
     patients = {other[0] for other in pieces}
     if len(patients) > 1:
         return f"its SeriesInstanceUID stands in images of {len(patients)} patients"
     alike = [
         other
         for other, files in pieces.items()
-        if other[:3] == key[:3] and other[4] == key[4] and _tr(files) == _tr(pieces[key])
+        if other[:ECHO] == key[:ECHO]
+        and other[ECHO + 1 :] == key[ECHO + 1 :]
+        and _tr(files) == _tr(pieces[key])
     ]
-    return f"one of {len(alike)} echoes of one series" if len(alike) > 1 else ""
+    if len(alike) > 1:
+        return f"one of {len(alike)} echoes of one series"
+    day = key[FIELDS.index("date")]
+    if day and not FIRST_SCANNERS.date().isoformat() <= day <= date.today().isoformat():
+        return f"no scanner can have made it on {day}"
+    return ""
 
 
 def _tr(files: list[File]) -> float | None:
@@ -309,7 +345,7 @@ def _tr(files: list[File]) -> float | None:
 
 @lru_cache(maxsize=4096)
 def iso_date(text: str) -> str:
-    """Return a DICOM date (``20180105``, or the old ``2018.01.05``) as ISO, else blank."""
+    """Return the day of a DICOM date or date and time (``20180105``, the old ``2018.01.05``)."""
     digits = text.replace(".", "").replace("-", "")
     try:
         return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8])).isoformat()
