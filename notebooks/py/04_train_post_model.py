@@ -6,18 +6,19 @@
 # after the first course of treatment. Whether it is *better* than the Pre-model is harder to say than it looks: this
 # notebook asks how much of a result is luck, and of which kind.
 #
-# *Time: 15 minutes to read, about five minutes to run.*
+# *Time: 15 minutes to read, about six minutes to run.*
 #
 # ## What you'll do
 #
 # - Train the Post-model as you trained the Pre-model.
-# - Look at what the second examination changes, patient by patient.
-# - Train it again with other seeds, and compare their luck with the luck of the patients.
+# - Look at what the second examination changes, patient by patient, and at what the model looks for.
+# - Take three kinds of luck apart: that of the test patients, of the seed, and of the training patients.
 #
 # ## What you'll learn
 #
 # - Why images after treatment can say more than those before it.
-# - How far results move when nothing changes but the seed, and how far when the test patients change.
+# - Why two models that were tested on the same patients are compared in each patient.
+# - How far results move when nothing changes but the seed, and how far when the patients change.
 #
 # ## What you'll need
 #
@@ -25,27 +26,24 @@
 #   leaves `predictions_pre.csv`.
 
 # %%
+import numpy as np
 import pandas as pd
 
 from npc_helpers import figures
 from npc_helpers.cohort import included_patients
-from npc_helpers.exercises import claim
+from npc_helpers.exercises import check, claim
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.imaging import roi
 from npc_helpers.imaging.stacks import coverage
 from npc_helpers.network import features, models, prediction, saved_models, training
-from npc_helpers.statistics import c_index, roc_auc
+from npc_helpers.network.repeated_splits import kept_splits
+from npc_helpers.statistics import c_index, compare_c_index, roc_auc, split_differences
 from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
 study, setting = Study.open(), current_setting()
 begin(study)
-
-# %%
-cohort = included_patients(study.read_table("cohort.csv"))
-rois = study.read_table("rois.csv")
-SEED = 1
 
 # %% [markdown]
 # ## The images after treatment
@@ -55,6 +53,9 @@ SEED = 1
 # empty rectangle is a finding, too.
 
 # %%
+SEED = 1
+cohort = included_patients(study.read_table("cohort.csv"))
+rois = study.read_table("rois.csv")
 print(coverage(study, cohort.patient_id, "post"))
 images, index = features.study_images(study, rois, "post", patients=cohort.patient_id)
 study.require_outcomes("training")
@@ -78,15 +79,24 @@ data = {"inputs": images, "high_risk": high_risk, "rows": train, "patients": ind
 learner, history = training.train(model, **data, setting=setting, seed=SEED, run_dir=runs / "post")
 history.round(3)
 
+# %% tags=["claim"]
+began, ended, coin = history.loss.iloc[0], history.loss.iloc[-1], np.log(2)
+claim(
+    began > ended > coin - 0.05,
+    f"The loss falls from {began:.2f} to {ended:.2f}. Saying one half would give {coin:.2f}: as with the "
+    "Pre-model, single images teach little, and what has been learned shows in patients only.",
+    f"The loss goes from {began:.2f} to {ended:.2f}; saying one half would give {coin:.2f}.",
+)
+
 
 # %%
-def risk_of(learner):
+def risk_of(learner, images, index):
     """Return each patient's mean probability of high risk."""
     p = training.predict(learner, images)
     return prediction.patient_probability(prediction.image_predictions(index, p, cohort))
 
 
-post = risk_of(learner)
+post = risk_of(learner, images, index)
 
 # %% [markdown]
 # ## What the second look adds
@@ -106,45 +116,131 @@ show(
     alt="Post-model probability against Pre-model probability of each test patient.",
 )
 
+# %% tags=["claim"]
+agreement = pre.corr(post_test, method="spearman")
+claim(
+    0 < agreement < 0.7 and post_test.std() > pre.std(),
+    "On the diagonal both examinations would say the same. The points do not lie along it (rank correlation "
+    f"{agreement:.2f}): the second look is no repetition of the first, and it ventures farther from one half.",
+    "On the diagonal both examinations would say the same. The rank correlation of the two is "
+    f"{agreement:.2f}.",
+)
+
 # %% [markdown]
-# On the diagonal both examinations say the same. A patient above it looks worse after treatment than before it, one below
-# it better. If the second look only repeated the first, all points would lie along the diagonal.
+# A patient above the diagonal looks worse after treatment than before it, one below it better. Whose rank of risk rose?
 
 # %%
-agreement = pre.corr(post_test, method="spearman")
-print(f"rank correlation of the two models over {len(test)} test patients: {agreement:.2f}")
-rose = post_test.rank() - pre.rank() > 0
-pd.crosstab(rose.map({True: "ranked worse", False: "ranked better"}), test.progressed.astype(bool))
+progressed = test.progressed.astype(bool)
+rose = (post_test.rank() > pre.rank()).rename("second look")
+pd.crosstab(rose.map({True: "ranked worse", False: "ranked better"}), progressed)
+
+# %% tags=["claim"]
+of_ill, of_well = rose[progressed].mean(), rose[~progressed].mean()
+claim(
+    of_ill > of_well + 0.2,
+    f"{of_ill:.0%} of those whose disease progressed later move up, and {of_well:.0%} of the others. How a disease "
+    "responds to treatment is visible in no single image, and the second look sees something of it.",
+    f"{of_ill:.0%} of those whose disease progressed later move up, and {of_well:.0%} of the others.",
+)
 
 # %% [markdown]
-# The table counts those who moved up the ranking of risk from the first to the second examination, and those who moved down,
-# by whether the disease has progressed since. A second look that adds something moves the two groups
-# in different directions: how a disease responds to treatment is visible in no single image.
+# ### What does it look for?
+#
+# The Post-model has never been shown an image from *before* treatment. We feed it some: the first examination of the same
+# test patients.
+
+# %%
+before_images, before_index = features.study_images(study, rois, "pre", patients=test.index)
+first_look = risk_of(learner, before_images, before_index)
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 04.1 – predict** (4 minutes). The Post-model has to judge patients before their treatment. Compared with the
+# > images after it, does the mean probability of high risk become `"higher"`, `"lower"`, or stay the `"same"` (within
+# > 0.02)? Think of what it may have learned to look for.
+
+# %% tags=["solution"]
+becomes = "higher"  # fill in
+check("04.1", becomes, before=first_look, after=post_test)
+
+# %%
+looks = pd.DataFrame({"before treatment": first_look, "after treatment": post_test})
+looks.describe().loc[["mean", "min", "max"]].round(2)
+
+# %% tags=["claim"]
+worse = int((looks["before treatment"] > looks["after treatment"]).sum())
+claim(
+    worse > 0.9 * len(looks),
+    f"{worse} of {len(looks)} patients look worse to it before treatment. That fits a model which has learned to look "
+    "for what is left of a disease: before treatment everything is left. It is a guess as long as nobody "
+    "changes the tumour alone, and notebook [06](06_explore_gradcam.ipynb) does that.",
+    f"{worse} of {len(looks)} patients look worse to it before treatment than after it.",
+)
+
+# %% [markdown]
+# ## Better, or luckier?
+#
+# The C-index of both models, on the same test patients:
 
 # %%
 c = {
-    name: c_index(test.pfs_months, test.progressed, risk)
+    name: c_index(test.pfs_months, progressed, risk)
     for name, risk in {"Pre-model": pre, "Post-model": post_test}.items()
 }
 print(*(f"{name:10} C-index {value}" for name, value in c.items()), sep="\n")
 
+# %% [markdown]
+# Is the difference more than luck? A result hangs on three things that have nothing to do with the worth of a model: the
+# patients who were tested, the seed, and the patients who were trained on. We take them one by one.
+#
+# ### The luck of the test patients
+#
+# Other test patients would give another difference. The *bootstrap* imitates them: it draws as many patients from our own,
+# some twice and some not at all, and computes the difference anew, many times.
+
+# %%
+months, event = test.pfs_months.to_numpy(), progressed.to_numpy()
+scores_of = {"pre": pre.to_numpy(), "post": post_test.to_numpy()}
+
+
+def c_drawn(model, rows):
+    """Return the C-index of a model on patients that were drawn."""
+    return c_index(months[rows], event[rows], scores_of[model][rows]).value
+
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 04.2 – repair** (6 minutes). A patient who is hard to judge is hard for both models. This bootstrap forgets
+# > it, and so its differences scatter more than they should. Repair one line.
+
+# %% tags=["solution"]
+rng, n, differences = np.random.default_rng(SEED), len(test), []
+for _ in range(300):
+    of_post = rng.integers(n, size=n)
+    of_pre = of_post.copy()  # repair: rng.integers(n, size=n)
+    differences.append(c_drawn("post", of_post) - c_drawn("pre", of_pre))
+check("04.2", differences, test=test, pre=pre, post=post_test)
+
+# %% [markdown]
+# `compare_c_index` computes the interval of such a *paired* difference without drawing:
+
+# %%
+paired = compare_c_index(test.pfs_months, progressed, {"Post-model": post_test, "Pre-model": pre})
+paired.drop(columns="p_holm").round(3)
+
 # %% tags=["claim"]
-gain = c["Post-model"].value - c["Pre-model"].value
+gain = paired.iloc[0]
 claim(
-    gain > 0,
-    f"In this split the images after treatment rank the test patients better, by {gain:.2f} in C-index.",
-    f"In this split the images after treatment do not rank the test patients better ({gain:+.2f}).",
+    gain.low > 0,
+    f"On the test patients the Post-model is ahead by {gain.difference:.2f}, and the interval of the difference "
+    f"begins at {gain.low:.2f}, above zero: their luck alone does not explain it.",
+    f"The Post-model differs from the Pre-model by {gain.difference:+.2f}, and the interval of the difference "
+    f"reaches from {gain.low:.2f} to {gain.high:.2f}.",
 )
 
 # %% [markdown]
-# Is that more than luck? A result hangs on three things that have nothing to do with the worth of a model: the seed, the
-# patients who were tested, and those who were trained on.
-#
-# ## The luck of the seed
+# ### The luck of the seed
 #
 # The seed decides the first values of the last layer, which images an epoch takes in which order and variant, and which features
-# are dropped when. None of that is about patients. Before you run the cell: by how much would you expect the test
-# C-index to move?
+# are dropped when. None of that is about patients.
 
 # %%
 histories, risk = {f"seed {SEED}": history}, {SEED: post_test}
@@ -153,7 +249,7 @@ for seed in (2, 3):
     other, histories[f"seed {seed}"] = training.train(
         start, **data, setting=setting, seed=seed, run_dir=runs / f"post_seed{seed}"
     )
-    risk[seed] = risk_of(other)[test.index]
+    risk[seed] = risk_of(other, images, index)[test.index]
 
 # %%
 show(
@@ -161,47 +257,79 @@ show(
     alt="Loss and accuracy on training images by epoch, for three seeds.",
 )
 
-# %% [markdown]
-# The curves begin apart, because the last layer begins with other numbers, and wander. What matters is how far
-# the ranking of the test patients moves.
+# %% tags=["claim"]
+last = [table.loss.iloc[-1] for table in histories.values()]
+claim(
+    max(last) - min(last) < 0.05,
+    "The curves begin apart, because the last layer begins with other numbers, and wander. They end within "
+    f"{max(last) - min(last):.2f} of each other. How far does the ranking of the test patients move?",
+    f"The curves begin apart and end within {max(last) - min(last):.2f} of each other.",
+)
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 04.3 – predict** (4 minutes). Which moves the C-index of the Post-model more: another seed, or another
+# > test cohort of the same size? Compare the standard deviation over `"seed"` with the standard error over `"patients"`.
+
+# %% tags=["solution"]
+moves_more = "patients"  # fill in
+check("04.3", moves_more, test=test, risk=risk)
 
 # %%
 truth = test.high_risk.astype(bool)
-risk["mean of the three"] = pd.concat(risk, axis=1).mean(axis=1)
-scores = pd.DataFrame(
-    {
-        "AUC": {seed: roc_auc(truth, p).value for seed, p in risk.items()},
-        "C-index": {
-            seed: c_index(test.pfs_months, test.progressed, p).value for seed, p in risk.items()
-        },
-    }
-)
-scores.round(3)
-
-# %% [markdown]
-# The differences between the first three rows are luck alone. Whoever trains ten networks and reports the best one reports that
-# luck. The mean of several seeds has less of it, which is why such *ensembles* are seldom worse than their typical
-# member.
-#
-# ## The luck of the patients
-#
-# The other kind is larger. The interval of one C-index says how far it would move with other *test* patients. To
-# learn what other *training* patients would do, the whole experiment has to be repeated: divide the patients anew, train, test.
+with_mean = risk | {"mean of the three": pd.DataFrame(risk).mean(axis=1)}
+scores = {name: (roc_auc(truth, p), c_index(months, event, p)) for name, p in with_mean.items()}
+table = {name: [estimate.value for estimate in both] for name, both in scores.items()}
+pd.DataFrame(table, index=["AUC", "C-index"]).T.round(3)
 
 # %% tags=["claim"]
-seeds = scores["C-index"].drop("mean of the three")
-by_seed, by_patient = seeds.max() - seeds.min(), c["Post-model"].high - c["Post-model"].low
+of_seeds = [table[seed][1] for seed in risk]
+by_seed, interval = max(of_seeds) - min(of_seeds), c["Post-model"]
 claim(
-    by_seed < by_patient,
-    f"Over three seeds the C-index moves by {by_seed:.2f}; the interval for other test patients is "
-    f"{by_patient:.2f} wide.",
+    by_seed < (interval.high - interval.low) / 2,
+    f"Between the first three rows lies luck alone: their C-index moves by {by_seed:.2f}. The interval for other test "
+    f"patients is {interval.high - interval.low:.2f} wide. The luck that a researcher controls is the smaller one.",
+    f"Between the first three rows lies luck alone: their C-index moves by {by_seed:.2f}. The interval for other test "
+    f"patients is {interval.high - interval.low:.2f} wide.",
 )
 
 # %% [markdown]
-# That takes twenty times as long as this notebook, so it was done beforehand: in `docs/results.md` both models are
-# trained anew in each of twenty splits of these patients, and [notebook 10](10_how_sure.ipynb) shows the cloud. A
-# difference between two models that is smaller than what a new split does to it is not worth a sentence in a paper, and
-# this holds for the difference between Pre-model and Post-model, too.
+# Whoever trains ten networks and reports the best one reports that luck. The mean of several seeds has less of it, which is
+# why such *ensembles* are seldom worse than their typical member. Does a steady C-index also mean that every patient gets a
+# steady answer?
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 04.4 – fill in one line** (4 minutes). `calls` has a column for each seed: is a patient's probability above
+# > one half? For how many patients does the answer depend on the seed?
+
+# %% tags=["solution"]
+calls = pd.DataFrame(risk) > 0.5
+depends_on_seed = (calls.nunique(axis=1) > 1).sum()  # fill in
+check("04.4", depends_on_seed, risk=risk)
+
+# %% [markdown] tags=["notes"]
+# Whose answer flips lies near one half. Let somebody say it to a patient: "the network calls you high-risk, with another
+# random number it would not have". Who is done early starts the Post-model from the trained Pre-model
+# (`learner.set_weights` with the weights of `saved_models.load_model(study.result_path("pre_model.keras"))`): does it help?
+
+# %% [markdown]
+# ### The luck of the training patients
+#
+# To learn what other *training* patients would do, the whole experiment has to be repeated: divide the patients anew, train,
+# test. That takes twenty times as long as this notebook, so it was done beforehand ([notebook 10](10_how_sure.ipynb)
+# shows the cloud).
+
+# %% tags=["claim"]
+of_pair = kept_splits(study).query("model in ('Pre-model', 'Post-model')")
+pair = split_differences(of_pair, measure="c_index").iloc[0]
+ahead, n_splits = 1 - pair.a_ahead, of_pair.split.nunique()
+claim(
+    ahead > 0.9 and pair.high < 0,
+    f"The Post-model is ahead in {ahead:.0%} of {n_splits} splits, by {-pair.difference:.2f} in C-index on average "
+    f"({-pair.high:.2f} to {-pair.low:.2f}). So here the second look is worth something, whoever is trained on and "
+    "whoever is tested; by how much, one split does not tell.",
+    f"The Post-model is ahead in {ahead:.0%} of {n_splits} splits, by {-pair.difference:.2f} in C-index on average "
+    f"({-pair.high:.2f} to {-pair.low:.2f}).",
+)
 
 # %% [markdown]
 # ## Save
@@ -219,15 +347,11 @@ print({part: int(number) for part, number in counts.items()}, "patients with pre
 # %% [markdown]
 # ## What you have now
 #
-# `post_model.keras`, and `predictions_post.csv` with a probability for every image of every patient. You have seen two
-# kinds of luck, and that the one that a researcher controls, the seed, is the smaller.
-#
-# ## Exercises
-#
-# 1. Feed the *pre*-treatment images to the Post-model. What does it make of them?
-# 2. Start the Post-model from the trained Pre-model instead: `learner.set_weights` with the weights of
-#    `saved_models.load_model(study.result_path("pre_model.keras"))`. Does it help?
-# 3. Correlate the probabilities of two seeds over the test patients. Whose probability moves most?
+# - Images after treatment show how the disease has answered, and the model looks for what is left of it.
+# - Models that were tested on the same patients are compared within each patient.
+# - A seed moves a C-index less than the choice of patients does, and decides over those who lie near one half.
+# - Only repeated splits tell what other training patients would have done.
+# - `post_model.keras`, and `predictions_post.csv` with a probability for every image of every patient.
 #
 # ## Check yourself
 #

@@ -6,7 +6,7 @@
 # at tumours that are known to the pixel, and then does what a map cannot: it changes the images, even draws the same
 # patients again without their tumours, and watches whether the answer follows.
 #
-# *Time: 30 minutes to read, three minutes to run.*
+# *Time: 20 minutes to read, three minutes to run.*
 #
 # ## What you'll do
 #
@@ -31,6 +31,7 @@ import pandas as pd
 
 from npc_helpers import figures
 from npc_helpers.cohort import included_patients
+from npc_helpers.exercises import check, claim
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.imaging import roi
@@ -45,16 +46,14 @@ from npc_helpers.study.settings import current_setting
 study = Study.open()
 begin(study)
 
-# %%
-rois = study.read_table("rois.csv")
-model = models_to_explain(study)
-
 # %% [markdown]
 # ## Choose some patients
 #
 # Sixteen patients to look at, the first of the test cohort. All of the test cohort will be needed to measure.
 
 # %%
+rois = study.read_table("rois.csv")
+model = models_to_explain(study)
 patients = study.manifest.patient_id.drop_duplicates()
 if study.has_outcomes:
     cohort = included_patients(study.read_table("cohort.csv"))
@@ -81,22 +80,27 @@ print(f"activations, {latest}-treatment:", activations[latest].shape)
 # The last convolutional layer gives a small grid of cells, and in each cell one number per
 # feature. The network averages each feature over the grid and weighs the averages. So a
 # class score *is* a sum over cells, and each cell's share in it is the map. No gradient needs
-# to be approximated; the identity can be checked.
-
+# to be approximated.
 
 # %%
-def map_of_margin(activations, weights):
-    """Weigh the features of every cell: what speaks for high and against low risk."""
-    direction = weights[:, 1] - weights[:, 0]
-    n_cells = activations.shape[1] * activations.shape[2]
-    return activations @ direction / n_cells
-
-
 weights, bias = gradcam.head(model[latest])
+direction = weights[:, 1] - weights[:, 0]  # what speaks for high and against low risk
 signed = gradcam.class_map(activations[latest], weights, target="margin")
-assert np.allclose(map_of_margin(activations[latest], weights), signed)
 score = gradcam.log_odds(model[latest], images[latest])
-print("largest difference:", f"{np.abs(signed.sum((1, 2)) + bias[1] - bias[0] - score).max():.0e}")
+print("activations:", activations[latest].shape, "direction:", direction.shape)
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 06.1 – fill in one line** (5 minutes). Make the map yourself: what does each cell of each image add to the
+# > log-odds of high risk? You need `activations[latest]`, `direction`, and the number of cells that were averaged over.
+
+# %% tags=["solution"]
+n_cells = signed[0].size
+added = activations[latest] @ direction / n_cells  # fill in
+check("06.1", added, activations=activations[latest], weights=weights)
+
+# %%
+largest = np.abs(signed.sum((1, 2)) + bias[1] - bias[0] - score).max()
+print(f"log-odds minus (sum of the map + bias), at most: {largest:.0e}")
 
 # %% [markdown]
 # `margin` asks what speaks *for high and against low* risk: its cells and the bias add up to the log-odds. Most papers ask for
@@ -130,10 +134,14 @@ show(
     alt="Image, grid of cells, map in the paper's four colours and in a uniform colour scale.",
 )
 
-# %% [markdown]
-# From left to right: the image, the raw grid, the map in the paper's look and in a scale without artificial borders. The
-# white line is the true tumour, where the slice has any. The third picture looks as if it knew more than the
-# second, and it does not.
+# %% tags=["claim"]
+claim(
+    signed[position].size < 20,
+    f"From left to right: the image, the raw grid, the map in the paper's look and in a scale without artificial borders. "
+    f"The whole map is {signed[position].size} numbers. The third picture looks as if it knew more than the second, and it "
+    "does not. (A white line is the true tumour, where the slice has any.)",
+    f"From left to right: the image, the raw grid of {signed[position].size} numbers, and the same in two scales.",
+)
 
 # %% [markdown]
 # ### Finer, and at what price
@@ -145,11 +153,7 @@ show(
 # %%
 fine_place = gradcam.Geometry.of(model[latest], layer=gradcam.finer_layer(model[latest]))
 fine = gradcam.finer_map(model[latest], images[latest])
-titles = [" x ".join(map(str, cells.shape[1:])) for cells in (signed, fine)]
-print("sum of fine cells against sum of exact cells: r =",
-      np.corrcoef(fine.sum((1, 2)), signed.sum((1, 2)))[0, 1].round(2))  # fmt: skip
-
-# %%
+titles = [" x ".join(map(str, grid.shape[1:])) for grid in (signed, fine)]
 fine_heat = fine_place.to_image(fine[position], row, image.shape)
 show(
     figures.finer_figure(
@@ -158,9 +162,14 @@ show(
     alt="The same image under the coarse exact map and under the finer gradient map.",
 )
 
-# %% [markdown]
-# The fine map has sharper spots and is only locally true: it tells what a *small* change of each cell would do. Sharper is not
-# the same as more right; the scores below compare both.
+# %% tags=["claim"]
+r = np.corrcoef(fine.sum((1, 2)), signed.sum((1, 2)))[0, 1]
+claim(
+    r < 0.9,
+    f"The fine map has sharper spots and is only locally true: over all images its sum goes with the exact sum by r = {r:.2f} "
+    "and not by 1. It tells what a *small* change of each cell would do. Sharper is not the same as more right.",
+    f"Over all images the sum of the fine map goes with the exact sum by r = {r:.2f}.",
+)
 
 # %% [markdown]
 # ## Explore
@@ -169,7 +178,7 @@ show(
 # colour scale of the cohort keeps maps comparable: with a scale of its own, every image has a
 # red spot, even where nothing was found.
 
-# %%
+# %% tags=["timeless"]
 from npc_helpers.widgets import GradCamExplorer
 
 GradCamExplorer.from_maps(
@@ -190,7 +199,7 @@ GradCamExplorer.from_maps(
 # But chance is not the opponent. Rectangles are drawn around disease, so whatever lies in their middle scores well.
 # Each map is therefore measured beside maps that cannot know better: a *bump* in the middle of the rectangle, the
 # mean map of all *other patients*, the activations with *no head*, the map of *low risk*, those of *random heads*, and that of a
-# network with *random weights*. Before you run the cells: which of these will be hardest to beat?
+# network with *random weights*.
 
 # %%
 untrained, tables = models.prognosis_model(current_setting(), seed=1, weights="none"), []
@@ -202,39 +211,89 @@ for when in timepoints:
     tables.append(gradcam_bench.score_table(study, index[when], maps, place))
 tables.append(gradcam_bench.score_table(study, index[latest], [("finer", fine)], fine_place))
 scores = pd.concat(tables, ignore_index=True)
-print(len(scores), "maps scored")
+study.write_table("gradcam_scores.csv", scores)
+known = gradcam_bench.with_truth(scores)
+print(f"saved the scores of {len(scores)} maps, {len(known)} of them with a known tumour")
+
+# %% [markdown]
+# First one image by hand, the one with most tumour: `heat` holds the positive part of its map in the rectangle, pixel by
+# pixel, and `on_tumour` is True where the tumour is.
+
+# %%
+of_latest, key = known[known.timepoint == latest].set_index("map"), gradcam_bench.KEY
+chosen = of_latest.loc[gradcam_bench.GRADCAM].nlargest(1, "mask_share").iloc[0]
+of_image = of_latest[(of_latest[key] == chosen[key]).all(axis=1)].energy_ratio  # by map
+same = (index[latest][key] == chosen[key]).all(axis=1).to_numpy()
+truth = next(gradcam_bench.known_structures(study, index[latest][same], place, "tumour"))
+region = place.on_canvas(next(index[latest][same].itertuples()))[1]
+on_tumour = truth[region]
+heat = np.maximum(place.to_canvas(signed[same][0])[region], 0)
+print(f"{on_tumour.mean():.0%} of {heat.size:,} pixels are tumour")
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 06.2 – fill in one line** (5 minutes). Compute the energy ratio of this map: the share of `heat` that lies on the
+# > tumour, divided by the share that chance would put there.
+
+# %% tags=["solution"]
+share = heat[on_tumour].sum() / heat.sum()
+ratio = share / on_tumour.mean()  # fill in
+check("06.2", ratio, heat=heat, tumour=on_tumour, bump=of_image["bump"])
 
 # %% [markdown]
 # A patient has many images, and they resemble each other: we average within each patient first, and the
 # interval comes from drawing patients anew.
 
 # %%
-known = gradcam_bench.with_truth(scores)
 columns = ["energy_ratio", "auprc"]
 summary = patient_summary(known, columns=columns).set_index(["score", "timepoint", "map"])
+differences = patient_differences(known, gradcam_bench.GRADCAM, columns=columns)
+ratios = differences[(differences.score == "energy_ratio") & (differences["map"] != "finer")]
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 06.3 – predict** (3 minutes). Which opponent will be hardest to beat: `"bump"`, `"other patients"`, `"no head"`,
+# > `"low risk"`, `"random head"` or `"random network"`?
+
+# %% tags=["solution"]
+hardest = "bump"  # fill in
+check("06.3", hardest, ratios=ratios)
+
+# %%
 summary.loc["energy_ratio", ["mean", "low", "high", "n_patients"]].round(2)
 
+# %% tags=["claim"]
+ratio_of = summary.loc["energy_ratio", latest]
+cam, bump_mean, blind_mean = ratio_of["mean"][["Grad-CAM", "bump", "random network"]]
+claim(
+    ratio_of.low[["Grad-CAM", "bump", "random network"]].min() > 1,
+    f"{latest.capitalize()}-treatment, Grad-CAM has an energy ratio of {cam:.2f}, clearly above chance. But a bump that has seen no "
+    f"image reaches {bump_mean:.2f}, and a network of random weights {blind_mean:.2f}: lying on the tumour is no proof of "
+    "having understood it.",
+    f"{latest.capitalize()}-treatment, Grad-CAM has an energy ratio of {cam:.2f}, a bump that has seen no image {bump_mean:.2f}, and "
+    f"a network of random weights {blind_mean:.2f}.",
+)
+
 # %% [markdown]
-# Read the intervals before the means. Which maps keep clear of 1 on the side of the tumour? Does a map of *low* risk, or one
-# that has seen no training at all, do so too? Then lying on the tumour is no proof of having understood it.
-#
 # ### Better than what?
 #
-# In the same patients, the map minus each of its opponents; an interval that holds 0 is a draw:
+# In the same patients, the map minus each of its opponents. An interval that holds 0 is a draw. So which opponent is fair? The
+# strongest that could be had without the network.
 
 # %%
-differences = patient_differences(known, gradcam_bench.GRADCAM, columns=columns)
 differences.set_index(["score", "timepoint", "map"])[["difference", "low", "high"]].round(2)
 
-# %%
-ratios = differences[differences.score == "energy_ratio"]
-for when, of_time in ratios.groupby("timepoint", sort=False):
-    beaten = of_time.loc[of_time.low > 0, "map"]
-    print(f"{when}: clearly more on the tumour than", ", ".join(beaten) or "none of them")
+# %% tags=["claim"]
+beaten = {w: list(of.loc[of.low > 0, "map"]) for w, of in ratios.groupby("timepoint", sort=False)}
+said = "; ".join(
+    f"{when}-treatment it beats {', '.join(names) or 'none'}" for when, names in beaten.items()
+)
+claim(
+    not any("bump" in names for names in beaten.values()),
+    f"By energy, {said}. The bump is beaten by neither map.",
+    f"By energy, {said}.",
+)
 
 # %% [markdown]
-# A reader who is shown one good example learns none of this. Whether you are shown energy or ranking matters as well: `auprc` need
-# not agree.
+# A reader who is shown one good example learns none of this, and sees neither score: `auprc` need not agree with energy.
 
 # %% [markdown]
 # ## Does the map depend on what was learned?
@@ -249,9 +308,16 @@ show(
     alt="Similarity of maps to the original as more and more layers are randomised.",
 )
 
-# %% [markdown]
-# Once the curves are down at the dotted lines, the maps are as unlike the original as those of unrelated images. Such a map
-# depends on the weights. That is necessary, and not enough.
+# %% tags=["claim"]
+bottom = cascade.rank_correlation.iloc[1:].max()
+unrelated = cascade.rank_correlation_unrelated.iloc[0]
+claim(
+    cascade.rank_correlation.iloc[1] < unrelated + 0.1,
+    f"With nothing but the last layer shuffled, the likeness falls to {cascade.rank_correlation.iloc[1]:.2f}, and it never comes "
+    f"back above {bottom:.2f}; maps of unrelated images (dotted) have {unrelated:.2f}. So the maps depend on the weights. That is "
+    "necessary, and not enough.",
+    f"The likeness falls to {cascade.rank_correlation.min():.2f}; maps of unrelated images (dotted) have {unrelated:.2f}.",
+)
 
 # %% [markdown]
 # ## Cover what the map points at
@@ -267,8 +333,6 @@ blurred, odds = {}, {}
 for when in timepoints:
     blurred[when] = perturbation.blurred(images[when], inside[when], shrink=place.shrink)
     odds[when] = gradcam.log_odds(model[when], images[when])
-
-# %%
 tables = []
 for when in timepoints:
     loudest = index[when].assign(odds=odds[when]).groupby("patient_id").odds.idxmax().to_numpy()
@@ -285,15 +349,22 @@ show(
     alt="Log-odds of high risk as images are covered and uncovered in the order of three maps.",
 )
 
-# %% [markdown]
-# Solid lines: covering, highest pixels first. Dashed lines: uncovering. The farther a dashed line lies above the solid line
-# of its colour, the better that map has found what the network answers to. Compare with the bump, which has seen no image.
-# Look at the right end as well: where a solid line ends above its start, the fully blurred image looks like high risk to the
-# network. Blur is then no neutral cover, and only the distance between the two lines of one colour can be read.
-
-# %%
-gains = perturbation.gains(curves)
-patient_summary(gains, columns=["gain"]).drop(columns=["score", "n_images"]).round(2)
+# %% tags=["claim"]
+gain = patient_summary(perturbation.gains(curves), columns=["gain"]).set_index(
+    ["timepoint", "map"]
+)["mean"]
+of_cam, of_bump = gain.xs("Grad-CAM", level="map"), gain.xs("bump", level="map")
+whole = curves[curves["share"] == 1].groupby("timepoint").deletion.mean()
+intact = curves[curves["share"] == 0].groupby("timepoint").deletion.mean()
+claim(
+    (of_cam > of_bump + 0.1).all() and whole[latest] > intact[latest],
+    "Solid: covered, highest pixels first. Dashed: uncovered. Between the two lines of Grad-CAM lie "
+    f"{' and '.join(f'{value:.2f}' for value in of_cam)} of log-odds, of the bump {' and '.join(f'{v:.2f}' for v in of_bump)}: the map "
+    "finds what the network answers to, whether or not that is the tumour. But see the right end: the fully blurred image "
+    f"looks like *higher* risk {latest}-treatment. Blur is no neutral cover.",
+    "Solid: covered, highest pixels first. Dashed: uncovered. Between the two lines of Grad-CAM lie "
+    f"{' and '.join(f'{value:.2f}' for value in of_cam)} of log-odds, of the bump {' and '.join(f'{v:.2f}' for v in of_bump)}.",
+)
 
 # %% [markdown]
 # ## Change the tumour itself
@@ -338,15 +409,37 @@ for change in ("no tumour", "milder", "worse", "another head"):
 
 # %%
 moved = patient_summary(pd.concat(effects), columns=["change"])
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 06.4 – predict** (4 minutes). The tumour is gone, and nothing else has changed. Which model's log-odds of high risk
+# > fall clearly (an interval below 0): `"pre"`, `"post"`, `"both"` or `"neither"`?
+
+# %% tags=["solution"]
+falls = "post"  # fill in
+check("06.4", falls, moved=moved)
+
+# %%
 show(
     figures.interventions_figure(moved),
     alt="Change of the log-odds of high risk by each change of the images, with intervals.",
 )
 
+# %% tags=["claim"]
+by_time = moved.set_index(["timepoint", "map"])[["mean", "low", "high"]]
+change, first = by_time.loc[latest], by_time.loc[timepoints[0]]
+claim(
+    change.high["no tumour"] < 0 < change.low["worse"]
+    and change.low["another head"] < 0 < change.high["another head"]
+    and first.low["no tumour"] < 0 < first.high["no tumour"],
+    f"The {latest.capitalize()}-model reads the tumour: {change['mean']['no tumour']:+.2f} without it, "
+    f"{change['mean']['worse']:+.2f} where it is worse, and no clear move for another head. The interval of the "
+    "Pre-model without the tumour holds 0: taking it away changes nothing that shows, whatever the map was red on.",
+    f"{latest.capitalize()}-treatment the log-odds move by {change['mean']['no tumour']:+.2f} without the tumour and by "
+    f"{change['mean']['worse']:+.2f} where it is worse.",
+)
+
 # %% [markdown]
-# A model that reads the tumour moves down without it and up where it is worse, and farther than for another
-# head. An interval that holds 0 is no clear move. Blur and drawing need not agree: blur removes the tumour *and* puts
-# something unseen in its place.
+# Blur and drawing need not agree: blur removes the tumour *and* puts something unseen in its place.
 #
 # And does the *map* change where the tumour was? We take the difference of the maps with and without it, and
 # ask how much of that lies on the tumour.
@@ -362,31 +455,32 @@ for when in timepoints:
 where = patient_summary(pd.concat(tables), columns=["energy_ratio"])
 where[["timepoint", "mean", "low", "high", "n_patients"]].round(2)
 
-# %% [markdown]
-# Only here is the cause known: one thing was changed, and the rest is consequence. A map whose change is spread over the whole
-# grid (a ratio near 1) shows how wide a field each cell of this network sees.
+# %% tags=["claim"]
+claim(
+    where.low.min() > 1.2,
+    f"Without the tumour the map changes {where['mean'].min():.1f} to {where['mean'].max():.1f} times as much on its place as chance would "
+    "have it, and the rest of the change is elsewhere: a cell of this network sees a wide field. Only here is the cause "
+    "known. One thing was changed, and the rest is consequence.",
+    f"Without the tumour the map changes {where['mean'].min():.1f} to {where['mean'].max():.1f} times as much on its place as chance "
+    "would have it.",
+)
 
-# %% [markdown]
-# ## Save
-
-# %%
-study.write_table("gradcam_scores.csv", scores)
-print(f"saved {len(scores)} rows")
+# %% [markdown] tags=["notes"]
+# Who is done early covers the *nodes* instead of the tumour (`structure="nodes"` in `perturbation.structures`): which model minds
+# more? Or looks for an image whose map lies mostly on the padding (`padding_share` in `scores`).
 
 # %% tags=["nbval-check-output"]
-own = scores[scores["map"] == gradcam_bench.GRADCAM]
-print(own.patient_id.nunique(), "patients,", len(own), "images scored")
+of_images = scores[scores["map"] == gradcam_bench.GRADCAM]
+print(of_images.patient_id.nunique(), "patients,", len(of_images), "images scored")
 
 # %% [markdown]
 # ## What you have now
 #
-# `gradcam_scores.csv`, and a sense of what a map can show, and what only an experiment can.
-#
-# ## Exercises
-#
-# 1. Find an image whose map lies mostly on the padding (`padding_share`). What does that say about its score?
-# 2. Cover the *nodes* instead of the tumour (`structure="nodes"`). Which model minds more?
-# 3. Show the Pre-model's map on post-treatment images.
+# - On this architecture a map is a sum that can be checked, of very few numbers.
+# - A score against chance is worth little: a bump in the middle of the rectangle knows nothing and scores well.
+# - A map may find what the network answers to, and that need not be the tumour.
+# - Only a changed image tells whether the answer depends on what was changed.
+# - `gradcam_scores.csv`, the scores of each map and image.
 #
 # ## Check yourself
 #

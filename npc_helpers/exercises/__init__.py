@@ -3,6 +3,7 @@
 from npc_helpers.exercises import (  # noqa: F401  (each enters its exercises)
     comparing,
     labels,
+    maps,
     patients,
     precision,
     probabilities,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from npc_helpers.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
 from npc_helpers.network.prediction import patient_probability
-from npc_helpers.statistics import Estimate, roc_auc
+from npc_helpers.statistics import Estimate, c_index, compare_c_index, roc_auc
 from npc_helpers.study import Study
 
 SAME = 5e-4  # as closely as a result is printed, with three decimals
 LOWER = 0.05  # a loss that ends lower by less is not called lower
+ALIKE = 0.02  # mean probabilities closer than this are called the same
 ASIDE = (0.05, 0.5)  # share of the images that may be set aside: some to watch, most to learn from
 
 
@@ -105,3 +108,103 @@ def of_patients(study: Study, answer: object, *, predictions: pd.DataFrame) -> s
         f"{len(labels)} patients give an interval {wider:.1f} times as wide as {len(predictions)} "
         "images seemed to. Whatever is drawn from people together, counts once."
     )
+
+
+@exercise(
+    "04.1",
+    form='`"higher"`, `"lower"` or `"same"`',
+    hint="After treatment, what tells a patient who will relapse from one who will not? Whose "
+    "images look like that before treatment?",
+)
+def first_look(study: Study, answer: object, *, before: pd.Series, after: pd.Series) -> str:
+    """Judge what becomes of the probabilities when a model is shown the other examination."""
+    said = word(answer, ("higher", "lower", "same"))
+    change = float((before - after).mean())
+    truth = "same" if abs(change) < ALIKE else "higher" if change > 0 else "lower"
+    if said != truth:
+        raise Wrong(f"The mean moves by {change:+.2f}.")
+    return (
+        f"Shown the images before treatment, it says {before.mean():.2f} on average instead of "
+        f"{after.mean():.2f}."
+    )
+
+
+@exercise(
+    "04.2",
+    form="a list of at least 100 differences",
+    hint="The same patients must be drawn for both models.",
+)
+def paired_draws(
+    study: Study, answer: object, *, test: pd.DataFrame, pre: pd.Series, post: pd.Series
+) -> str:
+    """Judge whether a bootstrap of a difference draws the same patients for both models."""
+    given, risk = numbers(answer), {"post": post, "pre": pre}
+    if len(given) < 100:
+        raise OtherForm("too few draws")
+    outcome = test["pfs_months"], test["progressed"].astype(bool)
+    row = compare_c_index(*outcome, risk).iloc[0]
+    alone = [c_index(*outcome, score, method="plain") for score in risk.values()]
+    paired = _standard_error(row["low"], row["high"])
+    unpaired = float(np.hypot(*(_standard_error(c.low, c.high) for c in alone)))
+    spread = float(given.std())
+    if abs(given.mean() - row["difference"]) > unpaired:
+        raise Wrong(f"On average they are {given.mean():+.2f}, far from the observed difference.")
+    if abs(spread - paired) > abs(spread - unpaired) or not 0.5 < spread / paired < 2:
+        raise Wrong(
+            f"Their standard deviation is {spread:.3f}. With patients drawn once for both models "
+            f"it is near {paired:.3f}."
+        )
+    return (
+        f"Drawn together, the differences scatter by {spread:.3f}; drawn apart, by about "
+        f"{unpaired:.3f}. To see the same with an unpaired comparison would take "
+        f"{(unpaired / paired) ** 2:.1f} times as many patients."
+    )
+
+
+@exercise(
+    "04.3",
+    form='`"seed"` or `"patients"`',
+    hint="How wide was the interval of the C-index? It spans about four standard errors.",
+)
+def larger_luck(
+    study: Study, answer: object, *, test: pd.DataFrame, risk: Mapping[int, pd.Series]
+) -> str:
+    """Judge whether a C-index moves more with the seed or with the patients."""
+    said = word(answer, ("seed", "patients"))
+    outcome = test["pfs_months"], test["progressed"].astype(bool)
+    values = [c_index(*outcome, score, method="plain") for score in risk.values()]
+    of_seed = float(np.std([c.value for c in values], ddof=1))
+    of_patients = _standard_error(values[0].low, values[0].high)
+    lucks = f"{of_seed:.3f} over {len(values)} seeds, {of_patients:.3f} over patients"
+    if said != ("seed" if of_seed > of_patients else "patients"):
+        raise Wrong(f"The standard deviations are {lucks}.")
+    return (
+        f"{lucks}. More seeds make the first smaller in a mean of models. Only more patients make "
+        "the second smaller."
+    )
+
+
+@exercise(
+    "04.4",
+    form="a whole number of patients",
+    hint="In how many rows of `calls` do not all columns say the same? `nunique(axis=1)` counts "
+    "the different answers in each row.",
+)
+def depends_on_seed(study: Study, answer: object, *, risk: Mapping[int, pd.Series]) -> str:
+    """Judge for how many patients the answer of a model depends on the seed."""
+    p, given = pd.DataFrame(risk), number(answer)
+    calls = p > 0.5
+    differ = calls.any(axis=1) & ~calls.all(axis=1)
+    if given == len(p) - differ.sum() != differ.sum():
+        raise Wrong("These are the patients whose answer is the same with every seed.")
+    if given != differ.sum():
+        raise Wrong(f"Of {len(p)} patients, it is not {given:g}.")
+    return (
+        f"{differ.sum()} of {len(p)} patients are called high-risk or not as the seed wants it: "
+        "those whose probability is near one half. No C-index tells how many they are."
+    )
+
+
+def _standard_error(low: float, high: float) -> float:
+    """Return the standard error behind a symmetric 95% interval."""
+    return float(high - low) / (2 * 1.96)

@@ -6,7 +6,7 @@ import pytest
 from small_study import make_study
 
 from npc_helpers.exercises import check
-from npc_helpers.statistics import Estimate, roc_auc
+from npc_helpers.statistics import Estimate, c_index, roc_auc
 
 
 @pytest.fixture
@@ -82,3 +82,80 @@ def test_patients_are_counted_and_not_their_images(answers):
     assert "counts 24 images as so many people" in answers("03.4", of_images, predictions=table)
     assert "It is not 0.500" in answers("03.4", Estimate(0.5, 0.4, 0.6), predictions=table)
     assert "as `roc_auc` returns it" in answers("03.4", 0.889, predictions=table)
+
+
+# --- the second model, and luck -----------------------------------------------------------------
+
+
+def risk(*values):
+    return pd.Series(values, [f"H-{number:02d}" for number in range(len(values))])
+
+
+def test_first_look(answers):
+    looks = {"before": risk(0.7, 0.8), "after": risk(0.5, 0.6)}
+    assert "right. Shown the images before treatment, it says 0.75" in answers(
+        "04.1", "higher", **looks
+    )
+    assert "not yet. The mean moves by +0.20" in answers("04.1", "lower", **looks)
+    assert "right" in answers("04.1", "same", before=looks["after"] + 0.01, after=looks["after"])
+    assert '`"lower"` or `"same"`' in answers("04.1", "more", **looks)
+
+
+@pytest.fixture
+def tested():
+    """Eighty patients whom both models find hard in the same places: a paired comparison gains."""
+    rng = np.random.default_rng(3)
+    hard, months = rng.normal(size=80), rng.exponential(40, 80)
+    rows = [f"H-{number:02d}" for number in range(80)]
+    test = pd.DataFrame({"pfs_months": months, "progressed": rng.random(80) < 0.7}, index=rows)
+    signal = -np.log(months)
+    pre = pd.Series(signal + 2 * hard + 0.3 * rng.normal(size=80), rows)
+    post = pd.Series(signal + 1.6 * hard + 0.3 * rng.normal(size=80), rows)
+    return {"test": test, "pre": pre, "post": post}
+
+
+def drawn(tested, together):
+    rng, n, differences = np.random.default_rng(1), 80, []
+    months, event = tested["test"].pfs_months.to_numpy(), tested["test"].progressed.to_numpy()
+    for _ in range(200):
+        rows = rng.integers(n, size=n)
+        others = rows if together else rng.integers(n, size=n)
+        c = [
+            c_index(months[chosen], event[chosen], tested[model].to_numpy()[chosen]).value
+            for model, chosen in (("post", rows), ("pre", others))
+        ]
+        differences.append(c[0] - c[1])
+    return differences
+
+
+def test_patients_are_drawn_once_for_both_models(answers, tested):
+    together, apart = drawn(tested, True), drawn(tested, False)
+    assert np.std(apart) > 1.5 * np.std(together)
+    said = answers("04.2", together, **tested)
+    assert f"right. Drawn together, the differences scatter by {np.std(together):.3f}" in said
+    said = answers("04.2", apart, **tested)
+    assert f"not yet. Their standard deviation is {np.std(apart):.3f}" in said
+    assert "far from the observed" in answers("04.2", np.array(together) + 1, **tested)
+    assert "not yet" in answers("04.2", np.full(200, np.mean(together)), **tested)
+    assert "at least 100 differences" in answers("04.2", together[:20], **tested)
+
+
+def test_larger_luck(answers, tested):
+    test, model = tested["test"], tested["post"]
+    nearly = {seed: model + 0.01 * seed for seed in (1, 2, 3)}  # the same order three times
+    said = answers("04.3", "patients", test=test, risk=nearly)
+    assert "right. 0.000 over 3 seeds, 0.0" in said
+    assert "The standard deviations are 0.000 over 3 seeds" in answers(
+        "04.3", "seed", test=test, risk=nearly
+    )
+    unlike = {1: model, 2: -model, 3: model}
+    assert "right" in answers("04.3", "seed", test=test, risk=unlike)
+    assert 'should be `"seed"` or' in answers("04.3", 3, test=test, risk=unlike)
+
+
+def test_answers_that_depend_on_the_seed(answers):
+    seeds = {1: risk(0.6, 0.4, 0.7, 0.2), 2: risk(0.4, 0.4, 0.8, 0.1), 3: risk(0.6, 0.3, 0.9, 0.3)}
+    assert "right. 1 of 4 patients" in answers("04.4", 1, risk=seeds)
+    assert "same with every seed" in answers("04.4", "3", risk=seeds)
+    assert "Of 4 patients, it is not 2" in answers("04.4", 2, risk=seeds)
+    assert "a whole number of patients" in answers("04.4", [1, 2], risk=seeds)
