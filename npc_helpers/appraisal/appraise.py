@@ -46,7 +46,7 @@ def appraise() -> pd.DataFrame:
     ['206', 'reproduces']
     """
     table = published()
-    findings = [CHECKS[row.check](row.printed, row.argument) for row in table.itertuples()]
+    findings = [check_of(row.check)(row.printed, row.argument) for row in table.itertuples()]
     table["recomputed"] = [finding.recomputed for finding in findings]
     table["verdict"] = [finding.verdict for finding in findings]
     table["issue"] = table["issue"].where(table["verdict"] == VERDICTS[1], "")
@@ -108,6 +108,14 @@ def rounded(value: float, like: str) -> str:
 def same(value: float, printed: str) -> bool:
     """True if `value`, rounded as `printed` is, gives the first number of `printed`."""
     return rounded(value, printed) == re.search(r"\d+(?:\.\d+)?", printed).group()
+
+
+# --- the checks, each the function of its name in the table -----------------------------------
+
+
+def check_of(name: str) -> Callable[[str, str], Finding]:
+    """Return the check that the table calls `name`: it judges what is printed by an argument."""
+    return globals()[f"_{name}"]
 
 
 def _share(printed: str, argument: str) -> Finding:
@@ -317,36 +325,3 @@ def _padding(printed: str, argument: str) -> Finding:
 
 def _not_recomputable(printed: str, argument: str) -> Finding:
     return Finding("no counts are published for it", None)
-
-
-CHECKS: dict[str, Callable[[str, str], Finding]] = {
-    "auc": _auc,
-    "auc_call": _auc_call,
-    "auc_centre": _auc_centre,
-    "auc_interval": _auc_interval,
-    "c_centre": _c_centre,
-    "c_interval": _c_interval,
-    "edition": _edition,
-    "mcnemar": _mcnemar,
-    "mean_age": _mean_age,
-    "measure": _measure,
-    "not_recomputable": _not_recomputable,
-    "own_measure": _own_measure,
-    "p_age": _p_age,
-    "p_value": _p_value,
-    "padding": _padding,
-    "power": _power,
-    "quartiles": _quartiles,
-    "ratio": _ratio,
-    "roles": _roles,
-    "same_interval": _same_interval,
-    "selected": _selected,
-    "share": _share,
-    "smd": _smd,
-    "software": _software,
-    "stage_rule": _stage_rule,
-    "stated": _stated,
-    "tnm_auc": _tnm_auc,
-    "tnm_interval": _tnm_interval,
-    "total": _total,
-}

@@ -19,24 +19,3 @@ from npc_helpers.cohort.screening import (
     screen,
 )
 from npc_helpers.cohort.staging import STAGE_7TH, STAGE_8TH, stage_group, stage_groups
-
-__all__ = [
-    "CRITERIA",
-    "NO_EVENT_BY_SCAN",
-    "Criterion",
-    "STAGE_7TH",
-    "STAGE_8TH",
-    "build_cohort",
-    "check_split",
-    "divided_patients",
-    "flow",
-    "included_patients",
-    "progressed_by_scan",
-    "progression_free_survival",
-    "regular_review",
-    "risk_groups",
-    "screen",
-    "split",
-    "stage_group",
-    "stage_groups",
-]

@@ -315,5 +315,5 @@ def included_patients(cohort: pd.DataFrame) -> pd.DataFrame:
     """
     patients = cohort[cohort["included"]].reset_index(drop=True)
     plain = {"age_years": int, "pfs_months": int, "progressed": bool, "high_risk": bool}
-    known = {name: kind for name, kind in plain.items() if patients[name].notna().all()}
-    return patients.astype(known)
+    filled = {name: kind for name, kind in plain.items() if patients[name].notna().all()}
+    return patients.astype(filled)

@@ -215,8 +215,8 @@ def _no_surgery(registry, visits, **_):
 
 @_criterion("exclusion", 5, "age, sex, treatment and all four MR series are available")
 def _information_complete(registry, visits, **_):
-    known = registry["age_years"].notna() & (registry["sex"] != "") & (registry["treatment"] != "")
-    return known & registry["imaging_complete"]
+    named = (registry["sex"] != "") & (registry["treatment"] != "")
+    return registry["age_years"].notna() & named & registry["imaging_complete"]
 
 
 @_criterion("exclusion", 6, "no progression by the day of the MRI after treatment")
@@ -302,8 +302,8 @@ def flow(screening: pd.DataFrame) -> pd.DataFrame:
     names = [name for name in screening if name not in ("patient_id", "included", "excluded_by")]
     lost = screening["excluded_by"].value_counts().reindex(names, fill_value=0).to_numpy()
     remaining = len(screening) - lost.cumsum()
-    known = (*CRITERIA, NO_EVENT_BY_SCAN)
-    meaning = {c.name: f"{c.kind.capitalize()} {c.number}: {c.text}" for c in known}
+    criteria = (*CRITERIA, NO_EVENT_BY_SCAN)
+    meaning = {c.name: f"{c.kind.capitalize()} {c.number}: {c.text}" for c in criteria}
     return pd.DataFrame(
         {
             "step": np.arange(1, len(names) + 1),

@@ -79,14 +79,11 @@ def stage_group(t: str, n: str, m: str, *, edition: int) -> str:
     ('IVB', 'IVA')
     """
     stages = _stages(edition)
-    for name, value, known in (
-        ("T", t, T_VALUES[edition]),
-        ("N", n, N_VALUES[edition]),
-        ("M", m, M_VALUES),
-    ):
-        if value not in known:
+    categories = {"T": (t, T_VALUES[edition]), "N": (n, N_VALUES[edition]), "M": (m, M_VALUES)}
+    for name, (value, values) in categories.items():
+        if value not in values:
             raise ValueError(
-                f"{name} is {value!r}; the {edition}th edition has {', '.join(known)}."
+                f"{name} is {value!r}; the {edition}th edition has {', '.join(values)}."
             )
     if m == "M1":
         return METASTATIC_STAGE[edition]

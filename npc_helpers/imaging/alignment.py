@@ -18,19 +18,22 @@ POSITION_TOLERANCE_MM = 1.0
 DIRECTION_TOLERANCE = 0.01  # of a direction cosine: 0.6 degrees
 
 
-def difference(one: MRSeries, other: MRSeries) -> str:
+def difference(first: MRSeries, second: MRSeries) -> str:
     """Return in words what keeps the pixels of two series from corresponding, or "".
 
     Matrix, number of slices, pixel size (to 1%), orientation (to 0.6 degrees) and slice positions
-    (to 1 mm) are compared, in this order; the first difference is named, `one` before `other`.
+    (to 1 mm) are compared, in this order; the first difference is named.
     """
-    if one.array.shape != other.array.shape:
-        return f"slices x rows x columns are {_sizes(one)} against {_sizes(other)}"
-    if not np.allclose(one.pixel_spacing_mm, other.pixel_spacing_mm, rtol=SPACING_TOLERANCE):
-        return f"pixels are {_spacing(one)} against {_spacing(other)}"
-    if not _same_plane(one, other):
+    if first.array.shape != second.array.shape:
+        sizes = (" x ".join(map(str, series.array.shape)) for series in (first, second))
+        return f"slices x rows x columns are {' against '.join(sizes)}"
+    spacings = first.pixel_spacing_mm, second.pixel_spacing_mm
+    if not np.allclose(*spacings, rtol=SPACING_TOLERANCE):
+        texts = (" x ".join(f"{mm:.2f}" for mm in spacing) + " mm" for spacing in spacings)
+        return f"pixels are {' against '.join(texts)}"
+    if not _same_plane(first, second):
         return "the slices lie in different planes"
-    apart = np.abs(one.positions_mm - other.positions_mm)
+    apart = np.abs(first.positions_mm - second.positions_mm)
     if apart.max() > POSITION_TOLERANCE_MM:
         return f"slice {apart.argmax() + 1} lies {apart.max():.1f} mm from the other's"
     return ""
@@ -56,25 +59,15 @@ def slice_notes(shown: MRSeries, beside: MRSeries, *, name: str) -> list[str]:
     n = max(len(shown.positions_mm), len(beside.positions_mm))
     if not _same_plane(shown, beside):
         return [f"another plane than {name}"] * n
-    here, there = (
-        one.positions_mm[np.minimum(np.arange(n), len(one.positions_mm) - 1)]
-        for one in (shown, beside)
-    )
+    places = [
+        series.positions_mm[np.minimum(np.arange(n), len(series.positions_mm) - 1)]
+        for series in (shown, beside)
+    ]
     return [
-        f"this slice lies {abs(mm):.1f} mm from that of {name}"
-        if abs(mm) > POSITION_TOLERANCE_MM
-        else ""
-        for mm in here - there
+        f"this slice lies {mm:.1f} mm from that of {name}" if mm > POSITION_TOLERANCE_MM else ""
+        for mm in np.abs(places[0] - places[1])
     ]
 
 
-def _same_plane(one: MRSeries, other: MRSeries) -> bool:
-    return np.allclose(one.orientation, other.orientation, rtol=0, atol=DIRECTION_TOLERANCE)
-
-
-def _sizes(series: MRSeries) -> str:
-    return " x ".join(map(str, series.array.shape))
-
-
-def _spacing(series: MRSeries) -> str:
-    return " x ".join(f"{mm:.2f}" for mm in series.pixel_spacing_mm) + " mm"
+def _same_plane(first: MRSeries, second: MRSeries) -> bool:
+    return np.allclose(first.orientation, second.orientation, rtol=0, atol=DIRECTION_TOLERANCE)

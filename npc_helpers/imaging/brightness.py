@@ -24,13 +24,13 @@ def intensity_range(
         if below[-1] == 0:
             return 0.0, 0.0
         ranks = np.array([low, high]) / 100 * below[-1]
-        found = np.searchsorted(below, np.maximum(ranks, 1)) + lowest
+        ends = np.searchsorted(below, np.maximum(ranks, 1)) + lowest
     else:
         pixels = stack[stack != 0]
         if not pixels.size:
             return 0.0, 0.0
-        found = np.percentile(pixels, [low, high], method="inverted_cdf")
-    return float(found[0]), float(found[1])
+        ends = np.percentile(pixels, [low, high], method="inverted_cdf")
+    return float(ends[0]), float(ends[1])
 
 
 def stretch(image: np.ndarray, bottom: float, top: float) -> np.ndarray:

@@ -61,9 +61,9 @@ class Grid:
     def places_in(self, other: Grid) -> tuple[np.ndarray, np.ndarray]:
         """Return where this grid's rows and columns lie in another grid, in its pixels."""
         places = []
-        for axis, n, there in ((0, self.rows, other.rows), (1, self.columns, other.columns)):
+        for axis, n, n_other in ((0, self.rows, other.rows), (1, self.columns, other.columns)):
             millimetres = (np.arange(n) - (n - 1) / 2) * self.spacing_mm[axis]
-            places.append(millimetres / other.spacing_mm[axis] + (there - 1) / 2)
+            places.append(millimetres / other.spacing_mm[axis] + (n_other - 1) / 2)
         return places[0], places[1]
 
 

@@ -43,13 +43,13 @@ def resample_series(series: MRSeries, grid: Grid | None = None) -> MRSeries:
         Interpolated linearly, after a Gaussian blur where pixels become larger (against
         aliasing), in the stored type; a finding and ``source_grid`` say what was done.
     """
-    grid, own = grid or Grid.reference(), Grid.of(series)
-    if own == grid:
+    grid, source = grid or Grid.reference(), Grid.of(series)
+    if source == grid:
         return series
-    rows, columns = grid.places_in(own)
+    rows, columns = grid.places_in(source)
     sigma = [
         max(wanted / had - 1, 0) / 2
-        for wanted, had in zip(grid.spacing_mm, own.spacing_mm, strict=True)
+        for wanted, had in zip(grid.spacing_mm, source.spacing_mm, strict=True)
     ]
     array = np.empty((len(series.array), grid.rows, grid.columns), series.array.dtype)
     where = np.meshgrid(rows, columns, indexing="ij")
@@ -57,9 +57,10 @@ def resample_series(series: MRSeries, grid: Grid | None = None) -> MRSeries:
         smooth = ndimage.gaussian_filter(image.astype(np.float32), sigma)
         resampled = ndimage.map_coordinates(smooth, where, order=1, cval=0.0)
         array[index] = resampled if array.dtype.kind == "f" else np.rint(resampled)
+    (row_mm, column_mm), pixel_mm = source.spacing_mm, grid.spacing_mm[0]
     message = (
-        f"resampled from {own.rows} x {own.columns} pixels of {own.spacing_mm[0]:.4g} x "
-        f"{own.spacing_mm[1]:.4g} mm to {grid.rows} x {grid.columns} of {grid.spacing_mm[0]:.4g} mm"
+        f"resampled from {source.rows} x {source.columns} pixels of {row_mm:.4g} x "
+        f"{column_mm:.4g} mm to {grid.rows} x {grid.columns} of {pixel_mm:.4g} mm"
     )
     findings = (*series.findings, Finding("info", "resampled", "", message))
     return replace(
@@ -67,7 +68,7 @@ def resample_series(series: MRSeries, grid: Grid | None = None) -> MRSeries:
         array=array,
         pixel_spacing_mm=grid.spacing_mm,
         findings=findings,
-        source_grid=series.source_grid or own,
+        source_grid=series.source_grid or source,
     )
 
 

@@ -101,8 +101,8 @@ def _as_resampled(
     for key, rows in offered.groupby(SERIES).groups.items():
         series = stacks[key] if key in stacks else None
         if series is not None and series.source_grid is not None:
-            there = {"source": series.source_grid, "target": Grid.of(series)}
-            boxes = [resample_box(box, **there) for box in offered.loc[rows, BOX].to_numpy()]
+            grids = {"source": series.source_grid, "target": Grid.of(series)}
+            boxes = [resample_box(box, **grids) for box in offered.loc[rows, BOX].to_numpy()]
             offered.loc[rows, BOX] = boxes
     return offered
 

@@ -107,8 +107,8 @@ def replace_in_file(path: str | Path, new: pd.DataFrame, replaced: Callable) -> 
         If the file cannot be read (see `read_rectangles`), or another program keeps it locked.
     """
     with locked(path, wait_s=WAIT_S):
-        there = read_rectangles(path)
-        stays = there[~replaced(there)]
+        present = read_rectangles(path)
+        stays = present[~replaced(present)]
         write_rectangles(path, pd.concat([stays, new]) if len(stays) else new)
 
 

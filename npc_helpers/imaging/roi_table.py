@@ -63,8 +63,8 @@ def check_rois(
             f"the ROI table has no column {', '.join(lacking)}. It needs {', '.join(INDEX)}."
         )
     keys = table[SERIES].itertuples(index=False, name=None)
-    known = np.array([key in stacks for key in keys], dtype=bool)
-    table = table[known].reset_index(drop=True)
+    loaded = np.array([key in stacks for key in keys], dtype=bool)
+    table = table[loaded].reset_index(drop=True)
     whole = ["slice_index", *BOX]
     numbers = table[whole].apply(pd.to_numeric, errors="coerce")
     problems = [

@@ -26,6 +26,7 @@ from npc_helpers.study import mark
 SHOWN_AT_ONCE = 5  # of the problems that one error names
 NOTE_SUFFIX = ".from.json"
 LEFTOVER = re.compile(r"\.part-(?P<computer>[0-9a-f]{8})_(?P<process>\d+)_[0-9a-f]{8}-")
+KINDS = {"b": "bool", "M": "date", "i": "int64", "u": "int64", "f": "float64"}
 CLOCKS_APART_S = 2.0  # a file's date and a process' start are rounded, and told by two clocks
 
 
@@ -210,16 +211,9 @@ def read_note(path: Path) -> dict | None:
 
 def _column_kind(column: pd.Series) -> str:
     """Name what a CSV file forgets about a column: one of the kinds `_restore` knows."""
-    types = pd.api.types
-    if types.is_bool_dtype(column):
-        return "boolean" if isinstance(column.dtype, pd.BooleanDtype) else "bool"
-    if types.is_datetime64_any_dtype(column):
-        return "date"
-    if types.is_integer_dtype(column):
-        return "Int64" if types.is_extension_array_dtype(column.dtype) else "int64"
-    if types.is_float_dtype(column):
-        return "float64"
-    return "text"
+    kind = KINDS.get(column.dtype.kind, "text")
+    may_be_blank = pd.api.types.is_extension_array_dtype(column.dtype)
+    return {"bool": "boolean", "int64": "Int64"}.get(kind, kind) if may_be_blank else kind
 
 
 def _restore(column: pd.Series, kind: str) -> pd.Series:

@@ -31,11 +31,7 @@ NEEDS = (
     ("the Pre-model", FEWEST_DIVIDED, "patients with an outcome and images before treatment"),
     ("the Post-model", FEWEST_DIVIDED, "patients with an outcome and images after treatment"),
     ("comparing with staging", FEWEST_COMPARED, "test patients with images of both time points"),
-    (
-        "labels and probabilities",
-        FEWEST_BY_HORIZON,
-        BY_HORIZON,
-    ),
+    ("labels and probabilities", FEWEST_BY_HORIZON, BY_HORIZON),
     ("labels and probabilities", FEWEST_BY_HORIZON, "test patients observed for longer"),
 )
 """What each part needs at least. In a test cohort fewer than 20 patients show no difference."""
@@ -52,9 +48,9 @@ def counts(study: Study) -> dict[str, float]:
     test = pd.Series(True, patients.index)
     if study.artefact_state("cohort.csv") == "current":
         cohort = study.read_table("cohort.csv").set_index("patient_id")
-        known = cohort.reindex(patients["patient_id"])
-        test, share = (known["split"] == "test").to_numpy(), 1
-        patients, test = patients[known["included"].to_numpy()], test[known["included"].to_numpy()]
+        cohort = cohort.reindex(patients["patient_id"])
+        included, share = cohort["included"].to_numpy(), 1
+        patients, test = patients[included], (cohort["split"] == "test").to_numpy()[included]
     event = patients[["progression_date", "death_date"]].min(axis=1)
     end = event.fillna(patients["last_review_date"])
     months = (end - patients["treatment_start"]).dt.days / DAYS_PER_MONTH
@@ -62,13 +58,13 @@ def counts(study: Study) -> dict[str, float]:
         when: patients["patient_id"].isin(manifest.loc[manifest["timepoint"] == when, "patient_id"])
         for when in TIMEPOINTS
     }
-    known, both = end.notna(), test & end.notna() & imaged["pre"] & imaged["post"]
+    ended, both = end.notna(), test & end.notna() & imaged["pre"] & imaged["post"]
     early = event.notna() & (months <= MONTHS)
     return {
         "patients with images": (imaged["pre"] | imaged["post"]).sum(),
-        "patients with an outcome": known.sum(),
-        "patients with an outcome and images before treatment": (known & imaged["pre"]).sum(),
-        "patients with an outcome and images after treatment": (known & imaged["post"]).sum(),
+        "patients with an outcome": ended.sum(),
+        "patients with an outcome and images before treatment": (ended & imaged["pre"]).sum(),
+        "patients with an outcome and images after treatment": (ended & imaged["post"]).sum(),
         "test patients with images of both time points": share * both.sum(),
         BY_HORIZON: share * (both & early).sum(),
         "test patients observed for longer": share * (both & (months > MONTHS)).sum(),

@@ -70,10 +70,10 @@ class RocExplorer(MarkedWidget):
     def table(self) -> dict[str, int]:
         """Counts at the threshold: found, missed, false_alarms, spared."""
         _, fpr, tpr = map(float, self._points[self.position])
-        found, alarms = round(tpr * self.totals["high"]), round(fpr * self.totals["low"])
+        detected, alarms = round(tpr * self.totals["high"]), round(fpr * self.totals["low"])
         return {
-            "found": found,
-            "missed": self.totals["high"] - found,
+            "found": detected,
+            "missed": self.totals["high"] - detected,
             "false_alarms": alarms,
             "spared": self.totals["low"] - alarms,
         }

@@ -354,9 +354,9 @@ class RoiSession(ShownSeries):
             raise NotSaved(self.unsaved) from error
         self.unsaved = ""
 
-    def _is_ours(self, there: pd.DataFrame) -> pd.Series:
+    def _is_ours(self, saved: pd.DataFrame) -> pd.Series:
         """Tell which rows of the file this session has changed."""
-        return (there["reader_id"] == self.reader_id) & self._is_touched(there)
+        return (saved["reader_id"] == self.reader_id) & self._is_touched(saved)
 
     def _is_touched(self, table: pd.DataFrame) -> pd.Series:
         images = table[IMAGE].itertuples(index=False, name=None)
@@ -366,9 +366,9 @@ class RoiSession(ShownSeries):
         """Take up what this reader saved before."""
         if self.path is None:
             return
-        there = read_rectangles(self.path)
+        saved = read_rectangles(self.path)
         try:
-            mine = check_rois(there[there["reader_id"] == self.reader_id], self._stacks)
+            mine = check_rois(saved[saved["reader_id"] == self.reader_id], self._stacks)
         except ROIError as error:
             raise ROIError(f"{self.path}: {error}") from None
         self._now.update(map(_drawn, mine.itertuples()))
