@@ -135,12 +135,13 @@ rose = (post_test.rank() > pre.rank()).rename("second look")
 pd.crosstab(rose.map({True: "ranked worse", False: "ranked better"}), progressed)
 
 # %% tags=["claim"]
-of_ill, of_well = rose[progressed].mean(), rose[~progressed].mean()
+up_of_ill, up_of_well = (rose & progressed).sum(), (rose & ~progressed).sum()
+ill, well = progressed.sum(), (~progressed).sum()
 claim(
-    of_ill > of_well + 0.2,
-    f"{of_ill:.0%} of those whose disease progressed later move up, and {of_well:.0%} of the others. How a disease "
-    "responds to treatment is visible in no single image, and the second look sees something of it.",
-    f"{of_ill:.0%} of those whose disease progressed later move up, and {of_well:.0%} of the others.",
+    up_of_ill / max(ill, 1) > up_of_well / max(well, 1) + 0.2,
+    f"Of {ill} patients whose disease progressed later {up_of_ill} move up, of {well} others {up_of_well}. How a "
+    "disease responds to treatment is visible in no single image, and the second look sees something of it.",
+    f"Of {ill} patients whose disease progressed later {up_of_ill} move up, of {well} others {up_of_well}.",
 )
 
 # %% [markdown]

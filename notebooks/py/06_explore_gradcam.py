@@ -221,7 +221,7 @@ print(f"saved the scores of {len(scores)} maps, {len(known)} of them with a know
 
 # %%
 of_latest, key = known[known.timepoint == latest].set_index("map"), gradcam_bench.KEY
-chosen = of_latest.loc[gradcam_bench.GRADCAM].nlargest(1, "mask_share").iloc[0]
+chosen = of_latest.loc[[gradcam_bench.GRADCAM]].nlargest(1, "mask_share").iloc[0]
 of_image = of_latest[(of_latest[key] == chosen[key]).all(axis=1)].energy_ratio  # by map
 same = (index[latest][key] == chosen[key]).all(axis=1).to_numpy()
 truth = next(gradcam_bench.known_structures(study, index[latest][same], place, "tumour"))
