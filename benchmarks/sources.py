@@ -30,7 +30,7 @@ from npc_helpers.cohort import included_patients
 from npc_helpers.imaging.roi import blank_inputs
 from npc_helpers.network import features
 from npc_helpers.network.prediction import tnm_risk
-from npc_helpers.network.repeated_splits import ENSEMBLE, KEPT, repeated_splits
+from npc_helpers.network.repeated_splits import ENSEMBLE, keep_splits, repeated_splits
 from npc_helpers.statistics import split_differences
 from npc_helpers.study import Study
 from npc_helpers.study.schema import MODELS
@@ -133,8 +133,8 @@ def main() -> None:
     splits = pd.concat(tables)
     print(markdown(splits))
     if SHIPPED in options.only:
-        shipped = splits[splits.arm == SHIPPED].drop(columns="arm")
-        shipped.to_csv(study.result_path(KEPT), index=False, float_format="%.4f")
+        path = keep_splits(study, splits[splits.arm == SHIPPED].drop(columns="arm"))
+        print(f"{path} (the copy that ships lies, with its note, in data/reference)")
     for arm, table in splits.groupby("arm", sort=False):
         print(arm, split_differences(table, measure="c_index").round(3).to_string(), sep="\n")
 

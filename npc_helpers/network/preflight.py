@@ -87,8 +87,9 @@ def needs(
     and what every layer answers to the images of one batch, which is kept until the way back.
     Where the backbone is frozen nothing is kept: the largest two answers count.
 
-    Disk: the images as the network sees them, for each run its state (weights and Adam's two
-    means) once more while it is replaced, and the finished model.
+    Disk: the images as the network sees them; for each run its state (weights and Adam's two
+    means) after the last and after the best epoch, and once more while one is written; and the
+    finished model.
 
     Passes: in each epoch three for a training image, and one for every image at the end, by run;
     with a frozen backbone one for every image.
@@ -101,7 +102,7 @@ def needs(
     whole = setting.trainable == "all"
     kept = sum(answers) if whole else 2 * max(answers)
     memory = (ADAM - 1) * learned + weights + setting.images_at_a_time * kept
-    disk = n_images * setting.input_size**2 + (runs + 1) * state + runs * weights
+    disk = n_images * setting.input_size**2 + (2 * runs + 1) * state + runs * weights
     passes = n_images + (TRAINING * n_training * setting.max_epochs * runs if whole else 0)
     return float(memory), float(disk), float(passes)
 

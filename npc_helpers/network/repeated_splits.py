@@ -38,10 +38,11 @@ from npc_helpers.statistics.gate import (
 )
 from npc_helpers.statistics.roc import roc_auc
 from npc_helpers.study import NotInThisStudy, Study
-from npc_helpers.study.artefacts import atomic_path
+from npc_helpers.study.artefact_table import SETTING
+from npc_helpers.study.artefacts import atomic_path, file_hash, noted, read_note
 from npc_helpers.study.jobs import spread
 from npc_helpers.study.progress import progress_bar
-from npc_helpers.study.settings import Setting
+from npc_helpers.study.settings import Setting, current_setting
 
 ENSEMBLE = "Ensemble"
 KEPT = "trained_splits.csv"  # written by benchmarks/sources.py
@@ -143,16 +144,43 @@ def kept_splits(study: Study) -> pd.DataFrame:
     Raises
     ------
     NotInThisStudy
-        If nobody has trained them; the message says how.
+        If nobody has trained them, or they come from other patients, rectangles, images, start
+        weights or another setting than the present ones; the message says how to train them.
     """
+    reason = "the models of this study have not been trained in other splits yet"
     for path in (study.result_path(KEPT), study.reference_path(KEPT)):
-        if path.exists():
+        note = read_note(path) if path.exists() else None
+        if note is None:
+            continue
+        before, now = note["made_from"], _made_from(study)
+        changed = sorted(name for name in before | now if before.get(name) != now.get(name))
+        if note["content"] != file_hash(path):
+            changed = ["the table itself"]
+        if not changed:
             return pd.read_csv(path)
+        reason = f"the splits in {path.name} are out of date (changed since: {', '.join(changed)})"
     raise NotInThisStudy(
-        "the models of this study have not been trained in other splits yet. "
-        "python benchmarks/sources.py does it: one training run for each split and model, which "
-        "can be interrupted and goes on."
+        f"{reason}. python benchmarks/sources.py trains them: one run for each split and model, "
+        "which can be interrupted and goes on."
     )
+
+
+def keep_splits(study: Study, splits: pd.DataFrame) -> Path:
+    """Write the splits of this study's models into its results, with what they came from."""
+    path = study.result_path(KEPT)
+    with noted(path, {"made_from": _made_from(study)}) as temporary:
+        splits.to_csv(temporary, index=False, float_format="%.4f")
+    return path
+
+
+def _made_from(study: Study) -> dict[str, str]:
+    weights = {"start weights": _weights_hash(current_setting())}
+    return study.fingerprint("cohort.csv", "rois.csv", "manifest", SETTING) | weights
+
+
+def _weights_hash(setting: Setting) -> str:
+    source = weight_file(setting.weights)
+    return file_hash(source) if source else "none"
 
 
 def _complete(name: str, score: pd.Series, patients: pd.DataFrame) -> pd.Series:
@@ -265,10 +293,9 @@ def _learned_from(setting: Setting, data: _Data) -> np.ndarray:
 
 def _identity(patients, data: _Data, side, setting: Setting, seed: int) -> str:
     """Return the hash of all that decides the predictions of one split."""
-    source = weight_file(setting.weights)
     facts = {
         "setting": {**asdict(setting), "name": "", "weights": ""},
-        "weights": hashlib.sha256(source.read_bytes()).hexdigest() if source else "none",
+        "weights": _weights_hash(setting),
         "seed": seed,
         "labels": patients[["patient_id", "high_risk"]].astype(str).to_numpy().tolist(),
         "side": side.tolist(),

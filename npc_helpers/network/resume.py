@@ -3,7 +3,8 @@
 A run is known by what decides its *path*: data, labels, seed, batch size, start weights, the
 layers, the optimizer with its rates, and the loss. What decides its *end*, the number of epochs
 and the patience, is not part of that: a run can be extended. Each run keeps one file, named by
-its path, which is rewritten whole after every epoch and holds all that the next epoch needs.
+its path, which is rewritten whole after every epoch and holds all that the next epoch needs: the
+weights that learn and Adam's two means of each, three times 4 bytes a weight.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -31,6 +33,9 @@ class Resume(keras.callbacks.Callback):
     back; one asked to go on longer goes on from its end; one asked to end earlier is trained
     again up to there, and the longer one is kept. Runs with another path lie in files of their
     own and are never replaced.
+
+    With a stopping rule the best epoch by its measure is kept beside the last one: as the same
+    file under a second name, so that an epoch is written once. `restore_best` reads it.
 
     Parameters
     ----------
@@ -63,8 +68,8 @@ class Resume(keras.callbacks.Callback):
         super().__init__()
         if stopping is not None and stopping.restore_best_weights:
             raise ValueError(
-                "Resume keeps the weights of the last epoch only: leave restore_best_weights "
-                "False, or save the best epoch with keras.callbacks.ModelCheckpoint."
+                "A run that is taken up has seen its earlier epochs as numbers only: leave "
+                "restore_best_weights False, and call Resume.restore_best after fit."
             )
         if stopping is not None and stopping.mode == "auto" and stopping.monitor != "loss":
             raise ValueError(
@@ -82,12 +87,13 @@ class Resume(keras.callbacks.Callback):
         self.path = self.run_dir / f"{run_identity(self.model, self.batches)[:16]}.npz"
         self.model.optimizer.build(self.model.trainable_variables)
         self.keep, self.history = True, []
-        saved = self._read()
+        saved = self._read(self.path)
         if saved is None:
             self._say_if_other_runs_are_here()
             self._save()
         else:
             self._take_up(*saved)
+            self._keep_best()
         epochs = self.params["epochs"]
         done = epochs if self.model.stop_training else len(self.history)
         self.model._initial_epoch = done  # where Keras' own BackupAndRestore leaves it, too
@@ -123,12 +129,28 @@ class Resume(keras.callbacks.Callback):
         self.history.append({name: float(value) for name, value in logs.items()})
         if self.keep:
             self._save()
+            self._keep_best()
         self.bar.set_postfix({k: f"{v:.3f}" for k, v in self.history[-1].items()}, refresh=False)
         self.bar.update()
 
     def on_train_end(self, logs=None) -> None:
         self._begin()
         self.bar.close()
+
+    def restore_best(self) -> int:
+        """Give the model the state after its best epoch, the first of equals; return its number.
+
+        Raises
+        ------
+        FileNotFoundError
+            If no epoch was finished, or `fit` was given no stopping rule.
+        """
+        saved = self._read(self.best_path)
+        if saved is None:
+            raise FileNotFoundError(f"there is no best epoch in {self.run_dir}; train with a rule")
+        for variable, value in zip(self._variables(), saved[0], strict=True):
+            variable.assign(value)
+        return len(saved[1])
 
     # --- taking up ------------------------------------------------------------------------------
 
@@ -184,16 +206,37 @@ class Resume(keras.callbacks.Callback):
         with atomic_path(self.path) as temporary:
             np.savez(temporary, *values, history=np.array(json.dumps(self.history)))
 
-    def _read(self) -> tuple[list[np.ndarray], list[dict]] | None:
+    @property
+    def best_path(self) -> Path:
+        """Where the best epoch of the run lies."""
+        return self.path.with_suffix(".best")
+
+    def _keep_best(self) -> None:
+        """Give the file of the last epoch a second name, if there was no better one before."""
+        if self.stopping is None or not self.history:
+            return
+        values = [epoch[self.stopping.monitor] for epoch in self.history]
+        best = (max if self.stopping.mode == "max" else min)(values)
+        if values.index(best) + 1 < len(values):
+            return
+        if self.best_path.exists() and self.best_path.samefile(self.path):
+            return
+        with atomic_path(self.best_path) as temporary:
+            try:
+                temporary.hardlink_to(self.path)
+            except OSError:  # a file system without second names
+                shutil.copyfile(self.path, temporary)
+
+    def _read(self, path: Path) -> tuple[list[np.ndarray], list[dict]] | None:
         """Return values and history of the saved run; None without one that can be read."""
-        if not self.path.exists():
+        if not path.exists():
             return None
         try:
-            with np.load(self.path, allow_pickle=False) as saved:
+            with np.load(path, allow_pickle=False) as saved:
                 history = json.loads(str(saved["history"]))
                 return [saved[f"arr_{i}"] for i in range(len(saved.files) - 1)], history
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            print(f"{self.path} cannot be read ({error}): training starts afresh.")
+            print(f"{path} cannot be read ({error}): training starts afresh.")
             return None
 
     def _say_if_other_runs_are_here(self) -> None:

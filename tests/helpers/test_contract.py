@@ -519,6 +519,7 @@ NO_COLUMNS = {
     "rectangle.pad_offset": IMAGES,
     "brightness.stretch": IMAGES,
     "roi.suggest_rois": STACKS,
+    "repeated_splits.keep_splits": FILES,
     "repeated_splits.kept_splits": FILES,
     "training.adam": "takes a setting and a number of steps",
     "training.compiled": "takes a network and a setting",

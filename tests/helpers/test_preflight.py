@@ -15,7 +15,7 @@ def test_needs_follow_from_the_sizes_of_the_network():
     fixed = 4 * sum(np.prod(v.shape) for v in model.weights) - learned
     memory, disk, passes = preflight.needs(model, ALL, 100, 60, runs=2)
     assert passes == 100 + 3 * 60 * ALL.max_epochs * 2
-    assert disk == 100 * 80**2 + 3 * 3 * learned + 2 * (learned + fixed)
+    assert disk == 100 * 80**2 + 5 * 3 * learned + 2 * (learned + fixed)
     maps = (memory - 4 * learned - fixed) / ALL.batch_size
     outputs = sum(np.prod(layer.output.shape[1:]) for layer in model.layers)
     assert maps == pytest.approx(4 * outputs)

@@ -94,7 +94,8 @@ def test_killed_run_ends_with_the_weights_of_an_uninterrupted_one(
     expected, uninterrupted = weights_after(data, setting, tmp_path / "other")
     assert_same(resumed, expected)
     pd.testing.assert_frame_equal(history, uninterrupted, check_exact=True)
-    assert len(list(folder.iterdir())) == 1
+    (last,), best = states(folder), folder.glob("*.best")
+    assert {path.name for path in folder.iterdir()} == {last.name, *(path.name for path in best)}
 
 
 class Stop(keras.callbacks.Callback):
@@ -316,6 +317,33 @@ def test_weights_that_break_in_the_last_step_are_noticed(data, tmp_path):
             callbacks=[training.Resume(tmp_path, batches)],
         )  # fmt: skip
     assert finished_epochs(tmp_path) == 0
+
+
+# --- the best epoch ---------------------------------------------------------------------------
+
+
+def test_the_best_epoch_is_kept_beside_the_last_and_an_interruption_loses_neither(data, tmp_path):
+    """The best weights are those of a run that ends there: what decides the end is no path."""
+    head, batches = head_and_batches(data, HEAD)
+    rule = keras.callbacks.EarlyStopping("loss", mode="max", patience=30)  # best: the first epoch
+    resume = training.Resume(tmp_path / "run", batches, rule)
+    options = {"shuffle": False, "verbose": 0}
+    with pytest.raises(KeyboardInterrupt):
+        head.fit(batches, epochs=5, callbacks=[rule, resume, Stop("batch", 3)], **options)
+    head, batches = head_and_batches(data, HEAD)
+    resume = training.Resume(tmp_path / "run", batches, rule)
+    record = head.fit(batches, epochs=5, callbacks=[rule, resume], **options)
+    last = head.get_weights()
+    best = int(np.argmax(record.history["loss"])) + 1
+    assert best < 5 and resume.restore_best() == best
+    other, batches = head_and_batches(data, HEAD)
+    ended = training.Resume(tmp_path / "other", batches)
+    other.fit(batches, epochs=best, callbacks=[ended], **options)
+    assert_same(head.get_weights(), other.get_weights())
+    head.fit(batches, epochs=5, callbacks=[rule, resume], **options)  # the last one is still there
+    assert_same(head.get_weights(), last)
+    with pytest.raises(FileNotFoundError, match="no best epoch"):
+        ended.restore_best()
 
 
 # --- what it refuses --------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 """Repeated splits: trained anew in each, on its training side only, kept, and repeatable."""
 
 import dataclasses
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,9 +10,12 @@ import pytest
 from training_runs import HEAD, WHOLE, small_network, use_real_network
 
 from npc_helpers import statistics
+from npc_helpers.cohort import included_patients
 from npc_helpers.cohort import split as split_patients
 from npc_helpers.network import models, prediction, training
 from npc_helpers.network import repeated_splits as repeated
+from npc_helpers.study import NotInThisStudy, Study
+from npc_helpers.study.artefacts import load_table
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -133,3 +138,70 @@ def test_patients_without_a_score_are_refused(tmp_path):
     with pytest.warns(UserWarning, match="1 of 1 splits had too few events"):
         nobody = patients.assign(progressed=False)
         assert repeated.repeated_splits(nobody, {}, others={"TNM": score}, **options).empty
+
+
+# --- the splits that ship ---------------------------------------------------------------------
+
+TABLES = ("data/registry.csv", "data/visits.csv", "data/suggested_rois.csv", "data_manifest.csv")
+
+
+@pytest.fixture
+def shipped(tmp_path):
+    """The demonstration study as a clone has it: its tables and references, and no results."""
+    root = Path(__file__).parents[2]
+    for name in TABLES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(root / name, tmp_path / name)
+    shutil.copytree(root / "data" / "reference", tmp_path / "data" / "reference")
+    return Study(tmp_path)
+
+
+def test_the_splits_that_ship_are_of_the_patients_that_ship(shipped):
+    """TNM needs no training: in each split its values follow from the present cohort."""
+    splits = repeated.kept_splits(shipped)
+    cohort = included_patients(load_table(shipped.reference_path("cohort.csv")))
+    known = splits[splits.model == "TNM"].set_index("split")
+    assert list(known.index) == list(range(20))
+    for number, row in known.iterrows():
+        side = split_patients(cohort, seed=2022 + number, stratify=["high_risk"])
+        tested = cohort[(side == "test").to_numpy()]
+        risk, label = prediction.tnm_risk(tested).to_numpy(), tested.high_risk.to_numpy(bool)
+        assert row.auc == pytest.approx(statistics.roc_auc(label, risk).value, abs=1e-4)
+        times = tested.pfs_months.to_numpy(), tested.progressed.to_numpy(bool)
+        assert row.c_index == pytest.approx(statistics.c_index(*times, risk).value, abs=1e-4)
+
+
+@pytest.mark.parametrize("changed", ["cohort.csv", "rois.csv", "manifest", "start weights"])
+def test_splits_of_other_inputs_are_out_of_date(changed, shipped, monkeypatch, tmp_path):
+    if changed == "start weights":
+        other = tmp_path / "other.npz"
+        other.write_bytes(b"other weights")
+        monkeypatch.setattr(repeated, "weight_file", lambda source: other)
+    else:
+        tables = {"manifest": shipped.table_path("manifest")}
+        path = tables.get(changed) or shipped.reference_path(changed)
+        path.write_text(path.read_text().replace("0", "1", 1))
+    with pytest.raises(NotInThisStudy, match=rf"changed since: {changed}.*benchmarks/sources.py"):
+        repeated.kept_splits(shipped)
+
+
+def test_splits_that_were_edited_or_have_no_note_are_not_used(shipped):
+    path = shipped.reference_path(repeated.KEPT)
+    path.write_text(path.read_text().replace("0.7", "0.8"))
+    with pytest.raises(NotInThisStudy, match="changed since: the table itself"):
+        repeated.kept_splits(shipped)
+    path.with_name(f"{path.name}.from.json").unlink()
+    with pytest.raises(NotInThisStudy, match="not been trained in other splits yet"):
+        repeated.kept_splits(shipped)
+
+
+def test_splits_are_those_of_their_setting(shipped, monkeypatch):
+    monkeypatch.setenv("NPC_SETTING", "tutorial max_epochs=7")
+    with pytest.raises(NotInThisStudy, match="not been trained"):
+        repeated.kept_splits(shipped)
+
+
+def test_what_was_trained_here_is_kept_and_read_back(shipped):
+    splits = repeated.kept_splits(shipped).assign(auc=0.5)
+    repeated.keep_splits(shipped, splits)
+    pd.testing.assert_frame_equal(repeated.kept_splits(shipped), splits)
