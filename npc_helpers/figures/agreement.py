@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from npc_helpers.figures.style import SERIES, colour, in_house_style, new_figure
+from npc_helpers.figures.style import SERIES, colour, in_house_style, new_panels, write_beside
 from npc_helpers.statistics import bland_altman
 from npc_helpers.statistics.gate import checked, images, numbers, of_table
 
@@ -36,8 +36,7 @@ def agreement_figure(agreement: pd.DataFrame, *, pixel_mm: float) -> Figure:
     """
     columns = of_table(agreement, images(agreement), iou=numbers, area_a=numbers, area_b=numbers)
     iou, *areas = checked(**columns)
-    figure = new_figure(9, 3.6)
-    left, right = figure.subplots(1, 2, width_ratios=(1, 1.3))
+    figure, (left, right) = new_panels(9, 3.6, 2, width_ratios=(1, 1.3))
     left.hist(iou, bins=np.linspace(0, 1, 21), color=SERIES[0], alpha=0.85)
     median = float(np.median(iou))
     left.axvline(median, color=colour("ink"), linestyle="--", linewidth=1.2)
@@ -52,10 +51,7 @@ def agreement_figure(agreement: pd.DataFrame, *, pixel_mm: float) -> Figure:
     right.plot((first + second) / 2, first - second, "o", color=SERIES[0], ms=3, alpha=0.35)
     for name, style in (("bias", "-"), ("low", "--"), ("high", "--")):
         right.axhline(limits[name], color=colour("ink"), linestyle=style, linewidth=1.2)
-        right.annotate(
-            f"{limits[name]:+.1f}", (1, limits[name]), xycoords=("axes fraction", "data"),
-            xytext=(4, 0), textcoords="offset points", va="center",
-        )  # fmt: skip
+        write_beside(right, limits[name], f"{limits[name]:+.1f}")
     right.set(
         title="Size: bias and 95% limits of agreement",
         xlabel="mean area, cm²",

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from npc_helpers.figures.results import model_colour
-from npc_helpers.figures.style import colour, in_house_style, new_figure
+from npc_helpers.figures.style import colour, draw_interval, in_house_style, new_panels
 
 
 @in_house_style(source="printed by Li et al. 2022")
@@ -27,17 +27,16 @@ def printed_intervals_figure(intervals: pd.DataFrame) -> Figure:
     'AUC (95% CI)'
     """
     parts = list(intervals.groupby("measure", sort=False))
-    figure = new_figure(9.8, 0.42 * max(len(part) for _, part in parts) + 1.5)
-    for axes, (measure, part) in zip(figure.subplots(1, len(parts), squeeze=False)[0], parts,
-                                     strict=True):  # fmt: skip
+    height = 0.42 * max(len(part) for _, part in parts) + 1.5
+    figure, panels = new_panels(9.8, height, len(parts))
+    for axes, (measure, part) in zip(panels, parts, strict=True):
         for line, row in enumerate(part.itertuples()):
             ends = [row.value - row.expected, min(row.value + row.expected, 1)]
             label = "expected of these patients" if line == 0 else None
             axes.plot(ends, [line] * 2, color=colour("faint"), linewidth=9, alpha=0.3,
                       solid_capstyle="butt", label=label)  # fmt: skip
             tint = model_colour(row.model, line)
-            axes.plot([row.low, row.high], [line] * 2, color=tint)
-            axes.plot(row.value, line, "s", color=tint)
+            draw_interval(axes, row.low, row.high, row.value, line, "s", tint)
         labels = [f"{row.model}\n({row.place})" for row in part.itertuples()]
         axes.set_yticks(range(len(part)), labels, fontsize=8)
         axes.set(title=f"{measure} (95% CI)", ylim=(len(part) + 0.1, -0.6), xlim=(0.5, 1.0))

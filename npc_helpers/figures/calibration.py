@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from npc_helpers import statistics
 from npc_helpers.figures.results import model_colour
-from npc_helpers.figures.style import LINE_STYLES, colour, in_house_style, new_figure
+from npc_helpers.figures.style import LINE_STYLES, colour, in_house_style, new_panels
 from npc_helpers.statistics.gate import checked, each, flags, probabilities, times
 from npc_helpers.statistics.horizon import GROUPS, HORIZON
 
@@ -41,8 +41,7 @@ def calibration_figure(
     time, event, *predicted = checked(
         time=times(time), event=flags(event), **each(p_event, probabilities, "probability of {}")
     )
-    figure = new_figure(3.2 * len(p_event) + 0.4, 3.9)
-    panels = figure.subplots(1, len(p_event), squeeze=False, sharey=True)[0]
+    figure, panels = new_panels(3.2 * len(p_event) + 0.4, 3.9, len(p_event), sharey=True)
     for position, (axes, name, p) in enumerate(zip(panels, p_event, predicted, strict=True)):
         tint = model_colour(name, position)
         result = statistics.calibration_at(time, event, p, horizon=horizon)
@@ -85,8 +84,7 @@ def decision_figure(benefit: pd.DataFrame) -> Figure:
     >>> [line.get_label() for line in figure.axes[0].lines]
     ['model', 'treat all', 'treat none']
     """
-    figure = new_figure(9.8, 4.3)
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = new_panels(9.8, 4.3, 2)
     for position, (name, curve) in enumerate(benefit.groupby("model", sort=False)):
         if name in DEFAULTS:
             left.plot(curve.threshold, curve.net_benefit, label=name, color=colour("ink"),

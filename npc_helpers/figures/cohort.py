@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from npc_helpers.figures.style import colour, in_house_style, new_figure
+from npc_helpers.figures.style import colour, in_house_style, new_figure, new_panels
 from npc_helpers.statistics import kaplan_meier
 from npc_helpers.statistics.gate import checked, flags, of_table, times
 
@@ -29,8 +29,7 @@ def flow_chart(flow: pd.DataFrame) -> Figure:
     >>> flow_chart(pd.DataFrame([step])).axes[0].texts[0].get_text()
     '50 patients in the registry'
     """
-    figure = new_figure(8.4, 0.66 * len(flow) + 1.6)
-    axes = figure.subplots()
+    figure, axes = new_figure(8.4, 0.66 * len(flow) + 1.6)
     axes.axis("off")
     axes.set(xlim=(0, 10), ylim=(-len(flow) - 0.45, 0.5))
     start = int(flow.remaining_before.iloc[0]) if len(flow) else 0
@@ -90,8 +89,7 @@ def pfs_figure(cohort: pd.DataFrame) -> Figure:
     """
     months, progressed = checked(**of_table(cohort, pfs_months=times, progressed=flags))
     median = float(np.median(months))
-    figure = new_figure(9.6, 3.6)
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = new_panels(9.6, 3.6, 2)
     _draw_kaplan_meier(left, months, progressed, color=colour("Pre-model"))
     left.set(title="Without progression", xlabel="months since treatment start", ylim=(0, 1.02))
     left.set_ylabel("share of patients")
@@ -134,8 +132,7 @@ def km_by_risk(months, progressed, high) -> Figure:
         months=times(months), progressed=flags(progressed), high=flags(high)
     )
     groups = {"low risk": ~high, "high risk": high}
-    figure = new_figure(7, 4.6)
-    axes, counts = figure.subplots(2, 1, height_ratios=(5, 1), sharex=True)
+    figure, (axes, counts) = new_figure(7, 4.6, nrows=2, height_ratios=(5, 1), sharex=True)
     for name, style in zip(groups, ("-", "--"), strict=True):
         if groups[name].any():
             _draw_kaplan_meier(

@@ -20,6 +20,8 @@ from npc_helpers.figures.style import (
     grey_range,
     in_house_style,
     new_figure,
+    new_panels,
+    new_pictures,
 )
 
 EVERY = 2  # pictures are drawn from every second pixel: a quarter of the bytes, no visible loss
@@ -46,12 +48,8 @@ def series_grid(series: Mapping, *, height: float = 0.5, columns: int = 2) -> Fi
         Which slice of each series, from 0 (the lowest) over 0.5 (the middle one) to 1.
     columns : int
     """
-    rows = -(-len(series) // columns)
-    figure = new_figure(3.2 * columns, 3.45 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid:
-        axes.axis("off")
-    for axes, (label, shown) in zip(grid, series.items(), strict=False):
+    figure, grid = new_pictures(len(series), columns, 3.2, 3.45)
+    for axes, (label, shown) in zip(grid, series.items(), strict=True):
         slices = len(shown.array)
         number = min(int(height * slices), slices - 1)
         image = np.asarray(shown.array[number])
@@ -79,12 +77,9 @@ def contact_sheet(
         One per row; words stand where there is no picture (`intake.thumbnails.thumbnails`).
     columns : int
     """
-    rows = max(1, -(-len(found) // columns))
-    figure = new_figure(2.7 * columns, 3.65 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid[len(found) :]:
-        axes.axis("off")
-    for axes, row, picture in zip(grid, found.itertuples(), pictures, strict=False):
+    figure, grid = new_pictures(len(found), columns, 2.7, 3.65)
+    for axes, row, picture in zip(grid, found.itertuples(), pictures, strict=True):
+        axes.axis("on")
         if isinstance(picture, str):
             axes.set(xlim=(0, 1), ylim=(1, 0), xticks=[], yticks=[], aspect="equal")
             words = fill(picture, 30, max_lines=8, placeholder=" …")
@@ -125,8 +120,10 @@ def roi_montage(stacks: Mapping, rois: pd.DataFrame, patient_id: str, timepoint:
         raise ValueError(f"patient {patient_id} has no {timepoint} series in stacks.")
     n_slices = max(len(stacks[key].array) for key in keys)
     width = min(1.55, 12 / n_slices)
-    figure = new_figure(width * n_slices, (width + 0.22) * len(keys) + 0.5)
-    grid = figure.subplots(len(keys), n_slices, squeeze=False)
+    figure, grid = new_figure(
+        width * n_slices, (width + 0.22) * len(keys) + 0.5, nrows=len(keys), ncols=n_slices,
+        squeeze=False,
+    )  # fmt: skip
     for line, key in zip(grid, keys, strict=True):
         boxes = rois[(rois[["patient_id", "timepoint", "sequence"]] == key).all(axis=1)]
         boxes = boxes.set_index("slice_index")
@@ -170,12 +167,7 @@ def input_montage(images: np.ndarray, index: pd.DataFrame, *, most: int = 12) ->
         Draw so many at most.
     """
     shown = min(len(images), most)
-    columns = min(6, shown)
-    rows = -(-shown // columns)
-    figure = new_figure(1.75 * columns, 1.95 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid:
-        axes.axis("off")
+    figure, grid = new_pictures(shown, min(6, shown), 1.75, 1.95)
     for axes, image, row in zip(grid, images[:shown], index.itertuples(), strict=False):
         axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.set_title(f"{row.sequence.upper()} slice {row.slice_index + 1}", fontsize=8.5)
@@ -214,8 +206,7 @@ def gradcam_panel(
     -----
     A map without positive evidence says so in the picture.
     """
-    figure = new_figure(12, 3.5)
-    whole, grid, paper, perceptual = figure.subplots(1, 4)
+    figure, (whole, grid, paper, perceptual) = new_panels(12, 3.5, 4)
     limits = grey_range(image)
     show_grey(whole, image, **limits)
     whole.set_title("Image")
@@ -275,8 +266,7 @@ def sanity_figure(sanity: pd.DataFrame) -> Figure:
     >>> sanity_figure(steps.assign(rank_correlation_unrelated=0.1)).axes[0].get_ylabel()
     'likeness to intact map'
     """
-    figure = new_figure(8.6, 3.6)
-    axes = figure.subplots()
+    figure, axes = new_figure(8.6, 3.6)
     for name, label, style, marker in (
         ("rank_correlation", "rank correlation", "-", "o"),
         ("ssim", "structural similarity", "--", "s"),

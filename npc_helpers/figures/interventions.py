@@ -14,9 +14,12 @@ from npc_helpers.figures.style import (
     PERCEPTUAL_COLOURS,
     SERIES,
     colour,
+    draw_interval,
     grey_range,
     in_house_style,
     new_figure,
+    new_panels,
+    write_beside,
 )
 from npc_helpers.study.schema import MODELS
 
@@ -35,10 +38,8 @@ def finer_figure(
     mask : bool array (rows, columns), optional
         Known truth, drawn as an outline.
     """
-    figure = new_figure(4 * len(heats), 3.9)
-    for axes, (title, heat) in zip(
-        figure.subplots(1, len(heats), squeeze=False)[0], heats.items(), strict=True
-    ):
+    figure, panels = new_panels(4 * len(heats), 3.9, len(heats))
+    for axes, (title, heat) in zip(panels, heats.items(), strict=True):
         show_grey(axes, image, **grey_range(image))
         top = max(float(np.nanmax(heat)), 0.0)
         if top > 0:
@@ -68,8 +69,7 @@ def covering_figure(curves: pd.DataFrame) -> Figure:
     'mean log-odds of high risk'
     """
     timepoints = list(dict.fromkeys(curves["timepoint"]))
-    figure = new_figure(4.9 * len(timepoints), 3.7)
-    panels = figure.subplots(1, len(timepoints), squeeze=False)[0]
+    figure, panels = new_panels(4.9 * len(timepoints), 3.7, len(timepoints))
     for axes, when in zip(panels, timepoints, strict=True):
         of_time = curves[curves["timepoint"] == when]
         for tint, (name, of_map) in zip(SERIES, of_time.groupby("map", sort=False), strict=False):
@@ -104,21 +104,18 @@ def interventions_figure(effects: pd.DataFrame) -> Figure:
     'tumour covered'
     """
     names = list(dict.fromkeys(effects["map"]))
-    figure = new_figure(8.4, 0.6 * len(names) + 1.3)
-    axes = figure.subplots()
+    figure, axes = new_figure(8.4, 0.6 * len(names) + 1.3)
     axes.axvline(0, color=colour("faint"), linewidth=1)
     for (when, rows), shift, marker in zip(
         effects.groupby("timepoint", sort=False), (-0.17, 0.17), "os", strict=False
     ):
         lines = np.array([names.index(name) for name in rows["map"]]) + shift
         tint = colour(MODELS[when])
-        axes.hlines(lines, rows["low"], rows["high"], color=tint)
-        axes.plot(rows["mean"], lines, marker, color=tint, label=MODELS[when])
+        ends = rows["low"], rows["high"], rows["mean"]
+        draw_interval(axes, *ends, lines, marker, tint, label=MODELS[when])
         for line, row in zip(lines, rows.itertuples(), strict=True):
-            axes.annotate(
-                f"{row.mean:+.2f} ({row.low:+.2f} to {row.high:+.2f})", (1.01, line), va="center",
-                xycoords=("axes fraction", "data"), fontsize=8, color=tint, annotation_clip=False,
-            )  # fmt: skip
+            text = f"{row.mean:+.2f} ({row.low:+.2f} to {row.high:+.2f})"
+            write_beside(axes, line, text, fontsize=8, color=tint)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel("change of the log-odds of high risk (mean over patients, 95% CI)")

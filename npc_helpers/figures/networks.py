@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from npc_helpers.figures.style import SERIES, colour, in_house_style, new_figure
+from npc_helpers.figures.style import SERIES, colour, in_house_style, new_figure, new_panels
 from npc_helpers.statistics.gate import checked, flags, groups, probabilities
 from npc_helpers.study.schema import MODELS
 
@@ -29,8 +29,7 @@ def network_diagram(description: pd.DataFrame) -> Figure:
     """
     pitch = STAGE_WIDTH + GAP
     end = len(description) * pitch
-    figure = new_figure(12.5, 5.4)
-    axes = figure.subplots()
+    figure, axes = new_figure(12.5, 5.4)
     axes.axis("off")
     axes.set(xlim=(-0.2, end + 2.3), ylim=(-3.3, 3.25))
     for (name, when), middle in zip(RUNS.items(), (1.75, -1.35), strict=True):
@@ -115,8 +114,7 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     >>> [axes.get_ylabel() for axes in learning_curves({"seed 1": history}).axes]
     ['loss', 'accuracy']
     """
-    figure = new_figure(9.6, 3.6)
-    panels = figure.subplots(1, 2)
+    figure, panels = new_panels(9.6, 3.6, 2)
     styles = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
     for position, (name, history) in enumerate(histories.items()):
         for axes, measure in zip(panels, ("loss", "accuracy"), strict=True):
@@ -159,8 +157,7 @@ def prediction_strip(p_high_risk: pd.Series, high_risk: pd.Series, split: pd.Ser
     >>> figure.axes[0].get_yticklabels()[0].get_text()
     'test, low risk (n = 1)'
     """
-    figure = new_figure(8.4, 4.2)
-    axes = figure.subplots()
+    figure, axes = new_figure(8.4, 4.2)
     p, truth, side_of = checked(
         p_high_risk=probabilities(p_high_risk), high_risk=flags(high_risk), split=groups(split)
     )
@@ -199,8 +196,7 @@ def pre_post_scatter(pre: pd.Series, post: pd.Series, progressed: pd.Series) -> 
     >>> pre_post_scatter(pre, post, pd.Series([True, False])).axes[0].get_ylabel()
     'Post-model: probability'
     """
-    figure = new_figure(5.2, 5.2)
-    axes = figure.subplots()
+    figure, axes = new_figure(5.2, 5.2)
     pre, post, hit = checked(
         pre=probabilities(pre), post=probabilities(post), progressed=flags(progressed)
     )

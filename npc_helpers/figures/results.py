@@ -15,8 +15,11 @@ from npc_helpers.figures.style import (
     SERIES,
     bare,
     colour,
+    draw_interval,
     in_house_style,
     new_figure,
+    new_panels,
+    write_beside,
 )
 
 
@@ -41,8 +44,7 @@ def roc_figure(high_risk, risk_scores: Mapping) -> Figure:
     >>> figure.axes[0].get_ylabel()
     'sensitivity'
     """
-    figure = new_figure(6, 5.9)
-    axes = figure.subplots()
+    figure, axes = new_figure(6, 5.9)
     axes.plot([0, 1], [0, 1], color=colour("faint"), linestyle=":", linewidth=1.2)
     for position, (name, score) in enumerate(risk_scores.items()):
         curve = statistics.roc_curve(high_risk, score)
@@ -76,8 +78,7 @@ def confusion_figure(tables: Mapping) -> Figure:
     >>> confusion_figure({"TNM": table}).axes[0].get_title("left")
     'TNM: 72.1% right'
     """
-    figure = new_figure(2.9 * len(tables) + 0.6, 3.3)
-    panels = figure.subplots(1, len(tables), squeeze=False)[0]
+    figure, panels = new_panels(2.9 * len(tables) + 0.6, 3.3, len(tables))
     for position, (axes, (name, table)) in enumerate(zip(panels, tables.items(), strict=True)):
         counts = np.array([[table.tp, table.fn], [table.fp, table.tn]])
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -131,18 +132,13 @@ def forest_figure(comparison: pd.DataFrame) -> Figure:
     >>> [axes.get_title("left") for axes in figure.axes]
     ['AUC (95% CI)', 'C-index (95% CI)']
     """
-    figure = new_figure(9.6, 0.55 * len(comparison) + 1.5)
-    panels = figure.subplots(1, 2, sharey=True)
+    figure, panels = new_panels(9.6, 0.55 * len(comparison) + 1.5, 2, sharey=True)
     for axes, name, title in zip(panels, ("auc", "c_index"), ("AUC", "C-index"), strict=True):
         for line, row in enumerate(comparison.itertuples()):
             value, low, high = (getattr(row, f"{name}{end}") for end in ("", "_low", "_high"))
             tint = model_colour(row.model, line)
-            axes.plot([low, high], [line, line], color=tint)
-            axes.plot(value, line, "s", color=tint)
-            axes.annotate(
-                f"{value:.3f} ({low:.3f}–{high:.3f})", (1.01, line), va="center", fontsize=8.5,
-                xycoords=("axes fraction", "data"), annotation_clip=False,
-            )  # fmt: skip
+            draw_interval(axes, low, high, value, line, "s", tint)
+            write_beside(axes, line, f"{value:.3f} ({low:.3f}–{high:.3f})", fontsize=8.5)
         axes.axvline(0.5, color=colour("faint"), linestyle=":", linewidth=1.2)
         axes.set(title=f"{title} (95% CI)", xlim=(min(0.4, axes.get_xlim()[0]), 1))
     panels[0].set_yticks(range(len(comparison)), comparison.model)

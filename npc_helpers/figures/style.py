@@ -191,9 +191,41 @@ class MarkedFigure(Figure):
         super().savefig(fname, metadata=metadata, **kwargs)
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of `width` x `height` inches that arranges itself."""
-    return MarkedFigure(figsize=(width, height), layout="constrained")
+def new_figure(width: float, height: float, **subplots) -> tuple:
+    """Return a figure of `width` x `height` inches that arranges itself, and its axes."""
+    figure = MarkedFigure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(**subplots)
+
+
+def new_panels(width: float, height: float, n: int, **subplots) -> tuple:
+    """Return a figure and a list of `n` axes side by side."""
+    figure, grid = new_figure(width, height, nrows=1, ncols=n, squeeze=False, **subplots)
+    return figure, list(grid[0])
+
+
+def new_pictures(n: int, columns: int, width: float, height: float) -> tuple:
+    """Return a figure and a list of axes for `n` pictures, each of `width` x `height` inches."""
+    rows = max(1, -(-n // columns))
+    figure, grid = new_figure(
+        width * columns, height * rows, nrows=rows, ncols=columns, squeeze=False
+    )
+    for axes in grid.flat:
+        axes.axis("off")
+    return figure, list(grid.flat)[:n]
+
+
+def draw_interval(axes, low, high, value, line, marker: str, tint: str, **label) -> None:
+    """Draw estimates, or arrays of them, as markers on lines from `low` to `high`."""
+    axes.hlines(line, low, high, color=tint)
+    axes.plot(value, line, marker, color=tint, **label)
+
+
+def write_beside(axes, line: float, text: str, *, x: float = 1.01, **style) -> None:
+    """Write a text at the right of the axes, at the height of a line of the data."""
+    axes.annotate(
+        text, (x, line), xycoords=("axes fraction", "data"), va="center", annotation_clip=False,
+        **style,
+    )  # fmt: skip
 
 
 def _stamped(figure: Figure, words: str) -> Figure:

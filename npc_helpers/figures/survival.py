@@ -13,8 +13,10 @@ from npc_helpers.figures.style import (
     LINE_STYLES,
     PALETTE,
     colour,
+    draw_interval,
     in_house_style,
     new_figure,
+    new_panels,
 )
 
 MARKERS = ("o", "s", "D", "^", "v", "P")
@@ -40,17 +42,13 @@ def label_figure(comparison: pd.DataFrame) -> Figure:
     """
     shown = comparison[comparison.measure.isin(["AUC", "C-index"])]
     labels, scores = list(dict.fromkeys(shown.label)), list(dict.fromkeys(shown.score))
-    figure = new_figure(8.4, 0.85 * len(labels) + 1.5)
-    axes = figure.subplots()
+    figure, axes = new_figure(8.4, 0.85 * len(labels) + 1.5)
     for position, score in enumerate(scores):
         rows = shown[shown.score == score].set_index("label").loc[labels]
         lines = np.arange(len(labels)) + DODGE * (position - (len(scores) - 1) / 2)
         tint = PALETTE.get(score, colour("ink"))
-        axes.hlines(lines, rows.low, rows.high, color=tint)
-        axes.plot(
-            rows.value, lines, MARKERS[position % len(MARKERS)], color=tint, markersize=7,
-            label=score,
-        )  # fmt: skip
+        marker = MARKERS[position % len(MARKERS)]
+        draw_interval(axes, rows.low, rows.high, rows.value, lines, marker, tint, label=score)
     axes.axvline(0.5, color=colour("faint"), linestyle=":", linewidth=1.2)
     first = shown.drop_duplicates("label").set_index("label").loc[labels]
     names = [f"{label}\n{row.measure}, n = {row.n}" for label, row in first.iterrows()]
@@ -77,15 +75,13 @@ def cox_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
     'log'
     """
     covariates = list(dict.fromkeys(name for table in tables.values() for name in table.index))
-    figure = new_figure(8, 0.5 * len(covariates) + 1.5)
-    axes = figure.subplots()
+    figure, axes = new_figure(8, 0.5 * len(covariates) + 1.5)
     for position, (name, table) in enumerate(tables.items()):
         lines = np.array([covariates.index(covariate) for covariate in table.index])
         lines = lines + DODGE * (position - (len(tables) - 1) / 2)
         tint = model_colour(name, position)
-        axes.hlines(lines, table.low, table.high, color=tint)
-        marker = MARKERS[position % len(MARKERS)]
-        axes.plot(table.hazard_ratio, lines, marker, color=tint, label=name)
+        ends, marker = (table.low, table.high, table.hazard_ratio), MARKERS[position % len(MARKERS)]
+        draw_interval(axes, *ends, lines, marker, tint, label=name)
     axes.axvline(1, color=colour("faint"), linestyle=":", linewidth=1.2)
     axes.set_xscale("log")
     ends = [1, *(limit for t in tables.values() for limit in (t.low.min(), t.high.max()))]
@@ -119,8 +115,7 @@ def time_dependent_figure(
     >>> len(time_dependent_figure({"TNM": auc}, {}).axes)
     2
     """
-    figure = new_figure(9.8, 4)
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = new_panels(9.8, 4, 2)
     names = list(dict.fromkeys([*auc, *brier]))
     for axes, tables, measure in ((left, auc, "auc"), (right, brier, "brier")):
         for name, table in tables.items():

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from npc_helpers.figures.results import model_colour
-from npc_helpers.figures.style import colour, in_house_style, new_figure
+from npc_helpers.figures.style import colour, in_house_style, new_figure, new_panels, write_beside
 from npc_helpers.statistics import instability
 
 TITLES = {"auc": "AUC", "c_index": "C-index"}
@@ -34,8 +34,7 @@ def split_figure(splits: pd.DataFrame, *, single: pd.DataFrame | None = None) ->
     ['AUC', 'C-index']
     """
     models = list(dict.fromkeys(splits.model))
-    figure = new_figure(9.8, 0.75 * len(models) + 1.4)
-    panels = figure.subplots(1, 2, sharey=True)
+    figure, panels = new_panels(9.8, 0.75 * len(models) + 1.4, 2, sharey=True)
     for axes, (measure, title) in zip(panels, TITLES.items(), strict=True):
         for line, model in enumerate(models):
             values = splits.loc[splits.model == model, measure].to_numpy()
@@ -90,8 +89,7 @@ def precision_figure(
     >>> figure.axes[0].get_xlabel()
     'test patients'
     """
-    figure = new_figure(6.4, 3.8)
-    axes = figure.subplots()
+    figure, axes = new_figure(6.4, 3.8)
     for position, (name, curve) in enumerate(curves.items()):
         axes.plot(
             curve.index, curve, color=model_colour(name, position), label=name,
@@ -132,8 +130,7 @@ def instability_figure(p: pd.Series, refits: pd.DataFrame, *, cutoff: float) -> 
     'risk by the model'
     """
     moved = instability(p, refits, cutoff=cutoff)
-    figure = new_figure(6.4, 4.6)
-    axes = figure.subplots()
+    figure, axes = new_figure(6.4, 4.6)
     axes.plot([0, 1], [0, 1], color=colour("faint"), linestyle=":", linewidth=1.2)
     axes.axhline(cutoff, color=colour("ink"), linewidth=1)
     drawn = refits.to_numpy()  # (n, refits)
@@ -147,7 +144,6 @@ def instability_figure(p: pd.Series, refits: pd.DataFrame, *, cutoff: float) -> 
     highest = min(1.0, 1.05 * float(max(drawn.max(), moved.p.max())))
     axes.set(xlim=(0, highest), ylim=(0, highest), aspect="equal")
     axes.set(xlabel="risk by the model", ylabel="risk by refits to other training patients")
-    axes.annotate(f"{cutoff:.0%}", (highest, cutoff), xytext=(3, 0), textcoords="offset points",
-                  va="center", annotation_clip=False)  # fmt: skip
+    write_beside(axes, cutoff, f"{cutoff:.0%}")
     axes.legend(fontsize=8.5, loc="upper left")
     return figure
