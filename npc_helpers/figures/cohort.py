@@ -7,9 +7,15 @@ import textwrap
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
 
-from npc_helpers.figures.style import colour, in_house_style, new_figure, new_panels
+from npc_helpers.figures.style import (
+    colour,
+    draw_arrow,
+    draw_box,
+    in_house_style,
+    new_figure,
+    new_panels,
+)
 from npc_helpers.statistics import kaplan_meier
 from npc_helpers.statistics.gate import checked, flags, of_table, times
 
@@ -37,28 +43,19 @@ def flow_chart(flow: pd.DataFrame) -> Figure:
     axes.text(4.35, 0, "lost, by the first criterion not met", va="center", color=colour("faint"))
     for step, row in enumerate(flow.itertuples(), start=1):
         last = step == len(flow)
-        axes.annotate("", (1.7, -step + 0.33), (1.7, 0.67 - step), arrowprops=_arrow())
+        draw_arrow(axes, (1.7, 0.67 - step), (1.7, 0.33 - step))
         text = f"{row.remaining:,} patients studied" if last else f"{row.remaining:,}"
         _box(axes, 0.1, -step, 3.2, text, strong=last)
-        axes.annotate("", (4.25, 0.5 - step), (1.7, 0.5 - step), arrowprops=_arrow())
+        draw_arrow(axes, (1.7, 0.5 - step), (4.25, 0.5 - step))
         criterion = textwrap.fill(row.meaning, 62)
         axes.text(4.35, 0.5 - step, f"−{row.lost:,}", va="center", ha="left", weight="bold")
         axes.text(5.1, 0.5 - step, criterion, va="center", ha="left", fontsize=8.5)
     return figure
 
 
-def _arrow() -> dict:
-    return {"arrowstyle": "-|>", "color": colour("faint"), "shrinkA": 0, "shrinkB": 0}
-
-
 def _box(axes, x: float, y: float, width: float, text: str, *, strong: bool = False) -> None:
     edge = colour("Ensemble") if strong else colour("faint")
-    axes.add_patch(
-        FancyBboxPatch(
-            (x, y - 0.3), width, 0.6, boxstyle="round,pad=0,rounding_size=0.12",
-            facecolor=colour("fill"), edgecolor=edge, linewidth=2 if strong else 1,
-        )
-    )  # fmt: skip
+    draw_box(axes, x, y, width, 0.6, edgecolor=edge, linewidth=2 if strong else 1)
     axes.text(x + width / 2, y, text, ha="center", va="center", weight="bold" if strong else None)
 
 

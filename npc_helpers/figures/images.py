@@ -46,7 +46,6 @@ def series_grid(series: Mapping, *, height: float = 0.5, columns: int = 2) -> Fi
     series : mapping of label to MRSeries
     height : float
         Which slice of each series, from 0 (the lowest) over 0.5 (the middle one) to 1.
-    columns : int
     """
     figure, grid = new_pictures(len(series), columns, 3.2, 3.45)
     for axes, (label, shown) in zip(grid, series.items(), strict=True):
@@ -75,7 +74,6 @@ def contact_sheet(
         status, reason, decided.
     pictures : sequence of array (rows, columns) or str
         One per row; words stand where there is no picture (`intake.thumbnails.thumbnails`).
-    columns : int
     """
     figure, grid = new_pictures(len(found), columns, 2.7, 3.65)
     for axes, row, picture in zip(grid, found.itertuples(), pictures, strict=True):
@@ -108,7 +106,6 @@ def roi_montage(stacks: Mapping, rois: pd.DataFrame, patient_id: str, timepoint:
     stacks : mapping of (patient_id, timepoint, sequence) to MRSeries
     rois : DataFrame
         ROI table; slices without a row are drawn without a rectangle.
-    patient_id, timepoint : str
 
     Raises
     ------

@@ -38,10 +38,6 @@ def begin(study: Study) -> None:
     not written for this reason is noted in the study (`Study.note_left_out`), so that the next
     notebook and the report can tell why it is missing. Any other exception stops the notebook.
 
-    Parameters
-    ----------
-    study : Study
-
     Notes
     -----
     Outside IPython nothing changes: a refusal is an exception like any other.
@@ -65,7 +61,6 @@ class Guard(ast.NodeTransformer):
 
     Parameters
     ----------
-    study : Study
     variables : dict
         Of the notebook.
     """

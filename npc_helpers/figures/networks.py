@@ -7,9 +7,16 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
 
-from npc_helpers.figures.style import SERIES, colour, in_house_style, new_figure, new_panels
+from npc_helpers.figures.style import (
+    SERIES,
+    colour,
+    draw_arrow,
+    draw_box,
+    in_house_style,
+    new_figure,
+    new_panels,
+)
 from npc_helpers.statistics.gate import checked, flags, groups, probabilities
 from npc_helpers.study.schema import MODELS
 
@@ -40,8 +47,8 @@ def network_diagram(description: pd.DataFrame) -> Figure:
         for place, stage in enumerate(description.itertuples()):
             _stage(axes, place * pitch, middle, stage, colour(name))
             if place:
-                _arrow(axes, (place * pitch - GAP, middle), (place * pitch, middle))
-        _arrow(axes, (end - GAP, middle), (end + 0.35, 0.2 if middle > 0 else 0.0))
+                draw_arrow(axes, (place * pitch - GAP, middle), (place * pitch, middle))
+        draw_arrow(axes, (end - GAP, middle), (end + 0.35, 0.2 if middle > 0 else 0.0))
     _vote(axes, end + 0.35, 0.1)
     total = int(description.parameters.sum())
     axes.text(
@@ -56,13 +63,7 @@ def _stage(axes, x: float, middle: float, stage, edge: str) -> None:
     shape = tuple(stage.output_shape)
     side = shape[0] if len(shape) == 3 else 1
     height = 0.75 + 0.13 * np.log2(side)
-    axes.add_patch(
-        FancyBboxPatch(
-            (x, middle - height / 2), STAGE_WIDTH, height,
-            boxstyle="round,pad=0,rounding_size=0.08",
-            facecolor=colour("fill"), edgecolor=edge, linewidth=1.4,
-        )
-    )  # fmt: skip
+    draw_box(axes, x, middle, STAGE_WIDTH, height, edgecolor=edge, linewidth=1.4)
     times = f"\n× {stage.repeats}" if stage.repeats > 1 else ""
     axes.text(
         x + STAGE_WIDTH / 2, middle, f"{stage.stage}{times}", ha="center", va="center",
@@ -75,20 +76,8 @@ def _stage(axes, x: float, middle: float, stage, edge: str) -> None:
     )  # fmt: skip
 
 
-def _arrow(axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    axes.annotate(
-        "", end, start,
-        arrowprops={"arrowstyle": "-|>", "color": colour("faint"), "shrinkA": 0, "shrinkB": 0},
-    )  # fmt: skip
-
-
 def _vote(axes, x: float, middle: float) -> None:
-    axes.add_patch(
-        FancyBboxPatch(
-            (x, middle - 0.65), 1.75, 1.3, boxstyle="round,pad=0,rounding_size=0.1",
-            facecolor=colour("fill"), edgecolor=colour("Ensemble"), linewidth=2,
-        )
-    )  # fmt: skip
+    draw_box(axes, x, middle, 1.75, 1.3, edgecolor=colour("Ensemble"), linewidth=2)
     axes.text(
         x + 0.875, middle, "soft vote:\nmean of the\ntwo models'\nprobabilities", ha="center",
         va="center", fontsize=8.5,

@@ -6,6 +6,7 @@ import base64
 import html
 import re
 from pathlib import Path
+from string import Template
 
 import pandas as pd
 from matplotlib import rc_context
@@ -17,34 +18,7 @@ from npc_helpers.study import atomic_path, mark
 NAME = re.compile(r"[a-z0-9_]+")
 Markup = str  # a piece of HTML in which what it shows is escaped
 UNDATED = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}  # same input, same bytes
-PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; }}
-body {{ padding: 0 1rem; }}
-figure {{ margin: 2rem 0; }}
-figure img {{ max-width: 100%; background: white; padding: .5rem; }}
-table {{ border-collapse: collapse; font-size: .9rem; display: block; overflow-x: auto; }}
-th, td {{ padding: .25rem .6rem; border-bottom: 1px solid gray; text-align: right; }}
-pre {{ overflow-x: auto; font-size: .85rem; }}
-th:first-child, td:first-child {{ text-align: left; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p>{mark}</p>
-{parts}
-</body>
-</html>
-"""
-
-
+PAGE = Path(__file__).with_suffix(".html")
 LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
 LATEX |= {"<": "$<$", ">": "$>$", "≤": r"$\le$", "≥": r"$\ge$", "−": "$-$", "–": "--"}
@@ -61,7 +35,6 @@ class Report:
     ----------
     folder : path-like
         Receives ``report.html``, ``figures/`` (SVG, PDF) and ``tables/`` (CSV, LaTeX).
-    title : str
 
     Notes
     -----
@@ -134,7 +107,7 @@ class Report:
     def write(self) -> Path:
         """Write ``report.html``; return its path."""
         path = self.folder / "report.html"
-        page = PAGE.format(
+        page = Template(PAGE.read_text(encoding="utf-8")).substitute(
             title=html.escape(self.title),
             mark=html.escape(mark.text()),
             parts="\n".join(self._parts),

@@ -35,10 +35,6 @@ CAUTION = (
 def write_report(study: Study) -> Path:
     """Write ``report/`` into the results of a study; return the path of its page.
 
-    Parameters
-    ----------
-    study : Study
-
     Notes
     -----
     In the order of a methods and a results section: flow chart, Table 1, follow-up, scanners,

@@ -17,7 +17,7 @@ from matplotlib import font_manager, rc_context, rcParams
 from matplotlib.colors import LinearSegmentedColormap, is_color_like, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import FancyBboxPatch, Patch
 from matplotlib.text import Text
 
 from npc_helpers.study import mark
@@ -236,6 +236,22 @@ def _stamped(figure: Figure, words: str) -> Figure:
             figure.get_layout_engine().set(rect=(0, strip, 1, 1 - strip))
         figure.text(0.995, 0.004, words, ha="right", va="bottom", fontsize=8, color=colour("faint"))
     return figure
+
+
+def draw_box(axes, x: float, y: float, width: float, height: float, **look) -> None:
+    """Draw a filled box with round corners; `x` is its left edge, `y` its middle."""
+    axes.add_patch(
+        FancyBboxPatch(
+            (x, y - height / 2), width, height, boxstyle="round,pad=0,rounding_size=0.1",
+            facecolor=colour("fill"), **look,
+        )
+    )  # fmt: skip
+
+
+def draw_arrow(axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Draw an arrow of an axes' data coordinates."""
+    look = {"arrowstyle": "-|>", "color": colour("faint"), "shrinkA": 0, "shrinkB": 0}
+    axes.annotate("", end, start, arrowprops=look)
 
 
 def bare(axes) -> None:

@@ -56,8 +56,6 @@ class Batches(keras.utils.PyDataset):
         Label of each image: that of its patient.
     rows : array of bool, shape (n,), optional
         Which of them to train on; all by default.
-    batch_size : int
-    seed : int
     patients : array-like, shape (n,), optional
         Whose image each is; needed with `per_patient`.
     per_patient : int, optional

@@ -29,7 +29,6 @@ def extract_features(
         A model of `models.prognosis_model` is used up to that mean; any other as it is.
     images : ndarray, shape (n, S, S, 1)
         Pixel values 0..255; a memory map is read batch by batch.
-    batch_size : int
     progress : bool
         Show a bar where somebody watches.
 
@@ -51,7 +50,6 @@ def study_images(
 
     Parameters
     ----------
-    study : Study
     rois : DataFrame
         ROI table.
     timepoint : {"pre", "post"}
@@ -100,7 +98,6 @@ def training_inputs(model: keras.Model, images: np.ndarray, **options) -> np.nda
 
     Parameters
     ----------
-    model : keras.Model
     images : ndarray of uint8, shape (n, S, S, 1)
     **options
         Of `extract_features`.

@@ -29,7 +29,6 @@ def activations(model, images, *, batch_size: int = 32) -> np.ndarray:
         As `models.prognosis_model` builds it (a flat functional model).
     images : array (n, S, S, 1)
         Pixel values 0 to 255.
-    batch_size : int
 
     Returns
     -------
@@ -148,7 +147,6 @@ def finer_map(model, images, *, layer: str | None = None, batch_size: int = 16) 
     images : array (n, S, S, 1)
     layer : str, optional
         The end of ``block17`` by default (14 x 14 cells at 256 pixels).
-    batch_size : int
 
     Returns
     -------

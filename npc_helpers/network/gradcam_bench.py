@@ -45,7 +45,6 @@ def explanations(
         Of the dense layer, see `gradcam.head`.
     index : DataFrame
         Of `roi.network_inputs`, in the order of the activations.
-    geometry : Geometry
     seed : int
         Of the random heads.
 
@@ -115,7 +114,6 @@ def score_table(
         Of `roi.network_inputs`.
     maps : iterable of (name, array (n, h, w))
         See `explanations`; a name may come more than once.
-    geometry : Geometry
     structure : {"tumour", "nodes", "disease"}
         ``disease`` is both.
 

@@ -109,8 +109,6 @@ def patient_summary(
     table : DataFrame
         Of `gradcam_bench.score_table`.
     columns : sequence of str
-    confidence : float
-    n_resamples, seed : int
 
     Returns
     -------

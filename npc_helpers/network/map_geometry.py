@@ -47,7 +47,6 @@ class Geometry:
         ----------
         model : keras.Model
             A flat functional model with a square input.
-        layer : str
         canvas : int, optional
             That of the current setting by default.
 

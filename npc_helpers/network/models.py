@@ -203,7 +203,6 @@ def prognosis_model(setting: Setting, *, seed: int, weights: str | None = None) 
 
     Parameters
     ----------
-    setting : Setting
     seed : int
         Seed of the start values of the last layer, and of the backbone if it starts at random.
     weights : str, optional

@@ -116,7 +116,6 @@ def curves(
         Of `roi.network_inputs`, in the order of the images.
     maps : mapping of name to array (n, h, w)
         The pixels of a rectangle are ranked by the interpolated map.
-    geometry : Geometry
 
     Returns
     -------

@@ -35,7 +35,6 @@ def preflight(
 
     Parameters
     ----------
-    setting : Setting
     n_images : int
         Images of the time point.
     n_training : int

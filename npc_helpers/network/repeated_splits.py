@@ -76,7 +76,6 @@ def repeated_splits(
         Where predictions are kept, by what decides them: a second call reads them.
     others : mapping of str to Series, optional
         Scores that need no fitting, such as TNM, by patient_id.
-    n_splits : int
     n_test : int, optional
         Test patients in each split; the paper's share by default (`cohort.split`). The splits
         are even in high_risk only: evened out by stage too, the AUC of TNM could never vary.
@@ -84,7 +83,6 @@ def repeated_splits(
         Split k uses seed + k.
     workers : int, optional
         Processes, each with its own network in memory; None: one per core.
-    progress : bool
 
     Returns
     -------

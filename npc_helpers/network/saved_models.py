@@ -20,7 +20,6 @@ def keep_model(study: Study, timepoint: str, model: keras.Model) -> None:
 
     Parameters
     ----------
-    study : Study
     timepoint : {"pre", "post"}
     model : keras.Model
         From pixel values to probabilities, see `models.joined`.

@@ -28,7 +28,6 @@ def adam(setting: Setting, *, steps: int) -> keras.optimizers.Optimizer:
 
     Parameters
     ----------
-    setting : Setting
     steps : int
         Batches of the whole run: those of an epoch times the epochs.
 
@@ -104,7 +103,6 @@ def train(
         What the trainable part learns from, see `features.training_inputs`.
     high_risk : ndarray of bool, shape (n,)
         Label of each image: that of its patient.
-    setting : Setting
     seed : int
         Decides the order of images and what dropout drops, together with the epoch.
     run_dir : path-like
@@ -113,7 +111,6 @@ def train(
         The images to train on; all by default.
     patients : array-like, shape (n,), optional
         Whose image each is; needed with ``setting.images_per_patient``.
-    progress : bool
 
     Returns
     -------
@@ -207,8 +204,6 @@ def predict(
         A whole model with images, or its trained part with what that learned from.
     inputs : ndarray, shape (n, ...)
         A memory map is read batch by batch.
-    batch_size : int
-    progress : bool
 
     Returns
     -------

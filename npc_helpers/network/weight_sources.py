@@ -89,7 +89,6 @@ def load_weights(model: keras.Model, weights: str) -> None:
 
     Parameters
     ----------
-    model : keras.Model
     weights : str
         ``"none"``: leave the random start values. ``"imagenet"``: the published file in keras'
         cache folder. ``"in_domain"``: the file shipped with this package, for the tutorial's

@@ -63,7 +63,6 @@ from npc_helpers.statistics.labels import (
 )
 from npc_helpers.statistics.roc import compare_auc, roc_auc, roc_curve
 from npc_helpers.statistics.sample_size import (
-    DevelopmentSize,
     auc_standard_error,
     c_index_standard_error,
     half_width,

@@ -38,31 +38,23 @@ class Calibration:
     intercept : Estimate
         Calibration in the large: the log odds missing on average; 0 is right, above 0 the risk
         is underestimated.
-    brier : Estimate
-        Mean squared distance of probability and label; smaller is better.
-    brier_reference : float
-        The score of predicting everybody's mean risk.
     ece : float
         Expected calibration error over bins of equal numbers of patients.
     ece_by_chance : float
         What a *perfectly* calibrated model would score on average with these probabilities and
         so few patients. An ``ece`` near it says nothing against the model.
-    n : int
     """
 
     slope: Estimate
     intercept: Estimate
-    brier: Estimate
-    brier_reference: float
     ece: float
     ece_by_chance: float
-    n: int
 
 
 def calibration(
     high_risk, p_high_risk, *, bins: int = 5, confidence: float = 0.95, seed: int = 0
 ) -> Calibration:
-    """Slope, intercept, Brier score and expected calibration error.
+    """Slope, intercept and expected calibration error.
 
     logit P(high risk) = a + b logit(p): the slope is b; the intercept is a with b held at 1. There
     is none if all probabilities are equal, or separate the classes completely.
@@ -83,8 +75,8 @@ def calibration(
     Examples
     --------
     >>> high_risk = [True, True, False, True, False, False]
-    >>> round(calibration(high_risk, [0.9, 0.6, 0.7, 0.4, 0.3, 0.2]).brier.value, 3)
-    0.192
+    >>> round(calibration(high_risk, [0.9, 0.6, 0.7, 0.4, 0.3, 0.2]).slope.value, 2)
+    0.97
     """
     labels, p = checked(high_risk=flags(high_risk), p_high_risk=probabilities(p_high_risk))
     positive, odds = two_classes(labels), log_odds(p)
@@ -93,16 +85,12 @@ def calibration(
     ones = np.ones((len(p), 1))
     coefficients, covariance = logistic(np.column_stack([ones, odds]), positive)
     offset, variance = logistic(ones, positive, offset=odds)
-    squares = (p - positive) ** 2
     drawn = np.random.default_rng(seed).random((DRAWS, len(p))) < p  # (draws, n)
     return Calibration(
         slope=plain_interval(float(coefficients[1]), float(covariance[1, 1]), confidence),
         intercept=plain_interval(float(offset[0]), float(variance[0, 0]), confidence),
-        brier=plain_interval(float(squares.mean()), squares.var(ddof=1) / len(p), confidence),
-        brier_reference=float(positive.mean() * (1 - positive.mean())),
         ece=float(_ece(positive[None], p, bins)[0]),
         ece_by_chance=float(_ece(drawn, p, bins).mean()),
-        n=len(p),
     )
 
 

@@ -29,7 +29,7 @@ from npc_helpers.statistics.gate import (
     times,
 )
 from npc_helpers.statistics.roc import roc_auc
-from npc_helpers.statistics.time_dependent import auc_at_horizon
+from npc_helpers.statistics.time_dependent import auc_at_horizon, check_horizon
 
 HORIZON = 36
 OUTCOME = {"pfs_months": times, "progressed": flags, "high_risk": flags}
@@ -205,13 +205,5 @@ def require_patients(patients: pd.DataFrame, *, months: float, at_least: int) ->
     (1, 1)
     """
     time, event = checked(**of_table(patients, pfs_months=times, progressed=flags))
-    early, late = int((event & (time <= months)).sum()), int((time > months).sum())
-    if early < at_least:
-        raise TooFewPatients(
-            f"needs {at_least} patients with progression by {months:g} months; {early} have it"
-        )
-    if late < at_least:
-        raise TooFewPatients(
-            f"needs {at_least} patients observed for longer than {months:g} months; {late} were"
-        )
-    return early, late
+    case, control = check_horizon(time, event, months, at_least)
+    return int(case.sum()), int(control.sum())

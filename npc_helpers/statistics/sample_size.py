@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.interpolate import RegularGridInterpolator
 from scipy.stats import norm
 
@@ -133,30 +133,6 @@ def patients_for_half_width(
     return _smallest(narrow_enough)
 
 
-@dataclass(frozen=True)
-class DevelopmentSize:
-    """Patients needed to develop a model of a survival time, one number for each criterion.
-
-    Attributes
-    ----------
-    for_shrinkage : int
-        So that coefficients need to be shrunk by no more than a tenth.
-    for_optimism : int
-        So that Nagelkerke's R² is apparently too high by no more than 0.05.
-    for_overall_risk : int
-        So that the risk of all by the horizon is known to within 0.05.
-    """
-
-    for_shrinkage: int
-    for_optimism: int
-    for_overall_risk: int
-
-    @property
-    def patients(self) -> int:
-        """The largest of the three."""
-        return max(self.for_shrinkage, self.for_optimism, self.for_overall_risk)
-
-
 def patients_for_development(
     coefficients: int,
     *,
@@ -167,7 +143,7 @@ def patients_for_development(
     shrinkage: float = 0.9,
     optimism: float = 0.05,
     margin: float = 0.05,
-) -> DevelopmentSize:
+) -> pd.Series:
     """Smallest training cohort for a prediction model (Riley et al., BMJ 2020;368:m441).
 
     n = k / ((S − 1) ln(1 − R² / S)) patients for k coefficients that keep a share S of their
@@ -189,6 +165,14 @@ def patients_for_development(
     shrinkage, optimism, margin : float
         S, δ and the margin of the overall risk.
 
+    Returns
+    -------
+    Series of int
+        Patients needed by each criterion; the largest number counts. ``for_shrinkage``: so that
+        coefficients need to be shrunk by no more than a tenth; ``for_optimism``: so that
+        Nagelkerke's R² is apparently too high by no more than 0.05; ``for_overall_risk``: so that
+        the risk of all by the horizon is known to within 0.05.
+
     Examples
     --------
     >>> patients_for_development(
@@ -207,15 +191,11 @@ def patients_for_development(
         raise ValueError("shrinkage, risk_at_horizon and margin must lie between 0 and 1")
     kept = r_squared / (r_squared + optimism * largest)
     overall = critical_value(0.95) ** 2 * risk_at_horizon * (1 - risk_at_horizon) / margin**2
-    return DevelopmentSize(
-        for_shrinkage=_for_shrinkage(coefficients, r_squared, shrinkage),
-        for_optimism=_for_shrinkage(coefficients, r_squared, kept),
-        for_overall_risk=math.ceil(overall),
-    )
-
-
-def _for_shrinkage(coefficients: int, r_squared: float, shrinkage: float) -> int:
-    return math.ceil(coefficients / ((shrinkage - 1) * math.log(1 - r_squared / shrinkage)))
+    sizes = {
+        name: coefficients / ((share - 1) * math.log(1 - r_squared / share))
+        for name, share in (("for_shrinkage", shrinkage), ("for_optimism", kept))
+    }
+    return pd.Series({**sizes, "for_overall_risk": overall}).apply(math.ceil)
 
 
 def power_of_difference(

@@ -293,13 +293,17 @@ def _with_probabilities(time, event, p_event: pd.DataFrame):
     return time, event, dict(zip(p_event, values, strict=True))
 
 
-def check_horizon(time, event, horizon) -> tuple[np.ndarray, np.ndarray]:
-    """Cases and controls at a horizon, of which there must be two each."""
+def check_horizon(time, event, horizon, fewest: int = FEWEST) -> tuple[np.ndarray, np.ndarray]:
+    """Cases and controls at a horizon; fewer than needed of either are refused."""
     case, control = event & (time <= horizon), time > horizon
-    if min(case.sum(), control.sum()) < FEWEST:
+    needed = f"needs {fewest} patients"
+    if case.sum() < fewest:
         raise TooFewPatients(
-            f"at {horizon:g} months there are {case.sum()} patients who progressed and "
-            f"{control.sum()} observed for longer; two of each are needed"
+            f"{needed} with progression by {horizon:g} months; {case.sum()} have it"
+        )
+    if control.sum() < fewest:
+        raise TooFewPatients(
+            f"{needed} observed for longer than {horizon:g} months; {control.sum()} were"
         )
     return case, control
 

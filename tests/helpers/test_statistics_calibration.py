@@ -41,12 +41,6 @@ def test_intervals_hold_their_level_at_43_patients():
     assert all(0.90 <= count / 200 <= 1 for count in inside.values()), inside
 
 
-def test_brier_score_by_hand():
-    found = statistics.calibration([1, 0, 1, 0], [0.8, 0.3, 0.4, 0.6])
-    assert found.brier.value == pytest.approx((0.04 + 0.09 + 0.36 + 0.36) / 4)
-    assert found.brier_reference == 0.25 and found.n == 4
-
-
 def test_calibration_error_of_a_perfect_model_is_far_from_zero_at_43_patients():
     errors = [statistics.calibration(*planted(43, seed=seed)).ece for seed in range(60)]
     by_chance = statistics.calibration(*planted(43, seed=0)).ece_by_chance
