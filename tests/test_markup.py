@@ -14,6 +14,7 @@ SOURCES = sorted(
 )
 TAG = re.compile(r"<(/?[a-zA-Z][\w-]*)?[\s\0>/=]|<!--")  # \0 stands for what is put in
 SAFE_CALLS = {"escape", "len", "round", "int", "float", "to_html"}
+FILLS = {"format", "substitute", "safe_substitute"}  # pages of HTML are filled with the latter two
 NUMBER = re.compile(r"[\d,.]*[defgn%]")
 DECLARED = re.compile(r"(list\[)?Markup\]?")  # parameters, attributes, results that hold markup
 
@@ -42,7 +43,7 @@ def unsafe(node, names):
             return
         case ast.Call(func=ast.Attribute(attr="join"), args=[joined]):
             yield from unsafe(joined, names)
-        case ast.Call(func=ast.Attribute(attr="format"), args=args, keywords=keywords):
+        case ast.Call(func=ast.Attribute(attr=how), args=args, keywords=keywords) if how in FILLS:
             for part in (*args, *(keyword.value for keyword in keywords)):
                 yield from unsafe(part, names)
         case ast.GeneratorExp(elt=part) | ast.ListComp(elt=part):
@@ -79,6 +80,8 @@ def markup_in(source):
             made = node if any(TAG.search(str(text.value)) for text in texts) else None
         elif isinstance(node, ast.Call) and name_of(node.func) == "HTML" and node.args:
             made = node.args[0]
+        elif isinstance(node, ast.Call) and name_of(node.func) in FILLS - {"format"}:
+            made = node
         elif isinstance(node, ast.Call) and name_of(node.func) == "format":
             text = getattr(node.func, "value", None)
             text = next(iter(names.get(name_of(text), [])), text)
@@ -106,6 +109,7 @@ def test_nothing_unescaped_becomes_html(path):
         "text = str(error)\npage = f'<p>{text}</p>'",
         "page = f'<td>{\", \".join(patients)}</td>'",
         "PAGE = '<b>{}</b>'\nPAGE.format(text)",
+        "Template(page.read_text()).substitute(title=text)",
         "def add(text: str):\n    page = f'<p>{text}</p>'",
         "page = f'<i title=\"{patient_id}\">'",
     ],
@@ -123,6 +127,7 @@ def test_the_lint_sees_text_that_becomes_html(source):
         "short = n < 3 or f'{n} > {m}'",
         "dtype = f'<{kind}{size}'",
         "PAGE = '<b>{}</b>'\nPAGE.format(escape(text))",
+        "Template(page.read_text()).substitute(title=escape(text))",
         "def add(text: Markup):\n    page = f'<p>{text}</p>'",
     ],
 )
