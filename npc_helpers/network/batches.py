@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from npc_helpers.statistics.gate import TooFewPatients, checked, flags, index_of
+from npc_helpers.statistics.gate import checked, flags, index_of, two_classes
 
 SHIFT = 4  # network pixels by which an image is moved at most
 BRIGHTNESS = 0.1  # spread of gain and of the logarithm of gamma
@@ -103,7 +103,7 @@ class Batches(keras.utils.PyDataset):
         self.patients = None if patients is None else np.asarray(patients)[self.rows]
         self.per_patient, self.variation = per_patient, variation
         self.order = self._draw(self.random(0))
-        _require_both_groups(self.labels)
+        two_classes(self.labels)  # training images of both are needed
         self._require_finite()
 
     def __len__(self) -> int:
@@ -171,13 +171,3 @@ def _labels(high_risk, n: int) -> np.ndarray:
     if len(labels) != n:
         raise ValueError(f"{n} images but {len(labels)} labels; one each, please")
     return labels
-
-
-def _require_both_groups(labels: np.ndarray) -> None:
-    n_high = int(labels.sum())
-    if n_high in (0, len(labels)):
-        raise TooFewPatients(
-            f"all {len(labels)} training images belong to one class ({n_high} high risk, "
-            f"{len(labels) - n_high} low risk); two risk groups are needed. "
-            "Look at high_risk and split in the cohort table."
-        )

@@ -16,14 +16,13 @@ import pandas as pd
 from npc_helpers.imaging.masks import read_mask
 from npc_helpers.imaging.roi import rectangle_of
 from npc_helpers.network.gradcam import Geometry, class_map
-from npc_helpers.network.gradcam_scores import MASK_SCORES, POINTING_TOLERANCE_PX, scores
+from npc_helpers.network.gradcam_scores import KEY, MASK_SCORES, POINTING_TOLERANCE_PX, scores
 from npc_helpers.network.models import CLASSES
 from npc_helpers.study import NotInThisStudy
 
 STRUCTURES = {"tumour": [0], "nodes": [1], "disease": [0, 1]}  # segments of `masks.read_mask`
 STEP = 4  # every fourth pixel is scored: cells lie 64 pixels apart, and tumours are far larger
 RANDOM_HEADS = 5
-KEY = ["patient_id", "timepoint", "sequence", "slice_index"]
 GRADCAM = "Grad-CAM"
 
 

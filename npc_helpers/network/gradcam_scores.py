@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 TARGETS = ("margin", "logit", "softmax")  # what a map can explain, see `gradcam.class_map`
 POINTING_TOLERANCE_PX = 15  # Zhang et al. 2018 (Excitation Backprop): a point within 15 pixels
@@ -14,6 +15,7 @@ MASK_SCORES = [
     "positive_evidence", "mask_share", "energy_share", "energy_ratio", "pointing", "auprc", "iou",
     "iou_top_share",
 ]  # fmt: skip
+KEY = ["patient_id", "timepoint", "sequence", "slice_index"]  # of an image
 SUMMARISED = ("energy_ratio", "pointing", "auprc", "iou", "padding_share")
 
 
@@ -120,7 +122,7 @@ def patient_summary(
     for key, values in _long(table, columns).groupby(["timepoint", "map", "score"], sort=False):
         means = values.groupby("patient_id")["value"].mean().to_numpy()
         low, high = _interval(means, confidence, n_resamples, seed)
-        images = len(values[["patient_id", "sequence", "slice_index"]].drop_duplicates())
+        images = len(values[KEY].drop_duplicates())
         rows.append((*key, means.mean(), low, high, len(means), images))
     names = ["timepoint", "map", "score", "mean", "low", "high", "n_patients", "n_images"]
     return pd.DataFrame(rows, columns=names)
@@ -152,16 +154,12 @@ def patient_differences(
         One row per timepoint, other map and score: timepoint, map, score, difference (reference
         minus the other, mean over patients), low, high, n_patients.
     """
-    means = (
-        _long(table, columns)
-        .groupby(["timepoint", "score", "patient_id", "map"], sort=False)["value"]
-        .mean()
-        .unstack("map")
-    )
+    key = ["timepoint", "score", "patient_id", "map"]
+    means = _long(table, columns).groupby(key, sort=False)["value"].mean().unstack("map")
     rows = []
     for other in means.columns.drop(reference):
         paired = (means[reference] - means[other]).dropna()
-        for (timepoint, score), values in paired.groupby(["timepoint", "score"], sort=False):
+        for (timepoint, score), values in paired.groupby(key[:2], sort=False):
             low, high = _interval(values.to_numpy(), confidence, n_resamples, seed)
             rows.append((timepoint, other, score, values.mean(), low, high, len(values)))
     names = ["timepoint", "map", "score", "difference", "low", "high", "n_patients"]
@@ -170,9 +168,8 @@ def patient_differences(
 
 def _long(table: pd.DataFrame, columns) -> pd.DataFrame:
     """One row per image, map and score; scores that are not there are left out."""
-    key = ["patient_id", "timepoint", "sequence", "slice_index", "map"]
     numbers = table.astype(dict.fromkeys(columns, float))
-    return numbers.melt(key, list(columns), var_name="score").dropna()
+    return numbers.melt([*KEY, "map"], list(columns), var_name="score").dropna()
 
 
 def _interval(means: np.ndarray, confidence: float, n_resamples: int, seed: int):
@@ -193,8 +190,6 @@ def similarity(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.nd
     ssim, rank_correlation : array (n,)
         Both 1 for equal maps.
     """
-    from scipy.stats import rankdata
-
     a, b = (_unit(maps.reshape(len(maps), -1).astype(float)) for maps in (first, second))
     small_1, small_2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
     means, variances = (a.mean(1), b.mean(1)), (a.var(1), b.var(1))

@@ -14,7 +14,8 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter
 
 from npc_helpers.network.gradcam import Geometry, log_odds
-from npc_helpers.network.gradcam_bench import KEY, known_structures
+from npc_helpers.network.gradcam_bench import known_structures
+from npc_helpers.network.gradcam_scores import KEY
 from npc_helpers.study import NotInThisStudy
 
 BLUR_IMAGE_PX = 24  # about 1 cm: larger than any texture, smaller than the head

@@ -146,19 +146,13 @@ def patient_probability(predictions: pd.DataFrame, *, weights: str = "uniform") 
     kinds = dict.fromkeys(IMAGE, groups) | {"p_high_risk": probabilities}
     names, *_, values = checked(**of_table(predictions, images(predictions), **kinds))
     p = pd.Series(values, predictions.index)
-    if weights == "uniform":
-        weight = pd.Series(1.0, index=p.index)
-    elif weights == "sequence":
-        weight = 1 / predictions.groupby(["patient_id", "sequence"])["p_high_risk"].transform(
-            "size"
-        )
-    elif weights == "confidence":
-        weight = (p - 0.5).abs() + 1e-6
-    else:
+    alike = predictions.groupby(["patient_id", "sequence"])["p_high_risk"].transform("size")
+    choices = {"uniform": p * 0 + 1, "sequence": 1 / alike, "confidence": (p - 0.5).abs() + 1e-6}
+    if weights not in choices:
         raise ValueError(f"weights is {weights!r}; choose 'uniform', 'sequence' or 'confidence'")
-    patients = pd.Index(names, name="patient_id")
-    sums, weights_ = ((p * weight).groupby(patients).sum(), weight.groupby(patients).sum())
-    return (sums / weights_).rename("p_high_risk")
+    weight, patients = choices[weights], pd.Index(names, name="patient_id")
+    means = (p * weight).groupby(patients).sum() / weight.groupby(patients).sum()
+    return means.rename("p_high_risk")
 
 
 def soft_vote(*patient_probabilities: pd.Series) -> pd.Series:

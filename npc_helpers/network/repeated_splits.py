@@ -12,9 +12,10 @@ import json
 import tempfile
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -210,8 +211,7 @@ def _judged(tested: pd.DataFrame, scores: Mapping[str, pd.Series], n: int) -> li
     ]
 
 
-@dataclass(frozen=True)
-class _Data:
+class _Data(NamedTuple):
     """The images of one model: n of them, which is which, and the hash of both."""
 
     images: np.ndarray
