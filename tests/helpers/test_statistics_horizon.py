@@ -225,8 +225,14 @@ P = [0.6, 0.3, 0.5, 0.2, 0.4, 0.1]
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: statistics.calibration_at(TIME, EVENT, P, horizon=3), "0 patients who progressed"),
-        (lambda: statistics.calibration_at(TIME, EVENT, P, horizon=70), "0 observed for longer"),
+        (
+            lambda: statistics.calibration_at(TIME, EVENT, P, horizon=3),
+            "needs 2 patients with progression by .*; 0 have it",
+        ),
+        (
+            lambda: statistics.calibration_at(TIME, EVENT, P, horizon=70),
+            "needs 2 patients observed for longer than .*; 0 were",
+        ),
         (lambda: statistics.calibration_at(TIME, EVENT, [0.4] * 6), "all probabilities are equal"),
         (lambda: statistics.calibration_at(TIME, EVENT, P), "separate the classes"),
         (lambda: statistics.calibration_groups(TIME, EVENT, [0.4] * 6), "too alike for 3 groups"),

@@ -121,7 +121,7 @@ def test_the_example_of_pmsampsize():
         30, r_squared=0.051, rate=0.065, follow_up=2.07, risk_at_horizon=0.12
     )
     assert (size.for_shrinkage, size.for_optimism) == (5143, 1039)
-    assert size.patients == 5143
+    assert size.max() == 5143
     assert size.for_overall_risk == 163  # 1.96² × 0.12 × 0.88 / 0.05², rounded up
 
 

@@ -147,8 +147,8 @@ def test_curve_over_time_leaves_out_what_cannot_be_known():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"event": [0, 0, 0, 0]}, "0 patients who progressed"),
-        ({"time": [5, 6, 7, 8]}, "0 observed for longer"),
+        ({"event": [0, 0, 0, 0]}, "needs 2 patients with progression by .*; 0 have it"),
+        ({"time": [5, 6, 7, 8]}, "needs 2 patients observed for longer than .*; 0 were"),
         ({"event": [0, 1, 2, 1]}, "True or False"),
         ({"time": [-1, 6, 50, 60]}, "negative"),
         ({"risk_score": [1, 2, np.nan, 4]}, "risk_score: row 2 .* has no value"),
