@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -54,16 +55,6 @@ class Column:
 # --- what a column can be ------------------------------------------------------------------------
 
 
-def _kind(read) -> Callable[[object], Column]:
-    """Make a kind of column of the function that reads it."""
-
-    def column(values) -> Column:
-        return Column(values, read)
-
-    column.__name__, column.__doc__ = read.__name__, read.__doc__
-    return column
-
-
 def _read_numbers(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
     if plain.dtype.kind in "Mm":
         refuse(~np.isnat(plain), "has a date or a duration. Give a number, for instance months.")
@@ -77,19 +68,7 @@ def _read_numbers(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
     return values
 
 
-def numbers(values) -> Column:
-    """Finite numbers: scores, covariates, sizes."""
-    return Column(values, _read_numbers)
-
-
-def numbers_or_missing(values) -> Column:
-    """Finite numbers, or nothing, which becomes NaN."""
-    return Column(values, _read_numbers, may_be_missing=True)
-
-
-@_kind
-def times(plain, refuse):
-    """Time to an event or to the last review: finite, not negative."""
+def _read_times(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
     if plain.dtype.kind in "bO":
         yes_or_no = _instances(plain, bool, np.bool_)
         refuse(yes_or_no, "has {value}, which is no time. Were time and event exchanged?")
@@ -98,9 +77,7 @@ def times(plain, refuse):
     return values
 
 
-@_kind
-def flags(plain, refuse):
-    """Yes or no, as True and False or 1 and 0: events, labels, calls."""
+def _read_flags(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
     if plain.dtype.kind not in "biuf":
         refuse(
             _instances(plain, str, bytes),
@@ -123,19 +100,23 @@ def flags(plain, refuse):
     return values == 1
 
 
-@_kind
-def probabilities(plain, refuse):
-    """Numbers from 0 to 1."""
+def _read_probabilities(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
     values = _read_numbers(plain, refuse)
     outside = ~((values >= 0) & (values <= 1))
     refuse(outside, "has {value}; a probability lies between 0 and 1. Divide a percentage by 100.")
     return values
 
 
-@_kind
-def groups(plain, refuse):
-    """Names of groups, not blank."""
+def _read_groups(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
     return plain
+
+
+numbers = partial(Column, read=_read_numbers)  # finite: scores, covariates, sizes
+numbers_or_missing = partial(Column, read=_read_numbers, may_be_missing=True)  # or NaN
+times = partial(Column, read=_read_times)  # to an event or the last review; not negative
+flags = partial(Column, read=_read_flags)  # True and False, or 1 and 0: events, labels, calls
+probabilities = partial(Column, read=_read_probabilities)  # from 0 to 1
+groups = partial(Column, read=_read_groups)  # names, not blank
 
 
 def one_of(*allowed: str) -> Callable[[object], Column]:
@@ -146,7 +127,7 @@ def one_of(*allowed: str) -> Callable[[object], Column]:
         refuse(unknown, f"has {{value!r}}; allowed are {', '.join(allowed)}. Correct it.")
         return plain
 
-    return _kind(words)
+    return partial(Column, read=words)
 
 
 def each(columns: Mapping[str, object], kind, name: str = "score of {}") -> dict[str, Column]:
