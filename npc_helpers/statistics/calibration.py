@@ -76,7 +76,7 @@ def calibration(
     --------
     >>> high_risk = [True, True, False, True, False, False]
     >>> round(calibration(high_risk, [0.9, 0.6, 0.7, 0.4, 0.3, 0.2]).slope.value, 2)
-    0.97
+    1.07
     """
     labels, p = checked(high_risk=flags(high_risk), p_high_risk=probabilities(p_high_risk))
     positive, odds = two_classes(labels), log_odds(p)

@@ -177,8 +177,8 @@ def patients_for_development(
     --------
     >>> patients_for_development(
     ...     30, r_squared=0.051, rate=0.065, follow_up=2.07, risk_at_horizon=0.12
-    ... ).for_shrinkage
-    5143
+    ... ).tolist()
+    [5143, 1039, 163]
     """
     events = rate * follow_up  # per patient
     largest = 1 - math.exp(2 * (events * math.log(events) - events)) if events > 0 else 0.0
