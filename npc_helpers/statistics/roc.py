@@ -39,6 +39,11 @@ def roc_curve(high_risk, risk_score) -> pd.DataFrame:
     -------
     DataFrame
         threshold (call high risk at or above it), fpr, tpr; from (0, 0) to (1, 1).
+
+    Examples
+    --------
+    >>> roc_curve([True, False], [0.9, 0.4]).values.tolist()
+    [[inf, 0.0, 0.0], [0.9, 0.0, 1.0], [0.4, 1.0, 1.0]]
     """
     labels, score = checked(high_risk=flags(high_risk), risk_score=numbers(risk_score))
     positive = two_classes(labels)
