@@ -1,9 +1,12 @@
 """Two workers for many files; the same examples everywhere; no study opened before a test."""
 
+import os
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 from npc_helpers.study import mark
@@ -36,3 +39,20 @@ def pytest_collection_modifyitems(items):
 def no_study_opened_before():
     """Let each test begin like a new process: no figure carries the mark of an earlier test."""
     mark.forget()
+
+
+@pytest.fixture(scope="session")
+def two_patients(tmp_path_factory):
+    """A study of two patients with images, built once for all workers: copy it to change it."""
+    from small_study import make_study, with_images
+
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder = root / "two_patients"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            built = folder.with_suffix(".part")
+            shutil.rmtree(built, ignore_errors=True)  # of a worker that was stopped
+            with_images(make_study(built, patients=2)).rename(folder)
+    return folder

@@ -1,11 +1,12 @@
 """Notebook 02 itself in JupyterLab: what the mouse draws is what the file says."""
 
+import shutil
+
 import nbformat
 import pandas as pd
 import pytest
 from lab_browser import CHROMIUM, Lab, assert_box, chromium, drag, jupyterlab, place, press
 from npc_course import notebooks
-from small_study import make_study, with_images
 
 from npc_helpers.imaging.roi import BOX
 from npc_helpers.study import Study
@@ -17,9 +18,9 @@ pytestmark = [
 ]
 
 
-def test_notebook_02_from_the_mouse_to_the_file(tmp_path, monkeypatch):
+def test_notebook_02_from_the_mouse_to_the_file(two_patients, tmp_path, monkeypatch):
     """Run it on a study of two, draw, change the slice, undo, save, reload: the file agrees."""
-    study = Study(with_images(make_study(tmp_path / "study", patients=2)))
+    study = Study(shutil.copytree(two_patients, tmp_path / "study"))
     monkeypatch.setenv("NPC_STUDY", str(study.folder))
     book = notebooks.from_source(notebooks.FOLDER / "py" / "02_crop_roi.py")
     nbformat.write(book, tmp_path / "02_crop_roi.ipynb")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.uid import JPEGLSLossless, RLELossless
-from small_study import load, make_study, save, with_images
+from small_study import load, save
 
 from npc_helpers.imaging.dicom import read_series
 from npc_helpers.study import Study, series_checksum
@@ -14,9 +14,9 @@ from npc_helpers.study.problems import page
 WAYS = [None, RLELossless, JPEGLSLossless]
 
 
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory):
-    return with_images(make_study(tmp_path_factory.mktemp("sound") / "study", patients=2), slices=5)
+@pytest.fixture
+def sound(two_patients):
+    return two_patients
 
 
 def spoilt(study, folder, spoil, *, compress=None):

@@ -9,7 +9,6 @@ import pandas as pd
 import pydicom
 from nifti_making import make_hntsmrg, make_npc277
 from npc_intake.__main__ import main as intake
-from small_study import make_study, with_images
 
 from npc_helpers.study import Study
 from npc_helpers.study.__main__ import main as study
@@ -61,12 +60,12 @@ def test_every_line_is_run_or_listed_with_the_reason():
     assert len(told()) > 20
 
 
-def test_the_lines_run_one_after_the_other(tmp_path, monkeypatch):
+def test_the_lines_run_one_after_the_other(two_patients, tmp_path, monkeypatch):
     home = tmp_path / "home"
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(home))
     monkeypatch.chdir(tmp_path)
-    hospital = with_images(make_study(home / "studies" / "hospital", patients=2))
+    hospital = shutil.copytree(two_patients, home / "studies" / "hospital")
     shutil.move(hospital / "data" / "images", tmp_path / "EXPORT")
     for number, path in enumerate((tmp_path / "EXPORT").rglob("*.dcm")):
         image = pydicom.dcmread(path)

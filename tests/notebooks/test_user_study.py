@@ -21,7 +21,6 @@ from nifti_making import make_npc277
 from npc_course.notebooks import sources, tutorial
 from npc_demo.__main__ import main as demo
 from npc_intake.public_sets import import_npc277
-from small_study import make_study, with_images
 
 from npc_helpers.study import Study, mark
 
@@ -139,8 +138,8 @@ def test_twelve_patients(kernel, tmp_path):
     assert "Characteristics of 12 included patients" in page
 
 
-def test_two_patients(kernel, tmp_path):
-    study, _, page = walk(with_images(make_study(tmp_path / "study", patients=2)), kernel)
+def test_two_patients(kernel, two_patients, tmp_path):
+    study, _, page = walk(shutil.copytree(two_patients, tmp_path / "study"), kernel)
     assert "the 2 included patients are not divided" in page
     assert study.read_table("cohort.csv")["included"].all()
 
