@@ -134,6 +134,14 @@ def calibration_groups(
     -------
     DataFrame
         n, predicted (mean), observed, low, high (log-log scale).
+
+    Examples
+    --------
+    >>> months, progressed = [5, 10, 15, 20, 40, 45, 50, 60], [1, 1, 1, 0, 1, 0, 0, 0]
+    >>> p = [0.7, 0.2, 0.5, 0.4, 0.3, 0.6, 0.1, 0.4]
+    >>> table = calibration_groups(months, progressed, p, groups=2)
+    >>> table[["n", "predicted", "observed"]].round(2).values.tolist()
+    [[5.0, 0.28, 0.2], [3.0, 0.6, 0.67]]
     """
     time, event, p = outcomes(time, event, p_event=probabilities(p_event))
     check_horizon(time, event, horizon)
