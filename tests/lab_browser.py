@@ -82,7 +82,7 @@ def _served(options, port, own, *, ready):
         yield address
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        server.wait(timeout=START_TIMEOUT_S)
 
 
 def _wait(address, server, log):
@@ -95,6 +95,20 @@ def _wait(address, server, log):
         except OSError:
             time.sleep(0.25)
     raise RuntimeError(f"the server did not start:\n{log.read_text()[-2000:]}")
+
+
+# Not judged: a table of pandas has an empty cell above its index.
+UNJUDGED = {"rules": {"empty-table-header": {"enabled": False}}}
+
+
+def accessibility_problems(page, within="body"):
+    """What axe-core finds wrong for readers with a screen reader, low sight or no mouse."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page, context=within, options=UNJUDGED).response["violations"]
+    return [
+        f"{problem['help']}: {node['html'][:120]}" for problem in found for node in problem["nodes"]
+    ]
 
 
 class Lab:

@@ -56,6 +56,7 @@ PAGE = """<!DOCTYPE html>
 <style>
 :root {{ color-scheme: light dark; }}
 body {{ margin: 0; background: var(--jp-layout-color1, #fff); }}
+h1 {{ font: 600 15px/1.4 system-ui; margin: 8px 6px 0; color: var(--jp-ui-font-color1, #222); }}
 @media (prefers-color-scheme: dark) {{
   :root {{ --jp-layout-color1: #16181c; --jp-layout-color2: #2a2f37; --jp-border-color1: #565d67;
     --jp-ui-font-color1: #e6e6e6; --jp-ui-font-color2: #a9b1ba; --jp-brand-color1: #79b8ff; }}
@@ -64,7 +65,10 @@ body {{ margin: 0; background: var(--jp-layout-color1, #fff); }}
 </style>
 </head>
 <body>
-<main id="panel" aria-label="{title}"></main>
+<main>
+<h1>{title}</h1>
+<div id="panel"></div>
+</main>
 <script type="application/json" id="data">{data}</script>
 <script type="module">
 {script}

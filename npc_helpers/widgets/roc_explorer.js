@@ -83,7 +83,7 @@ function render({ model, el }) {
     const head = (...texts) => element("tr", {}, ...texts.map((text) => element("th", { scope: "col" }, text)));
     const row = (name, ...content) => element("tr", {}, element("th", { scope: "row" }, name), ...content);
     return element("table", { class: "npc-table" },
-      element("thead", {}, head("", "truly high-risk", "truly low-risk", "all")),
+      element("thead", {}, head("patients", "truly high-risk", "truly low-risk", "all")),
       element("tbody", {},
         row("called high-risk", cells.found, cells.alarms, cells.called),
         row("called low-risk", cells.missed, cells.spared, cells.uncalled),

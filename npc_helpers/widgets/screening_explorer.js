@@ -25,11 +25,11 @@ function render({ model, el }) {
 
   const kinds = [...new Set(model.get("criteria").map((criterion) => criterion.kind))];
   const flow = element("ol", { class: "npc-flow", "aria-label": "patients that remain after each criterion" });
-  const summary = element("dl", { class: "npc-facts", role: "status", "aria-live": "polite" });
+  const summary = element("dl", { class: "npc-facts" });
   root.append(
     element("div", { class: "npc-columns" },
       element("div", {}, ...kinds.map(group)),
-      element("div", {}, flow, summary),
+      element("div", {}, flow, element("div", { "aria-live": "polite" }, summary)),
     ),
     markOf(model),
   );

@@ -8,6 +8,7 @@ import pytest
 from lab_browser import (
     CHROMIUM,
     Lab,
+    accessibility_problems,
     assert_box,
     chromium,
     drag,
@@ -502,5 +503,6 @@ def test_editor_is_dark_in_the_dark_theme(browser, tmp_path, shots):
             ".map((text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number))"
         )
         widget.screenshot(path=shots / "roi_editor_dark.png")
+        problems = accessibility_problems(page, ".npc-widget")
         page.close()
-    assert max(paper) < 60 and min(ink) > 180
+    assert max(paper) < 60 and min(ink) > 180 and problems == []

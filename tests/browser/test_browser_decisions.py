@@ -4,7 +4,7 @@ import json
 
 import pytest
 from dicom_making import write_series
-from lab_browser import CHROMIUM, Lab, chromium, jupyterlab, write_notebook
+from lab_browser import CHROMIUM, Lab, accessibility_problems, chromium, jupyterlab, write_notebook
 from npc_intake.find.decisions import read_decisions
 
 pytestmark = [
@@ -66,3 +66,8 @@ def test_it_fits_asks_nobody_and_shows_text_as_text(opened):
     assert cut == [] and lab.errors == [] and lab.foreign_requests() == []
     assert lab.page.locator(".npc-widget img").count() >= 2
     assert lab.page.get_by_text("<b>T1</b>").count() >= 1
+
+
+def test_decisions_are_readable_for_everybody(opened):
+    lab, _ = opened
+    assert accessibility_problems(lab.page, ".npc-widget") == []

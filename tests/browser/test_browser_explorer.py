@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from lab_browser import CHROMIUM, Lab, chromium, jupyterlab, write_notebook
+from lab_browser import CHROMIUM, Lab, accessibility_problems, chromium, jupyterlab, write_notebook
 
 pytestmark = [
     pytest.mark.browser,
@@ -135,3 +135,7 @@ def test_the_next_patient_is_a_click_away(explorer):
     page.locator(".npc-frame").first.focus()
     page.keyboard.press("[")
     page.wait_for_function("document.querySelector('select[aria-label=patient]').value === 'A'")
+
+
+def test_the_explorer_is_readable_for_everybody(explorer):
+    assert accessibility_problems(explorer.page, ".npc-widget") == []

@@ -1,9 +1,12 @@
 """Explorers as pages of their own, opened from disk without a network and without a kernel."""
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from lab_browser import CHROMIUM, chromium
+from lab_browser import CHROMIUM, accessibility_problems, chromium
+from npc_course import site
+from npc_course.notebooks import FOLDER
 from small_study import make_study
 
 from npc_helpers.cohort import CRITERIA, progression_free_survival
@@ -41,7 +44,7 @@ def opened(request, browser, tmp_path):
         page.on("requestfailed", lambda request: troubles.append(request.url))
         page.goto(path.as_uri())
         page.locator(".npc-widget").wait_for()
-        assert page.title() == "A panel <&>"
+        assert page.title() == "A panel <&>" and accessibility_problems(page) == []
         dark = page.evaluate("getComputedStyle(document.querySelector('.npc-widget')).color")
         assert (int(dark[4:].split(",")[0]) > 128) == (request.param == "dark")
         return page
@@ -124,3 +127,18 @@ def test_a_choice_that_python_answers_is_recorded(opened, explorer_of_maps):
         "(old) => document.querySelector('.npc-frame canvas').toDataURL() !== old", arg=before
     )
     assert "computing" not in page.locator(".npc-status").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_of_the_course_are_readable_for_everybody(browser, tmp_path, scheme, monkeypatch):
+    monkeypatch.setenv("NPC_STUDY", str(make_study(tmp_path / "study")))
+    lessons = ("00_start_here", "01_screen_cohort", "05_compare_with_tnm")
+    books = {
+        name: nbformat.read(FOLDER / f"{name}.ipynb", as_version=nbformat.NO_CONVERT)
+        for name in lessons
+    }
+    site.write_site(books, tmp_path / "site")
+    page = browser.new_context(color_scheme=scheme, offline=True).new_page()
+    for name in ("index", "glossary", "routes", "quiz", *lessons):
+        page.goto((tmp_path / "site" / f"{name}.html").as_uri())
+        assert accessibility_problems(page) == []

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from lab_browser import CHROMIUM, Lab, chromium, jupyterlab, write_notebook
+from lab_browser import CHROMIUM, Lab, accessibility_problems, chromium, jupyterlab, write_notebook
 from small_study import make_study
 
 pytestmark = [
@@ -62,6 +62,7 @@ def fits(lab):
     """Nothing is cut at the right, and the panel is no higher than what JupyterLab shows of it."""
     panel = lab.page.locator(".npc-widget").first
     assert panel.bounding_box()["height"] < 640
+    assert accessibility_problems(lab.page, ".npc-widget") == []
     cut = panel.evaluate(
         "(root) => [...root.querySelectorAll('*:not(svg, svg *)')]"
         ".filter((e) => e.scrollWidth > e.clientWidth + 1"

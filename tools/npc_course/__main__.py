@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from npc_course import learner, notebooks, products, room
+from npc_course import bundle, learner, notebooks, products, room
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,7 +21,11 @@ def main(arguments: list[str] | None = None) -> int:
     course.add_argument("folder", nargs="?", type=Path, default=Path("class"))
     course.add_argument("--only", nargs="*", help="numbers, for instance 00 01")
     course.add_argument("--check", action="store_true", help="is this machine ready?")
+    offline = commands.add_parser("bundle", help="the course for a room without network")
+    offline.add_argument("folder", type=Path, help="new or empty")
     options = parser.parse_args(arguments)
+    if options.command == "bundle":
+        return bundle.make_bundle(options.folder)
     if options.command == "lab":
         return learner.lab()
     if options.command == "class":

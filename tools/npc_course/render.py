@@ -37,7 +37,7 @@ def code(source: str) -> Markup:
 @cache
 def stylesheet() -> str:
     """Return the colours of `code`, for a light page and a dark one."""
-    light = HtmlFormatter(style="tango").get_style_defs(".code")
+    light = HtmlFormatter(style="xcode").get_style_defs(".code")
     dark = HtmlFormatter(style="github-dark").get_style_defs(".code")
     return f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}"
 
