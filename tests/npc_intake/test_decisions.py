@@ -169,6 +169,15 @@ def test_the_widget_saves_every_click_at_once(tmp_path):
     assert len(widget.found.copy_into(tmp_path / "study", progress=False)) == 1
     widget.decision = [identifier, "nonsense"]
     assert widget.message.startswith("Not saved:")
+    assert widget.unsaved == [identifier, "t1c", widget.message]  # for the row, with what is saved
+    (tmp_path / "study" / DECISIONS).unlink()
+    (tmp_path / "study" / DECISIONS).mkdir()  # nothing can be written there
+    for click in (1, 2):
+        widget.decision = [identifier, "skip", click]
+        assert widget.unsaved[0] == identifier and widget.unsaved[-1] == click
+    (tmp_path / "study" / DECISIONS).rmdir()
+    widget.decision = [identifier, "t1c", 3]
+    assert widget.message == "saved: t1c"
     again = SeriesDecisions(found, tmp_path / "study")
     assert again.series[0]["decided"] == "t1c"
 

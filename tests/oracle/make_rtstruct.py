@@ -50,6 +50,7 @@ def main():
             for structure, mask in planted().items():
                 builder.add_roi(mask=mask, name=structure)
             path = FOLDER / f"rtstruct_{name}.dcm"
+            del builder.ds.InstitutionName  # the library's authors; the images name nobody
             builder.save(str(path))
             read = RTStructBuilder.create_from(folder, str(path))
             uids = [image.SOPInstanceUID for image in read.series_data]

@@ -137,7 +137,8 @@ class SeriesDecisions(MarkedWidget):
     _css = style_sheet() + _source("series_page.css")
 
     series = traitlets.List().tag(sync=True)
-    decision = traitlets.List().tag(sync=True)  # id, words: what was clicked last
+    decision = traitlets.List().tag(sync=True)  # id, words, number of the click: the last one
+    unsaved = traitlets.List().tag(sync=True)  # id, words on disk, reason, number of the click
     message = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, found: FoundSeries, study_folder: str | Path) -> None:
@@ -149,11 +150,14 @@ class SeriesDecisions(MarkedWidget):
     def _save(self, change: dict) -> None:
         if not change["new"]:
             return
-        identifier, words = change["new"]
+        identifier, words, *click = change["new"]
         try:
             save_decisions(self._study_folder, {identifier: words})
-        except StudyError as error:
+        except (StudyError, OSError) as error:
+            table = self.found.table
+            on_disk = table.loc[table["id"] == identifier, "decided"].tolist()
             self.message = f"Not saved: {error}"
+            self.unsaved = [identifier, "".join(on_disk), self.message, *click]
             return
         self.found = self.found.with_decisions(read_decisions(self._study_folder))
         self.message = f"saved: {words or 'taken back'}"

@@ -20,16 +20,23 @@ function choices(series) {
   return [...places.flatMap((place) => [`${place}t2w`, `${place}t1c`]), "skip"];
 }
 
+// Returns, by id of the series, what to call when a decision could not be saved.
 function drawSeries(root, all, decide) {
+  const refuse = {};
   root.replaceChildren();
   for (const [status, heading] of Object.entries(HEADINGS)) {
     const group = all.filter((series) => series.status === status);
     if (!group.length) continue;
     const section = make("details", status === "ignored" ? {} : { open: "" },
       make("summary", {}, `${heading} (${group.length})`));
-    for (const series of group) section.append(card(series, decide));
+    for (const series of group) {
+      const [article, undo] = card(series, decide);
+      section.append(article);
+      refuse[series.id] = undo;
+    }
     root.append(section);
   }
+  return refuse;
 }
 
 function card(series, decide) {
@@ -51,9 +58,10 @@ function card(series, decide) {
   }
   const state = make("strong", { "aria-live": "polite" });
   const bar = make("div", { class: "npc-bar", role: "group", "aria-label": "decide" });
+  const problem = make("p", { class: "npc-message npc-problem", role: "alert" });
   const article = make("article", { class: `npc-series npc-${series.status}` },
     make("h3", {}, series.description || "no description", " ", state),
-    pictures, list, make("p", {}, series.reason), bar);
+    pictures, list, make("p", {}, series.reason), bar, problem);
   const show = () => {
     const place = `${series.timepoint} ${series.kind}`.trim();
     state.textContent = series.decided ? `decided: ${series.decided}`
@@ -68,11 +76,17 @@ function card(series, decide) {
     const button = make("button", { type: "button", value: words }, words || "take back");
     button.addEventListener("click", () => {
       series.decided = words;
+      problem.textContent = "";
       show();
       decide(series.id, words);
     });
     bar.append(button);
   }
   show();
-  return article;
+  const undo = (onDisk, reason) => {
+    series.decided = onDisk;
+    problem.textContent = reason;
+    show();
+  };
+  return [article, undo];
 }

@@ -5,9 +5,15 @@ function render({ model, el }) {
   el.classList.add("npc-widget");
   el.append(make("p", { class: "npc-mark" }, model.get("mark")), message, list);
   model.on("change:message", () => { message.textContent = model.get("message"); });
-  drawSeries(list, structuredClone(model.get("series")), (id, words) => {
-    model.set("decision", [id, words]);
+  let click = 0; // the same click once more is a new one
+  const refuse = drawSeries(list, structuredClone(model.get("series")), (id, words) => {
+    click += 1;
+    model.set("decision", [id, words, click]);
     model.save_changes();
+  });
+  model.on("change:unsaved", () => {
+    const [id, onDisk, reason] = model.get("unsaved");
+    refuse[id]?.(onDisk, reason);
   });
 }
 
