@@ -94,8 +94,8 @@ print("activations:", activations[latest].shape, "direction:", direction.shape)
 # > log-odds of high risk? You need `activations[latest]`, `direction`, and the number of cells that were averaged over.
 
 # %% tags=["solution"]
-n_cells = signed[0].size
-added = activations[latest] @ direction / n_cells  # fill in
+averaged_over = signed[0].size  # cells
+added = activations[latest] @ direction / averaged_over  # fill in
 check("06.1", added, activations=activations[latest], weights=weights)
 
 # %%
@@ -135,12 +135,19 @@ show(
 )
 
 # %% tags=["claim"]
+n_cells, outline = signed[position].size, ""
+if tumour is not None:
+    outline = (
+        " The white line is the true tumour."
+        if tumour.any()
+        else " There is no tumour in this slice, and its map is strong all the same."
+    )
 claim(
-    signed[position].size < 20,
-    f"From left to right: the image, the raw grid, the map in the paper's look and in a scale without artificial borders. "
-    f"The whole map is {signed[position].size} numbers. The third picture looks as if it knew more than the second, and it "
-    "does not. (A white line is the true tumour, where the slice has any.)",
-    f"From left to right: the image, the raw grid of {signed[position].size} numbers, and the same in two scales.",
+    n_cells < 20,
+    "From left to right: the image, the raw grid, the map in the paper's look and in a scale without artificial borders. "
+    f"The whole map is {n_cells} numbers. The third picture looks as if it knew more than the second, and it does not."
+    + outline,
+    f"From left to right: the image, the raw grid of {n_cells} numbers, and the same in two scales.{outline}",
 )
 
 # %% [markdown]
