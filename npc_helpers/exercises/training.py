@@ -65,7 +65,7 @@ def aside_by_patient(study: Study, answer: object, *, who: np.ndarray) -> str:
 @exercise(
     "03.3",
     form='`"transferred"`, `"random"` or `"neither"`',
-    hint="The accuracy of both ends near a half. Which losses go with that?",
+    hint="A loss of 0.69 goes with an accuracy of a half. How far did the accuracy get from it?",
 )
 def lower_loss(
     study: Study, answer: object, *, transferred: pd.DataFrame, random: pd.DataFrame
@@ -200,8 +200,8 @@ def depends_on_seed(study: Study, answer: object, *, risk: Mapping[int, pd.Serie
     if given != differ.sum():
         raise Wrong(f"Of {len(p)} patients, it is not {given:g}.")
     return (
-        f"{differ.sum()} of {len(p)} patients are called high-risk or not as the seed wants it: "
-        "those whose probability is near one half. No C-index tells how many they are."
+        f"{differ.sum()} of {len(p)} patients are called high-risk or not as the seed wants it. "
+        "No C-index tells how many they are."
     )
 
 
