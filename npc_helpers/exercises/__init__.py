@@ -9,6 +9,7 @@ from npc_helpers.exercises import (  # noqa: F401  (each enters its exercises)
     probabilities,
     rectangles,
     training,
+    traps,
 )
 from npc_helpers.exercises.checking import check
 from npc_helpers.exercises.claims import ClaimError, claim

@@ -197,3 +197,85 @@ def test_ensemble_ahead(answers):
     assert "in which TNM is ahead" in answers("10.3", 0.25, splits=splits)
     assert "It is not 0.9" in answers("10.3", 0.9, splits=splits)
     assert refuses(answers("10.3", "often", splits=splits), "10.3")
+
+
+# --- 13: traps ----------------------------------------------------------------------------------
+
+
+def test_area_of_tight_boxes(answers, many):
+    area = pd.Series(range(40), many.index, dtype=float)
+    advanced = pd.Series([False] * 15 + [True] * 5 + [False] * 5 + [True] * 15, many.index)
+    given = {"area": area, "advanced": advanced}
+    auc = 1 - 25 / 400  # 5 of 20 pairs with each of 5 patients are in the wrong order
+    assert f"right. The AUC is {auc:.3f}" in answers("13.1", auc, **given)
+    assert "tells more than that" in answers("13.1", 0.5, **given)
+    assert "tells less than that" in answers("13.1", 1, **given)
+    assert refuses(answers("13.1", "much", **given), "13.1")
+
+
+def test_best_of_noise(answers):
+    """The normal approximation: 0.5 plus 2.51 standard errors, the mean maximum of 100."""
+    high_risk = pd.Series([True] * 23 + [False] * 20)
+    best = 0.5 + 2.51 * np.sqrt(44 / (12 * 23 * 20))
+    assert f"the best of 100 has {best:.2f}" in answers("13.2", best, high_risk=high_risk)
+    assert "better than that" in answers("13.2", 0.5, high_risk=high_risk)
+    assert "worse than that" in answers("13.2", 1, high_risk=high_risk)
+    assert refuses(answers("13.2", "high", high_risk=high_risk), "13.2")
+
+
+def test_best_split(answers):
+    auc = pd.Series([0.6, 0.7, 0.8])
+    assert "right. 0.80 in the best of 3 splits, 0.70 on average" in answers("13.3", 0.78, auc=auc)
+    assert "better than that" in answers("13.3", 0.7, auc=auc)
+    assert "worse than that" in answers("13.3", 0.9, auc=auc)
+
+
+def test_shuffled_labels(answers):
+    assert "right" in answers("13.4", (1, 0.5))
+    assert "learns every training patient" in answers("13.4", [0.7, 0.5])
+    assert "nothing can foresee a lot" in answers("13.4", [1, 0.7])
+    assert refuses(answers("13.4", 1), "13.4") and refuses(answers("13.4", [1]), "13.4")
+
+
+def test_fooled_by_the_calendar(answers, many):
+    """Of those who came late, all are called high-risk; who came late does not progress earlier."""
+    patients = many.assign(progressed=[True, False] * 20, high_risk=[True] * 20 + [False] * 20)
+    late = pd.Series([*range(39, 19, -1), *range(20)], many.index, dtype=float)
+    assert "AUC 1.000" in answers("13.5", "median label", patients=patients, day=late)
+    no_use = pd.Series([1.0, 2.0] * 20, many.index)
+    with pytest.raises(NotInThisStudy, match="the trap stays shut"):
+        answers("13.5", "median label", patients=patients, day=no_use)
+    assert refuses(answers("13.5", "both", patients=patients, day=late), "13.5")
+
+
+def test_threshold(answers):
+    def lowest(score, high_risk):
+        return float(score[high_risk].min())
+
+    label = pd.Series([True, True, False])
+    cohorts = {
+        "train": (pd.Series([0.9, 0.6, 0.2]), label),
+        "test": (pd.Series([0.8, 0.4, 0.3]), label),
+    }
+    given = {"choose": lowest, "cohorts": cohorts}
+    assert "right. 0.600, from 3 patients" in answers("13.6", 0.6, **given)
+    assert "suits the test cohort" in answers("13.6", 0.4, **given)
+    assert "not what `choose` returns" in answers("13.6", 0.5, **given)
+    assert refuses(answers("13.6", "low", **given), "13.6")
+
+
+def test_reversed_sign(answers, many):
+    given = {"patients": many, "risk": pd.Series([*range(40, 0, -1)], many.index, dtype=float)}
+    given["risk"].iloc[0] = 0.0  # who progresses first is last: 39 of 590 pairs are wrong
+    assert "right. 0.066: one minus 0.934" in answers("13.7", 39 / 590, **given)
+    assert "as it was" in answers("13.7", 1 - 39 / 590, **given)
+    assert "It is not 0.500" in answers("13.7", 0.5, **given)
+    assert refuses(answers("13.7", "bad", **given), "13.7")
+
+
+def test_red_spots(answers):
+    peaks = pd.Series([0.1, 0.5, -0.1])
+    assert "right. 2 of 3, and the strongest is 5 times" in answers("13.8", 2, peaks=peaks)
+    assert "More of the 3" in answers("13.8", 1, peaks=peaks)
+    assert "Fewer than that" in answers("13.8", 3, peaks=peaks)
+    assert "No cell" in answers("13.8", 0, peaks=peaks - 1)
