@@ -12,10 +12,10 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
+import nbclient
 import nbformat
 import pandas as pd
 import pytest
-from jupyter_client import AsyncKernelManager
 from nbclient.util import run_sync
 from nifti_making import make_npc277
 from npc_course.notebooks import sources, tutorial
@@ -32,7 +32,8 @@ OUTCOMES = ["progression_date", "progression_type", "death_date", "last_review_d
 
 @pytest.fixture(scope="module")
 def kernel():
-    manager = AsyncKernelManager(kernel_name="python3")
+    client = nbclient.NotebookClient(nbformat.v4.new_notebook(), kernel_name="python3")
+    manager = client.create_kernel_manager()
     yield manager
     if manager.has_kernel:
         run_sync(manager.shutdown_kernel)(now=True)
