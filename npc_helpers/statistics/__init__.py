@@ -54,6 +54,7 @@ from npc_helpers.statistics.horizon import (
     compare_at_horizon,
     survival_net_benefit,
 )
+from npc_helpers.statistics.interval_censoring import interval_survival
 from npc_helpers.statistics.labels import (
     compare_labels,
     horizon_label,

@@ -287,6 +287,10 @@ CALLS = {
         lambda c: s.ipcw_weights(c["time"], c["event"], horizon=24),
         {"time": "time", "event": "event"},
     ),
+    "statistics.interval_survival": (
+        lambda c: s.interval_survival(c["time"], c["time"] + 3),
+        {"time": "lower|upper"},
+    ),
     "statistics.kaplan_meier": (
         lambda c: s.kaplan_meier(c["time"], c["event"]),
         {"time": "time", "event": "event"},
