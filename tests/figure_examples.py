@@ -288,6 +288,17 @@ STATISTICS = {
     "decision_figure": lambda: figures.decision_figure(
         statistics.survival_net_benefit(MONTHS, EVENT, P, thresholds=(0.1, 0.2, 0.3, 0.4, 0.5))
     ),
+    "interval_figure": lambda: figures.interval_figure(
+        statistics.kaplan_meier(MONTHS, EVENT),
+        statistics.interval_survival(
+            (MONTHS - 3).clip(lower=0), MONTHS.where(EVENT.astype(bool), np.inf)
+        ),
+    ),
+    "patient_figure": lambda: figures.patient_figure(
+        pd.DataFrame({"value": ["T3", "0.4"], "points": [20, 70], "most": [40, 100]}, ["T", "x"]),
+        pd.DataFrame({"survival": [1, 0.8], "low": [1, 0.7], "high": [1, 0.9]}, [0, 36]),
+    ),
+    "paired_figure": lambda: figures.paired_figure(splits(), [("Ensemble", "TNM")]),
     "split_figure": lambda: figures.split_figure(splits()),
     "instability_figure": lambda: figures.instability_figure(*refits(), cutoff=0.3),
     "precision_figure": lambda: figures.precision_figure(precision(), patients=43),

@@ -28,5 +28,16 @@ from npc_helpers.figures.networks import (
 )
 from npc_helpers.figures.results import confusion_figure, forest_figure, roc_figure
 from npc_helpers.figures.style import PALETTE, PAPER_COLOURS, PERCEPTUAL_COLOURS
-from npc_helpers.figures.survival import cox_figure, label_figure, time_dependent_figure
-from npc_helpers.figures.uncertainty import instability_figure, precision_figure, split_figure
+from npc_helpers.figures.survival import (
+    cox_figure,
+    interval_figure,
+    label_figure,
+    patient_figure,
+    time_dependent_figure,
+)
+from npc_helpers.figures.uncertainty import (
+    instability_figure,
+    paired_figure,
+    precision_figure,
+    split_figure,
+)

@@ -157,3 +157,86 @@ def _horizons(axes, table: pd.DataFrame, measure: str, name: str, names: list[st
         moved, table[measure], color=tint, linestyle=LINE_STYLES.get(name, "-"),
         marker=MARKERS[position % len(MARKERS)], label=name,
     )  # fmt: skip
+
+
+@in_house_style
+def interval_figure(usual: pd.DataFrame, by_visits: pd.DataFrame) -> Figure:
+    """Draw the usual curve of survival, and the one that knows events by visits only.
+
+    Parameters
+    ----------
+    usual : DataFrame
+        As `statistics.kaplan_meier` returns it.
+    by_visits : DataFrame
+        As `statistics.interval_survival` returns it.
+
+    Examples
+    --------
+    >>> usual = pd.DataFrame({"time": [0, 12], "survival": [1.0, 0.9]})
+    >>> by_visits = pd.DataFrame({"time": [0, 8], "low": [1.0, 0.9], "high": [1.0, 1.0]})
+    >>> interval_figure(usual, by_visits).axes[0].get_ylabel()
+    'without progression'
+    """
+    figure = new_figure(8.4, 4)
+    axes = figure.subplots()
+    end = max(usual.time.max(), by_visits.time.max())
+    tint, other = colour("Pre-model"), colour("Post-model")
+    axes.step(
+        [*usual.time, end], [*usual.survival, usual.survival.iloc[-1]], where="post",
+        color=tint, linestyle="--", label="usual: on the day it was found",
+    )  # fmt: skip
+    ends = by_visits.iloc[-1]
+    months, low, high = (
+        [*by_visits[name], last]
+        for name, last in (("time", end), ("low", ends.low), ("high", ends.high))
+    )
+    axes.fill_between(months, low, high, step="post", color=other, alpha=0.35, linewidth=0)
+    axes.step(months, low, where="post", color=other, linewidth=1.2,
+              label="Turnbull: between the last visit without it and that day")  # fmt: skip
+    axes.step(months, high, where="post", color=other, linewidth=1.2)
+    axes.set(xlabel="months since treatment start", ylabel="without progression")
+    axes.set(xlim=(0, end), ylim=(max(0, usual.survival.min() - 0.1), 1.01))
+    axes.legend(fontsize=8.5, loc="lower left")
+    return figure
+
+
+@in_house_style
+def patient_figure(points: pd.DataFrame, curve: pd.DataFrame, *, outcome: str = "") -> Figure:
+    """Draw what a Cox model says of one patient: points by term, and the predicted curve.
+
+    Parameters
+    ----------
+    points : DataFrame
+        By term: value (text), points of this patient, most (points that the term can give).
+    curve : DataFrame
+        By month: survival, low, high.
+    outcome : str
+        What became of the patient, if that is to be told.
+
+    Examples
+    --------
+    >>> points = pd.DataFrame({"value": "T3", "points": 20, "most": 40}, index=["T"])
+    >>> curve = pd.DataFrame({"survival": [1, 0.8], "low": [1, 0.7], "high": [1, 0.9]}, [0, 36])
+    >>> patient_figure(points, curve).axes[0].get_title("left")
+    'points: 20 of at most 40'
+    """
+    figure = new_figure(9.8, 0.42 * len(points) + 2)
+    left, right = figure.subplots(1, 2)
+    lines, tint = np.arange(len(points)), colour("high risk")
+    left.hlines(lines, 0, points.most, color=colour("faint"), linewidth=1.2)
+    left.hlines(lines, 0, points.points, color=tint, linewidth=5)
+    left.plot(points.points, lines, "o", color=tint, markersize=8)
+    names = [f"{term}: {value}" for term, value in points.value.items()]
+    left.set_yticks(lines, names)
+    left.set(ylim=(len(points) - 0.5, -0.5), xlim=(-2, 1.04 * points.most.max()))
+    left.set(xlabel="points (thin line: what the term can give)")
+    left.set_title(
+        f"points: {points.points.sum():.0f} of at most {points.most.sum():.0f}", loc="left"
+    )
+    right.fill_between(curve.index, curve.low, curve.high, color=tint, alpha=0.25, linewidth=0,
+                       label="95% of the refits")  # fmt: skip
+    right.plot(curve.index, curve.survival, color=tint, label="predicted")
+    right.set(xlabel="months since treatment start", ylim=(0, 1.02), xlim=(0, curve.index.max()))
+    right.set_title("without progression", loc="left")
+    right.legend(fontsize=8.5, loc="lower left", title=outcome or None)
+    return figure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from npc_helpers.figures.results import model_colour
 from npc_helpers.figures.style import colour, in_house_style, new_figure, new_panels, write_beside
-from npc_helpers.statistics import instability
+from npc_helpers.statistics import instability, split_differences
 
 TITLES = {"auc": "AUC", "c_index": "C-index"}
 
@@ -48,8 +48,8 @@ def split_figure(splits: pd.DataFrame, *, single: pd.DataFrame | None = None) ->
     return figure
 
 
-def _swarm(axes, values: np.ndarray, line: int, tint: str) -> None:
-    """Dots stacked where they would overlap, with the middle 95% and the mean above them."""
+def _swarm(axes, values: np.ndarray, line: int, tint: str, *, band: bool = True) -> None:
+    """Dots stacked where they would overlap, with the mean (and the middle 95%) above them."""
     bins = np.round(values / 0.01).astype(int)
     heights = np.empty(len(values))
     for which in np.unique(bins):
@@ -57,8 +57,8 @@ def _swarm(axes, values: np.ndarray, line: int, tint: str) -> None:
         heights[alike] = np.arange(len(alike)) - (len(alike) - 1) / 2
     tallest = max(np.abs(heights).max(), 1)
     axes.plot(values, line + 0.2 + heights / tallest * 0.16, ".", color=tint, ms=4, alpha=0.6)
-    low, high = np.quantile(values, (0.025, 0.975))
-    axes.plot([low, high], [line - 0.08] * 2, color=tint)
+    if band:
+        axes.plot(np.quantile(values, (0.025, 0.975)), [line - 0.08] * 2, color=tint)
     axes.plot(values.mean(), line - 0.08, "o", color=tint)
 
 
@@ -66,6 +66,44 @@ def _single(axes, row: pd.Series, measure: str, line: int) -> None:
     value, low, high = (row[f"{measure}{end}"] for end in ("", "_low", "_high"))
     axes.plot([low, high], [line - 0.28] * 2, color=colour("ink"), linewidth=1)
     axes.plot(value, line - 0.28, "D", color=colour("ink"), markersize=5)
+
+
+@in_house_style
+def paired_figure(
+    splits: pd.DataFrame, pairs: Sequence[tuple[str, str]], *, measure: str = "c_index"
+) -> Figure:
+    """Draw how much better one model was than another, split by split.
+
+    Parameters
+    ----------
+    splits : DataFrame
+        As `network.repeated_splits` returns it.
+    pairs : sequence of (str, str)
+        Two models each: the first minus the second, one dot for each split. The bar is the 95%
+        interval of the mean difference (`statistics.split_differences`).
+
+    Examples
+    --------
+    >>> splits = pd.DataFrame({"split": [0, 1] * 2, "model": ["new"] * 2 + ["old"] * 2})
+    >>> splits = splits.assign(c_index=[0.8, 0.7, 0.6, 0.6], n_train=163, n_test=43)
+    >>> paired_figure(splits, [("new", "old")]).axes[0].get_yticklabels()[0].get_text()
+    'new\\nminus old'
+    """
+    figure = new_figure(8.4, 0.75 * len(pairs) + 1.2)
+    axes = figure.subplots()
+    for line, pair in enumerate(pairs):
+        two = splits[splits.model.isin(pair)]
+        wide = two.pivot(index="split", columns="model", values=measure)
+        mean = split_differences(two, measure=measure).iloc[0]
+        sign = 1 if mean.a == pair[0] else -1
+        tint = model_colour(" minus ".join(pair), line)
+        _swarm(axes, (wide[pair[0]] - wide[pair[1]]).to_numpy(), line, tint, band=False)
+        axes.plot([sign * mean.low, sign * mean.high], [line - 0.08] * 2, color=tint)
+    axes.axvline(0, color=colour("ink"), linewidth=1)
+    axes.set_yticks(range(len(pairs)), [f"{a}\nminus {b}" for a, b in pairs])
+    axes.set_ylim(len(pairs) - 0.5, -0.6)
+    axes.set_xlabel(f"difference in {TITLES[measure]}, one dot for each split")
+    return figure
 
 
 @in_house_style

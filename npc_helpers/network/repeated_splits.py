@@ -132,8 +132,17 @@ def repeated_splits(
     return pd.DataFrame(rows)
 
 
-def kept_splits(study: Study) -> pd.DataFrame:
+def kept_splits(
+    study: Study, file: str = KEPT, *, script: str = "benchmarks/sources.py"
+) -> pd.DataFrame:
     """Return the splits in which this study's models were trained anew, if that has been done.
+
+    Parameters
+    ----------
+    study : Study
+    file : str
+        What `script` wrote by `keep_splits`.
+    script : str
 
     Returns
     -------
@@ -147,7 +156,7 @@ def kept_splits(study: Study) -> pd.DataFrame:
         weights or another setting than the present ones; the message says how to train them.
     """
     reason = "the models of this study have not been trained in other splits yet"
-    for path in (study.result_path(KEPT), study.reference_path(KEPT)):
+    for path in (study.result_path(file), study.reference_path(file)):
         note = read_note(path) if path.exists() else None
         if note is None:
             continue
@@ -159,14 +168,14 @@ def kept_splits(study: Study) -> pd.DataFrame:
             return pd.read_csv(path)
         reason = f"the splits in {path.name} are out of date (changed since: {', '.join(changed)})"
     raise NotInThisStudy(
-        f"{reason}. python benchmarks/sources.py trains them: one run for each split and model, "
+        f"{reason}. python {script} trains them: one run for each split and model, "
         "which can be interrupted and goes on."
     )
 
 
-def keep_splits(study: Study, splits: pd.DataFrame) -> Path:
+def keep_splits(study: Study, splits: pd.DataFrame, file: str = KEPT) -> Path:
     """Write the splits of this study's models into its results, with what they came from."""
-    path = study.result_path(KEPT)
+    path = study.result_path(file)
     with noted(path, {"made_from": _made_from(study)}) as temporary:
         splits.to_csv(temporary, index=False, float_format="%.4f")
     return path

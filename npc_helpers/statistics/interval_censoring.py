@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from npc_helpers.statistics.gate import ColumnError, checked, times
+from npc_helpers.statistics.gate import ColumnError, checked, index_of, times
 
 OPEN = 1e-6  # of the unit of time: lifelines' intervals hold their lower end, these do not
 
@@ -49,7 +49,8 @@ def interval_survival(lower, upper) -> pd.DataFrame:
     from lifelines.fitters.npmle import npmle
 
     ends = np.asarray(upper, dtype=float)
-    names = getattr(upper, "index", range(len(ends)))
+    names = index_of(upper)
+    names = range(len(ends)) if names is None else names
     shown = pd.Series(np.where(ends == np.inf, 0.0, ends), names)
     lower, _ = checked(lower=times(lower), upper=times(shown))
     if (ends < lower).any():

@@ -288,8 +288,8 @@ CALLS = {
         {"time": "time", "event": "event"},
     ),
     "statistics.interval_survival": (
-        lambda c: s.interval_survival(c["time"], c["time"] + 3),
-        {"time": "lower|upper"},
+        lambda c: s.interval_survival(c["time"], [np.inf] * N),
+        {"time": "lower"},
     ),
     "statistics.kaplan_meier": (
         lambda c: s.kaplan_meier(c["time"], c["event"]),
@@ -512,6 +512,9 @@ NO_COLUMNS = {
     "figures.roi_montage": IMAGES,
     "figures.sanity_figure": RESULTS,
     "figures.series_grid": IMAGES,
+    "figures.interval_figure": RESULTS,
+    "figures.paired_figure": RESULTS,
+    "figures.patient_figure": RESULTS,
     "figures.split_figure": RESULTS,
     "figures.time_dependent_figure": RESULTS,
     "training.history_table": "takes what Keras measured",

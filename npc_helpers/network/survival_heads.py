@@ -1,0 +1,273 @@
+"""Last layers for one question each, trained on the features of a frozen network.
+
+A patient is the mean of the features of all images, so a training set is one small table and the
+risk sets of a Cox model hold patients and not slices. For a linear layer, the mean of the images'
+outputs is the output of their mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import keras
+import numpy as np
+import pandas as pd
+from scipy.special import expit, softmax
+
+from npc_helpers.network.features import extract_features, model_identity, study_images
+from npc_helpers.network.models import CLASSES, HIGH_RISK, backbone_of, prognosis_model
+from npc_helpers.network.survival_losses import (
+    ENDS,
+    HazardLoss,
+    cox_loss,
+    follow_up,
+    p_progression,
+)
+from npc_helpers.statistics.gate import TooFewPatients, checked, flags, numbers, of_table, times
+from npc_helpers.study import Study
+from npc_helpers.study.artefacts import atomic_path
+from npc_helpers.study.settings import Setting
+
+PAIR = "Pair"  # the model that sees both examinations
+BY_IMAGE = "image by image"  # the paper's way to train the two neurons
+KEPT = "survival_splits.csv"  # written by benchmarks/survival_heads.py
+STEPS = 300  # full-batch steps of Adam; twice as many moved the C-index by at most 0.003
+RATE = 0.05  # of the first step; it falls to 0 along a cosine
+SMALLEST_VARIANCE = 1e-8  # of a feature; one that is the same for all patients becomes 0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a last layer is asked.
+
+    Attributes
+    ----------
+    neurons : int
+    activation : str or None
+    loss : loss or str
+        Of Keras.
+    l2 : float
+        Strength of the penalty, chosen by the C-index out of fold in the training patients of the
+        demonstration study (mean over models, ``benchmarks/survival_heads.py --strengths``).
+    risk : callable
+        From what the neurons add up to, (n, neurons), to a score of each patient; higher is worse.
+    """
+
+    neurons: int
+    activation: str | None
+    loss: Callable | str
+    l2: float
+    risk: Callable[[np.ndarray], np.ndarray]
+
+
+KINDS = {
+    "two neurons": Kind(
+        len(CLASSES),
+        "softmax",
+        "sparse_categorical_crossentropy",
+        0.05,
+        lambda z: softmax(z, axis=1)[:, HIGH_RISK],
+    ),
+    "hazards": Kind(
+        len(ENDS), "sigmoid", HazardLoss(), 0.005, lambda z: p_progression(expit(z))[:, -1]
+    ),
+    "Cox": Kind(1, None, cox_loss, 0.0005, lambda z: z[:, 0]),
+}
+
+
+@dataclass(frozen=True)
+class Head:
+    """A trained last layer.
+
+    Attributes
+    ----------
+    kind : str
+    mean, spread : ndarray, shape (k,)
+        Of each feature in the training patients; see `scaled`.
+    weights, bias : ndarray, shapes (k, neurons) and (neurons,)
+    """
+
+    kind: str
+    mean: np.ndarray
+    spread: np.ndarray
+    weights: np.ndarray
+    bias: np.ndarray
+
+    def risk(self, features: pd.DataFrame) -> pd.Series:
+        """Return the risk score of each patient by patient_id; higher is worse.
+
+        The probability of high risk, the probability to progress by the last end of the hazards,
+        or the log hazard: scores of different kinds are on different scales.
+        """
+        z = (features.to_numpy(float) - self.mean) / self.spread @ self.weights + self.bias
+        return pd.Series(KINDS[self.kind].risk(z), features.index, name="risk_score")
+
+
+def scaled(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return features of mean 0 and variance 1 / k, with the means and divisors, (k,) each.
+
+    k is the number of features. So the penalty means the same whether the features of one
+    examination enter or those of two.
+    """
+    mean, variance = features.mean(axis=0), features.var(axis=0)
+    spread = np.sqrt(np.maximum(variance, SMALLEST_VARIANCE) * features.shape[1])
+    return (features - mean) / spread, mean, spread
+
+
+def train_head(
+    kind: str, features: pd.DataFrame, patients: pd.DataFrame, *, l2: float | None = None
+) -> Head:
+    """Train a last layer on all training patients at once.
+
+    Adam takes `STEPS` steps down the mean loss of all patients plus `l2` times the sum of the
+    squared weights, from weights of zero: nothing is random.
+
+    Parameters
+    ----------
+    kind : str
+        ``"two neurons"`` (the paper's label), ``"hazards"`` (`HazardLoss`) or ``"Cox"``
+        (`cox_loss`).
+    features : DataFrame, shape (n, k)
+        By patient_id.
+    patients : DataFrame, shape (n, ...)
+        The same patients in the same order, with pfs_months, progressed, high_risk.
+    l2 : float, optional
+        Another penalty than that of the kind.
+
+    Raises
+    ------
+    ColumnError
+        If the two tables differ in patients or order, or a value is missing.
+    TooFewPatients
+        If nobody progressed, or all have one label.
+    """
+    outcome = {"pfs_months": times, "progressed": flags, "high_risk": flags}
+    first = numbers(features.iloc[:, 0])
+    months, progressed, high_risk, _ = checked(**of_table(patients, **outcome), features=first)
+    if not progressed.any() or high_risk.all() or not high_risk.any():
+        raise TooFewPatients(
+            f"of {len(patients)} training patients {progressed.sum()} progressed and "
+            f"{high_risk.sum()} are high-risk; a network learns from both kinds of patients"
+        )
+    x, mean, spread = scaled(features.to_numpy(float))
+    target = high_risk.astype(np.int32) if kind == "two neurons" else follow_up(months, progressed)
+    learner = _learner(kind, x.shape[1], l2)
+    for _ in range(STEPS):
+        learner.train_on_batch(x.astype(np.float32), target)
+    return Head(kind, mean, spread, *learner.get_weights())
+
+
+def new_head(kind: str, k: int, l2: float | None = None) -> keras.Model:
+    """Return a last layer for k features that has not learned yet, compiled."""
+    layer = keras.layers.Dense(
+        KINDS[kind].neurons,
+        KINDS[kind].activation,
+        kernel_initializer="zeros",
+        kernel_regularizer=keras.regularizers.L2(KINDS[kind].l2 if l2 is None else l2),
+    )
+    head = keras.Sequential([keras.Input((k,)), layer])
+    rate = keras.optimizers.schedules.CosineDecay(RATE, STEPS)
+    head.compile(keras.optimizers.Adam(rate), loss=KINDS[kind].loss, jit_compile=False)
+    head.optimizer.build(head.trainable_variables)
+    return head
+
+
+@lru_cache(maxsize=16)
+def _built(kind: str, k: int, l2: float | None):
+    """Building and compiling take as long as the training."""
+    head = new_head(kind, k, l2)
+    variables = [*head.weights, *head.optimizer.variables]
+    return head, variables, [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+
+def _learner(kind: str, k: int, l2: float | None) -> keras.Model:
+    """Return what `new_head` returns, built once and set back each time."""
+    head, variables, start = _built(kind, k, l2)
+    for variable, value in zip(variables, start, strict=True):
+        variable.assign(value)
+    return head
+
+
+def out_of_fold_risk(
+    kind: str,
+    features: pd.DataFrame,
+    patients: pd.DataFrame,
+    *,
+    l2: float | None = None,
+    folds: int = 5,
+) -> pd.Series:
+    """Return each training patient's risk by a layer that has not learned from that patient.
+
+    A score of patients whom a layer has learned from fits their outcomes too well, and a Cox model
+    that is fitted to it would trust it too much. Parameters as `train_head`.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    if (events := int(patients["progressed"].sum())) < folds:
+        raise TooFewPatients(
+            f"{folds} folds need a patient with progression each; {events} have it"
+        )
+    parts = StratifiedKFold(folds, shuffle=True, random_state=0)
+    risk = pd.Series(np.nan, features.index, name="risk_score")
+    for learned, held in parts.split(features, patients["progressed"]):
+        head = train_head(kind, features.iloc[learned], patients.iloc[learned], l2=l2)
+        risk.iloc[held] = head.risk(features.iloc[held])
+    return risk
+
+
+def pair_features(pre: pd.DataFrame, post: pd.DataFrame) -> pd.DataFrame:
+    """Return both examinations of each patient as one model sees them, with their difference.
+
+    Returns
+    -------
+    DataFrame, shape (n, 3 k)
+        Columns (examination, feature): ``pre``, ``post`` and ``post - pre``, of the patients in
+        both tables. To a linear layer the difference says nothing new; but a penalised layer can
+        use a change between the examinations more cheaply when it is given one.
+
+    Examples
+    --------
+    >>> pre, post = pd.DataFrame({0: [1.0]}, ["p1"]), pd.DataFrame({0: [1.5]}, ["p1"])
+    >>> pair_features(pre, post).iloc[0].tolist()
+    [1.0, 1.5, 0.5]
+    """
+    both = pre.index.intersection(post.index, sort=False)
+    pre, post = pre.loc[both], post.loc[both]
+    return pd.concat({"pre": pre, "post": post, "post - pre": post - pre}, axis=1)
+
+
+def patient_features(
+    study: Study, rois: pd.DataFrame, timepoint: str, *, patients, setting: Setting
+) -> pd.DataFrame:
+    """Return the mean features of each patient's images by the start weights of a setting.
+
+    No outcome enters, so they serve every split. Kept in the results by network and images.
+
+    Parameters
+    ----------
+    study : Study
+    rois : DataFrame
+        ROI table.
+    timepoint : {"pre", "post"}
+    patients : iterable of str
+    setting : Setting
+
+    Returns
+    -------
+    DataFrame of float32, shape (patients, k)
+        By patient_id.
+    """
+    images, index = study_images(study, rois, timepoint, patients=patients)
+    backbone = backbone_of(prognosis_model(setting, seed=0))
+    total = hashlib.sha256(f"{model_identity(backbone)} {index.to_csv(index=False)}".encode())
+    for image in images:
+        total.update(np.ascontiguousarray(image))
+    path = study.result_path("features") / f"{timepoint}-{total.hexdigest()[:16]}.npy"
+    if not path.exists():
+        with atomic_path(path) as temporary:  # keeps the suffix, which np.save would add
+            np.save(temporary, extract_features(backbone, images))
+    table = pd.DataFrame(np.load(path))
+    return table.groupby(index["patient_id"].to_numpy()).mean().rename_axis("patient_id")
