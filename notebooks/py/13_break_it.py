@@ -349,8 +349,7 @@ check("13.8", with_red, peaks=peaks[strongest])
 @in_house_style
 def two_scales(maps):
     """Draw maps twice: each to its own maximum, and all to the same."""
-    figure = new_figure(9.6, 2.2)
-    all_axes = figure.subplots(2, len(maps), squeeze=False)
+    figure, all_axes = new_figure(9.6, 2.2, nrows=2, ncols=len(maps), squeeze=False)
     limits = {"own": [cells.max() for cells in maps], "common": [maps.max()] * len(maps)}
     for row, (name, tops) in zip(all_axes, limits.items(), strict=True):
         row[0].set_ylabel(name)
