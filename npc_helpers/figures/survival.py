@@ -177,8 +177,7 @@ def interval_figure(usual: pd.DataFrame, by_visits: pd.DataFrame) -> Figure:
     >>> interval_figure(usual, by_visits).axes[0].get_ylabel()
     'without progression'
     """
-    figure = new_figure(8.4, 4)
-    axes = figure.subplots()
+    figure, axes = new_figure(8.4, 4)
     end = max(usual.time.max(), by_visits.time.max())
     tint, other = colour("Pre-model"), colour("Post-model")
     axes.step(
@@ -220,8 +219,7 @@ def patient_figure(points: pd.DataFrame, curve: pd.DataFrame, *, outcome: str = 
     >>> patient_figure(points, curve).axes[0].get_title("left")
     'points: 20 of at most 40'
     """
-    figure = new_figure(9.8, 0.42 * len(points) + 2)
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = new_panels(9.8, 0.42 * len(points) + 2, 2)
     lines, tint = np.arange(len(points)), colour("high risk")
     left.hlines(lines, 0, points.most, color=colour("faint"), linewidth=1.2)
     left.hlines(lines, 0, points.points, color=tint, linewidth=5)

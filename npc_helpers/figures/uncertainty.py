@@ -89,8 +89,7 @@ def paired_figure(
     >>> paired_figure(splits, [("new", "old")]).axes[0].get_yticklabels()[0].get_text()
     'new\\nminus old'
     """
-    figure = new_figure(8.4, 0.75 * len(pairs) + 1.2)
-    axes = figure.subplots()
+    figure, axes = new_figure(8.4, 0.75 * len(pairs) + 1.2)
     for line, pair in enumerate(pairs):
         two = splits[splits.model.isin(pair)]
         wide = two.pivot(index="split", columns="model", values=measure)
