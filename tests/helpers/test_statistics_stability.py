@@ -27,6 +27,7 @@ def risk_of(patients):
     return fit_and_predict
 
 
+@pytest.mark.slow
 def test_predictions_are_steadier_with_more_patients():
     patients = training(20, seed=9)
     moved = {}

@@ -95,12 +95,16 @@ def test_added_value_is_the_likelihood_ratio_of_cox_1972():
     assert found.c_change.value == pytest.approx(found.c_with.value - found.c_without.value)
 
 
-def test_a_score_without_value_adds_nothing_and_a_copy_is_refused():
+@pytest.mark.slow
+def test_a_score_without_value_adds_nothing():
     p = [
         statistics.added_value(t, e, x[["x0"]], x["x1"]).test.p
         for t, e, x in (planted(100, seed=seed) for seed in range(60))
     ]
     assert 0 <= np.mean(np.array(p) < 0.05) <= 0.13 and 0.35 < np.mean(p) < 0.65
+
+
+def test_a_copy_of_a_score_or_a_constant_is_refused():
     time, event, x = planted(100, seed=1)
     with pytest.raises(ValueError, match="no stable solution"):
         statistics.added_value(time, event, x[["x0"]], x["x0"])
