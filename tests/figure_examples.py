@@ -298,7 +298,7 @@ STATISTICS = {
         pd.DataFrame({"value": ["T3", "0.4"], "points": [20, 70], "most": [40, 100]}, ["T", "x"]),
         pd.DataFrame({"survival": [1, 0.8], "low": [1, 0.7], "high": [1, 0.9]}, [0, 36]),
     ),
-    "paired_figure": lambda: figures.paired_figure(splits(), [("Ensemble", "TNM")]),
+    "paired_figure": lambda: figures.paired_figure(splits(), [("Post-model", "Pre-model")]),
     "split_figure": lambda: figures.split_figure(splits()),
     "instability_figure": lambda: figures.instability_figure(*refits(), cutoff=0.3),
     "precision_figure": lambda: figures.precision_figure(precision(), patients=43),

@@ -8,6 +8,7 @@ from npc_helpers.exercises import (  # noqa: F401  (each enters its exercises)
     precision,
     probabilities,
     rectangles,
+    survival,
     training,
     traps,
 )

@@ -1,0 +1,478 @@
+# %% [markdown]
+# # Train on time itself: what did the label cost?
+#
+# The paper tells its network one thing about each patient: high risk or low. Notebook 08 has shown what that word hides. A
+# network can also be told what is known, the months observed and whether they ended with progression. This notebook
+# does that in two ways and measures what it brings. Then it asks two questions that a clinician would ask: does the image say
+# anything that staging does not, and what does it say about one patient?
+#
+# *Time: 25 minutes to read, two minutes to run.*
+#
+# ## What you'll do
+#
+# - Write the Cox partial likelihood by hand, and train a network with it.
+# - Compare three targets on twenty-five splits.
+# - Measure what the image adds to clinical variables, on patients not seen.
+# - Draw one patient's prediction, and a survival curve that knows progression by visits only.
+#
+# ## What you'll learn
+#
+# - How a loss can use patients who were lost without inventing their outcome.
+# - Why a comparison needs the same patients, and many splits.
+# - Why a score enters a second model only out of fold.
+#
+# ## What you'll need
+#
+# - `cohort.csv` and `rois.csv` from notebooks [01](01_screen_cohort.ipynb) and [02](02_crop_roi.ipynb);
+#   [03](03_train_pre_model.ipynb) explains training, [10](10_how_sure.ipynb) splits.
+
+# %%
+import keras
+import numpy as np
+import pandas as pd
+
+from npc_helpers import figures, statistics
+from npc_helpers.cohort import included_patients
+from npc_helpers.exercises import check, claim
+from npc_helpers.figures.display import footer, show
+from npc_helpers.figures.lesson import begin
+from npc_helpers.network import repeated_splits, survival_heads, survival_losses
+from npc_helpers.study import Study
+from npc_helpers.study.settings import current_setting
+
+study, setting = Study.open(), current_setting()
+begin(study)
+
+# %% [markdown]
+# ## A patient is the mean of the images
+#
+# To compare targets many times we freeze the network: only the last layer learns, on the features of the start weights. They
+# know no outcome, are computed once and kept. A patient becomes the mean of the features of all images: for a linear layer
+# that is the same as the mean of its answers, and it lets us compare patients with patients.
+
+# %%
+study.require_outcomes("training on time")
+cohort = included_patients(study.read_table("cohort.csv")).set_index("patient_id")
+rois = study.read_table("rois.csv")
+pre, post = (
+    survival_heads.patient_features(study, rois, when, patients=cohort.index, setting=setting)
+    for when in ("pre", "post")
+)
+
+# %% tags=["nbval-check-output"]
+patients = cohort[cohort.index.isin(pre.index) & cohort.index.isin(post.index)]
+train, test = (patients[patients.split == side] for side in ("train", "test"))
+pair = survival_heads.pair_features(pre, post).loc[patients.index]
+pre, post = pre.loc[patients.index], post.loc[patients.index]
+print(f"{len(train)} training patients, {train.progressed.sum()} progressed")
+print(f"{len(test)} test patients, {test.progressed.sum()} progressed")
+
+# %% [markdown]
+# ## What the label tells the network
+#
+# The same training patients, by what the network is told and by what became of them:
+
+# %%
+became = train.progressed.map({True: "progressed", False: "no progression seen"})
+told = train.high_risk.map({True: "told: high risk", False: "told: low risk"})
+pd.crosstab(told, became)
+
+# %% tags=["claim"]
+wrong = (train.high_risk & ~train.progressed).sum()
+claim(
+    wrong > train.high_risk.sum() / 3,
+    f"{wrong} of {train.high_risk.sum()} patients are called high-risk although nobody has seen them progress.",
+    f"{wrong} of {train.high_risk.sum()} high-risk patients have not progressed as far as anybody knows.",
+)
+
+# %% [markdown]
+# ## Cox: who of those still observed was the next?
+#
+# The Cox partial likelihood asks a question that censoring cannot spoil. Each time a patient progresses, look at all who are
+# still observed at that moment, the *risk set*. With log hazards $f$, the model's chance that it was this patient is
+# $\exp f_i / \sum_j \exp f_j$. The loss is minus the sum of the logarithms.
+# Whoever is lost leaves the risk sets and is never called anything.
+
+
+# %%
+def cox_by_hand(months, progressed, f):
+    """Minus the log partial likelihood, where no two patients progress in the same month."""
+    loss = 0.0
+    for month, log_hazard in zip(months[progressed], f[progressed], strict=True):
+        still_observed = months >= month
+        loss += np.log(np.exp(f[still_observed]).sum()) - log_hazard
+    return loss
+
+
+some = train[~train.pfs_months.duplicated()]  # one patient of each month
+months, progressed = some.pfs_months.to_numpy(), some.progressed.to_numpy(dtype=bool)
+f = np.random.default_rng(0).normal(size=len(some))
+target = survival_losses.follow_up(months, progressed)
+loss = survival_losses.cox_loss(target, f[:, None].astype("float32"))
+assert np.isclose(keras.ops.sum(loss), cox_by_hand(months, progressed, f), rtol=1e-4)
+
+# %% [markdown]
+# `survival_losses.cox_loss` does the same for tied months, by Efron's rule. Who is at risk is looked for in
+# the batch. So a batch has to hold all training patients, each once, and this is why we took the mean of the images first.
+#
+# ## Hazards: one year after another
+#
+# The second way cuts follow-up at 12, 24, 36 and 48 months. Four neurons give four *hazards*, the chance to progress in an interval
+# for those who were well at its start. A patient adds −log(1 − h) for each interval survived and −log h for the one with the
+# progression. The chance of progression by 48 months is one minus the product of all (1 − h).
+#
+# What about a patient who is lost *within* an interval? The usual convention (Gensheimer and Narasimhan 2019): it counts as survived if
+# the patient was observed for at least half of it, and otherwise the patient is not in it.
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 12.1 – predict** (3 minutes). A patient is lost at 20 months, without progression. How many of
+# > the four intervals count as survived?
+
+# %% tags=["solution"]
+survived = 1 + 1  # fill in
+check("12.1", survived)
+
+# %% [markdown] tags=["notes"]
+# The usual answer is 1, because 24 months were not reached. Ask what the network should learn from the eight months that were
+# seen. Somebody will say that the patient is simply high-risk, which is what the label of notebook 01 says.
+
+# %% [markdown]
+# ## Train
+#
+# The features are brought to mean 0 and a common variance, and one layer learns from all patients at once. Only its number of
+# neurons, its activation and its loss depend on the question:
+
+# %% tags=["timeless"]
+pd.DataFrame(
+    [
+        (name, kind.neurons, kind.activation or "none", kind.l2)
+        for name, kind in survival_heads.KINDS.items()
+    ],
+    columns=["target", "neurons", "activation", "L2 penalty"],
+).set_index("target")
+
+# %% [markdown]
+# Each target got the penalty with which it ranked training patients best, out of fold. A common one would have
+# favoured one of them. Below, `train_head` does in one call what `fit` has done above it.
+
+# %%
+x, _, _ = survival_heads.scaled(post.loc[train.index].to_numpy())
+target = survival_losses.follow_up(train.pfs_months, train.progressed)
+head = survival_heads.new_head("Cox", x.shape[1])  # a Dense layer, compiled with cox_loss
+fitted = head.fit(
+    x.astype("float32"), target, batch_size=len(x), epochs=survival_heads.STEPS, verbose=0
+)
+print(f"loss {fitted.history['loss'][0]:.3f} at first, {fitted.history['loss'][-1]:.3f} at the end")
+again = survival_heads.train_head("Cox", post.loc[train.index], train)
+assert np.allclose(again.weights, head.get_weights()[0], atol=0.01)
+
+# %% [markdown]
+# ## One split
+#
+# Three targets, three views of a patient: the images before treatment, those after it, and both as one model. The third gets
+# both sets of features and their difference, the change that treatment has made. Before you run the cell: which of the nine do you expect in front?
+
+# %%
+seen = {"Pre-model": pre, "Post-model": post, "Pair": pair}
+heads = {
+    (model, kind): survival_heads.train_head(kind, features.loc[train.index], train)
+    for model, features in seen.items()
+    for kind in survival_heads.KINDS
+}
+c = {
+    (model, kind): statistics.c_index(
+        test.pfs_months, test.progressed, trained.risk(seen[model].loc[test.index])
+    )
+    for (model, kind), trained in heads.items()
+}
+pd.Series(c).map(str).unstack()[list(survival_heads.KINDS)]
+
+# %% tags=["claim"]
+values = pd.Series({arm: estimate.value for arm, estimate in c.items()}).unstack()
+between = (values.max(axis=1) - values.min(axis=1)).max()
+width = np.mean([estimate.high - estimate.low for estimate in c.values()])
+claim(
+    between < width / 2,
+    f"Within a row the targets differ by at most {between:.2f}, and an interval is {width:.2f} wide on average: "
+    "this split cannot say what the label costs.",
+)
+
+# %% [markdown]
+# ## Twenty-five splits
+#
+# So the patients were divided twenty-five times and all layers trained anew (`benchmarks/survival_heads.py`). One arm is added: *image by
+# image*, the paper's way, in which the two neurons learn from single images, each with the label of its patient. The mean C-index over the splits:
+
+# %%
+splits = repeated_splits.kept_splits(
+    study, survival_heads.KEPT, script="benchmarks/survival_heads.py"
+)
+mean = splits.pivot_table("c_index", "model", "head", sort=False)
+mean.loc[["Pre-model", "Post-model", "Ensemble", "Pair"]].round(3)
+
+# %% tags=["claim"]
+ahead = mean.loc["Post-model"].dropna()
+claim(
+    ahead.max() - ahead.min() < 0.03,
+    f"For the Post-model the four targets lie between {ahead.min():.3f} and {ahead.max():.3f}. The highest belongs to *{ahead.idxmax()}*.",
+    f"For the Post-model *{ahead.idxmax()}* is ahead with {ahead.max():.3f}; the last has {ahead.min():.3f}.",
+)
+
+# %% [markdown]
+# Means hide that all arms met the same patients. So take differences within each split:
+
+# %%
+arms = splits.assign(model=splits.model + ", " + splits["head"])
+against = [
+    (f"{model}, {target}", f"{model}, image by image")
+    for model in ("Pre-model", "Post-model")
+    for target in ("two neurons", "hazards", "Cox")
+]
+show(
+    figures.paired_figure(arms, against),
+    alt="Difference in C-index between three targets and the label learned image by image, by split.",
+)
+
+# %% tags=["claim"]
+rows = [
+    statistics.split_differences(arms[arms.model.isin(two)], measure="c_index") for two in against
+]
+rows = pd.concat(rows)
+unclear = ((rows.low < 0) & (rows.high > 0)).sum()
+claim(
+    unclear == len(rows),
+    f"All {unclear} intervals hold zero. Against the label learned image by image, neither hazards nor Cox brings anything that these "
+    f"patients could show; the largest mean difference is {rows.difference.abs().max():.3f}.",
+    f"{unclear} of {len(rows)} intervals hold zero.",
+)
+
+# %% [markdown]
+# That is a null result, and worth a thought. The label is wrong about many patients, and yet the network ranks new ones as well as with
+# the truth about time. Those who were merely lost early are spread over all kinds of patients: to the network they are noise, and a
+# layer with a penalty averages noise away. The label did not cost the *ranking*. It costs the *evaluation* (notebook 08), and its
+# probabilities mean nothing that one could tell a patient. Hazards do: they are chances of progression by a month.
+#
+# It is also a result about last layers. A network that is trained as a whole on hazards may gain or lose more; this was not tried here.
+#
+# ## Both examinations as one model
+#
+# The paper lets two models vote. One model that sees both examinations could weigh them, and could use the change between them.
+
+# %%
+versus = [("Pair, Cox", "Ensemble, Cox"), ("Pair, Cox", "Post-model, Cox")]
+show(
+    figures.paired_figure(arms, versus),
+    alt="Difference in C-index between one model of both examinations and the vote, by split.",
+)
+
+# %% tags=["claim"]
+rows = pd.concat(
+    statistics.split_differences(arms[arms.model.isin(two)], measure="c_index").assign(first=two[0])
+    for two in versus
+)
+gains = np.where(rows.a == rows["first"], rows.difference, -rows.difference)
+claim(
+    (rows.low < 0).all() and (rows.high > 0).all(),
+    f"One model is ahead of the vote by {gains[0]:.3f} on average and of the Post-model alone by {gains[1]:.3f}, and both intervals hold zero. "
+    "What it adds, these patients cannot show.",
+    f"One model is ahead of the vote by {gains[0]:.3f} and of the Post-model alone by {gains[1]:.3f}.",
+)
+
+# %% [markdown]
+# ## What does the image add to what the clinic knows?
+#
+# A good C-index is no reason to run a network if T, N and age say the same. So fit two Cox models to the training patients, one of clinical
+# variables and one with the image's score besides (*nested* models), and judge both on the test patients.
+#
+# One trap: the score of a patient from whom the layer has learned fits that patient's outcome too well, and the Cox model would trust it too
+# much. Each training patient gets the score of a layer that has learned from the *others*, fold by fold.
+
+# %%
+own = heads["Post-model", "Cox"].risk(post.loc[train.index])
+image = survival_heads.out_of_fold_risk("Cox", post.loc[train.index], train)
+for name, score in (("same patients", own), ("out of fold", image)):
+    print(f"{name:14} C-index {statistics.c_index(train.pfs_months, train.progressed, score)}")
+
+# %%
+terms = ["T", "N", "age_decades", "male", "induction"]  # nearly all had concurrent chemotherapy
+clinical = {
+    side: statistics.clinical_covariates(part)[terms] for side, part in patients.groupby("split")
+}
+both = {
+    "train": clinical["train"].assign(image=image),
+    "test": clinical["test"].assign(image=heads["Post-model", "Cox"].risk(post.loc[test.index])),
+}
+risk = {}
+for name, tables in (("clinical + image", both), ("clinical", clinical)):
+    model = statistics.fit_cox(train.pfs_months, train.progressed, tables["train"])
+    risk[name] = model.risk_score(tables["test"])
+    if name == "clinical + image":
+        full = model
+added = statistics.compare_c_index(test.pfs_months, test.progressed, risk)
+full.table.round(3)
+
+# %% tags=["claim"]
+hazard = full.table.hazard_ratio["image"]
+claim(
+    full.table.low["image"] > 1,
+    f"Given the clinical variables, one unit of the image's log hazard multiplies the hazard by {hazard:.2f}, and the interval lies above 1.",
+    f"Given the clinical variables, one unit of the image's log hazard multiplies the hazard by {hazard:.2f}.",
+)
+
+# %% [markdown]
+# On the test patients, and in the twenty-five splits:
+
+# %%
+in_splits = statistics.split_differences(
+    arms[arms.model.isin(["clinical + image, Cox", "clinical, Cox"])], measure="c_index"
+)
+in_splits[["low", "high", "difference"]] = -in_splits[["high", "low", "difference"]]
+gained = pd.concat({"this split": added, "25 splits": in_splits}).droplevel(1)
+gained[["difference", "low", "high"]].round(3)
+
+# %% tags=["claim"]
+single, splits_25 = gained.loc["this split"], gained.loc["25 splits"]
+claim(
+    splits_25.low > 0 > single.low,
+    f"Over the splits the image adds {splits_25.difference:.2f} to the C-index of the clinical variables ({splits_25.low:.2f} to {splits_25.high:.2f}): the Post-model sees what staging before treatment "
+    f"cannot, how the disease has answered. Our own split alone ({single.difference:+.2f}, {single.low:.2f} to {single.high:.2f}) would have left that open.",
+    f"The image adds {splits_25.difference:.2f} over the splits ({splits_25.low:.2f} to {splits_25.high:.2f}) and {single.difference:.2f} in this one.",
+)
+
+# %% [markdown]
+# ## One patient
+#
+# A clinician does not treat a C-index. A *nomogram* shows what a model says of one patient: each term gives points, the widest term at most
+# 100, and their sum decides the predicted curve. We take a test patient whose predicted risk exceeds that of three quarters of the others. The band comes
+# from a hundred refits to training patients drawn again, as in notebook 10.
+
+# %%
+by_risk = risk["clinical + image"].sort_values()
+patient = by_risk.index[int(0.75 * len(by_risk))]
+parts = both["train"] * full.table.coefficient  # log hazard by term
+lowest, widest = parts.min(), (parts.max() - parts.min()).max()
+of_patient = both["test"].loc[patient] * full.table.coefficient
+points = pd.DataFrame(
+    {
+        "value": both["test"].loc[patient].map("{:.3g}".format),
+        "points": ((of_patient - lowest) / widest * 100).clip(lower=0),
+        "most": (parts.max() - lowest) / widest * 100,
+    }
+)
+
+# %%
+at = list(range(6, 61, 6))
+predicted = both["test"].loc[[patient]]
+
+
+def progression_by_month(rows):
+    """Fit the model to some training patients; predict this patient."""
+    fitted = statistics.fit_cox(rows.pfs_months, rows.progressed, rows[predicted.columns])
+    return fitted.p_event(predicted, at=at).loc[patient]
+
+
+rows = both["train"].join(train[["pfs_months", "progressed"]])
+refits = statistics.refitted(rows, progression_by_month, refits=100)
+curve = pd.DataFrame(
+    {
+        "survival": 1 - full.p_event(predicted, at=at).loc[patient],
+        "low": 1 - refits.quantile(0.975, axis=1),
+        "high": 1 - refits.quantile(0.025, axis=1),
+    }
+)
+curve.loc[0] = 1.0
+
+# %%
+happened = "progressed at" if test.progressed[patient] else "seen well until"
+outcome = f"{happened} {test.pfs_months[patient]:.0f} months"
+show(
+    figures.patient_figure(points, curve.sort_index(), outcome=outcome),
+    alt="Points by term and predicted survival of a test patient of high predicted risk.",
+)
+
+# %% tags=["claim"]
+at_36 = curve.loc[36]
+claim(
+    at_36.high - at_36.low > 0.2,
+    f"The image gives {points.points['image']:.0f} of {points.points.sum():.0f} points. The predicted chance to be without progression at 36 months is {at_36.survival:.0%}, and the refits say "
+    f"anything from {at_36.low:.0%} to {at_36.high:.0%}: one patient's curve is far less certain than the mean of all.",
+    f"At 36 months {at_36.survival:.0%} is predicted, {at_36.low:.0%} to {at_36.high:.0%} by the refits.",
+)
+
+# %% [markdown]
+# ## The day nobody knows
+#
+# One more thing in "time" is not what it seems. Progression is found at a visit. It happened after the last visit without it: somewhere in an *interval*. The usual
+# curve lets it happen on the day of the finding. Turnbull's curve assumes no day; it is the one that makes the observed intervals most likely.
+
+# %%
+registry = study.registry.set_index("patient_id").reindex(patients.index)
+start, found = registry.treatment_start, registry.progression_date
+well = study.visits[study.visits.finding == "none"].join(found.rename("found"), on="patient_id")
+last_well = well[well.visit_date < well.found].groupby("patient_id").visit_date.max()
+last_well = last_well.reindex(patients.index).fillna(start)
+end = found.fillna(registry.death_date).fillna(registry.last_review_date)
+upper = (end - start).dt.days / 30.4375
+lower = upper.where(found.isna(), (last_well - start).dt.days / 30.4375)
+event = patients.progressed.astype(bool)
+by_visits = statistics.interval_survival(lower, upper.where(event, np.inf))
+usual = statistics.kaplan_meier(upper, event)
+show(
+    figures.interval_figure(usual, by_visits),
+    alt="Usual curve of progression-free survival, and Turnbull's from the intervals between visits.",
+)
+
+# %% tags=["claim"]
+lag = (upper - lower)[found.notna()].median()
+early = by_visits[by_visits.time <= 12].iloc[-1]
+usual_12 = usual[usual.time <= 12].survival.iloc[-1]
+claim(
+    0.01 < usual_12 - early.low < 0.06,
+    f"Half of the intervals are longer than {lag:.1f} months. At 12 months the usual curve stands at {usual_12:.1%} and Turnbull's at {early.low:.1%}: progressions are found late, "
+    "so the usual curve lies to the right. Where visits are half a year apart, Turnbull's falls in large steps.",
+    f"Half of the intervals are longer than {lag:.1f} months; at 12 months the curves are at {usual_12:.1%} and {early.low:.1%}.",
+)
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 12.2 – read a figure** (3 minutes). Which share of patients is without progression at 12 months by
+# > Turnbull's curve? Read it from the figure; two decimals are enough.
+
+# %% tags=["solution"]
+share = by_visits[by_visits.time <= 12].low.iloc[-1]  # fill in
+check("12.2", share, curve=by_visits)
+
+# %% [markdown]
+# For ranking patients the shift hardly matters, because it is alike for everybody. It matters where two groups are seen at different intervals: who
+# is looked at more often is found ill earlier.
+#
+# ## What you have now
+#
+# - A loss can use patients who were lost: Cox by risk sets, hazards by the intervals that were seen.
+# - With these features and patients, time itself ranks no better than the label. The label's harm is in what it lets one conclude.
+# - One model of both examinations brought nothing that could be shown.
+# - The image after treatment adds much to clinical variables, measured out of fold and on other patients.
+# - One patient's curve is uncertain, and the day of progression is not known.
+#
+# ## Check yourself
+#
+# - Why may a batch of the Cox loss not hold several images of one patient?
+# - All C-indexes stay when each log hazard is doubled. What changes?
+#
+# <details><summary>Answers</summary>
+#
+# - They would be compared with one another: at the time of the progression the patient's other images count as still at risk.
+# - The probabilities: the curves of high and low risk move apart. Calibration ([09](09_probabilities_and_decisions.ipynb)) notices, ranking does not.
+#
+# </details>
+#
+# ## Further reading
+#
+# - Gensheimer MF, Narasimhan B. *A scalable discrete-time survival model for neural networks*, PeerJ 2019;7:e6257.
+# - Katzman JL et al. *DeepSurv*, BMC Medical Research Methodology 2018;18:24.
+# - Kvamme H, Borgan Ø. *Continuous and discrete-time survival prediction with neural networks*, Lifetime Data Analysis 2021.
+# - Fay MP, Shaw PA. *Exact and asymptotic weighted logrank tests for interval censored data*, Journal of Statistical Software 2010;36(2).
+#
+# ## Versions and data
+
+# %%
+footer(study, "keras", "tensorflow", "lifelines")
