@@ -73,7 +73,7 @@ def tight_area(patient_id):
         for layer in mask[0]
         if layer.any()
     ]
-    return np.mean([width * height for width, height in sides])
+    return np.mean([width * height for width, height in sides] or [0])  # no tumour, no box
 
 
 tight = pd.Series({patient_id: tight_area(patient_id) for patient_id in patients.index})
