@@ -33,7 +33,6 @@ from npc_helpers.statistics.competing_risks import cause_specific_c, cumulative_
 from npc_helpers.statistics.concordance import c_index, compare_c_index, uno_c_index
 from npc_helpers.statistics.confusion import (
     ConfusionTable,
-    compare_calls,
     confusion,
     mcnemar_exact,
     wilson,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pandas as pd
 from scipy.stats import binomtest
 
-from npc_helpers.statistics.estimate import Estimate, critical_value, holm
-from npc_helpers.statistics.gate import at_least, checked, each, flags, two_classes
+from npc_helpers.statistics.estimate import Estimate, critical_value
+from npc_helpers.statistics.gate import checked, flags, two_classes
 
 
 @dataclass(frozen=True)
@@ -113,31 +110,3 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
     if only_a + only_b == 0:
         return 1.0
     return float(binomtest(only_a, only_a + only_b).pvalue)
-
-
-def compare_calls(high_risk, predicted_high: Mapping[str, object]) -> pd.DataFrame:
-    """Compare the accuracy of models on the same patients, pair by pair (exact McNemar test).
-
-    Returns
-    -------
-    DataFrame
-        a, b, only_a, only_b (patients whom only this model calls correctly), difference
-        (accuracy of a minus that of b), p, p_holm.
-
-    Examples
-    --------
-    >>> calls = {"network": [True, True, False, False], "stage": [True, False, False, True]}
-    >>> compare_calls([True, True, False, False], calls)[["only_a", "only_b", "p"]].values.tolist()
-    [[2.0, 0.0, 0.5]]
-    """
-    at_least(predicted_high, 2)
-    truth, *calls = checked(high_risk=flags(high_risk), **each(predicted_high, flags, "call of {}"))
-    two_classes(truth)
-    right = dict(zip(predicted_high, [called == truth for called in calls], strict=True))
-    rows = []
-    for a, b in itertools.combinations(right, 2):
-        only_a, only_b = int((right[a] & ~right[b]).sum()), int((right[b] & ~right[a]).sum())
-        difference = (only_a - only_b) / len(truth)
-        rows.append([a, b, only_a, only_b, difference, mcnemar_exact(only_a, only_b)])
-    table = pd.DataFrame(rows, columns=["a", "b", "only_a", "only_b", "difference", "p"])
-    return table.assign(p_holm=holm(table["p"]))

@@ -241,10 +241,6 @@ CALLS = {
         lambda c: s.compare_c_index(c["time"], c["event"], {"m": c["score"], "n": c["other"]}),
         {"time": "time", "event": "event", "score": "score of m", "other": "score of n"},
     ),
-    "statistics.compare_calls": (
-        lambda c: s.compare_calls(c["label"], {"m": c["call"], "n": c["event"]}),
-        {"label": "high_risk", "call": "call of m"},
-    ),
     "statistics.compare_labels": (
         lambda c: s.compare_labels(patients(c), {"m": c["score"]}, horizon=24),
         {"score": "score of m"},

@@ -137,28 +137,6 @@ def test_mcnemar_by_hand(only_a, only_b, p):
     assert statistics.mcnemar_exact(only_b, only_a) == pytest.approx(p)
 
 
-def test_calls_of_three_models():
-    truth = [1, 1, 1, 1, 0, 0, 0, 0]
-    called = {
-        "right": truth,
-        "all high": [1] * 8,
-        "two wrong": [1, 1, 1, 0, 0, 0, 0, 1],
-    }
-    table = statistics.compare_calls(truth, called).set_index(["a", "b"])
-    first = table.loc[("right", "all high")]
-    assert (first["only_a"], first["only_b"], first["difference"]) == (4, 0, 0.5)
-    assert first["p"] == pytest.approx(2 / 2**4)
-    assert first["p_holm"] == pytest.approx(3 * 2 / 2**4)
-    last = table.loc[("all high", "two wrong")]
-    assert (last["only_a"], last["only_b"]) == (1, 3)
-    same = statistics.compare_calls(truth, {"a": called["all high"], "b": called["all high"]})
-    assert same["p"].iloc[0] == 1
-
-
-def test_comparison_of_calls_checks_its_input():
-    with pytest.raises(ValueError, match="at least two models"):
-        statistics.compare_calls([1, 0], {"a": [1, 0]})
-    with pytest.raises(ValueError, match="cutoff"):
-        statistics.compare_calls([1, 0], {"a": [1, 0], "b": [0.2, 0.8]})
+def test_counts_of_patients_are_not_negative():
     with pytest.raises(ValueError, match="no counts"):
         statistics.mcnemar_exact(-1, 2)
