@@ -413,7 +413,7 @@ last_well = well[well.visit_date < well.found].groupby("patient_id").visit_date.
 last_well = last_well.reindex(patients.index).fillna(start)
 end = found.fillna(registry.death_date).fillna(registry.last_review_date)
 upper = (end - start).dt.days / 30.4375
-lower = upper.where(found.isna(), (last_well - start).dt.days / 30.4375)
+lower = upper.where(found.isna(), (last_well - start).dt.days.clip(lower=0) / 30.4375)
 event = patients.progressed.astype(bool)
 by_visits = statistics.interval_survival(lower, upper.where(event, np.inf))
 usual = statistics.kaplan_meier(upper, event)

@@ -43,20 +43,22 @@ def interval_survival(lower, upper) -> pd.DataFrame:
     Examples
     --------
     >>> curve = interval_survival([1, 2, 5, 5], [3, 4, float("inf"), float("inf")])
-    >>> curve.round(2).iloc[-1].tolist()[1:]
-    [0.5, 0.5]
+    >>> float(curve.high.round(2).iloc[-1])
+    0.5
     """
     from lifelines.fitters.npmle import npmle
 
     ends = np.asarray(upper, dtype=float)
+    shown = np.where(ends == np.inf, 0.0, ends)
     names = index_of(upper)
-    names = range(len(ends)) if names is None else names
-    shown = pd.Series(np.where(ends == np.inf, 0.0, ends), names)
+    if names is not None:
+        shown = pd.Series(shown, names)
     lower, _ = checked(lower=times(lower), upper=times(shown))
     if (ends < lower).any():
         row = int((ends < lower).argmax())
+        patient = row if names is None else names[row]
         raise ColumnError(
-            f"upper: patient {names[row]} has {ends[row]:g}, before the lower end, {lower[row]:g}. "
+            f"upper: patient {patient} has {ends[row]:g}, before the lower end, {lower[row]:g}. "
             "Look for dates in the wrong order."
         )
     shares, stretches = npmle(np.where(lower < ends, lower + OPEN, lower), ends)

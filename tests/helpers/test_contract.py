@@ -284,7 +284,7 @@ CALLS = {
         {"time": "time", "event": "event"},
     ),
     "statistics.interval_survival": (
-        lambda c: s.interval_survival(c["time"], [np.inf] * N),
+        lambda c: s.interval_survival(c["time"], pd.Series(np.inf, c["event"].index)),
         {"time": "lower"},
     ),
     "statistics.kaplan_meier": (
