@@ -131,9 +131,27 @@ def _displayed(statement: ast.Expr) -> ast.Expr:
     return ast.copy_location(shown, statement)
 
 
+class _Generators(ast.NodeTransformer):
+    """Makes every comprehension a generator: from Python 3.12 on, only these have a scope."""
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
+        return self.generic_visit(ast.GeneratorExp(node.elt, node.generators))
+
+    visit_SetComp = visit_ListComp
+
+    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+        pair = ast.Tuple([node.key, node.value], ast.Load())
+        return self.generic_visit(ast.GeneratorExp(pair, node.generators))
+
+
+def _names(statement: ast.stmt) -> symtable.SymbolTable:
+    changed = _Generators().visit(ast.parse(ast.unparse(statement)))
+    return symtable.symtable(ast.unparse(changed), "cell", "exec")
+
+
 def reads(statement: ast.stmt) -> set[str]:
     """Return the notebook's names that a statement reads, functions and comprehensions included."""
-    table = symtable.symtable(ast.unparse(statement), "cell", "exec")
+    table = _names(statement)
     names = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_referenced()}
     below = list(table.get_children())
     while below:
@@ -145,7 +163,7 @@ def reads(statement: ast.stmt) -> set[str]:
 
 def assigns(statement: ast.stmt) -> set[str]:
     """Return the notebook's names that a statement assigns, imports or changes a part of."""
-    table = symtable.symtable(ast.unparse(statement), "cell", "exec")
+    table = _names(statement)
     names = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
     for node in ast.walk(statement):
         stored = isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store)
