@@ -192,7 +192,20 @@ class MarkedFigure(Figure):
 
 
 def new_figure(width: float, height: float, **subplots) -> tuple:
-    """Return a figure of `width` x `height` inches that arranges itself, and its axes."""
+    """Return a figure of `width` x `height` inches that arranges itself, and its axes.
+
+    Parameters
+    ----------
+    width, height : float
+    **subplots
+        For ``Figure.subplots``: nrows, ncols, sharex, squeeze …
+
+    Examples
+    --------
+    >>> figure, (left, right) = new_figure(6, 3, ncols=2)
+    >>> left.get_figure() is figure
+    True
+    """
     figure = MarkedFigure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(**subplots)
 
