@@ -9,7 +9,8 @@ from small_study import change, make_study
 from npc_helpers import cohort
 from npc_helpers.exercises import ClaimError, check, check_spoiled_copy, claim
 from npc_helpers.exercises.checking import EXERCISES
-from npc_helpers.study import NotInThisStudy, Study, StudyError
+from npc_helpers.exercises.claims import STRICT, TRAINED
+from npc_helpers.study import NotInThisStudy, Study, StudyError, shipped_reference
 
 SENTENCE = "The curve ends above a half."
 
@@ -65,6 +66,31 @@ def test_a_false_claim_on_the_demonstration_study_is_an_error(monkeypatch, tmp_p
     monkeypatch.setenv("NPC_SANDBOX", str(tmp_path))  # a learner changes things there
     claim(False, SENTENCE, "Something else.")
     assert capsys.readouterr().out == "Something else.\n"
+
+
+def test_where_other_models_were_trained_the_sentence_changes(monkeypatch, tmp_path, capsys):
+    """Another processor trains to other probabilities; who makes the notebooks must see it."""
+    monkeypatch.delenv("NPC_STUDY", raising=False)
+    monkeypatch.delenv("NPC_SETTING", raising=False)
+    monkeypatch.setattr(Study, "result_path", lambda study, name: tmp_path / name)
+    for name in TRAINED:
+        shipped_reference(name).to_csv(tmp_path / name, index=False)
+    with pytest.raises(ClaimError):
+        claim(False, SENTENCE)
+    trained = shipped_reference(TRAINED[1])
+    for shift, same in ((0.004, True), (0.04, False)):
+        trained.assign(p_high_risk=trained.p_high_risk + shift).to_csv(
+            tmp_path / TRAINED[1], index=False
+        )
+        if same:
+            with pytest.raises(ClaimError):
+                claim(False, SENTENCE)
+        else:
+            claim(False, SENTENCE, "Something else.")
+    assert capsys.readouterr().out == "Something else.\n"
+    monkeypatch.setenv(STRICT, "yes")
+    with pytest.raises(ClaimError):
+        claim(False, SENTENCE)
 
 
 def test_a_claim_about_many_values_at_once_is_refused(study):

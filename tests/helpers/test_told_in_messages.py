@@ -59,7 +59,7 @@ def test_a_command_that_is_told_exists(program, command):
 
 
 def test_an_option_that_is_told_belongs_to_a_command():
-    spelt = [ROOT / "npc_helpers", ROOT / "tools"]
+    spelt = [ROOT / "npc_helpers", ROOT / "tools", ROOT / "benchmarks"]
     options = {
         argument.value
         for folder in spelt

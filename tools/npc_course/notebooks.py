@@ -19,6 +19,7 @@ from nbconvert import HTMLExporter
 from traitlets.config import Config
 
 from npc_course.cells import CLAIM, fold_claims, unsolved
+from npc_helpers.exercises.claims import STRICT
 from npc_helpers.figures.study_report import FEW_TEST_PATIENTS
 from npc_helpers.study import Study, atomic_path, mark
 from npc_helpers.study.artefact_table import ARTEFACTS
@@ -343,6 +344,7 @@ def refresh(only: list[str]) -> int:
         Two-digit numbers; empty means all.
     """
     os.environ.pop("NPC_STUDY", None)
+    os.environ[STRICT] = "yes"
     chosen = [path for path in sources() if not only or path.stem[:2] in only]
     runs = run_all(chosen, FOLDER, logs=Study.open().result_path("logs"))
     for run in runs:
