@@ -27,6 +27,7 @@ import pandas as pd
 
 from npc_helpers import appraisal, figures
 from npc_helpers.appraisal import recompute
+from npc_helpers.exercises import check, claim
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.study import Study
@@ -41,8 +42,7 @@ short = ["place", "claim", "printed", "recomputed", "remark"]
 # %% [markdown]
 # ## What stands
 #
-# The cohort adds up in every row of Table 1, the accuracies follow from Table 2, and
-# the P values from Table 1.
+# Each printed number goes on one of three heaps: it reproduces, it does not, or nobody can know.
 
 # %% tags=["nbval-check-output"]
 print(claims.verdict.value_counts().reindex(appraisal.VERDICTS).to_string())
@@ -51,17 +51,69 @@ print(claims.verdict.value_counts().reindex(appraisal.VERDICTS).to_string())
 failing = claims[claims.verdict == "does not"]
 print(f"{len(failing)} rows do not reproduce; they are {failing.issue.nunique()} issues")
 
+# %% [markdown] tags=["exercise"]
+# > **Exercise 07.1 – predict** (4 minutes). An accuracy is a count of patients, divided by all of them. The paper tests 43 patients. Three of
+# > these accuracies are printed in it, and one cannot be that of 43 patients: 0.744, 0.763, 0.814, 0.837. Which?
+
+# %% tags=["solution"]
+no_count_gives = 0.763  # fill in
+check("07.1", no_count_gives, n=43)
+
 # %%
-claims.loc[claims.verdict == "reproduces", short]
+reproduced = claims[claims.verdict == "reproduces"]
+reproduced[short]
+
+# %% tags=["claim"]
+rows = ("sex", "stage", "T", "N", "treatment")
+adds_up = all(appraisal.table_1(name).sum().tolist() == [163, 43] for name in (*rows, "age"))
+accuracies = claims[claims.claim.str.endswith(" accuracy")]
+p_values = claims[claims.claim.str.startswith("P value of ")].set_index("claim")
+claim(
+    adds_up
+    and {*accuracies.index} <= {*reproduced.index}
+    and (p_values.verdict == "reproduces").all(),
+    f"The cohorts add up to 163 and 43 patients for each characteristic in Table 1. All {len(accuracies)} accuracies follow from Table 2, "
+    f"and all {len(p_values)} P values from Table 1.",
+)
 
 # %% [markdown]
 # ## What does not reproduce
 #
-# A number that does not follow from the counts is not necessarily a mistake of substance. Several here are
-# right numbers under a wrong name: the printed predictive values are sensitivities and specificities.
+# A number that does not follow from the counts is not necessarily a mistake of substance. It may be a slip of the pen, another rounding, or a
+# right number under a wrong name.
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 07.2 – repair** (4 minutes). Table 2 of the paper, for the Post-model: of 23 high-risk patients it calls 17 high-risk, of 20 low-risk
+# > patients it calls 2 high-risk. This line shall give the positive predictive value: of those *called* high-risk, the share who are. Repair it.
+
+# %% tags=["solution"]
+table = appraisal.confusion_tables()["Post-model"]  # tp 17, fn 6, fp 2, tn 18
+predictive_value = table.tp / (table.tp + table.fp)  # repair: table.tp / (table.tp + table.fn)
+check("07.2", predictive_value, table=table)
 
 # %%
 failing[["issue", *short]]
+
+# %% tags=["claim"]
+misnamed = failing[failing.issue == "predictive_values"]
+printed = misnamed.printed.str.rstrip("%").astype(float) / 100
+calls = misnamed.claim.str.split().str[0].map(appraisal.confusion_tables())
+positive = misnamed.claim.str.contains("positive")
+along_truth = [
+    (counts.sensitivity if of_high else counts.specificity).value
+    for counts, of_high in zip(calls, positive, strict=True)
+]
+claim(
+    len(misnamed) == failing.issue.value_counts().max()
+    and (printed - along_truth).abs().max() < 0.001,
+    f"The largest issue takes {len(misnamed)} of the {len(failing)} rows: the printed predictive values are sensitivities and specificities, "
+    "right numbers under a wrong name.",
+)
+
+# %% [markdown] tags=["notes"]
+# In exercise 07.2 let the class say both sentences aloud: "of those who relapse, the model finds ..." and "of those whom the model calls,
+# ... relapse". The second is the patient's question. Then ask which of the two would change if the model were used where only one in ten is high-risk. A
+# usual misunderstanding of this lesson: "so the paper is wrong". Go back to the first table, and give credit to a paper that prints enough to be asked.
 
 # %% [markdown]
 # ## What cannot be known
@@ -69,7 +121,14 @@ failing[["issue", *short]]
 # These need something that was not printed: scores, survival times, or a sentence about the method.
 
 # %%
-claims.loc[claims.verdict == "cannot be known", short]
+unknown = claims[claims.verdict == "cannot be known"]
+unknown[short]
+
+# %% tags=["claim"]
+claim(
+    len(unknown) > max(len(reproduced), len(failing)),
+    f"This is the largest of the three heaps: {len(unknown)} of {len(claims)} rows. None of them is wrong for that reason, and none is confirmed.",
+)
 
 # %% [markdown]
 # ## Four small investigations
@@ -83,8 +142,19 @@ for name in ("sex", "stage", "T", "N", "treatment"):
     tests = recompute.p_values(name)
     print(f"{name:10}", ", ".join(f"{test} {p:.3f}" for test, p in tests.items()))
 
+# %% tags=["claim"]
+printed_p = {name: float(p_values.printed[f"P value of {name}"]) for name in (*rows, "age")}
+by_chi_squared = [
+    round(recompute.p_values(name)["chi-squared"], 3) == printed_p[name] for name in rows
+]
+of_age = float(p_values.recomputed["P value of age"].split("Welch, normal ")[1])
+claim(
+    all(by_chi_squared) and round(of_age, 3) == printed_p["age"],
+    f"The P values of {', '.join(rows[:-1])} and {rows[-1]} are those of Pearson's chi-squared test without correction. (That of age, {printed_p['age']}, is Welch's statistic, read "
+    "from the normal distribution instead of the t distribution.)",
+)
+
 # %% [markdown]
-# All five printed P values are Pearson's chi-squared test without correction. (That of age is Welch's statistic, read from the normal distribution instead of the t distribution.)
 # They test whether a *random* division was random, so none of them says anything about the patients.
 #
 # ### Where does 0.723 come from?
@@ -97,8 +167,18 @@ for method in ("Hanley-McNeil", "DeLong", "DeLong, logit"):
     low, high = recompute.two_level_interval("TNM", method)
     print(f"{method:14} {low:.3f} to {high:.3f}")
 
+# %% tags=["claim"]
+intervals = appraisal.intervals()
+tnm = intervals[intervals.measure.eq("AUC") & intervals.model.eq("TNM")].iloc[0]
+low, high = recompute.two_level_interval("TNM", "Hanley-McNeil")
+claim(
+    [round(x, 3) for x in (recompute.two_level_auc("TNM"), low, high)]
+    == [tnm.value, tnm.low, tnm.high],
+    f"With a yes or no: sensitivity and specificity alone give the printed {tnm.value:.3f}. The printed interval, {tnm.low} to {tnm.high}, is Hanley and "
+    "McNeil's, in the form SPSS documents.",
+)
+
 # %% [markdown]
-# With a yes or no. The printed interval, 0.567 to 0.879, is Hanley and McNeil's, in the form SPSS documents.
 # One threshold is the weakest form of staging, so the comparison favours the models.
 #
 # ### Which edition, which rule?
@@ -111,36 +191,78 @@ for edition in (7, 8):
 print({group: recompute.stage_overlap(group) for group in ("training", "test")}, "are T4 and N3")
 print("called high risk:", recompute.called_high_by_rule())
 
+# %% tags=["claim"]
+both = sum(recompute.stage_overlap(group) for group in ("training", "test"))
+tnm_table, called = appraisal.confusion_tables()["TNM"], recompute.called_high_by_rule()
+by_tnm = tnm_table.tp + tnm_table.fp
+claim(
+    recompute.stages_with_n3(8) == {"IVA"} and both > 0 and by_tnm not in called.values(),
+    f"The 8th edition fits both cohorts, with {both} patients who are T4 and N3. Table 2 has TNM call {by_tnm} patients high risk; stage IVa would call "
+    f"{called['IVa or above']}, and no single threshold calls {by_tnm}. A rule on T and N together might.",
+)
+
 # %% [markdown]
-# The 8th edition fits both cohorts, with ten patients who are T4 and N3. Table 2 has TNM call 21 patients high risk; stage
-# IVa would call 19, and no single threshold calls 21. A rule on T and N together might.
-#
 # ### How wide must an interval be?
+#
+# The width of an interval depends on the number of patients and little on the model. So it can be compared with what 43 patients give.
 
 # %%
 show(
-    figures.printed_intervals_figure(appraisal.intervals()),
+    figures.printed_intervals_figure(intervals),
     alt="Printed intervals of AUC and C-index over the widths that 43 patients give.",
 )
 
 # %% [markdown]
-# The AUC intervals have the width that 23 and 20 patients give. For the C-index the grey band is the narrowest
-# possible, as if every test patient had progressed. Then the abstract's intervals might be right; the two narrower ones of
-# the text could not, even then.
+# For an AUC the grey band is as wide as an interval from 23 and 20 patients. For a C-index it is the narrowest possible, as if every test patient had
+# progressed.
+
+# %% tags=["claim"]
+ratio = (intervals.high - intervals.low) / 2 / intervals.expected
+auc_off = (ratio[intervals.measure == "AUC"] - 1).abs().max()
+too_narrow = intervals[intervals.measure.eq("C-index") & (ratio < 0.9)]
+claim(
+    auc_off < 0.1 and set(too_narrow.place) == {"3.2"} and len(too_narrow) == 2,
+    f"The AUC intervals have the width that 23 and 20 patients give, to within {auc_off:.0%}. Of the C-index, the abstract's intervals might be right "
+    f"if nearly everybody had progressed. In the text, those of {' and '.join(too_narrow.model)} could not be even then: they are "
+    f"narrower than that by {1 - ratio[too_narrow.index].max():.0%} or more.",
+)
+
+# %% [markdown]
+# ### Can so few patients tell two models apart?
+#
+# McNemar's test looks only at the patients whom one of two models calls correctly and the other does not. The paper does not print who they are. But
+# its tables limit how many there can be on one side only.
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 07.3 – predict** (4 minutes). Suppose that of these patients *every one* is called correctly by the same model. How many of them
+# > does it take for an exact two-sided P below 0.05?
+
+# %% tags=["solution"]
+one_sided_disagreements = 6  # fill in
+check("07.3", one_sided_disagreements)
 
 # %% tags=["nbval-check-output"]
 for pair in (("Ensemble", "TNM"), ("Post-model", "TNM"), ("Ensemble", "Pre-model")):
     print(f"{' against '.join(pair):26} McNemar at best P = {recompute.best_mcnemar(*pair):.4f}")
 
+# %% tags=["claim"]
+ensemble = appraisal.confusion_tables()["Ensemble"]
+ahead = (ensemble.tp + ensemble.tn) - (tnm_table.tp + tnm_table.tn)
+best_p = recompute.best_mcnemar("Ensemble", "TNM")
+claim(
+    best_p > 0.05 and best_p == 2 / 2**ahead,
+    f"The Ensemble is right about {ahead} patients more than TNM. Even if it were right wherever TNM is, P would be {best_p:.4f}: {ahead} patients "
+    "cannot make a significant difference.",
+)
+
 # %% [markdown]
-# Even if the better model were right wherever the other is, five patients cannot make a significant difference. This
-# is no evidence against the models: 43 patients are too few for an answer.
+# This is no evidence against the models: 43 patients are too few for an answer.
 #
 # ## Where the suite reproduces what
 #
 # Numbers will differ, because the patients are others (synthetic ones, in the demonstration).
 
-# %%
+# %% tags=["timeless"]
 appraisal.reproduction_map()
 
 # %% [markdown]
@@ -149,16 +271,23 @@ appraisal.reproduction_map()
 # A selection after TRIPOD+AI and CLAIM 2024, in our own words. `open` in the column *paper* means that we found nothing about it;
 # in the column *run*, that no program can answer it for you. `not yet run` is followed by the notebook whose result is missing.
 
-# %%
+# %% tags=["timeless"]
 items = appraisal.checklist(appraisal.run_facts(study))
 items
 
 # %%
-(items[["paper", "run"]] == "open").groupby(items.guideline).sum()
+still_open = (items[["paper", "run"]] == "open").groupby(items.guideline).sum()
+still_open
+
+# %% tags=["claim"]
+of_paper, of_run = still_open.sum()
+claim(
+    of_paper > of_run > 0,
+    f"The paper leaves {of_paper} of {len(items)} items open, and this run {of_run}. Those of the run are yours to write.",
+    f"The paper leaves {of_paper} of {len(items)} items open, and this run {of_run}.",
+)
 
 # %% [markdown]
-# The last table counts the open items. Those of your own run are the ones to write yourself.
-#
 # ## Save
 
 # %%
@@ -169,11 +298,6 @@ print("saved appraisal.csv")
 # ## What you have now
 #
 # `appraisal.csv`: each printed claim with its place, the recomputed value, a verdict and a sentence.
-#
-# ## Exercises
-#
-# 1. Ensemble and Post-model: who would have to be called differently for P < 0.05?
-# 2. Take another paper with a 2 x 2 table. Do its predictive values follow from it?
 #
 # ## Check yourself
 #

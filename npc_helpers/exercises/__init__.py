@@ -1,6 +1,7 @@
 """What a lesson says of its results, and what it asks: claims, and exercises that answer."""
 
 from npc_helpers.exercises import (  # noqa: F401  (each enters its exercises)
+    appraising,
     comparing,
     labels,
     maps,

@@ -9,6 +9,7 @@ from small_study import make_study
 
 from npc_helpers.exercises import check
 from npc_helpers.exercises.checking import EXERCISES
+from npc_helpers.statistics.confusion import ConfusionTable
 from npc_helpers.study import NotInThisStudy, Study
 
 
@@ -46,6 +47,42 @@ def patients():
 
 def refuses(said, name):
     return f"The answer should be {EXERCISES[name].form}" in said and EXERCISES[name].hint in said
+
+
+# --- 07: appraising ----------------------------------------------------------------------------
+
+
+def test_accuracy_of_no_count(answers):
+    said = answers("07.1", 0.763, n=43)
+    assert "right. 32 of 43 patients are 0.744 and 33 are 0.767" in said
+    assert "right" in answers("07.1", "76.3%", n=43)
+    for accuracy, count in ((0.744, 32), (0.814, 35), (0.837, 36)):
+        assert f"not yet. {count} of 43 patients are {accuracy}" in answers("07.1", accuracy, n=43)
+    assert refuses(answers("07.1", 0.5, n=43), "07.1")
+    assert refuses(answers("07.1", "the second", n=43), "07.1")
+
+
+def test_predictive_value(answers):
+    """Li et al. 2022, Table 2: of 19 whom the Post-model calls high-risk, 17 are."""
+    post = ConfusionTable(tp=17, fp=2, tn=18, fn=6)
+    said = answers("07.2", 17 / 19, table=post)
+    assert "right. 17 of the 19 patients called high-risk are: 89.5%" in said and "73.9%" in said
+    assert "right" in answers("07.2", "89.5%", table=post)
+    assert "sensitivity: 17 of the 23 high-risk" in answers("07.2", 0.739, table=post)
+    assert "negative predictive value, of the 24" in answers("07.2", 0.75, table=post)
+    assert "the accuracy, of all patients" in answers("07.2", 35 / 43, table=post)
+    assert "It is not 0.9." in answers("07.2", 0.9, table=post)
+    assert refuses(answers("07.2", "high", table=post), "07.2")
+
+
+def test_one_sided_disagreements(answers):
+    """Tosses of a coin, all on one side: 2/32 = 0.0625 for five, 2/64 = 0.03125 for six."""
+    said = answers("07.3", 6)
+    assert "right. P is 2 / 2^6 = 0.0312; with 5 it is 0.0625" in said
+    assert "With 5 P is 0.0625" in answers("07.3", "5")
+    assert "with 6 P is 0.0312 already" in answers("07.3", 7)
+    for ill_formed in (0, 5.5, float("inf"), "many", [6]):
+        assert refuses(answers("07.3", ill_formed), "07.3")
 
 
 # --- 08: labels ---------------------------------------------------------------------------------
