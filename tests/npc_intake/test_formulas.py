@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from npc_intake.formulas import defused, restored
 
-STARTS = "=+-@\t\r"
+STARTS = "=+-@\t\r\n＝＋－＠"
 
 
 @pytest.mark.parametrize("start", STARTS)

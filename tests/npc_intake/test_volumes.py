@@ -103,7 +103,28 @@ def test_a_day_on_which_no_scanner_was_is_left_to_a_person(tmp_path, day):
     assert "no scanner can have made it on" in table["reason"][0]
 
 
+def shifted(millimetres):
+    return lambda number: {"ImagePositionPatient": [millimetres(number), -70, 6.0 * number]}
+
+
 NOT_PROPOSED = {
+    "one shifted sideways": shifted(lambda number: -60 + 40 * (number == 3)),
+    "every second shifted sideways": shifted(lambda number: -60 + 10 * (number % 2)),
+    "each shifted a little further": shifted(lambda number: -60 + 0.5 * number),
+    "two stacks that overlap": lambda number: {"height": (0.0, 6, 12, 8, 14, 20)[number]},
+    "uneven steps": lambda number: {"height": (0.0, 6, 12, 18, 24, 31)[number]},
+    "half tilted": late({"ImageOrientationPatient": [1, 0, 0, 0, 0.94, 0.3412]}, {}, since=3),
+    "half turned within its plane": late(
+        {"ImageOrientationPatient": [0.94, 0.3412, 0, -0.3412, 0.94, 0]}, {}, since=3
+    ),
+    "rows for columns": late({"ImageOrientationPatient": [0, 1, 0, 1, 0, 0]}, {}, since=5),
+    "turned by a degree": late(
+        {"ImageOrientationPatient": [0.99985, 0.01745, 0, -0.01745, 0.99985, 0]}, {}, since=5
+    ),
+    "negative b-value": late({"DiffusionBValue": -50.0}, {"DiffusionBValue": 0.0}, since=5),
+    "b-values that are no numbers": lambda number: {"DiffusionBValue": float("nan")},
+    "an endless b-value": late({"DiffusionBValue": float("inf")}, {}, since=5),
+    "a direction of diffusion": late({"DiffusionDirectionality": "ISOTROPIC"}, {}, since=5),
     "b-value of one image": late({"DiffusionBValue": 800.0}, {"DiffusionBValue": 0.0}, since=5),
     "half water, half fat": late(
         {"ImageType": ["DERIVED", "PRIMARY", "F"]}, {"ImageType": ["DERIVED", "PRIMARY", "W"]}
@@ -278,7 +299,8 @@ def test_heights_are_taken_along_the_normal_of_a_tilted_stack(tmp_path):
         }
 
     table = table_of(tmp_path, tags)
-    assert table["status"].tolist() == ["proposed"]
+    assert table["status"].tolist() == ["decide"]  # no slice seems to be missing
+    assert "shifted sideways, by up to 80 mm" in table["reason"][0]
     (files,) = find_series(tmp_path, progress=False).files
     assert [path.name for path in files] == [f"{99 - number}.dcm" for number in SIX]
 

@@ -327,8 +327,9 @@ def _by_tags(agent: str, administered: str, amount: str, types: frozenset[str]) 
     if agent and agent.casefold() not in words.all_of(words.NO_ANSWER):
         answers.add(_by_agent(agent))
         evidence.append(f"contrast agent '{agent}'")
-    if administered.upper() in ("YES", "NO"):
-        answers.add(administered.lower())
+    given = set(administered.lower().split("\\")) & {"yes", "no"}
+    if given:
+        answers |= given
         evidence.append(f"agent administered: {administered}")
     try:
         volume = float(amount)

@@ -39,6 +39,7 @@ KEYWORDS = (
     *("PatientID", "ContrastBolusAgent", "ScanningSequence", "SequenceName", "RepetitionTime"),
     *("EchoTime", "InversionTime", "ProtocolName", "ContrastBolusVolume", "FlipAngle"),
     *("PulseSequenceName", "EchoPlanarPulseSequence", "DiffusionBValue", "StudyInstanceUID"),
+    "DiffusionDirectionality",
     *("SeriesInstanceUID", "SeriesNumber", "AcquisitionNumber", "ImagePositionPatient"),
     *("ImageOrientationPatient", "TemporalPositionIdentifier", "Rows", "Columns"),
     *("NumberOfFrames", "PixelSpacing"),
@@ -48,6 +49,7 @@ GROUPS = (
     *("PlanePositionSequence", "PlaneOrientationSequence", "MRImageFrameTypeSequence"),
     *("MRTimingAndRelatedParametersSequence", "MREchoSequence", "MRDiffusionSequence"),
     *("MRModifierSequence", "ContrastBolusUsageSequence", "ContrastBolusAgentSequence"),
+    "FrameContentSequence",
 )
 IN_GROUPS = {
     "ImagePositionPatient": "ImagePositionPatient",
@@ -59,6 +61,8 @@ IN_GROUPS = {
     "FlipAngle": "FlipAngle",
     "EffectiveEchoTime": "EchoTime",
     "DiffusionBValue": "DiffusionBValue",
+    "DiffusionDirectionality": "DiffusionDirectionality",
+    "StackID": "StackID",
     "InversionRecovery": "InversionRecovery",
     "InversionTimes": "InversionTime",
     "ContrastBolusAgentAdministered": "ContrastBolusAgentAdministered",
@@ -155,9 +159,10 @@ def read_images(path: Path, walked: Stretches | None = None) -> list[Image] | No
         that its functional groups give to frames. By keyword, without surrounding blanks;
         several values are joined by a backslash, as in the file; absent tags are left out.
         Beside `KEYWORDS` there are FrameType, InversionRecovery,
-        ContrastBolusAgentAdministered, ImagesInMosaic (Siemens, UIH) and ``DiffusionBValue``
-        from the makers' private elements. ImagePositionPatient holds the positions of all
-        frames that are alike, three numbers each. None for a file that is no DICOM.
+        ContrastBolusAgentAdministered, StackID, ImagesInMosaic (Siemens, UIH) and
+        ``DiffusionBValue`` from the makers' private elements. ImagePositionPatient holds the
+        positions of all frames that are alike, three numbers each. None for a file that
+        is no DICOM.
 
     Raises
     ------
@@ -344,7 +349,7 @@ class _Walk:
                 return
             if inside and tag in _GROUP_VALUES:
                 keyword, usual = _GROUP_VALUES[tag]
-                values[keyword] = self.text(begin, at, vr, usual)
+                _note_in_group(values, keyword, self.text(begin, at, vr, usual))
             elif not inside and tag in _GROUP_TAGS:
                 for first, last in self.items(begin, at):
                     self.group(first, last, values, inside=True)
@@ -407,7 +412,7 @@ def _of_group(item: Tags) -> Image:
         for inner in item.items(sequence):
             for keyword, name in IN_GROUPS.items():
                 if keyword in inner.dataset:
-                    values[name] = _text(inner, inner.dataset, keyword)
+                    _note_in_group(values, name, _text(inner, inner.dataset, keyword))
     return values
 
 
@@ -441,6 +446,14 @@ def _joined(value: object) -> str:
 
 
 # --- both -----------------------------------------------------------------------------------------
+
+
+def _note_in_group(values: Image, keyword: str, text: str) -> None:
+    """Keep what a functional group says; of several agents, whether any and any not was given."""
+    before = values.get(keyword, "")
+    if keyword == "ContrastBolusAgentAdministered" and text not in before.split("\\"):
+        text = "\\".join(filter(None, (before, text)))
+    values[keyword] = text
 
 
 def _images(values: Image, shared: Image, frames: list[Image]) -> list[Image]:

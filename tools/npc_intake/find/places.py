@@ -15,9 +15,11 @@ from statistics import median
 from typing import NamedTuple
 
 from npc_helpers.imaging.dicom import POSITION_TOLERANCE_MM
+from npc_helpers.imaging.headers import ANGLE_TOLERANCE
 from npc_intake.find.headers import Image
 
 GAP = 1.5  # a step longer than this many usual ones: a slice is missing
+SIDEWAYS_MM = 1.0  # slices further off than this do not lie above each other
 SAME_PLANE = 0.1  # largest difference of a component of the normals of one plane
 
 Normal = tuple[float, float, float]
@@ -29,6 +31,8 @@ class Heights(NamedTuple):
 
     normal: Normal
     heights: list[float]
+    cosines: tuple[float, ...]  # of rows and columns
+    points: list[tuple[float, float, float]]  # where the first pixels lie
 
 
 def heights_of(image: Image) -> Heights | None:
@@ -38,18 +42,25 @@ def heights_of(image: Image) -> Heights | None:
     if normal is None or not numbers or len(numbers) % 3:
         return None
     x, y, z = normal
-    triples = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
-    return Heights(normal, [x * a + y * b + z * c for a, b, c in triples])
+    points = list(zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True))
+    heights = [x * a + y * b + z * c for a, b, c in points]
+    return Heights(normal, heights, cosines_of(image["ImageOrientationPatient"]), points)
 
 
 @lru_cache(maxsize=1024)
 def normal_of(orientation: str) -> Normal | None:
     """Return the slice normal of an ImageOrientationPatient; None if it is none."""
-    cosines = _floats(orientation)
+    cosines = cosines_of(orientation)
     if len(cosines) != 6:
         return None
     a, b, c, d, e, f = cosines
     return (b * f - c * e, c * d - a * f, a * e - b * d)
+
+
+@lru_cache(maxsize=1024)
+def cosines_of(orientation: str) -> tuple[float, ...]:
+    """Return the direction cosines of an ImageOrientationPatient; none if they are no numbers."""
+    return tuple(_floats(orientation))
 
 
 def _floats(text: str) -> list[float]:
@@ -129,11 +140,36 @@ def repeats(places: Places) -> tuple[int, str]:
     return most, f"in {several} of {len(counts)} places there are several images"
 
 
+def turned(images: Iterable[Heights | None]) -> str:
+    """Say that images are turned against each other; blank if none is."""
+    directions = zip(*{image.cosines for image in images if image}, strict=True)
+    if max((max(c) - min(c) for c in directions), default=0.0) <= ANGLE_TOLERANCE:
+        return ""
+    return "its images are turned against each other. Export each stack apart"
+
+
+def sideways(images: Iterable[Heights | None]) -> str:
+    """Say how far images are shifted within their plane; blank if they lie above each other."""
+    given = [image for image in images if image]
+    if not given:
+        return ""
+    points = [point for image in given for point in image.points]
+    for a, b, c in (given[0].cosines[:3], given[0].cosines[3:]):
+        along = [a * x + b * y + c * z for x, y, z in points]
+        if max(along) - min(along) > SIDEWAYS_MM:
+            return f"slices are shifted sideways, by up to {max(along) - min(along):.0f} mm"
+    return ""
+
+
 def gap(places: Places) -> str:
-    """Say how many slices are missing inside the stack; blank if none is."""
+    """Say how many slices are missing inside the stack, or that steps differ; blank if neither."""
     for heights in places.values():
         steps = [step for step in _steps(heights) if step > POSITION_TOLERANCE_MM]
         if len(steps) > 1 and max(steps) > GAP * (usual := median(steps)):
             missing = sum(round(step / usual) - 1 for step in steps if step > GAP * usual)
             return f"{missing} slice(s) missing inside the stack. Copy or export the series again"
+        if steps and max(steps) - min(steps) > 2 * max(POSITION_TOLERANCE_MM, 0.01 * min(steps)):
+            return (
+                f"slices are {min(steps):.1f} to {max(steps):.1f} mm apart. Export the series again"
+            )
     return ""

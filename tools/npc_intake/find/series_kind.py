@@ -26,12 +26,14 @@ AXIAL = 0.8  # |cosine| between slice normal and body axis: tilted by up to 37 d
 JUDGED = (  # what an image says that matters here
     *("Modality", "SOPClassUID", "ImageType", "FrameType", "ComplexImageComponent"),
     *("AcquisitionContrast", "ImagesInMosaic", "SeriesDescription", "ProtocolName"),
-    *("DiffusionBValue", "ScanningSequence", "SequenceName", "PulseSequenceName"),
+    *("DiffusionBValue", "DiffusionDirectionality", "ScanningSequence", "SequenceName"),
+    "PulseSequenceName",
     *("EchoPlanarPulseSequence", "InversionRecovery", "InversionTime", "RepetitionTime"),
     *("EchoTime", "ContrastBolusAgent", "ContrastBolusVolume", "ContrastBolusAgentAdministered"),
     "ImageOrientationPatient",
 )
 N_ALIKE = "number of images alike"
+DIFFUSION_DIRECTED = {"DIRECTIONAL", "BMATRIX", "ISOTROPIC"}  # of DiffusionDirectionality; not NONE
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(E[+-]?\d+)?")
 
 
@@ -178,6 +180,9 @@ def _by_sequence(images: Sequence[Mapping[str, str]], name: str) -> Kind | None:
         with_b = [max(_numbers([image], "DiffusionBValue"), default=0) > 0 for image in images]
         n_with_b = sum(n for n, has_b in zip(n_images, with_b, strict=True) if has_b)
         return Kind("other", f"diffusion: b = {shown} on {n_with_b} of {sum(n_images)} images")
+    directed = _values(images, "DiffusionDirectionality") & DIFFUSION_DIRECTED
+    if directed:
+        return Kind("other", f"diffusion: its directionality is {', '.join(sorted(directed))}")
     scanning = _values(images, "ScanningSequence")
     sequence = " ".join(_values(images, "SequenceName") | _values(images, "PulseSequenceName"))
     planar = "EP" in scanning or "YES" in _values(images, "EchoPlanarPulseSequence")
@@ -187,7 +192,9 @@ def _by_sequence(images: Sequence[Mapping[str, str]], name: str) -> Kind | None:
         return Kind("phase", "a sequence that maps the magnetic field")
     if "IR" in scanning or "YES" in _values(images, "InversionRecovery"):
         return Kind("other", "an inversion-recovery sequence")
-    return None
+    odd = [b for b in _values(images, "DiffusionBValue") if not _NUMBER.fullmatch(b) or b[0] == "-"]
+    odd = sorted(b for b in odd if b.strip("-0."))
+    return Kind("unclear", f"a b-value is {odd[0].lower()}") if odd else None
 
 
 # --- what it is -----------------------------------------------------------------------------------

@@ -20,7 +20,17 @@ from npc_helpers.imaging.mr_series import Finding
 from npc_helpers.study.checks import FIRST_SCANNERS
 from npc_intake.find.headers import Image
 from npc_intake.find.image_types import part_of
-from npc_intake.find.places import Heights, Planes, covers, gap, heights_of, n_frames, repeats
+from npc_intake.find.places import (
+    Heights,
+    Planes,
+    covers,
+    gap,
+    heights_of,
+    n_frames,
+    repeats,
+    sideways,
+    turned,
+)
 
 NO_IMAGES = {  # beginning of the SOP class -> objects that hold no image, so have no plane
     "1.2.840.10008.5.1.4.1.1.66": "raw data",
@@ -160,8 +170,8 @@ def _volumes(
         images = [image for file in files for image in file.images]
         in_each, crowded = repeats(places)
         mixed = _mixed(images)
-        if in_each > 1 and mixed:
-            in_each, crowded = 1, f"{in_each} images lie in each place: {mixed}"
+        if mixed:
+            in_each, crowded = 1, (f"{in_each} images lie in each place: " * (in_each > 1)) + mixed
         part = ""
         if len(pieces) > 1 and not covers(places, everywhere):
             part = (
@@ -170,7 +180,11 @@ def _volumes(
                 "again"
             )
         nowhere = _without_place(files)
-        problems = (_identity(files, key[0]), conflict, part, nowhere, crowded, gap(places))
+        heights = [item for file in files for item in file.heights]
+        problems = (
+            *(_identity(files, key[0]), conflict, part, nowhere, turned(heights), crowded),
+            gap(places),
+        )
         result.append(
             Volume(
                 files=tuple(file.path for file in files),
@@ -181,7 +195,7 @@ def _volumes(
                 day=key[1],
                 n_slices=n_frames(images),
                 broken=next(filter(None, problems), ""),
-                doubt=_doubt(pieces, key) or beside,
+                doubt=_doubt(pieces, key) or beside or _stacks(images) or sideways(heights),
                 repeats=in_each,
             )
         )
@@ -191,12 +205,18 @@ def _volumes(
 def _mixed(images: list[Image]) -> str:
     """Say what single files hold several of: they cannot be divided here."""
     parts = sorted({part_of(image) for image in images} - {""})
-    echoes = {_number(image.get("EchoTime", "")) for image in images}
+    echoes = {*_echoes({image.get("EchoTime", "") for image in images} - {""}).values()}
     if len(parts) > 1:
         return f"its files hold several Dixon parts ({', '.join(parts)}). Export them apart"
     if len(echoes) > 1:
         return f"its files hold {len(echoes)} echoes. Export them apart"
     return ""
+
+
+def _stacks(images: list[Image]) -> str:
+    """Say that frames of one object belong to several stacks."""
+    stacks = {image["StackID"] for image in images if "StackID" in image}
+    return f"its frames belong to {len(stacks)} stacks" if len(stacks) > 1 else ""
 
 
 def _without_place(files: list[File]) -> str:
