@@ -41,7 +41,7 @@ from sklearn.preprocessing import StandardScaler
 # %%
 from npc_helpers import cohort as co
 from npc_helpers import figures, statistics
-from npc_helpers.exercises import claim
+from npc_helpers.exercises import check, claim
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.imaging import roi
@@ -78,8 +78,20 @@ hospitals = {"first": study, "second": other}
 scanners = pd.concat({name: scanner_table(place) for name, place in hospitals.items()})
 scanners[["model", "sequence", "field_t", "TR_ms", "TE_ms", "thickness_mm"]]
 
+# %% tags=["claim"]
+fields, times = (
+    {name: sorted(set(scanners.loc[name, column])) for name in hospitals}
+    for column in ("field_t", "TR_ms")
+)
+tesla = {name: " or ".join(values) for name, values in fields.items()}
+claim(
+    all(set(values["first"]).isdisjoint(values["second"]) for values in (fields, times)),
+    f"Field strength and timing differ: {tesla['first']} tesla in the first hospital, {tesla['second']} in the second.",
+    f"Field strength: {tesla['first']} tesla in the first hospital, {tesla['second']} in the second.",
+)
+
 # %% [markdown]
-# Field strength and timing differ. At 3 tesla tissues relax more slowly, so the same kind of sequence gives
+# At 3 tesla tissues relax more slowly, so the same kind of sequence gives
 # another contrast; the noise differs, and so does the scale of the stored values.
 #
 # ## Are these the same kind of patients?
@@ -97,8 +109,21 @@ patients = pd.concat(
 statistics.table_one(patients, by="hospital")
 
 # %% [markdown]
-# The last column is the difference in standard deviations; above about 0.2 it deserves a thought. The second hospital's patients have
-# lower T categories and more of them had induction chemotherapy. Fewer should progress; did they?
+# The last column is the difference in standard deviations; above about 0.2 it deserves a thought.
+
+# %% tags=["claim"]
+marked = patients.assign(
+    low=patients.t_stage.isin(["T1", "T2"]), induction=patients.treatment.isin(["IC+CCRT", "IC+RT"])
+)
+portions = marked.groupby("hospital")[["low", "induction"]].mean()
+at_first, at_second = portions.loc["first"], portions.loc["second"]
+claim(
+    (at_second > at_first).all(),
+    f"In the second hospital {at_second.low:.0%} of the patients have T1 or T2 (in the first {at_first.low:.0%}), and {at_second.induction:.0%} had induction "
+    f"chemotherapy ({at_first.induction:.0%}). Fewer of them should progress; did they?",
+    f"T1 or T2 have {at_second.low:.0%} of the patients in the second and {at_first.low:.0%} in the first hospital; {at_second.induction:.0%} and "
+    f"{at_first.induction:.0%} had induction chemotherapy. What would you expect of their outcomes?",
+)
 
 # %% tags=["nbval-check-output"]
 patients = patients.set_index("patient_id")
@@ -147,27 +172,24 @@ risk["Ensemble"] = prediction.soft_vote(risk["Pre-model"], risk["Post-model"])
 risk["TNM"] = pd.concat([prediction.tnm_risk(first), prediction.tnm_risk(second)])
 
 # %%
-discrimination = {}
-for hospital, group in patients.groupby("hospital"):
-    discrimination[hospital] = {
-        name: str(statistics.c_index(group.pfs_months, group.progressed, p[group.index]))
+discrimination = {
+    hospital: {
+        name: statistics.c_index(group.pfs_months, group.progressed, p[group.index])
         for name, p in risk.items()
     }
-pd.DataFrame(discrimination)
-
-# %% [markdown]
-# Each cell is a C-index with its 95% interval. As long as the intervals of a row overlap widely, the move has shown neither a
-# loss nor a gain.
+    for hospital, group in patients.groupby("hospital")
+}
+pd.DataFrame(discrimination).map(str)
 
 # %% tags=["claim"]
-group = patients[patients.hospital == "second"]
-c = {
-    name: statistics.c_index(group.pfs_months, group.progressed, risk[name][group.index])
-    for name in ("Pre-model", "Ensemble")
-}
+ours, theirs = discrimination["first"], discrimination["second"]
+pre, ensemble = theirs["Pre-model"], theirs["Ensemble"]
 claim(
-    c["Pre-model"].low < 0.5 < c["Ensemble"].low,
-    "In the second hospital the Ensemble ranks better than a coin; of the Pre-model alone that cannot be said.",
+    all(ours[name].low < theirs[name].value < ours[name].high for name in risk)
+    and pre.low < 0.5 < ensemble.low,
+    "Each C-index of the second hospital lies inside the interval of the first: the move has shown neither a loss nor a gain. There the Ensemble "
+    f"ranks better than a coin (its interval begins at {ensemble.low:.2f}); of the Pre-model alone that cannot be said ({pre.low:.2f}).",
+    f"In the second hospital the Ensemble's C-index is {ensemble}, the Pre-model's {pre}.",
 )
 
 # %% [markdown]
@@ -205,10 +227,14 @@ pd.DataFrame(rows).T.round(3)
 
 # %% tags=["claim"]
 expected = pd.DataFrame(rows).T
+less = expected["first"] - expected["second"]
+shortest = min(theirs[name].high - theirs[name].low for name in less.index)
 claim(
-    (expected["second"] < expected["first"]).all(),
-    "To all three models the second hospital's patients look a little more alike, so a slightly lower C-index was to be expected. What the "
-    "observed ones did above is no contradiction: their intervals are far longer than this difference.",
+    (less > 0).all() and shortest > 2 * less.max(),
+    f"To all three models the second hospital's patients look a little more alike: a C-index lower by {less.mean():.2f} was to be expected on "
+    f"average. The observed ones may well differ from that, since even the shortest of their intervals has a length of {shortest:.2f}.",
+    f"To be expected is a C-index of {expected['second'].mean():.2f} in the second and of {expected['first'].mean():.2f} in the first hospital, "
+    "on average over the models.",
 )
 
 # %% [markdown]
@@ -217,36 +243,66 @@ claim(
 # Ranking needs the order of patients only. A probability has to be right, and it carries the first hospital's average risk with it.
 
 # %%
-months, progressed = group.pfs_months, group.progressed
-p_36 = {
-    name: fitted.p_event(logit(risk[name][group.index]).rename("score").to_frame(), at=[36])[36]
-    for name, fitted in cox.items()
-}
+new_patients = patients[patients.hospital == "second"]
+months, progressed = new_patients.pfs_months, new_patients.progressed
+p_36 = {}
+for name, fitted in cox.items():
+    score = logit(risk[name][new_patients.index]).rename("score").to_frame()
+    p_36[name] = fitted.p_event(score, at=[36])[36]
+curve = statistics.survival_table(months, progressed, new_patients.hospital, at=[36])
+observed_36 = 1 - curve.survival.item()
+print(f"progressed by 36 months, from the Kaplan-Meier curve: {observed_36:.1%}")
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 11.1 – fill in one line** (4 minutes). *O/E* is the risk observed over the risk expected. Compute it for the Ensemble, by 36
+# > months, from `observed_36` and the predictions `p_36["Ensemble"]`. Above 1, did more or fewer patients progress than the model had promised?
+
+# %% tags=["solution"]
+o_over_e = observed_36 / p_36["Ensemble"].mean()  # fill in
+check("11.1", o_over_e, patients=new_patients, p_event=p_36["Ensemble"])
+
+# %%
 show(
     figures.calibration_figure(months, progressed, p_36),
     alt="Observed against predicted risk by 36 months in the second hospital, for three models.",
 )
 
 # %% [markdown]
-# *O/E* is the number of relapses observed over the number expected: above 1, more came than the model had promised, and
-# points lie above the dotted line. The *slope* says whether the probabilities are too extreme (below 1) or too timid (above 1).
+# If O/E is above 1, more patients progressed than the model had promised, and points lie above the dotted line. The *slope* says whether the
+# probabilities are too extreme (below 1) or too timid (above 1).
 
 # %% tags=["claim"]
-whole = {name: statistics.calibration_at(months, progressed, p) for name, p in p_36.items()}
-ratio, slope = whole["Ensemble"].ratio, whole["Ensemble"].slope
+whole = statistics.calibration_at(months, progressed, p_36["Ensemble"])
+ratio, slope = whole.ratio, whole.slope
 claim(
     ratio.low < 1 < ratio.high and slope.low < 1 < slope.high,
-    f"The Ensemble's O/E is {ratio.value:.2f}, its slope {slope.value:.2f}, and both intervals hold 1: {len(group)} patients with "
-    f"{group.progressed.sum()} relapses neither confirm nor refute these probabilities.",
+    f"The Ensemble's O/E is {ratio.value:.2f}, its slope {slope.value:.2f}, and both intervals hold 1: {len(new_patients)} patients with "
+    f"{new_patients.progressed.sum()} relapses neither confirm nor refute these probabilities.",
+    f"The Ensemble's O/E is {ratio}, its slope {slope}.",
 )
 
 # %% [markdown]
 # ## Repair the probabilities
 #
-# The order of patients may be worth keeping although the probabilities are not. *Recalibration* changes all log odds by the same amount, so
-# that the mean prediction equals the observed risk; a second step also stretches or shrinks them. Neither changes the
-# order of patients, as long as the slope is above zero.
-# Both need patients with known outcome: here every other one by date of diagnosis. The rest judge.
+# The order of patients may be worth keeping although the probabilities are not. *Recalibration* changes all log odds by the same amount
+# (a shift), so that the mean prediction equals the observed risk; a second step also multiplies them by the slope (a stretch).
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 11.2 – predict** (3 minutes). You shift and stretch the log odds of all patients, by a slope above zero. The C-index: does it become
+# > higher (`"rises"`), lower (`"falls"`), or neither (`"stays"`)?
+
+# %% tags=["solution"]
+c_index_then = "stays"  # fill in
+check("11.2", c_index_then, patients=new_patients, p_event=p_36["Ensemble"])
+
+# %% [markdown] tags=["notes"]
+# Let everybody vote on 11.2 before the cell is run. A usual misunderstanding: "externally validated" means "works elsewhere"; it means that
+# somebody looked. Ask which of the two the room would use in the second hospital, the order or the percentages. Who is done early repairs with
+# 20 patients only (how far do O/E and slope move?), or builds the scanner upgrade (`python -m npc_demo FOLDER --upgraded-on 2014-01-01`)
+# and takes it as the other hospital: which suffers, ranking or probabilities?
+
+# %% [markdown]
+# How large must the shift be? There is no formula, so it is searched for:
 
 
 # %%
@@ -255,9 +311,25 @@ def shift_to(p, observed):
     return brentq(lambda shift: expit(logit(p) + shift).mean() - observed, -10, 10)
 
 
+to_add = shift_to(p_36["Ensemble"], observed_36)
+print(f"to be added to the Ensemble's log odds: {to_add:.2f}")
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 11.3 – repair** (4 minutes). This line adds the shift to the probabilities. `logit` makes log odds of a probability, `expit` makes a
+# > probability of log odds. Repair the line.
+
+# %% tags=["solution"]
+p_ensemble = p_36["Ensemble"]
+p_shifted = expit(logit(p_ensemble) + to_add)  # repair: p_ensemble + to_add
+check("11.3", p_shifted, p_event=p_ensemble, observed=observed_36)
+
+# %% [markdown]
+# Whoever repairs and judges with the same patients will always find O/E = 1. Both steps need patients with known outcome: here every
+# other one by date of diagnosis. The rest judge.
+
 # %%
 dates = other.registry.set_index("patient_id").diagnosis_date
-order = dates.reindex(group.index).sort_values().index
+order = dates.reindex(new_patients.index).sort_values().index
 repaired_on, judged_on = order[::2], order[1::2]
 judged = {}
 for name, p in p_36.items():
@@ -272,6 +344,21 @@ for name, p in p_36.items():
         judged[name, step] = {"O/E": result.ratio, "slope": result.slope}
 pd.DataFrame(judged).T.map(str)
 
+# %% tags=["claim"]
+estimates = pd.DataFrame(judged).T.map(lambda estimate: estimate.value).astype(float)
+o_e, slopes = estimates["O/E"].unstack(), estimates["slope"].unstack()
+nearer = (slopes["frozen"] - 1).abs() - (slopes["and stretched"] - 1).abs()
+ratio, of_ensemble, of_pre = o_e.loc["Ensemble"], slopes.loc["Ensemble"], slopes.loc["Pre-model"]
+claim(
+    ((o_e["shifted"] - 1).abs() < (o_e["frozen"] - 1).abs()).all()
+    and nearer["Ensemble"] > 0 > nearer["Pre-model"],
+    f"The shift has brought O/E closer to 1 for all three models, for the Ensemble from {ratio['frozen']:.2f} to {ratio['shifted']:.2f}. The "
+    f"stretch has brought the Ensemble's slope closer to 1 (from {of_ensemble['frozen']:.2f} to {of_ensemble['and stretched']:.2f}), and has taken the "
+    f"Pre-model's farther away (from {of_pre['frozen']:.2f} to {of_pre['and stretched']:.2f}).",
+    f"The Ensemble's O/E is {ratio['frozen']:.2f} frozen and {ratio['shifted']:.2f} shifted; its slope is {of_ensemble['frozen']:.2f} frozen and "
+    f"{of_ensemble['and stretched']:.2f} stretched.",
+)
+
 # %% [markdown]
 # Look at the intervals before believing the estimates: half of the patients are few to repair with and few to judge by. A shift is one number and
 # can be learned from a small group; a slope needs many more relapses, and one that was learned badly does harm.
@@ -282,7 +369,7 @@ pd.DataFrame(judged).T.map(str)
 # hospital a patient comes: an AUC of 0.5 would mean that it cannot tell.
 
 # %%
-shift = {}
+told_apart = {}
 classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
 home = patients.index[patients.hospital == "first"]
 for when in ("pre", "post"):
@@ -292,12 +379,20 @@ for when in ("pre", "post"):
     tables = [patient_features(model, images, index), image_features[when]]
     is_second = np.repeat([False, True], [len(table) for table in tables])
     p = cross_val_predict(classifier, pd.concat(tables), is_second, cv=5, method="predict_proba")
-    shift[when] = str(statistics.roc_auc(is_second, p[:, 1]))
-pd.Series(shift, name="AUC: which hospital?").to_frame()
+    told_apart[when] = statistics.roc_auc(is_second, p[:, 1])
+pd.Series(told_apart, name="AUC: which hospital?").map(str).to_frame()
+
+# %% tags=["claim"]
+before, after = told_apart["pre"], told_apart["post"]
+claim(
+    min(before.low, after.low) > 0.5,
+    f"Both intervals lie above 0.5 ({before.value:.2f} before and {after.value:.2f} after treatment): the networks' features tell the hospitals "
+    "apart, by the scanner, by the patients' stages, or by both.",
+    f"AUC {before} before and {after} after treatment. Only an interval above 0.5 would show that the features tell the hospitals apart.",
+)
 
 # %% [markdown]
-# An interval above 0.5 means that the network's features tell the hospitals apart: by the scanner, by the patients' stages, or both. A network
-# that sees the scanner need not be misled by it; but nothing in its training taught it to look past the scanner either,
+# A network that sees the scanner need not be misled by it; but nothing in its training taught it to look past the scanner either,
 # because there was only one kind. Had high risk and scanner gone together in training, it would have learned the scanner.
 #
 # ## What you have now
@@ -305,13 +400,6 @@ pd.Series(shift, name="AUC: which hospital?").to_frame()
 # No file, and what TRIPOD+AI asks an external validation to report: how the two groups of patients differ (items on
 # participants and data), discrimination *and* calibration with intervals, that nothing was fitted, and, separately, what was gained
 # by updating the model and on how many patients the update was made.
-#
-# ## Exercises
-#
-# 1. Repair with 20 patients only. How far do the repaired O/E and slope move?
-# 2. Apply the second hospital's own TNM stages as a model. Does the order of models change?
-# 3. Build the first hospital's scanner upgrade (`python -m npc_demo FOLDER --upgraded-on 2014-01-01`) and
-#    use it as the external study. Which numbers suffer, ranking or probabilities?
 #
 # ## Check yourself
 #

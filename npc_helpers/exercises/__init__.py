@@ -3,6 +3,7 @@
 from npc_helpers.exercises import (  # noqa: F401  (each enters its exercises)
     appraising,
     comparing,
+    hospitals,
     labels,
     maps,
     patients,

@@ -236,6 +236,54 @@ def test_ensemble_ahead(answers):
     assert refuses(answers("10.3", "often", splits=splits), "10.3")
 
 
+# --- 11: another hospital -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def thirds(patients):
+    """Twice the six patients of whom 0.375 progress by 36 months, predicted to be 0.3."""
+    both = pd.concat([patients, patients.set_axis(patients.index + "b")])
+    return both, pd.Series([0.2, 0.3, 0.4] * 4, both.index)
+
+
+def test_observed_over_expected(answers, thirds):
+    patients, p = thirds
+    given = {"patients": patients, "p_event": p}
+    said = answers("11.1", 0.375 / 0.3, **given)
+    assert "right. 1.25: of 100 patients the model expects 30" in said and "38 do." in said
+    assert "expected over observed" in answers("11.1", 0.8, **given)
+    assert "the difference" in answers("11.1", 0.075, **given)
+    assert "everybody who was lost" in answers("11.1", 0.5 / 0.3, **given)
+    assert "It is not 3.000" in answers("11.1", 3, **given)
+    assert refuses(answers("11.1", "high", **given), "11.1")
+
+
+def test_c_index_after_recalibration(answers, many):
+    """The patients' order decides: 39 of 590 pairs are right, on whichever scale."""
+    p = pd.Series(range(1, 41), many.index) / 50
+    p.iloc[0] = 0.9
+    given = {"patients": many, "p_event": p}
+    assert f"right. {39 / 590:.3f} before and after" in answers("11.2", "stays", **given)
+    given["p_event"] = 1 / (1 + np.exp(1 - 3 * np.log(p / (1 - p))))
+    assert f"right. {39 / 590:.3f} before and after" in answers("11.2", "Stays", **given)
+    assert "still has them" in answers("11.2", "rises", **given)
+    assert refuses(answers("11.2", "better", **given), "11.2")
+
+
+def test_shifted(answers):
+    """Odds of 1/3 and 3 times 3 are 1 and 9."""
+    p = pd.Series([0.25, 0.75])
+    given = {"p_event": p, "observed": 0.7}
+    said = answers("11.3", pd.Series([0.5, 0.9]), **given)
+    assert "right. All odds were multiplied by 3.00" in said
+    assert "from 0.250 to 0.500 and the highest from 0.750 to 0.900" in said
+    assert "2 of 2 values do not lie" in answers("11.3", p + np.log(3), **given)
+    assert "Their mean is 0.500, and the observed risk 0.700" in answers("11.3", p, **given)
+    assert "not all change by the same" in answers("11.3", p + 0.2, **given)
+    assert refuses(answers("11.3", [0.7], **given), "11.3")
+    assert refuses(answers("11.3", "higher", **given), "11.3")
+
+
 # --- 13: traps ----------------------------------------------------------------------------------
 
 
