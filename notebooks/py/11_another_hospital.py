@@ -188,7 +188,8 @@ claim(
     all(ours[name].low < theirs[name].value < ours[name].high for name in risk)
     and pre.low < 0.5 < ensemble.low,
     "Each C-index of the second hospital lies inside the interval of the first: the move has shown neither a loss nor a gain. There the Ensemble "
-    f"ranks better than a coin (its interval begins at {ensemble.low:.2f}); of the Pre-model alone that cannot be said ({pre.low:.2f}).",
+    f"ranks better than a coin (its interval begins at {ensemble.low:.2f}); of the Pre-model alone, whose interval begins at {pre.low:.2f}, that "
+    "cannot be said.",
     f"In the second hospital the Ensemble's C-index is {ensemble}, the Pre-model's {pre}.",
 )
 
@@ -268,8 +269,8 @@ show(
 )
 
 # %% [markdown]
-# If O/E is above 1, more patients progressed than the model had promised, and points lie above the dotted line. The *slope* says whether the
-# probabilities are too extreme (below 1) or too timid (above 1).
+# If O/E is above 1, more patients progressed than the model had promised, and on average the points lie above the dotted line. The *slope* says
+# whether the probabilities are too extreme (below 1) or too timid (above 1).
 
 # %% tags=["claim"]
 whole = statistics.calibration_at(months, progressed, p_36["Ensemble"])
