@@ -6,6 +6,7 @@ Nothing here raises for bad data: each check returns a list of `Problem`.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from functools import partial
 from itertools import permutations
@@ -89,7 +90,7 @@ def check_registry(registry: pd.DataFrame, about: About) -> list[Problem]:
 
 def _one_patient_twice(registry: pd.DataFrame) -> list[Problem]:
     """Report patients whose number or whose whole course is that of another."""
-    patients, bare = registry["patient_id"], registry["patient_id"].map(_bare)
+    patients, bare = registry["patient_id"], registry["patient_id"].map(bare_number)
     first = registry.assign(bare=bare).drop_duplicates("patient_id").drop_duplicates("bare")
     alike = bare.map(first.set_index("bare")["patient_id"])
     course = ["sex", "age_years", *registry.select_dtypes("datetime").columns]
@@ -111,9 +112,10 @@ def _one_patient_twice(registry: pd.DataFrame) -> list[Problem]:
     )  # fmt: skip
 
 
-def _bare(patient_id: str) -> str:
+def bare_number(patient_id: str) -> str:
     """Return a patient's number without what is lost on the way: capitals, signs, leading zeros."""
-    parts = re.findall(r"[^\W\d_]+|\d+", str(patient_id).casefold())
+    text = unicodedata.normalize("NFKC", str(patient_id)).casefold()
+    parts = re.findall(r"[^\W\d_]+|\d+", text)
     return "-".join(part.lstrip("0") or "0" if part.isdigit() else part for part in parts)
 
 
@@ -140,8 +142,8 @@ def _check_days(table: pd.DataFrame, of: Table, about: About) -> list[Problem]:
 def check_known_patients(table: pd.DataFrame, of: Table, registry: pd.DataFrame) -> list[Problem]:
     """Report the rows whose patient the registry does not know."""
     unknown = ~table["patient_id"].isin(registry["patient_id"]) & (table["patient_id"] != "")
-    near = {_bare(name): name for name in registry["patient_id"]}
-    alike = table["patient_id"].map(lambda name: near.get(_bare(name), ""))
+    near = {bare_number(name): name for name in registry["patient_id"]}
+    alike = table["patient_id"].map(lambda name: near.get(bare_number(name), ""))
     report = partial(rows, table.assign(alike=alike), of)
     return report(
         unknown & (alike == ""), "patient_id", f"is not in {REGISTRY.path}",

@@ -1,6 +1,7 @@
 """Files that claim to be one image, people who share a number: seen before anything is written."""
 
 import shutil
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from dicom_making import make_slice, noise, save, write_series
 from npc_intake.__main__ import main
 from npc_intake.deidentify import Key, deidentify_folder
 from npc_intake.deidentify.people import People
+from npc_intake.find import find_series
 
 ONE, OTHER = {"PatientBirthDate": "19630314"}, {"PatientBirthDate": "19711109"}
 
@@ -22,6 +24,41 @@ def run(folder, batch="in", **options):
 
 def written(folder):
     return sorted((folder / "out").rglob("*.dcm"))
+
+
+ALIKE = {
+    "capitals": ("P-1", "p-1"),
+    "leading zeros": ("0815", "815"),
+    "zeros further on": ("P-001", "P-1"),
+    "a hyphen": ("P-1", "P1"),
+    "two blanks": ("P 1", "P  1"),
+    "a blank that does not break": ("P 1", "P\u00a01"),
+    "full width": ("P1", "\uff30\uff11"),
+    "a mark without width": ("P1", "P1\u200b"),
+}
+
+
+@pytest.mark.parametrize("numbers", ALIKE.values(), ids=ALIKE)
+def test_numbers_that_resemble_each_other_are_named(tmp_path, numbers, capsys):
+    for number, pixels in zip(numbers, noise(2), strict=True):
+        about = {"SpecificCharacterSet": "ISO_IR 192", "SeriesInstanceUID": f"2.25.{len(number)}1"}
+        image = make_slice(pixels, 0, patient_id=number, **about)
+        save(image, tmp_path / "in" / f"{number}.dcm")
+    start = {numbers[0]: date(2015, 1, 20)}
+    table = find_series(tmp_path / "in", treatment_start=start, progress=False).table
+    assert "proposed" not in set(table["status"])
+    places = [str(tmp_path / name) for name in ("in", "out")]
+    assert main(["deidentify", *places, "--key", str(tmp_path / "k" / "key.json")]) == 0
+    key = Key.open(tmp_path / "k" / "key.json")
+    said, pair = capsys.readouterr().out, sorted(map(key.pseudonym, numbers))
+    assert f"{' and '.join(pair)}: their numbers differ in capitals" in said
+    assert not [number for number in numbers if f" {number} " in said]
+
+
+def test_numbers_that_differ_otherwise_are_not_compared(tmp_path):
+    for number, pixels in zip(("P-1", "P-10", "Q-1", "1-P"), noise(4), strict=True):
+        save(make_slice(pixels, 0, patient_id=number), tmp_path / "in" / f"{number}.dcm")
+    assert run(tmp_path).attrs["alike"] == []
 
 
 # --- images ---------------------------------------------------------------------------------------

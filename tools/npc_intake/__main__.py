@@ -165,6 +165,11 @@ def _deidentify(options: argparse.Namespace) -> int:
     more = [f", {outcomes[what]} {what}" for what in (THERE, COPY) if what in outcomes]
     written, refused = (outcomes.get(what, 0) for what in (WRITTEN, REFUSED))
     print(f"{written} file(s) written, {refused} refused{''.join(more)}.")
+    for alike in report.attrs["alike"]:
+        print(
+            f"{' and '.join(alike)}: their numbers differ in capitals, signs or leading zeros "
+            "only. One patient or several? Compare them in the table of patients beside the key."
+        )
     print(f"Which file became which, and why one did not: {report.attrs['log']}")
     if "to_look_at" in report.attrs:
         _say_to_look_at(report.attrs["to_look_at"], options.target)

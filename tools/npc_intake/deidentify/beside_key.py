@@ -14,8 +14,8 @@ from io import StringIO
 from pathlib import Path
 
 from npc_helpers.study.artefacts import StudyError
+from npc_helpers.study.formulas import defused, restored
 from npc_helpers.study.locks import locked
-from npc_intake.formulas import defused, restored
 
 OWNER_ONLY = 0o600
 Row = dict[str, str]

@@ -26,6 +26,7 @@ from pydicom.dataset import Dataset
 
 from npc_helpers.imaging.headers import Tags, open_file
 from npc_helpers.study.artefacts import StudyError, atomic_path
+from npc_helpers.study.checks import bare_number
 from npc_helpers.study.dicom_file import DicomError, refuse
 from npc_helpers.study.locks import locked
 from npc_helpers.study.progress import progress_bar
@@ -120,9 +121,10 @@ def deidentify_folder(
         blank if refused), outcome (written, there already, copy, refused), problem (why it was
         refused, or what a person should look at). Its ``attrs["ignored"]`` counts what is no
         DICOM, and folders not looked into, by kind; ``attrs["reasons"]`` counts the refused by
-        reason; ``attrs["log"]`` says where the same table lies beside the key;
-        ``attrs["to_look_at"]`` is the list of images in the target that do not say whether text is
-        burned in (`burned_in.list_images`), if there are any.
+        reason; ``attrs["alike"]`` holds groups of pseudonyms whose numbers differ in capitals,
+        signs and leading zeros only; ``attrs["log"]`` says where the same table lies beside the
+        key; ``attrs["to_look_at"]`` is the list of images in the target that do not say whether
+        text is burned in (`burned_in.list_images`), if there are any.
 
     Raises
     ------
@@ -147,11 +149,20 @@ def deidentify_folder(
                 log.add([path.relative_to(source).as_posix(), *row])
     report = pd.DataFrame(log.rows, columns=list(COLUMNS))
     report.attrs |= {"ignored": dict(ignored), "reasons": dict(run.reasons), "log": log.path}
+    report.attrs["alike"] = _alike(run.key, set(report["patient_id"]))
     unsure = report.loc[report["problem"] == NOT_STATED, "path"].unique()
     if len(unsure):
         images = [target / place for place in unsure]
         report.attrs["to_look_at"] = list_images(target, images, progress=progress)
     return report
+
+
+def _alike(key: Key, pseudonyms: set[str]) -> list[list[str]]:
+    """Return groups of patients, one of them in this run, whose numbers resemble each other."""
+    groups: dict[str, list[str]] = {}
+    for pseudonym, number in sorted(key.read_mapping().items()):
+        groups.setdefault(bare_number(number) or number, []).append(pseudonym)
+    return [group for group in groups.values() if len(group) > 1 and pseudonyms & set(group)]
 
 
 class NoDicom(DicomError):

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from npc_helpers.study.artefacts import StudyError
+from npc_helpers.study.formulas import defused
 from npc_intake.deidentify.beside_key import OWNER_ONLY
 from npc_intake.deidentify.pseudonyms import Key
-from npc_intake.formulas import defused
 
 
 class RunLog:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from npc_helpers.study.artefacts import StudyError
+from npc_helpers.study.formulas import defused, restored
 from npc_helpers.study.schema import MANIFEST
 from npc_helpers.study.tables import read_text, write_text
-from npc_intake.formulas import defused, restored
 
 FOLDER = "folder"  # column of the list: which batch a row is of
 LISTED = "decided_when_listed"  # column of the list: tells what was edited since

@@ -22,7 +22,7 @@ import pandas as pd
 from npc_helpers.imaging.dicom import is_link_outwards
 from npc_helpers.imaging.mr_series import Finding
 from npc_helpers.study.artefacts import StudyError, atomic_path, dicom_files, series_checksum
-from npc_helpers.study.checks import is_inside
+from npc_helpers.study.checks import bare_number, is_inside
 from npc_helpers.study.dicom_file import DicomError
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import MANIFEST
@@ -255,6 +255,7 @@ def find_series(
     files = _read(folder, paths, findings, ignored, progress)
     volumes = volumes_of(folder, files, findings)
     _mark_agents_everywhere(volumes)
+    volumes = _with_numbers_compared(volumes, set(treatment_start or ()))
     records = [_record(folder, volume) for volume in volumes]
     table = pd.DataFrame(records, columns=list(COLUMNS))
     order = table.sort_values(["patient_id", "study_date", "time", "description", "path"]).index
@@ -336,6 +337,22 @@ def _mark_agents_everywhere(volumes: list[Volume]) -> None:
         if len(begun) > 1 and all(is_agent_given(volume.images) for volume in series):
             for image in (image for volume in series for image in volume.images):
                 image[EVERYWHERE] = "yes"
+
+
+def _with_numbers_compared(volumes: list[Volume], registered: set[str]) -> list[Volume]:
+    """Doubt numbers of patients that others resemble, unless all of them are registered."""
+    spellings: dict[str, set[str]] = {}
+    for number in {volume.patient for volume in volumes} | registered:
+        spellings.setdefault(bare_number(number), set()).add(number)
+    result = []
+    for volume in volumes:
+        alike = spellings[bare_number(volume.patient)] - {"", volume.patient}
+        if volume.patient and alike and not {volume.patient, *alike} <= registered:
+            shown = ", ".join(map(repr, sorted(alike)))
+            doubt = f"the patient's number is also written {shown}: one patient or several?"
+            volume = volume._replace(doubt=volume.doubt or doubt)
+        result.append(volume)
+    return result
 
 
 def _record(folder: Path, volume: Volume) -> dict[str, object]:

@@ -3,7 +3,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from npc_intake.formulas import defused, restored
+
+from npc_helpers.study.formulas import defused, restored
 
 STARTS = "=+-@\t\r\n＝＋－＠"
 
