@@ -429,7 +429,7 @@ claim(
 # make are named there with the notebook to run.
 
 # %%
-print("report:", write_report(study).relative_to(study.folder))
+print("report:", write_report(study).relative_to(study.writable))
 
 # %% [markdown]
 # ## What you have now

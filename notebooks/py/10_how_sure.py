@@ -380,7 +380,7 @@ print("saved splits.csv")
 # It now has the other divisions, and the other labels if you have run [08](08_question_the_label.ipynb).
 
 # %%
-print("report:", write_report(study).relative_to(study.folder))
+print("report:", write_report(study).relative_to(study.writable))
 
 # %% [markdown]
 # ## What you have now

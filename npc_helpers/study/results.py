@@ -63,10 +63,11 @@ class Results:
         there instead. Opened images stay shared: nobody's exercise changes them.
         """
         shared = Path(name).parts[0] in SHARED_FOLDERS
-        return (self.folder if shared else self._writable) / "results" / place_of(name)
+        return (self.folder if shared else self.writable) / "results" / place_of(name)
 
     @property
-    def _writable(self) -> Path:
+    def writable(self) -> Path:
+        """The folder that results are written under: a sandbox, or the study."""
         return Path(os.environ[SANDBOX]).resolve() if self.in_sandbox else self.folder
 
     def reference_path(self, name: str) -> Path:
@@ -80,7 +81,7 @@ class Results:
         removes or rewrites anything there. A file that an earlier version of the suite kept among
         the results is moved to it.
         """
-        path, earlier = self._writable / BY_HAND / name, self._writable / "results" / name
+        path, earlier = self.writable / BY_HAND / name, self.writable / "results" / name
         if earlier.is_file() and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             earlier.rename(path)
@@ -96,7 +97,7 @@ class Results:
         return path if path.exists() else self.reference_path(name)
 
     def _relative(self, path: Path) -> str:
-        inside = self.folder if path.is_relative_to(self.folder) else self._writable
+        inside = self.folder if path.is_relative_to(self.folder) else self.writable
         return path.relative_to(inside).as_posix()
 
     # --- states -------------------------------------------------------------------------------
@@ -159,7 +160,7 @@ class Results:
     def _drawn(self) -> list[list[str]]:
         """Return the rows that readers drew; files without a row count as no files."""
         rows: set[tuple[str, ...]] = set()
-        folders = (self.by_hand_path(""), self._writable / "results")
+        folders = (self.by_hand_path(""), self.writable / "results")
         for path in [path for folder in folders for path in folder.glob("rois_*.csv")]:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 rows |= {tuple(row) for row in list(csv.reader(file))[1:] if row}

@@ -1,4 +1,4 @@
-"""In converted lessons each figure and table is followed by a claim, and exercises answer."""
+"""In each lesson every figure and table is followed by a claim, and exercises answer."""
 
 import ast
 import re
@@ -7,7 +7,6 @@ import jupytext
 import nbformat
 import pytest
 from npc_course.cells import (
-    CONVERTED,
     EXERCISE,
     SOLUTION,
     TIMELESS,
@@ -23,12 +22,11 @@ from npc_course.notebooks import sources
 from npc_helpers.exercises.checking import EXERCISES
 from npc_helpers.figures.lesson import assigns, reads
 
-LESSONS = [path for path in sources() if path.stem[:2] in CONVERTED]
 CARDS = 8  # of the lesson of traps: one exercise each
 KNOWN = {"claim", TIMELESS, EXERCISE, SOLUTION, "notes", "nbval-check-output"}
 
 
-@pytest.fixture(params=LESSONS, ids=lambda path: path.stem)
+@pytest.fixture(params=sources(), ids=lambda path: path.stem)
 def lesson(request):
     return jupytext.read(request.param)
 

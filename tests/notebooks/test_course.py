@@ -175,7 +175,13 @@ def test_a_solution_passes_and_its_stub_gets_the_hint_and_nothing_else(tmp_path,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["00_start_here", "01_screen_cohort"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "00_start_here", "01_screen_cohort", "05_compare_with_tnm", "07_appraise_paper",
+        "08_question_the_label", "09_probabilities_and_decisions", "10_how_sure",
+    ],
+)  # fmt: skip
 def test_stubs_of_a_lesson_run_to_the_end_and_get_hints(name, tmp_path, monkeypatch):
     """The demonstration study, in a sandbox: each stub fails its check, and no cell stops."""
     from npc_course.notebooks import from_source

@@ -7,13 +7,12 @@ import jupytext
 import nbformat
 import pytest
 from npc_course import notebooks
-from npc_course.cells import CLAIM, CONVERTED, tags
+from npc_course.cells import CLAIM, tags
 
 SOURCES = notebooks.sources()
 OPENING = ["## What you'll do", "## What you'll learn", "## What you'll need"]
 CLOSING = [
     "## What you have now",
-    "## Exercises",
     "## Check yourself",
     "## Further reading",
     "## Versions and data",
@@ -35,11 +34,6 @@ def notebook(source):
 
 def markdown(notebook):
     return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-
-
-def converted(source):
-    """Exercises of a converted lesson stand where the idea is, and not at the end."""
-    return source.stem[:2] in CONVERTED
 
 
 def code_cells(notebook):
@@ -73,7 +67,7 @@ def test_every_lesson_leaves_out_what_a_study_cannot_support(source):
 def test_opening_and_closing_sections_stand_in_order(source, notebook):
     text = markdown(notebook)
     assert text.startswith("# ")
-    headings = [h for h in OPENING + CLOSING if h != "## Exercises" or not converted(source)]
+    headings = [*OPENING, *CLOSING]
     places = [text.find(heading) for heading in headings]
     assert -1 not in places, [h for h, p in zip(headings, places, strict=True) if p < 0]
     assert places == sorted(places)

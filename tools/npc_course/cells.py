@@ -22,9 +22,6 @@ import re
 
 import nbformat
 
-CONVERTED = ("00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13")
-"""Lessons in which each figure and table is followed by a claim, and the exercises answer."""
-
 CLAIM, TIMELESS, EXERCISE, SOLUTION, NOTES = (
     "claim", "timeless", "exercise", "solution", "notes",
 )  # fmt: skip
