@@ -18,14 +18,14 @@ NUMBER = "00815-77431"
 class Gateway:
     """Sends every request on to another address, and remembers what it was asked."""
 
-    def __init__(self, target=""):
+    def __init__(self, target="", status=302):
         asked = self.asked = []
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 asked.append(self.path)
-                if target:
-                    self.send_response(302)
+                if target or status != 302:
+                    self.send_response(status)
                     self.send_header("Location", f"{target}{self.path}")
                     self.send_header("Content-Length", "0")
                     self.end_headers()
@@ -115,6 +115,97 @@ def test_where_an_answer_may_send_us(start, target, plain, goes):
     else:
         with pytest.raises(pacs.PacsError, match="not encrypted"):
             session.get_redirect_target(answer)
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+@pytest.mark.parametrize("status", [301, 303, 307, 308])
+def test_no_kind_of_redirection_leaves_encryption(tmp_path, status):
+    certificate, key = orthanc.make_certificate(tmp_path)
+    listener = Gateway()
+    gateway = Gateway(f"http://127.0.0.1:{listener.port}", status)
+    front = orthanc.Encrypted(gateway.port, certificate, key)
+    url = f"https://127.0.0.1:{front.port}/dicom-web"
+    service = pacs.connect({"NPC_PACS_URL": url, "NPC_PACS_CA": str(certificate)})
+    try:
+        with pytest.raises(pacs.PacsError, match="not encrypted"):
+            service.series(NUMBER, "20180101", "20180201")
+        assert listener.asked == []
+    finally:
+        for end in (service, front, gateway, listener):
+            end.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "target"), [(300, "http://localhost/a"), (305, "http://localhost/a"), (304, "")]
+)
+def test_a_redirection_that_is_not_followed_is_no_empty_list(status, target):
+    gateway = Gateway(target, status)
+    service = pacs.connect({"NPC_PACS_URL": f"http://127.0.0.1:{gateway.port}/dicom-web"})
+    try:
+        with pytest.raises(pacs.PacsError, match="cannot be followed") as caught:
+            service.series(NUMBER, "20180101", "20180201")
+        assert str(status) in str(caught.value) and not caught.value.temporary
+    finally:
+        service.close()
+        gateway.close()
+
+
+def test_a_circle_is_no_matter_of_time():
+    gateway = Gateway("/again")
+    service = pacs.connect({"NPC_PACS_URL": f"http://127.0.0.1:{gateway.port}/dicom-web"})
+    try:
+        with pytest.raises(pacs.PacsError, match="leads back to itself") as caught:
+            service.series(NUMBER, "20180101", "20180201")
+        assert not caught.value.temporary and NUMBER not in str(caught.value)
+    finally:
+        service.close()
+        gateway.close()
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+@pytest.mark.parametrize("what", ["another authority", "no authority", "a port without encryption"])
+def test_what_is_wrong_with_encryption_is_said(tmp_path, what):
+    (tmp_path / "other").mkdir()
+    certificate, key = orthanc.make_certificate(tmp_path)
+    other, _ = orthanc.make_certificate(tmp_path / "other")
+    gateway = Gateway()
+    front = orthanc.Encrypted(gateway.port, certificate, key)
+    port, says = front.port, "certificate is not trusted"
+    if what == "a port without encryption":
+        port, says = gateway.port, "no encrypted connection.*the one for https"
+    authority = {"another authority": str(other), "no authority": ""}.get(what, str(certificate))
+    url = f"https://127.0.0.1:{port}/dicom-web"
+    service = pacs.connect({"NPC_PACS_URL": url, "NPC_PACS_CA": authority})
+    try:
+        with pytest.raises(pacs.PacsError, match=says) as caught:
+            service.series(NUMBER, "20180101", "20180201")
+        assert NUMBER not in str(caught.value) and gateway.asked == []
+    finally:
+        for end in (service, front, gateway):
+            end.close()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://localhost@pacs.example/",
+        "http://pacs.example#@localhost",
+        "http://pacs.example?@localhost",
+        "http://localhost.pacs.example/",
+        "http://127.0.0.1.pacs.example/",
+        "http://127.0.0.1%2epacs.example/",
+        "http://0.0.0.0/",
+        "//pacs.example/",
+        "javascript:alert(1)",
+        "file:///etc/hostname",
+    ],
+)
+def test_what_only_looks_like_this_computer(target):
+    answer = Response()
+    answer.status_code, answer.url = 307, "http://localhost/a"
+    answer.headers["Location"] = target
+    with pytest.raises(pacs.PacsError, match="not encrypted"):
+        CarefulSession().get_redirect_target(answer)
 
 
 def test_plain_http_to_another_computer_only_if_the_user_says_so():

@@ -34,6 +34,8 @@ NOT_DICOM = (
     TypeError,
     ValueError,
 )
+MOVED = "the archive redirects to an address that cannot be followed"
+ASK_FOR_URL = "Ask the people who run it for the right NPC_PACS_URL."
 TEMPORARY = {408, 429, 500, 502, 503, 504}
 
 
@@ -71,10 +73,12 @@ class CarefulSession(requests.Session):
         Raises
         ------
         PacsError
-            If that is an unencrypted address.
+            If that is an unencrypted address, or the answer names none.
         """
         target = super().get_redirect_target(resp)
         if target is None:
+            if resp.status_code // 100 == 3:  # its content is no list of images, blank or not
+                raise PacsError(f"{MOVED} (HTTP status {resp.status_code}). {ASK_FOR_URL}")
             return None
         before, after = urlsplit(resp.url), urlsplit(urljoin(resp.url, target))
         if after.scheme != "https" and (
@@ -82,7 +86,7 @@ class CarefulSession(requests.Session):
         ):
             raise PacsError(
                 "the archive redirects to an address that is not encrypted; nothing was sent "
-                "there. Ask the people who run it for the right NPC_PACS_URL."
+                f"there. {ASK_FOR_URL}"
             )
         return target
 
@@ -191,7 +195,16 @@ def _errors_named() -> Iterator[None]:
             "it if that is right.",
             temporary=status in TEMPORARY,
         ) from None
-    except requests.exceptions.SSLError:
+    except requests.TooManyRedirects:
+        raise PacsError(f"{MOVED}: it leads back to itself. {ASK_FOR_URL}") from None
+    except requests.exceptions.SSLError as error:
+        if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+            raise PacsError(
+                "no encrypted connection to the archive came about. Check whether the port in "
+                "NPC_PACS_URL is the one for https, and whether the archive asks for a certificate "
+                "of this computer (NPC_PACS_CERT).",
+                temporary="EOF" in str(error),
+            ) from None
         raise PacsError(
             "the archive's certificate is not trusted. Name the hospital's certificate authority "
             "(a PEM file) in NPC_PACS_CA."
