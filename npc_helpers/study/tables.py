@@ -210,7 +210,7 @@ def _is_plain(text: str) -> bool:
     return text.isprintable() and not set(text) & set(MARKUP)
 
 
-def _printed(value: object) -> str:
+def printed(value: object) -> str:
     """Return a text that a terminal only prints: signs that do not print become ?."""
     return "".join(sign if sign.isprintable() else "?" for sign in str(value))
 
@@ -234,7 +234,7 @@ def rows(
     """
     return [
         Problem(
-            f"{of.path} row {index + 2}", _printed(row.get("patient_id", "")), column,
+            f"{of.path} row {index + 2}", printed(row.get("patient_id", "")), column,
             problem.format_map(row), what_to_do, level,
         )
         for index, row in table[wrong.to_numpy(dtype=bool)].iterrows()

@@ -146,6 +146,15 @@ def test_the_page_shows_each_series_and_no_text_becomes_markup(tmp_path):
     assert all(picture.startswith("data:image/jpeg;base64,") for picture in series["pictures"])
 
 
+@pytest.mark.parametrize("sign", "\u202e\u2066\u2028\x1b\x07\x7f\x85\u200b\ufeff")
+def test_signs_that_steer_text_or_a_terminal_are_shown_as_such(tmp_path, sign):
+    unclear_series(tmp_path / "in", f"Ax T1 {sign}gpj", SpecificCharacterSet="ISO_IR 192")
+    (shown,) = series_shown(found_in(tmp_path / "in"))
+    assert shown["description"] == "Ax T1 ?gpj"
+    page = write_page(found_in(tmp_path / "in"), tmp_path / "page.html").read_text(encoding="utf-8")
+    assert sign not in page
+
+
 def test_original_words_are_shown_on_demand_and_never_in_the_study(tmp_path):
     unclear_series(tmp_path / "in")
     found = found_in(tmp_path / "in")

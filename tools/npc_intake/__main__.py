@@ -13,7 +13,7 @@ import pandas as pd
 from npc_helpers.study import Study
 from npc_helpers.study.artefacts import StudyError
 from npc_helpers.study.schema import REGISTRY, SUGGESTED_ROIS, VISITS
-from npc_helpers.study.tables import check_table, empty_table, read_text, write_text
+from npc_helpers.study.tables import check_table, empty_table, printed, read_text, write_text
 from npc_intake.deidentify.burned_in import LIST as LETTERS
 from npc_intake.deidentify.burned_in import SHEET, list_images
 from npc_intake.deidentify.images import COPY, REFUSED, THERE, WRITTEN, Key, deidentify_folder
@@ -71,7 +71,7 @@ def _find(options: argparse.Namespace) -> int:
         treatment_end=_dates(dates["treatment_end"]),
     )
     for finding in found.findings:
-        print(finding.file, finding.message, sep=": ")
+        print(printed(f"{finding.file}: {finding.message}"))
     _say_ignored(found.ignored)
     path = study.folder / LIST
     if path.exists():

@@ -19,6 +19,7 @@ from PIL import Image
 from npc_helpers.imaging.roi import to_uint8
 from npc_helpers.study import StudyError, mark
 from npc_helpers.study.artefacts import atomic_path
+from npc_helpers.study.tables import printed
 from npc_helpers.widgets.base import MarkedWidget, style_sheet
 from npc_intake.deidentify.beside_key import OWNER_ONLY
 from npc_intake.find.decisions import read_decisions, save_decisions
@@ -93,11 +94,14 @@ def series_shown(found: FoundSeries, words: pd.DataFrame | None = None) -> list[
     )
     result = []
     for row, wanted in zip(found.table.to_dict("records"), asked, strict=True):
-        shown = {name: str(row[name]) for name in SHOWN}
+        shown = {name: printed(row[name]) for name in SHOWN}
         images = [_data_uri(picture) for picture in next(pictures)] if wanted else []
         result.append(
             shown
-            | {"pictures": list(dict.fromkeys(images)), "words": said.get(row["series_uid"], "")}
+            | {
+                "pictures": list(dict.fromkeys(images)),
+                "words": printed(said.get(row["series_uid"], "")),
+            }
         )
     return result
 
