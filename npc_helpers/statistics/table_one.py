@@ -75,7 +75,7 @@ def _age_rows(parts) -> list[list]:
     if min(map(len, present)) > 1:
         cells = [f"{age.mean():.1f} ± {age.std(ddof=1):.1f}" for age in present]
         spread = math.sqrt(sum(age.var(ddof=1) for age in present) / 2)
-        smd = printed(_ratio(abs(present[0].mean() - present[1].mean()), spread))
+        smd = _printed(_ratio(abs(present[0].mean() - present[1].mean()), spread))
         if spread > 0:
             p = format_p(stats.ttest_ind(*present, equal_var=False).pvalue)
     rows = [["Age, years", "mean ± SD", *cells, p, smd]]
@@ -89,7 +89,7 @@ def _category_rows(column: str, title: str, parts) -> list[list]:
     observed = counts.to_numpy(dtype=float)  # (levels, 2)
     p, smd = NOT_ESTIMABLE, NOT_ESTIMABLE
     if all(map(len, present)):
-        smd = printed(categorical_smd(observed[:, 0], observed[:, 1]))
+        smd = _printed(categorical_smd(observed[:, 0], observed[:, 1]))
         if len(observed) > 1:
             p = format_p(stats.chi2_contingency(observed, correction=False).pvalue)
     rows = []
@@ -131,5 +131,5 @@ def _ratio(difference: float, spread: float) -> float:
     return math.inf if difference > 0 else 0.0
 
 
-def printed(smd: float) -> str:
+def _printed(smd: float) -> str:
     return "∞" if math.isinf(smd) else f"{smd:.2f}"

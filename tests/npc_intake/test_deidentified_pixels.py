@@ -107,11 +107,35 @@ def as_another_fragment(frame):
     return encapsulate([frame], has_bot=False).removesuffix(end) + item
 
 
+def item(content):
+    return b"\xfe\xff\0\xe0" + struct.pack("<I", len(content)) + content
+
+
+def between_empty_fragments(frame):
+    frame += b"\0" * (len(frame) % 2)
+    end = b"\xfe\xff\xdd\xe0\0\0\0\0"
+    return b"".join(map(item, (b"", b"", frame, b"", NAME))) + end
+
+
+def in_the_offset_table(frame):
+    return item(NAME) + encapsulate([frame], has_bot=False)[8:]
+
+
+def in_every_application_segment(frame):
+    if frame[:2] != b"\xff\xd8":
+        return further_on(in_the_header(frame))
+    return frame[:2] + b"".join(segment(bytes([0xFF, 0xE0 + n])) for n in range(16)) + frame[2:]
+
+
 PLACES = {  # how the frame is changed, how it is packed, what follows the pixels
     "header": (in_the_header, as_one_fragment, b""),
     "further on": (further_on, as_one_fragment, b""),
     "behind the end": (behind_the_end, as_one_fragment, b""),
     "another fragment": (lambda frame: frame, as_another_fragment, b""),
+    "empty fragments": (lambda frame: frame, between_empty_fragments, b""),
+    "offset table": (lambda frame: frame, in_the_offset_table, b""),
+    "every application segment": (in_every_application_segment, as_one_fragment, b""),
+    "another stream": (lambda frame: frame + frame + NAME, as_one_fragment, b""),
     "behind the pixels": (
         lambda frame: frame,
         as_one_fragment,
