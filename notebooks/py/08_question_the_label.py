@@ -293,7 +293,7 @@ by_cause = incidence.set_index(["cause", "months"]).unstack("months")["incidence
 by_cause.round(3)
 
 # %% tags=["claim"]
-at_36 = by_cause[36]
+at_36 = by_cause[36].reindex(by_cause.index.union(["death", "distant"]), fill_value=0.0)
 largest = at_36.idxmax()
 claim(
     largest == "distant" and at_36["distant"] > 0.6 * at_36.sum() and at_36["death"] < 0.05,
