@@ -102,10 +102,12 @@ def test_what_decides_the_predictions_asks_for_a_new_training(what, judged, monk
 
 
 @pytest.mark.parametrize("network", ["small", pytest.param("real", marks=pytest.mark.slow)])
-def test_each_split_is_the_training_run_of_the_lessons(network, tmp_path, monkeypatch):
+def test_each_split_is_the_training_run_of_the_lessons(network, tmp_path, monkeypatch, request):
     """One network is built and set back: nothing of the split before may be left in it."""
     if network == "real":
         use_real_network(monkeypatch)
+    repeated._start.cache_clear()  # it may hold the other network, and must not keep this one
+    request.addfinalizer(repeated._start.cache_clear)
     patients, inputs = study()
     images, index = inputs["informed"]
     repeated.repeated_splits(
