@@ -37,7 +37,7 @@ from npc_helpers.exercises import check, claim
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.network import repeated_splits, survival_heads, survival_losses
-from npc_helpers.study import Study
+from npc_helpers.study import NotInThisStudy, Study
 from npc_helpers.study.settings import current_setting
 
 study, setting = Study.open(), current_setting()
@@ -61,6 +61,8 @@ pre, post = (
 
 # %% tags=["nbval-check-output"]
 patients = cohort[cohort.index.isin(pre.index) & cohort.index.isin(post.index)]
+if set(patients.split[patients.progressed]) != {"train", "test"}:
+    raise NotInThisStudy("training on time needs progression among training and test patients")
 train, test = (patients[patients.split == side] for side in ("train", "test"))
 pair = survival_heads.pair_features(pre, post).loc[patients.index]
 pre, post = pre.loc[patients.index], post.loc[patients.index]
