@@ -35,6 +35,11 @@ def table_1(characteristic: str) -> pd.DataFrame:
     ------
     ValueError
         If Table 1 has no such characteristic.
+
+    Examples
+    --------
+    >>> table_1("sex").loc["male"].tolist()
+    [114, 33]
     """
     table = _read("table1.csv")
     characteristics = list(dict.fromkeys(table.characteristic))
@@ -45,7 +50,14 @@ def table_1(characteristic: str) -> pd.DataFrame:
 
 
 def confusion_tables() -> dict[str, ConfusionTable]:
-    """Return Table 2: the four counts of each model in the 43 test patients."""
+    """Return Table 2: the four counts of each model in the 43 test patients.
+
+    Examples
+    --------
+    >>> pre = confusion_tables()["Pre-model"]
+    >>> pre.tp, pre.fp, pre.tn, pre.fn
+    (17, 5, 15, 6)
+    """
     table = _read("table2.csv").set_index("model").astype(int)
     return {row.Index: ConfusionTable(row.tp, row.fp, row.tn, row.fn) for row in table.itertuples()}
 

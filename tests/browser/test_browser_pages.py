@@ -93,11 +93,10 @@ def test_the_threshold_moves_on_the_page_as_in_python(opened):
     for key, step in (("ArrowRight", 1), ("ArrowRight", 1), ("ArrowLeft", -1)):
         slider.press(key)
         explorer.position += step
-        found, alarms = (
-            page.locator(".npc-table tbody tr").first.locator("td").all_inner_texts()[:2]
-        )
-        assert int(found) == explorer.table["found"]
-        assert int(alarms) == explorer.table["false_alarms"]
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+        called = page.locator(".npc-table tbody tr").first.locator("td").all_inner_texts()
+        assert int(called[0]) == explorer.table["found"]
+        assert int(called[1]) == explorer.table["false_alarms"]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from small_study import PATHS, change, day, load, make_study, save
 
 from npc_helpers import cohort
 from npc_helpers.study import Study
-from npc_helpers.study.checks import _bare
+from npc_helpers.study.checks import bare_number
 
 
 def registry_as(**how):
@@ -143,5 +143,5 @@ def test_what_a_spreadsheet_on_windows_writes_is_read(tmp_path):
 
 def test_numbers_of_patients_that_differ_are_not_taken_for_one():
     names = ["H-01", "H-10", "H-1-0", "A-1-11", "A-11-1", "患者 1", "患者 2", "0815", "8150"]
-    assert len({_bare(name) for name in names}) == len(names)
-    assert _bare("H-01") == _bare("h1") == _bare("H_001") == _bare("H 1")
+    assert len({bare_number(name) for name in names}) == len(names)
+    assert bare_number("H-01") == bare_number("h1") == bare_number("H_001") == bare_number("H 1")

