@@ -258,6 +258,9 @@ pd.DataFrame({"tutorial": asdict(TUTORIAL), "paper": asdict(PAPER)}).drop("name"
 # | `08_question_the_label` | What if the label were another? | `labels.csv` |
 # | `09_probabilities_and_decisions` | Do predicted probabilities come true, and help? | |
 # | `10_how_sure` | How much can 43 test patients tell? | `splits.csv` |
+# | `11_another_hospital` | What survives the move to another hospital? | |
+# | `12_survival_networks` | What did the label cost, and what does the image add? | |
+# | `13_break_it` | Which results are too good, and how does one notice? | |
 #
 # Each notebook opens by itself. If the one before it has not been run, it says so and uses
 # small reference tables that ship with the suite.

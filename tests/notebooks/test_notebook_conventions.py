@@ -45,6 +45,13 @@ def test_there_is_one_notebook_for_each_source():
     assert executed == {path.stem for path in SOURCES}
 
 
+@pytest.mark.parametrize("page", ["README.md", "notebooks/py/00_start_here.py"])
+def test_every_lesson_stands_where_a_reader_looks_for_it(page):
+    text = (notebooks.FOLDER.parent / page).read_text(encoding="utf-8")
+    listed = re.findall(r"^(?:# )?\| \[?`?(\d\d_\w+)`?", text, flags=re.M)
+    assert listed == [path.stem for path in SOURCES if path.stem in listed or path.stem[:2] > "00"]
+
+
 def test_pair_is_synchronised(source, notebook):
     def content(book):
         return [(c.cell_type, c.source, c.metadata.get("tags", [])) for c in book.cells]
