@@ -44,6 +44,7 @@ def test_slices_are_sorted_by_position_not_by_name(tmp_path):
     assert series.findings == ()
 
 
+@pytest.mark.slow
 @hypothesis_settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

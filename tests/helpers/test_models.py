@@ -62,6 +62,7 @@ def test_full_network_is_the_published_one(full, published):
     np.testing.assert_allclose(full.predict(images, verbose=0), expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_full_network_has_the_published_layers(full, published):
     assert full.count_params() == published.count_params() == 54_336_736
     stable = {"mixed_5b", "mixed_6a", "mixed_7a", "conv_7b", "conv_7b_bn", "conv_7b_ac"}
@@ -108,6 +109,7 @@ def test_a_network_that_looks_at_the_middle_is_the_network_on_that_part():
     )
 
 
+@pytest.mark.slow
 def test_start_values_depend_on_the_seed_alone():
     keras.utils.set_random_seed(1)
     first = models.inception_resnet_v2(80, **SMALL, seed=5).get_weights()

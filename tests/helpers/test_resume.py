@@ -67,7 +67,8 @@ def finished_epochs(folder):
 @pytest.mark.parametrize(
     ("name", "network"),
     [
-        *(("HEAD", "small"), ("WHOLE", "small")),
+        ("HEAD", "small"),
+        pytest.param("WHOLE", "small", marks=pytest.mark.slow),
         *(pytest.param(name, "real", marks=pytest.mark.slow) for name in ("WHOLE", "ALL")),
     ],
 )
@@ -171,6 +172,7 @@ def test_order_of_the_callbacks_does_not_matter(data, tmp_path):
     assert history.history == record.history
 
 
+@pytest.mark.slow
 def test_fit_that_shuffles_the_batches_too_is_repeated_as_well(data, tmp_path):
     """Without shuffle=False Keras shuffles the batches once more: by a seeded source, here."""
     ends = []

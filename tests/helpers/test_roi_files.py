@@ -72,6 +72,7 @@ def test_two_readers_at_once_lose_no_rectangle(path):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.slow
 def test_one_reader_in_two_windows_loses_no_rectangle(path):
     halves = ((0, 20), (20, 40))
     draw_at_once(path, *(DRAW.format(reader="ann", first=a, last=b) for a, b in halves))

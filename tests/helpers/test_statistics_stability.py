@@ -101,6 +101,7 @@ def test_likelihood_without_coefficients_by_hand():
     assert model.r_squared == pytest.approx(model.shrinkage * explained)
 
 
+@pytest.mark.slow
 def test_noise_is_shrunken_to_nothing():
     """Without any effect, the average of 1 - k / chi-squared is far below one."""
     rng = np.random.default_rng(1)

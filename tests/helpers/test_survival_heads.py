@@ -75,6 +75,7 @@ def test_scale_of_a_feature_and_a_constant_one_change_nothing(features, patients
     assert np.corrcoef(risk, again)[0, 1] > 0.9999
 
 
+@pytest.mark.slow
 def test_out_of_fold_scores_do_not_know_their_own_outcome(patients):
     """Noise, more features than patients: own patients are ranked well, others are not."""
     noise = pd.DataFrame(np.random.default_rng(2).normal(size=(N, 2 * N)), patients.index)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pydicom
+import pytest
 from nifti_making import make_hntsmrg, make_npc277
 from npc_intake.__main__ import main as intake
 
@@ -60,6 +61,7 @@ def test_every_line_is_run_or_listed_with_the_reason():
     assert len(told()) > 20
 
 
+@pytest.mark.slow
 def test_the_lines_run_one_after_the_other(two_patients, tmp_path, monkeypatch):
     home = tmp_path / "home"
     for name in ("HOME", "USERPROFILE"):
