@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 from npc_course import bundle
 from small_study import make_study
 
+PINNED = version("tqdm")  # the version that this environment was installed with
 PYTHON = "Scripts/python.exe" if os.name == "nt" else "bin/python"
 
 
@@ -18,7 +20,7 @@ def suite(tmp_path, monkeypatch):
     for name in ("npc_helpers/one.py", ".git/config", ".venv/pyvenv.cfg", "class/site/index.html"):
         (root / name).parent.mkdir(parents=True)
         (root / name).write_text("")
-    (root / "constraints.txt").write_text("tqdm==4.67.1\n")
+    (root / "constraints.txt").write_text(f"tqdm=={PINNED}\n")
     monkeypatch.setattr(bundle, "ROOT", root)
     study = make_study(tmp_path / "study", patients=1)
     monkeypatch.setenv("NPC_STUDY", str(study))
@@ -40,13 +42,13 @@ def test_the_pinned_packages_install_from_the_folder_alone(suite, tmp_path):
     install = [str(tmp_path / "venv" / PYTHON), "-m", "pip", "install", "-q", "tqdm", "setuptools"]
     subprocess.check_call(install, env=os.environ | offline, cwd=folder / "suite")
     asked = [str(tmp_path / "venv" / PYTHON), "-c", "import tqdm; print(tqdm.__version__)"]
-    assert subprocess.check_output(asked, text=True).strip() == "4.67.1"
+    assert subprocess.check_output(asked, text=True).strip() == PINNED
 
 
 def test_the_first_page_says_what_to_type_and_for_which_machine():
     words = bundle._start()
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    assert version in words and "PIP_NO_INDEX" in words and "npc_helpers lab" in words
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert python in words and "PIP_NO_INDEX" in words and "npc_helpers lab" in words
 
 
 def test_a_folder_that_holds_something_is_left_alone(tmp_path, capsys):
