@@ -9,11 +9,11 @@ from pathlib import Path
 from npc_helpers.exercises.saying import say
 from npc_helpers.study import Study, shipped_reference
 from npc_helpers.study.artefacts import load_table
+from npc_helpers.study.schema import IMAGE_KEY
 from npc_helpers.study.settings import current_setting
 
 STRICT = "NPC_STRICT_CLAIMS"  # environment variable, set where committed notebooks are made
 TRAINED = ("predictions_pre.csv", "predictions_post.csv")
-IMAGE = ["patient_id", "timepoint", "sequence", "slice_index"]
 SAME = 0.01  # of a probability; another processor adds up in another order, and training goes on
 
 
@@ -71,7 +71,7 @@ def _is_as_shipped(path: Path) -> bool:
 @cache
 def _differ_little(path: Path, changed_ns: int) -> bool:
     trained, shipped = (
-        table.set_index(IMAGE)["p_high_risk"].sort_index()
+        table.set_index(list(IMAGE_KEY))["p_high_risk"].sort_index()
         for table in (load_table(path), shipped_reference(path.name))
     )
     return trained.index.equals(shipped.index) and bool((trained - shipped).abs().max() <= SAME)

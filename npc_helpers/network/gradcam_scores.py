@@ -9,13 +9,15 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from npc_helpers.study.schema import IMAGE_KEY
+
 TARGETS = ("margin", "logit", "softmax")  # what a map can explain, see `gradcam.class_map`
 POINTING_TOLERANCE_PX = 15  # Zhang et al. 2018 (Excitation Backprop): a point within 15 pixels
 MASK_SCORES = [
     "positive_evidence", "mask_share", "energy_share", "energy_ratio", "pointing", "auprc", "iou",
     "iou_top_share",
 ]  # fmt: skip
-KEY = ["patient_id", "timepoint", "sequence", "slice_index"]  # of an image
+KEY = list(IMAGE_KEY)
 SUMMARISED = ("energy_ratio", "pointing", "auprc", "iou", "padding_share")
 
 

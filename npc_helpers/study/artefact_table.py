@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from npc_helpers.study.artefacts import StudyError
+from npc_helpers.study.schema import IMAGE_KEY
 
 SETTING = "setting"  # as an input: every choice of the present setting
 DRAWN = "rectangles drawn by hand"  # as an input: what the readers drew, whoever and whenever
@@ -46,7 +47,6 @@ class Artefact:
     repeatable: bool = False
 
 
-_IMAGE = ("patient_id", "timepoint", "sequence", "slice_index")
 _AT_TIMEPOINT = {"pre": "03_train_pre_model", "post": "04_train_post_model"}
 
 
@@ -59,7 +59,7 @@ def _of_model(when: str, maker: str) -> list[Artefact]:
         Artefact(weights, maker, learned_from, reference=True),
         Artefact(
             f"predictions_{when}.csv", maker, (*learned_from, weights),
-            (*_IMAGE, "split", "high_risk", "p_high_risk"), reference=True, repeatable=True,
+            (*IMAGE_KEY, "split", "high_risk", "p_high_risk"), reference=True, repeatable=True,
         ),
     ]  # fmt: skip
 
@@ -82,7 +82,8 @@ _ALL = [
     ),
     Artefact(
         "rois.csv", "02_crop_roi", ("manifest", "suggested_rois", DRAWN),
-        (*_IMAGE, "x0", "y0", "x1", "y1", "source", "reader_id"), of_setting=False, reference=True,
+        (*IMAGE_KEY, "x0", "y0", "x1", "y1", "source", "reader_id"),
+        of_setting=False, reference=True,
     ),
     *_of_model("pre", _AT_TIMEPOINT["pre"]),
     *_of_model("post", _AT_TIMEPOINT["post"]),
@@ -95,7 +96,7 @@ _ALL = [
     ),
     Artefact(
         "gradcam_scores.csv", "06_explore_gradcam",
-        ("rois.csv", "manifest", SETTING, "pre_weights.npz", "post_weights.npz"), _IMAGE,
+        ("rois.csv", "manifest", SETTING, "pre_weights.npz", "post_weights.npz"), IMAGE_KEY,
     ),
     Artefact("appraisal.csv", "07_appraise_paper", (), ("claim", "printed", "verdict")),
 ]  # fmt: skip

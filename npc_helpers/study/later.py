@@ -97,9 +97,3 @@ def left_out_later(study: Study) -> list[Problem]:
         )
         for row in table[~table["supported"]].itertuples()
     ]  # fmt: skip
-
-
-def needs_table() -> str:
-    """Return `NEEDS` as Markdown, for the documentation."""
-    rows = [f"| {part} | {least} {what} |" for part, least, what in NEEDS]
-    return "\n".join(["| part | needs at least |", "|---|---|", *rows])

@@ -102,6 +102,7 @@ SEQUENCE = _choice(
     "sequence", "axial water T2-weighted, or contrast-enhanced water T1-weighted", "t2w", "t1c"
 )
 TIMEPOINTS, SEQUENCES = TIMEPOINT.values, SEQUENCE.values
+IMAGE_KEY = ("patient_id", "timepoint", "sequence", "slice_index")  # which image of a study
 MODELS = dict(zip(TIMEPOINTS, ("Pre-model", "Post-model"), strict=True))
 """What the model of each time point is called."""
 
@@ -213,7 +214,7 @@ SUGGESTED_ROIS = Table(
     "data/suggested_rois.csv",
     "Rectangles offered to start from, one row per image. Optional.",
     ROI_COLUMNS,
-    key=("patient_id", "timepoint", "sequence", "slice_index"),
+    key=IMAGE_KEY,
     required=False,
 )
 

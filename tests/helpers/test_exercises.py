@@ -32,17 +32,6 @@ def patients(study):
         return cohort.included_patients(cohort.build_cohort(study))
 
 
-@pytest.fixture
-def answers(capsys):
-    """What an exercise says to an answer."""
-
-    def answer(name, value, **given):
-        check(name, value, **given)
-        return capsys.readouterr().out
-
-    return answer
-
-
 # --- claims -------------------------------------------------------------------------------------
 
 
@@ -61,6 +50,7 @@ def test_a_false_claim_on_another_study_changes_the_sentence(study, capsys):
 def test_a_false_claim_on_the_demonstration_study_is_an_error(monkeypatch, tmp_path, capsys):
     monkeypatch.delenv("NPC_STUDY", raising=False)
     monkeypatch.delenv("NPC_SETTING", raising=False)
+    monkeypatch.setattr(Study, "result_path", lambda study, name: tmp_path / name)  # none yet
     with pytest.raises(ClaimError, match="above a half"):
         claim(False, SENTENCE, "Something else.")
     monkeypatch.setenv("NPC_SANDBOX", str(tmp_path))  # a learner changes things there

@@ -4,24 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from lifelines.utils import concordance_index
-from small_study import make_study
 from statsmodels.stats.multitest import multipletests
 
-from npc_helpers.exercises import check
+pytestmark = pytest.mark.usefixtures("small_hospital")
 
 P = [0.001, 0.022, 0.023, 0.3, 0.4]
-
-
-@pytest.fixture
-def answers(tmp_path, monkeypatch, capsys):
-    """What an exercise says to an answer, in a study of somebody's hospital."""
-    monkeypatch.setenv("NPC_STUDY", str(make_study(tmp_path / "study", patients=2)))
-
-    def answer(name, value, **given):
-        check(name, value, **given)
-        return capsys.readouterr().out
-
-    return answer
 
 
 def grouped(split, high_risk, score):

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from small_study import make_study
 
-from npc_helpers.exercises import check
 from npc_helpers.exercises.checking import EXERCISES
 from npc_helpers.statistics.confusion import ConfusionTable
 from npc_helpers.study import NotInThisStudy, Study
+
+pytestmark = pytest.mark.usefixtures("study")
 
 
 @pytest.fixture
@@ -18,17 +19,6 @@ def study(tmp_path, monkeypatch):
     folder = make_study(tmp_path / "study")
     monkeypatch.setenv("NPC_STUDY", str(folder))
     return Study(folder)
-
-
-@pytest.fixture
-def answers(study, capsys):
-    """What an exercise says to an answer, in somebody's own study."""
-
-    def answer(name, value, **given):
-        check(name, value, **given)
-        return capsys.readouterr().out
-
-    return answer
 
 
 @pytest.fixture

@@ -3,22 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from small_study import make_study
 
-from npc_helpers.exercises import check
 from npc_helpers.statistics import interval_survival
 
-
-@pytest.fixture
-def answers(tmp_path, monkeypatch, capsys):
-    """What an exercise says to an answer."""
-    monkeypatch.setenv("NPC_STUDY", str(make_study(tmp_path / "study")))
-
-    def answer(name, value, **given):
-        check(name, value, **given)
-        return capsys.readouterr().out
-
-    return answer
+pytestmark = pytest.mark.usefixtures("small_hospital")
 
 
 @pytest.mark.parametrize(

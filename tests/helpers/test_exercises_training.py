@@ -3,22 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from small_study import make_study
 
-from npc_helpers.exercises import check
 from npc_helpers.statistics import Estimate, c_index, roc_auc
 
-
-@pytest.fixture
-def answers(tmp_path, monkeypatch, capsys):
-    """What an exercise says to an answer, in a study of somebody's hospital."""
-    monkeypatch.setenv("NPC_STUDY", str(make_study(tmp_path / "study", patients=2)))
-
-    def answer(name, value, **given):
-        check(name, value, **given)
-        return capsys.readouterr().out
-
-    return answer
+pytestmark = pytest.mark.usefixtures("small_hospital")
 
 
 @pytest.mark.parametrize(
