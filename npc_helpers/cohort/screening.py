@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.cohort.staging import ADVANCED_STAGES, stage_groups
+from npc_helpers.study.checks import without_end
 
 DAYS_PER_MONTH = 30.4375
 DAYS_PER_YEAR = 365.25
@@ -253,7 +254,8 @@ def screen(
     Parameters
     ----------
     visits : DataFrame
-        Where it has no row, the criteria that need them let everybody pass, with a warning.
+        Where it has no row, the criteria that need them let everybody pass, with a warning; but
+        not who alone has neither progression nor death nor last review.
     criteria : sequence of Criterion
         Leave one out to see what it does.
     review_tolerance_days : float
@@ -270,10 +272,11 @@ def screen(
         if criterion.needs_visits and visits.empty:
             warnings.warn(
                 f"{criterion.name} ({criterion.kind} {criterion.number}) cannot be judged: the "
-                "study has no visits (data/visits.csv). Everybody passes it.",
+                "study has no visits (data/visits.csv). Everybody passes it whose follow-up has an "
+                "end.",
                 stacklevel=2,
             )
-            passes[criterion.name] = np.ones(len(registry), dtype=bool)
+            passes[criterion.name] = ~without_end(registry).to_numpy()
         else:
             passed = criterion.rule(registry, visits, tolerance_days=review_tolerance_days)
             passes[criterion.name] = passed.to_numpy(dtype=bool)

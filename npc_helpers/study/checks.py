@@ -20,6 +20,7 @@ from npc_helpers.study.jobs import spread
 from npc_helpers.study.problems import Problem
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import (
+    ENDS,
     MANIFEST,
     N_VALUES,
     REGISTRY,
@@ -86,6 +87,40 @@ def check_registry(registry: pd.DataFrame, about: About) -> list[Problem]:
         says = f"is blank although {other} is filled"
         problems += report(blank & ~filled, column, says, action)
     return problems
+
+
+def without_end(registry: pd.DataFrame) -> pd.Series:
+    """Tell who has no end of follow-up, in a study in which somebody has one."""
+    ended = registry[ENDS].notna().any(axis=1)
+    return ~ended & ended.any()
+
+
+def last_reviews(registry: pd.DataFrame, visits: pd.DataFrame) -> pd.Series:
+    """Return the last review of each patient; of those without any end, from the visits."""
+    reviews = visits[visits["kind"] == "review"].groupby("patient_id")["visit_date"].max()
+    latest = registry["patient_id"].map(reviews)
+    return registry["last_review_date"].mask(without_end(registry), latest)
+
+
+def check_ends(registry: pd.DataFrame, visits: pd.DataFrame | None) -> list[Problem]:
+    """Report patients of whom nobody knows how long they were followed, or only from visits.
+
+    Who was not seen, by the visits, passes no screening: nothing is missing then.
+    """
+    nobody_knows = without_end(registry) & (registry["patient_id"] != "")
+    if visits is None or visits.empty:
+        return rows(
+            registry, REGISTRY, nobody_knows, "last_review_date",
+            "is blank, as are progression_date and death_date: it is not known how long the "
+            "patient was followed",
+            "Fill it in. Without it the patient will not be included.", "warning",
+        )  # fmt: skip
+    latest = last_reviews(registry, visits)
+    return rows(
+        registry.assign(latest=latest), REGISTRY, nobody_knows & latest.notna(), "last_review_date",
+        f"is blank; the last review in {VISITS.path}, {{latest:%Y-%m-%d}}, counts instead",
+        "If that was the last review, nothing has to be done. Otherwise fill it in.", "note",
+    )  # fmt: skip
 
 
 def _one_patient_twice(registry: pd.DataFrame) -> list[Problem]:

@@ -102,6 +102,8 @@ SEQUENCE = _choice(
     "sequence", "axial water T2-weighted, or contrast-enhanced water T1-weighted", "t2w", "t1c"
 )
 TIMEPOINTS, SEQUENCES = TIMEPOINT.values, SEQUENCE.values
+ENDS = ["progression_date", "death_date", "last_review_date"]
+"""Columns that end the follow-up; who has none of them has no outcome."""
 IMAGE_KEY = ("patient_id", "timepoint", "sequence", "slice_index")  # which image of a study
 MODELS = dict(zip(TIMEPOINTS, ("Pre-model", "Post-model"), strict=True))
 """What the model of each time point is called."""
@@ -152,7 +154,11 @@ REGISTRY = Table(
             *PROGRESSION_SITES, **OPTIONAL,
         ),
         _date("death_date", "death of any cause; blank if alive", required=False),
-        _date("last_review_date", "last review at which the patient was seen", required=False),
+        _date(
+            "last_review_date",
+            "last review at which the patient was seen; blank: the last one in the visits",
+            required=False,
+        ),
     ),
     key=("patient_id",),
 )  # fmt: skip

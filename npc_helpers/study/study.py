@@ -24,7 +24,7 @@ from npc_helpers.study.identifying import check_identity
 from npc_helpers.study.places import is_repository, repository
 from npc_helpers.study.problems import Problem, as_table
 from npc_helpers.study.results import Results
-from npc_helpers.study.schema import MANIFEST, REGISTRY, TABLES, VISITS, Table, tables_page
+from npc_helpers.study.schema import ENDS, MANIFEST, REGISTRY, TABLES, VISITS, Table, tables_page
 
 NO_VISITS = Problem(
     VISITS.path, "", "", "there is no visit, so that regular review cannot be judged",
@@ -103,8 +103,7 @@ class Study(Results):
     @cached_property
     def has_outcomes(self) -> bool:
         """True if the registry holds any progression, death or last review."""
-        dates = ["progression_date", "death_date", "last_review_date"]
-        return bool(self._registry[dates].notna().any(axis=None))
+        return bool(self._registry[ENDS].notna().any(axis=None))
 
     def require_outcomes(self, purpose: str) -> None:
         """Raise `NotInThisStudy` if no patient has an outcome; `purpose`: "training"."""
@@ -135,7 +134,10 @@ class Study(Results):
 
     @property
     def registry(self) -> pd.DataFrame:
-        """One row per patient (a copy; `schema.REGISTRY` describes the columns)."""
+        """One row per patient (a copy; `schema.REGISTRY` describes the columns).
+
+        A patient without any end of follow-up gets the last review in the visits, if one is there.
+        """
         return self._registry.copy()
 
     @property
@@ -150,13 +152,20 @@ class Study(Results):
 
     @cached_property
     def _registry(self) -> pd.DataFrame:
+        registry = self._registry_as_written
+        if checks.without_end(registry).any():
+            registry = registry.assign(last_review_date=checks.last_reviews(registry, self._visits))
+        return registry
+
+    @cached_property
+    def _registry_as_written(self) -> pd.DataFrame:
         return self._loaded(REGISTRY)
 
     @cached_property
     def _visits(self) -> pd.DataFrame:
         if not self.table_path("visits").exists():
             return tables.empty_table(VISITS)
-        return self._loaded(VISITS, self._registry)
+        return self._loaded(VISITS, self._registry_as_written)
 
     @cached_property
     def _manifest(self) -> pd.DataFrame:
@@ -230,8 +239,11 @@ class Study(Results):
             if table.required or (self.folder / table.path).exists():
                 content[table.name], of_table = self._read(table, registry)
                 problems += of_table
-        if not len(content.get("visits", ())):
+        visits = content.get("visits")
+        if visits is None or visits.empty:
             problems.append(NO_VISITS)
+        if registry is not None:
+            problems += checks.check_ends(registry, visits)
         inside = None
         if content["manifest"] is not None:
             inside = checks.rows_inside(content["manifest"], self.folder, self.about.linked_folders)

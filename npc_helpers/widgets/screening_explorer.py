@@ -6,10 +6,10 @@ import pandas as pd
 import traitlets
 
 from npc_helpers.cohort import CRITERIA, flow, progression_free_survival, screen
+from npc_helpers.study.schema import ENDS
 from npc_helpers.widgets.base import MarkedWidget, browser_module, style_sheet
 
 COUNTED = {"sex": "sex", "t_stage": "T stage", "n_stage": "N stage", "treatment": "treatment"}
-OUTCOMES = ["progression_date", "death_date", "last_review_date"]
 
 
 class ScreeningExplorer(MarkedWidget):
@@ -49,7 +49,7 @@ class ScreeningExplorer(MarkedWidget):
         ]
         self.chosen = self.chosen or [c.name for c in CRITERIA]
         self.counted = list(COUNTED.values())
-        self.with_outcomes = bool(registry[OUTCOMES].notna().any(axis=None))
+        self.with_outcomes = bool(registry[ENDS].notna().any(axis=None))
         self.patients = _patients(registry, screen(registry, visits))
 
     @property

@@ -9,6 +9,7 @@ from npc_helpers.study import Study, StudyError
 from npc_helpers.study.__main__ import main
 
 REGISTRY, VISITS, MANIFEST = "data/registry.csv", "data/visits.csv", "data_manifest.csv"
+START = pd.Timestamp("2015-01-21")  # of treatment, in `small_study`
 
 
 def rename(name, old, new):
@@ -458,8 +459,26 @@ def test_nobody_eligible(tmp_path):
         cohort.build_cohort(Study(folder))
 
 
-def test_an_included_patient_without_end_of_follow_up(tmp_path):
+def test_a_blank_last_review_is_taken_from_the_visits(tmp_path):
+    folder = make_study(tmp_path / "study")
+    last = Study(folder).registry.loc[3, "last_review_date"]
+    change("registry", 3, "last_review_date", "")(folder)
+    assert_one_problem(
+        folder, REGISTRY, "H-04", "last_review_date", f"{last:%Y-%m-%d}, counts", "nothing has to"
+    )
+    study = Study(folder)
+    assert study.registry.loc[3, "last_review_date"] == last
+    patient = cohort.build_cohort(study).loc[3]
+    assert patient["included"] and patient["pfs_months"] == round((last - START).days / 30.4375)
+
+
+def test_who_has_no_end_of_follow_up_at_all_is_left_out_and_the_rest_goes_on(tmp_path):
     folder = make_study(tmp_path / "study")
     change("registry", 3, "last_review_date", "")(folder)
-    with pytest.raises(StudyError, match="data/registry.csv.*H-04.*last_review_date"):
-        cohort.build_cohort(Study(folder))
+    (folder / VISITS).unlink()
+    assert_one_problem(
+        folder, REGISTRY, "H-04", "last_review_date", "not known how long", "Fill it in"
+    )
+    with pytest.warns(UserWarning, match="Everybody passes it whose follow-up has an end"):
+        table = cohort.build_cohort(Study(folder)).set_index("patient_id")
+    assert table["included"].sum() == 5 and table["excluded_by"]["H-04"] == "regular_review"
