@@ -19,8 +19,6 @@ MAY_USE = {
     "figures": {"study", "statistics"},
     "appraisal": {"study", "cohort", "statistics"},
     "widgets": {"study", "imaging", "cohort", "network", "statistics", "figures"},
-    # what a lesson says and asks is about anything below it, and nothing below knows of it
-    "exercises": {"study", "imaging", "cohort", "network", "statistics", "figures"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [str(path.relative_to(PACKAGE)) for path in FILES]

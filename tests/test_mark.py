@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 from figure_examples import EXAMPLES, TABLE
 from matplotlib.text import Text
-from npc_course.notebooks import to_html
 from PIL import Image
 from plotly.graph_objects import Figure as PlotlyFigure
 from small_study import change, load, make_study, save, with_images
 
+from npc_course.notebooks import to_html
 from npc_helpers import figures, widgets
 from npc_helpers.figures import display
 from npc_helpers.figures.report import Report

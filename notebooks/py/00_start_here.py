@@ -40,7 +40,7 @@ import shutil
 import pandas as pd
 import psutil
 
-from npc_helpers.exercises import check, claim
+from npc_course.exercises import check, claim
 from npc_helpers.figures.lesson import begin
 from npc_helpers.study import Study
 
@@ -163,7 +163,7 @@ claim(
 # > dates of one patient. Which patient? (The copy lives in memory; the study stays as it is.)
 
 # %% tags=["timeless"]
-from npc_helpers.exercises import check_spoiled_copy
+from npc_course.exercises import check_spoiled_copy
 
 check_spoiled_copy(study).query("level == 'error'").drop(columns="level")
 
@@ -183,7 +183,7 @@ check("00.2", patient)
 # the patient's right is on the left of the picture.
 
 # %%
-from npc_helpers.exercises import telling_slice
+from npc_course.exercises import telling_slice
 from npc_helpers.figures import series_grid
 from npc_helpers.imaging.dicom import read_series
 

@@ -38,10 +38,11 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from npc_course.exercises import check, claim
+
 # %%
 from npc_helpers import cohort as co
 from npc_helpers import figures, statistics
-from npc_helpers.exercises import check, claim
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.imaging import roi

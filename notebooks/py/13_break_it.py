@@ -28,10 +28,11 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import RandomForestClassifier
 
+from npc_course.exercises import check, claim
+from npc_course.exercises.traps import noise_aucs
+
 # %%
 from npc_helpers import statistics
-from npc_helpers.exercises import check, claim
-from npc_helpers.exercises.traps import noise_aucs
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.lesson import begin
 from npc_helpers.figures.style import in_house_style, new_figure

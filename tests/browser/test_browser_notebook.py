@@ -6,8 +6,8 @@ import nbformat
 import pandas as pd
 import pytest
 from lab_browser import CHROMIUM, Lab, assert_box, chromium, drag, jupyterlab, place, press
-from npc_course import notebooks
 
+from npc_course import notebooks
 from npc_helpers.imaging.roi import BOX
 from npc_helpers.study import Study
 

@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from lab_browser import CHROMIUM, accessibility_problems, chromium
-from npc_course import site
-from npc_course.notebooks import FOLDER
 from small_study import make_study
 
+from npc_course import site
+from npc_course.notebooks import FOLDER
 from npc_helpers.cohort import CRITERIA, progression_free_survival
 from npc_helpers.network.gradcam_scores import TARGETS
 from npc_helpers.network.map_geometry import Geometry

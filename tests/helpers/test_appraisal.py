@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from npc_course import notebooks
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.contingency_tables import Table, mcnemar
 from statsmodels.stats.power import normal_power
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import ttest_ind
 
+from npc_course import notebooks
 from npc_helpers import appraisal, figures
 from npc_helpers.appraisal import recompute
 from npc_helpers.study import Study

@@ -6,6 +6,7 @@ import re
 import jupytext
 import nbformat
 import pytest
+
 from npc_course import notebooks
 from npc_course.cells import CLAIM, tags
 

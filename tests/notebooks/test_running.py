@@ -1,6 +1,7 @@
 """Running the notebooks: whatever stops one of them, the next ones run."""
 
 import pytest
+
 from npc_course import notebooks
 
 

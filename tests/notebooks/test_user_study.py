@@ -18,10 +18,10 @@ import pandas as pd
 import pytest
 from nbclient.util import run_sync
 from nifti_making import make_npc277
-from npc_course.notebooks import sources, tutorial
 from npc_demo.__main__ import main as demo
 from npc_intake.public_sets import import_npc277
 
+from npc_course.notebooks import sources, tutorial
 from npc_helpers.study import Study, mark
 
 pytestmark = pytest.mark.slow

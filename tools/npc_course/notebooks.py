@@ -19,7 +19,7 @@ from nbconvert import HTMLExporter
 from traitlets.config import Config
 
 from npc_course.cells import CLAIM, fold_claims, unsolved
-from npc_helpers.exercises.claims import STRICT
+from npc_course.exercises.claims import STRICT
 from npc_helpers.figures.study_report import FEW_TEST_PATIENTS
 from npc_helpers.study import Study, atomic_path, mark
 from npc_helpers.study.artefact_table import ARTEFACTS

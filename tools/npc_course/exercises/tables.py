@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from npc_helpers.exercises.checking import Wrong, exercise, word
+from npc_course.exercises.checking import Wrong, exercise, word
 from npc_helpers.study import NotInThisStudy, Study
 from npc_helpers.study.checks import check_registry
 from npc_helpers.study.problems import as_table

@@ -3,7 +3,7 @@
 import pytest
 from small_study import make_study
 
-from npc_helpers.exercises import check
+from npc_course.exercises import check
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from npc_helpers.exercises.maps import OPPONENTS
+from npc_course.exercises.maps import OPPONENTS
 from npc_helpers.network.gradcam_scores import scores
 from npc_helpers.study import NotInThisStudy
 

@@ -1,6 +1,6 @@
 """What a lesson says of its results, and what it asks: claims, and exercises that answer."""
 
-from npc_helpers.exercises import (  # noqa: F401  (each enters its exercises)
+from npc_course.exercises import (  # noqa: F401  (each enters its exercises)
     appraising,
     comparing,
     hospitals,
@@ -14,9 +14,9 @@ from npc_helpers.exercises import (  # noqa: F401  (each enters its exercises)
     training,
     traps,
 )
-from npc_helpers.exercises.checking import check
-from npc_helpers.exercises.claims import ClaimError, claim
-from npc_helpers.exercises.pictures import telling_slice
-from npc_helpers.exercises.tables import check_spoiled_copy
+from npc_course.exercises.checking import check
+from npc_course.exercises.claims import ClaimError, claim
+from npc_course.exercises.pictures import telling_slice
+from npc_course.exercises.tables import check_spoiled_copy
 
 __all__ = ["ClaimError", "check", "check_spoiled_copy", "claim", "telling_slice"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npc_helpers.exercises.saying import say
+from npc_course.exercises.saying import say
 from npc_helpers.study import Study, StudyError
 
 NO_ANSWER = (..., None, "")
@@ -75,7 +75,7 @@ def check(name: str, answer: object, **given: object) -> None:
 
     Examples
     --------
-    >>> from npc_helpers.exercises import check
+    >>> from npc_course.exercises import check
     >>> check("01.1", ...)
     **01.1** is still open. *Hint:* Run the four cells above: who leaves when the rule is strict?
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from npc_helpers.exercises.checking import OtherForm, Wrong, exercise, number, numbers
+from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, numbers
 from npc_helpers.imaging.rectangle import LIMIT, overlap
 from npc_helpers.imaging.roi_table import rectangle_of
 from npc_helpers.study import Study

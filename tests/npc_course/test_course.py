@@ -7,12 +7,12 @@ import sys
 import nbclient
 import nbformat
 import pytest
-from npc_course import learner, products, render, room, site, slides
-from npc_course.cells import EXERCISE, SOLUTION, facts, student_version, tags, unsolved
-from npc_course.notebooks import FOLDER
 from small_study import make_study
 
-from npc_helpers.exercises.checking import EXERCISES
+from npc_course import learner, products, render, room, site, slides
+from npc_course.cells import EXERCISE, SOLUTION, facts, student_version, tags, unsolved
+from npc_course.exercises.checking import EXERCISES
+from npc_course.notebooks import FOLDER
 
 PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kg"
@@ -163,7 +163,7 @@ def test_a_solution_passes_and_its_stub_gets_the_hint_and_nothing_else(tmp_path,
     monkeypatch.setenv("NPC_STUDY", str(make_study(tmp_path / "study")))
     book = lesson()
     del book.cells[2:4]
-    book.cells.insert(1, code("from npc_helpers.exercises import check"))
+    book.cells.insert(1, code("from npc_course.exercises import check"))
     assert unsolved(executed(student_version(book), tmp_path)) == [
         f"**00.1** is still open. *Hint:* {EXERCISES['00.1'].hint}"
     ]

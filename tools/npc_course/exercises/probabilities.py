@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from npc_helpers.exercises.checking import OtherForm, Wrong, exercise, number, word
-from npc_helpers.exercises.patients import HORIZON_MONTHS
+from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, word
+from npc_course.exercises.patients import HORIZON_MONTHS
 from npc_helpers.statistics import calibration_at, median_survival, survival_net_benefit
 from npc_helpers.study import NotInThisStudy, Study
 

@@ -6,7 +6,7 @@ import os
 from functools import cache
 from pathlib import Path
 
-from npc_helpers.exercises.saying import say
+from npc_course.exercises.saying import say
 from npc_helpers.study import Study, shipped_reference
 from npc_helpers.study.artefacts import load_table
 from npc_helpers.study.schema import IMAGE_KEY
@@ -44,7 +44,7 @@ def claim(condition: bool, sentence: str, otherwise: str = "") -> None:
 
     Examples
     --------
-    >>> from npc_helpers.exercises import claim
+    >>> from npc_course.exercises import claim
     >>> share = 0.73
     >>> claim(share > 0.5, f"The curve ends at {share:.0%}, well above a half.")
     The curve ends at 73%, well above a half.

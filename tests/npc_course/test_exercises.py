@@ -6,10 +6,10 @@ import pytest
 from lifelines import KaplanMeierFitter
 from small_study import change, make_study
 
+from npc_course.exercises import ClaimError, check, check_spoiled_copy, claim
+from npc_course.exercises.checking import EXERCISES
+from npc_course.exercises.claims import STRICT, TRAINED
 from npc_helpers import cohort
-from npc_helpers.exercises import ClaimError, check, check_spoiled_copy, claim
-from npc_helpers.exercises.checking import EXERCISES
-from npc_helpers.exercises.claims import STRICT, TRAINED
 from npc_helpers.study import NotInThisStudy, Study, StudyError, shipped_reference
 
 SENTENCE = "The curve ends above a half."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
 from npc_helpers import cohort
-from npc_helpers.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
 from npc_helpers.statistics import kaplan_meier
 from npc_helpers.study import Study
 

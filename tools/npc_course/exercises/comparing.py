@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from npc_helpers.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
+from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
 from npc_helpers.statistics import c_index, compare_auc, roc_auc, roc_curve
 from npc_helpers.statistics.concordance import order_of_ends
 from npc_helpers.statistics.estimate import holm

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from small_study import make_study
 
-from npc_helpers.exercises.checking import EXERCISES
+from npc_course.exercises.checking import EXERCISES
 from npc_helpers.statistics.confusion import ConfusionTable
 from npc_helpers.study import NotInThisStudy, Study
 

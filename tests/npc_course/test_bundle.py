@@ -6,8 +6,9 @@ import sys
 from importlib.metadata import version
 
 import pytest
-from npc_course import bundle
 from small_study import make_study
+
+from npc_course import bundle
 
 PINNED = version("tqdm")  # the version that this environment was installed with
 PYTHON = "Scripts/python.exe" if os.name == "nt" else "bin/python"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 
-from npc_helpers.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
+from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
 from npc_helpers.statistics import c_index, calibration_at
 from npc_helpers.study import Study
 

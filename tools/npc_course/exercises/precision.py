@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from npc_helpers.exercises.checking import OtherForm, Wrong, exercise, number, numbers
+from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, numbers
 from npc_helpers.statistics import auc_standard_error, compare_auc, half_width, roc_auc
 from npc_helpers.study import Study
 

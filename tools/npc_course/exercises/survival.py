@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from npc_helpers.exercises.checking import Wrong, exercise, number
+from npc_course.exercises.checking import Wrong, exercise, number
 from npc_helpers.study import Study
 
 LOST_AT = 20  # months: past the middle of the second interval, before its end

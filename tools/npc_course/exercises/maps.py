@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from npc_helpers.exercises.checking import OtherForm, Wrong, exercise, number, word
+from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, word
 from npc_helpers.study import NotInThisStudy, Study
 from npc_helpers.study.schema import TIMEPOINTS
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from npc_helpers.exercises.checking import OtherForm, Wrong, exercise, number
+from npc_course.exercises.checking import OtherForm, Wrong, exercise, number
 from npc_helpers.statistics import mcnemar_exact
 from npc_helpers.statistics.confusion import ConfusionTable
 from npc_helpers.study import Study

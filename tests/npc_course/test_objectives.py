@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from npc_course.notebooks import FOLDER, sources
 
-from npc_helpers.exercises.checking import EXERCISES
+from npc_course.exercises.checking import EXERCISES
+from npc_course.notebooks import FOLDER, sources
 
 PAGE = (FOLDER.parent / "docs" / "teaching" / "objectives.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| (\d\d[a-z]) \| (.*?) \| (.*?) \|$", PAGE, flags=re.M)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from npc_helpers.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
+from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
 from npc_helpers.network.prediction import patient_probability
 from npc_helpers.statistics import Estimate, c_index, compare_c_index, roc_auc
 from npc_helpers.study import Study

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from npc_helpers.exercises.checking import Wrong, exercise, number, word
-from npc_helpers.exercises.patients import HORIZON_MONTHS
+from npc_course.exercises.checking import Wrong, exercise, number, word
+from npc_course.exercises.patients import HORIZON_MONTHS
 from npc_helpers.statistics import horizon_label, ipcw_weights, label_audit, roc_auc
 from npc_helpers.study import Study
 

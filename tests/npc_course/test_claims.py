@@ -6,6 +6,7 @@ import re
 import jupytext
 import nbformat
 import pytest
+
 from npc_course.cells import (
     EXERCISE,
     SOLUTION,
@@ -17,9 +18,8 @@ from npc_course.cells import (
     tags,
     unclaimed,
 )
+from npc_course.exercises.checking import EXERCISES
 from npc_course.notebooks import sources
-
-from npc_helpers.exercises.checking import EXERCISES
 from npc_helpers.figures.lesson import assigns, reads
 
 CARDS = 8  # of the lesson of traps: one exercise each
