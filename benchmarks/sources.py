@@ -10,6 +10,8 @@ In each split of the patients every model is trained anew and judged on the pati
   extent of disease before treatment (`npc_demo.pretrain_in_domain`).
 * ``head``: the last layer learns, on features of the start weights; by the paper's rules (Adam,
   ten epochs without a better training accuracy).
+* ``top``: what lies behind `block17` learns, with normalisation frozen, from what the network below
+  answers to the images as they are; else as in notebooks 03 and 04.
 * ``whole``: the whole network learns, as in notebooks 03 and 04.
 
 Two controls, of the last layer on generic features: ``outcomes shuffled`` among the patients anew
@@ -47,10 +49,13 @@ HEAD_ONLY = {
     "vary_images": False,
     "max_epochs": 200,
 }
+TOP_BLOCKS = {"trainable": "top", "train_normalisation": False, "vary_images": False}
 SHIPPED, SHUFFLED, BLANK = "generic, whole", "outcomes shuffled", "rectangles blank"
 ARMS = {
     SHIPPED: {},
     "random, whole": {"weights": "none"},
+    "generic, top": TOP_BLOCKS,
+    "random, top": {**TOP_BLOCKS, "weights": "none"},
     "generic, head": HEAD_ONLY,
     "random, head": {**HEAD_ONLY, "weights": "none"},
     SHUFFLED: HEAD_ONLY,

@@ -87,7 +87,8 @@ def inputs_of(model, images):
     """What the trainable part learns from, computed once for each model and set of images."""
     key = (features.model_identity(models.backbone_of(model)), images.tobytes())
     if key not in _inputs:
-        _inputs[key] = features.training_inputs(model, images, progress=False)
+        frozen = models.frozen_part(model)
+        _inputs[key] = images if frozen is None else features.extract_features(frozen, images)
     return _inputs[key]
 
 

@@ -158,7 +158,7 @@ claim(
 # layers between bend the relation and add constants of their own, so the cells no longer add up to the score.
 
 # %%
-fine_place = gradcam.Geometry.of(model[latest], layer=gradcam.finer_layer(model[latest]))
+fine_place = gradcam.Geometry.of(model[latest], layer=models.end_of_block17(model[latest]))
 fine = gradcam.finer_map(model[latest], images[latest])
 titles = [" x ".join(map(str, grid.shape[1:])) for grid in (signed, fine)]
 fine_heat = fine_place.to_image(fine[position], row, image.shape)

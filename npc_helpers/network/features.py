@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,14 +13,20 @@ import pandas as pd
 
 from npc_helpers.imaging.roi import network_inputs
 from npc_helpers.imaging.stacks import load_stacks
-from npc_helpers.network.models import backbone_of
+from npc_helpers.network.models import backbone_of, frozen_part
 from npc_helpers.study import Study
+from npc_helpers.study.artefacts import atomic_path
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.settings import Setting, current_setting
 
 
 def extract_features(
-    model: keras.Model, images: np.ndarray, *, batch_size: int = 32, progress: bool = True
+    model: keras.Model,
+    images: np.ndarray,
+    *,
+    batch_size: int = 32,
+    progress: bool = True,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the mean of each of the last feature maps, for each image.
 
@@ -31,6 +38,8 @@ def extract_features(
         Pixel values 0..255; a memory map is read batch by batch.
     progress : bool
         Show a bar where somebody watches.
+    out : ndarray of float32, optional
+        Where to put the values, such as a memory map.
 
     Returns
     -------
@@ -39,8 +48,11 @@ def extract_features(
     backbone = backbone_of(model)
     what = {"desc": "features", "unit": "batch", "leave": False}
     starts = progress_bar(range(0, len(images), batch_size), shown=progress, **what)
-    parts = [backbone.predict_on_batch(np.asarray(images[s : s + batch_size])) for s in starts]
-    return np.concatenate([np.asarray(part, dtype=np.float32) for part in parts])
+    values = np.empty((len(images), *backbone.output.shape[1:]), np.float32) if out is None else out
+    for start in starts:
+        batch = np.asarray(images[start : start + batch_size])
+        values[start : start + batch_size] = backbone.predict_on_batch(batch)
+    return values
 
 
 def study_images(
@@ -90,21 +102,48 @@ def warn_of_cut_rectangles(index: pd.DataFrame, setting: Setting) -> None:
         )
 
 
-def training_inputs(model: keras.Model, images: np.ndarray, **options) -> np.ndarray:
+def training_inputs(
+    model: keras.Model, images: np.ndarray, *, folder: str | Path, progress: bool = True
+) -> np.ndarray:
     """Return what `models.trainable_part` of a model learns from.
 
-    Where only the last layer learns, an image always turns into the same features: they are
-    computed once. Where the whole network learns, these are the images themselves.
+    What is frozen always turns an image into the same values: they are computed once, kept by the
+    hash of its weights and the images, and read as a memory map. Where the whole network learns,
+    these are the images themselves.
 
     Parameters
     ----------
     images : ndarray of uint8, shape (n, S, S, 1)
-    **options
-        Of `extract_features`.
+    folder : path-like
+        Where the values are kept.
+    progress : bool
+        Show a bar where somebody watches.
+
+    Returns
+    -------
+    ndarray, shape (n, ...)
+        The images; the mean of each feature map, (n, C); or, where the top blocks learn, what the
+        network below them answers, (n, h, w, c).
     """
-    if backbone_of(model).trainable_variables:
-        return images
-    return extract_features(model, images, **options)
+    frozen = frozen_part(model)
+    return images if frozen is None else kept_values(frozen, images, folder, progress=progress)
+
+
+def kept_values(
+    frozen: keras.Model, images: np.ndarray, folder: str | Path, *, progress: bool = True
+) -> np.ndarray:
+    """Return what a model answers to images, computed once; parameters as `training_inputs`."""
+    total = hashlib.sha256(model_identity(frozen).encode())
+    for image in images:
+        total.update(np.ascontiguousarray(image))
+    path = Path(folder) / f"{total.hexdigest()[:24]}.npy"
+    if not path.exists():
+        shape = (len(images), *frozen.output.shape[1:])
+        with atomic_path(path) as temporary:
+            values = np.lib.format.open_memmap(temporary, "w+", np.float32, shape)
+            extract_features(frozen, images, progress=progress, out=values)
+            values.flush()
+    return np.load(path, mmap_mode="r")
 
 
 def model_identity(model: keras.Model) -> str:

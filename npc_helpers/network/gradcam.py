@@ -17,7 +17,7 @@ import numpy as np
 
 from npc_helpers.network.gradcam_scores import TARGETS
 from npc_helpers.network.map_geometry import Geometry as Geometry
-from npc_helpers.network.models import HEAD, HIGH_RISK, LAST_CONVOLUTION, POOL
+from npc_helpers.network.models import HEAD, HIGH_RISK, LAST_CONVOLUTION, POOL, end_of_block17
 
 
 def activations(model, images, *, batch_size: int = 32) -> np.ndarray:
@@ -127,11 +127,6 @@ def _margin(of_class: np.ndarray) -> np.ndarray:
     return of_class[..., HIGH_RISK] - of_class[..., 1 - HIGH_RISK]
 
 
-def finer_layer(model) -> str:
-    """Return the last layer before the cells become four times as many pixels: of ``block17``."""
-    return [layer.name for layer in model.layers if layer.name.startswith("block17_")][-1]
-
-
 def finer_map(model, images, *, layer: str | None = None, batch_size: int = 16) -> np.ndarray:
     """Return HiResCAM maps of the margin at an earlier layer, where the cells are smaller.
 
@@ -152,7 +147,7 @@ def finer_map(model, images, *, layer: str | None = None, batch_size: int = 16) 
     -------
     float32 array (n, h, w)
     """
-    layer = layer or finer_layer(model)
+    layer = layer or end_of_block17(model)
     batch_size = min(batch_size, len(images))
     shifted, offset = _with_offset(model, layer, batch_size)
     lower, nothing = up_to(model, layer), np.zeros(batch_size, dtype=np.float32)

@@ -23,6 +23,7 @@ CLASSES = ("low risk", "high risk")  # the order of the two output neurons
 HIGH_RISK = CLASSES.index("high risk")
 LAST_CONVOLUTION = "conv_7b_ac"  # name of the last layer of `inception_resnet_v2`
 POOL, DROPOUT, HEAD = "pool", "dropout", "risk"  # those behind it in a prognosis model
+DEPTHS = ("head", "top", "all")  # how much of a prognosis model learns
 
 FULL_BLOCKS = (10, 20, 10)
 MOMENTUM = 0.9  # of the running means, which then follow within some dozen batches
@@ -215,8 +216,9 @@ def prognosis_model(setting: Setting, *, seed: int, weights: str | None = None) 
         last layers are called ``pool``, ``dropout`` and ``risk``; its name tells the weight
         source and the seed. Batch normalisation is frozen unless the setting trains it: weights
         of another domain come with running means that a small study would only blur. With
-        ``setting.trainable == "head"`` all of the backbone is frozen. The backbone computes in
-        ``setting.precision``, what stands behind it in 32 bits.
+        ``setting.trainable == "head"`` all of the backbone is frozen, with ``"top"`` all up to
+        the end of ``block17``. The backbone computes in ``setting.precision``, what stands behind
+        it in 32 bits.
 
     Raises
     ------
@@ -227,8 +229,10 @@ def prognosis_model(setting: Setting, *, seed: int, weights: str | None = None) 
     ----------
     Li et al. 2022, section 2.4.
     """
-    if setting.trainable not in ("head", "all"):
-        raise ValueError(f"setting.trainable is {setting.trainable!r}; it is 'head' or 'all'")
+    if setting.trainable not in DEPTHS:
+        raise ValueError(
+            f"setting.trainable is {setting.trainable!r}; choose one of {', '.join(DEPTHS)}"
+        )
     source = setting.weights if weights is None else weights
     with _computing_in(setting.precision):
         backbone = inception_resnet_v2(
@@ -239,9 +243,10 @@ def prognosis_model(setting: Setting, *, seed: int, weights: str | None = None) 
             middle=setting.middle,
             seed=seed,
         )
-    for layer in backbone.layers:
+    first = _first_to_learn(backbone, setting.trainable)
+    for number, layer in enumerate(backbone.layers):
         learns = setting.train_normalisation or not isinstance(layer, layers.BatchNormalization)
-        layer.trainable = setting.trainable == "all" and learns
+        layer.trainable = number >= first and learns
     x = layers.GlobalAveragePooling2D(name=POOL, dtype="float32")(backbone.output)
     x = layers.Dropout(setting.dropout, seed=seed, name=DROPOUT)(x)
     risk = layers.Dense(
@@ -255,6 +260,14 @@ def prognosis_model(setting: Setting, *, seed: int, weights: str | None = None) 
     return keras.Model(backbone.input, risk(x), name=f"prognosis_{name}_seed{seed}")
 
 
+def _first_to_learn(backbone: keras.Model, depth: str) -> int:
+    """Return the number of the first layer that learns; those before it are frozen."""
+    names = [layer.name for layer in backbone.layers]
+    if depth == "top":
+        return names.index(end_of_block17(backbone)) + 1
+    return 0 if depth == "all" else len(names)
+
+
 @contextmanager
 def _computing_in(precision: str):
     """Layers built inside get this dtype policy."""
@@ -264,6 +277,11 @@ def _computing_in(precision: str):
         yield
     finally:
         keras.config.set_dtype_policy(usual)
+
+
+def end_of_block17(model: keras.Model) -> str:
+    """Return the last layer before the cells become four times as many pixels."""
+    return [layer.name for layer in model.layers if layer.name.startswith("block17_")][-1]
 
 
 def backbone_of(model: keras.Model) -> keras.Model:
@@ -276,8 +294,23 @@ def backbone_of(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, model.get_layer(POOL).output, name="backbone")
 
 
+def frozen_part(model: keras.Model) -> keras.Model | None:
+    """Return what of a prognosis model turns an image into the same values however it learns.
+
+    It ends where `trainable_part` begins: at the mean of each feature map, or at the end of
+    ``block17``. None if the first layers learn already.
+    """
+    backbone = backbone_of(model)
+    if not backbone.trainable_variables:
+        return backbone
+    if any(layer.trainable_variables for layer in model.layers if layer.name.startswith("stem_")):
+        return None
+    end = model.get_layer(end_of_block17(model)).output
+    return keras.Model(model.input, end, name="up_to_block17")
+
+
 def trainable_part(model: keras.Model) -> keras.Model:
-    """Return a copy of what training changes: the last layer, or the whole network.
+    """Return a copy of what training changes: the last layer, the top blocks, or the whole network.
 
     Parameters
     ----------
@@ -287,39 +320,14 @@ def trainable_part(model: keras.Model) -> keras.Model:
     Returns
     -------
     keras.Model
-        Where the backbone is frozen, from features (n, C) through dropout to probabilities
-        (n, 2); else from images, as `model`.
+        From what `frozen_part` answers to images, or from images where nothing is frozen, to
+        probabilities (n, 2).
     """
-    if backbone_of(model).trainable_variables:
-        copy = keras.models.clone_model(model)
-        copy.set_weights(model.get_weights())
-        return copy
-    features = keras.Input(model.get_layer(POOL).output.shape[1:], name="features")
-    x = features
-    for name in (DROPOUT, HEAD):
-        layer = model.get_layer(name)
-        x = type(layer).from_config(layer.get_config())(x)
-    head = keras.Model(features, x, name="head")
-    head.get_layer(HEAD).set_weights(model.get_layer(HEAD).get_weights())
-    return head
-
-
-def joined(model: keras.Model, learner: keras.Model) -> keras.Model:
-    """Return the trained model, from pixel values to probabilities.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Not touched; its backbone is shared.
-    learner : keras.Model
-        What became of `trainable_part` of it.
-    """
-    if len(learner.layers) == len(model.layers):
-        return learner
-    x = model.get_layer(POOL).output
-    for name in (DROPOUT, HEAD):
-        x = learner.get_layer(name)(x)
-    return keras.Model(model.input, x, name=model.name)
+    frozen = frozen_part(model)
+    part = model if frozen is None else keras.Model(frozen.output, model.output, name="learner")
+    copy = keras.models.clone_model(part)
+    copy.set_weights(part.get_weights())
+    return copy
 
 
 def describe(model: keras.Model) -> pd.DataFrame:

@@ -65,7 +65,7 @@ def preflight(
         there = there.parent
     room, weights = shutil.disk_usage(there).free, _weights(setting.weights)
     second = seconds_per_image(model, setting.images_at_a_time)
-    card = "a graphics card" if setting.trainable == "all" and setting.width == 1 else "any"
+    card = "a graphics card" if setting.trainable != "head" and setting.width == 1 else "any"
     rows = {
         "device": (card, name, "" if card == "any" else _yes(not name.startswith("processor"))),
         "weights": (setting.weights, weights, _yes(weights != "missing")),
@@ -84,7 +84,8 @@ def needs(
 
     Memory while training: four numbers for each weight that learns (Adam), one for the others,
     and what every layer answers to the images of one batch, which is kept until the way back.
-    Where the backbone is frozen nothing is kept: the largest two answers count.
+    Where the backbone is frozen nothing is kept: the largest two answers count. Where its top
+    blocks learn, the numbers are those of the whole network: more than enough.
 
     Disk: the images as the network sees them; for each run its state (weights and Adam's two
     means) after the last and after the best epoch, and once more while one is written; and the
@@ -98,7 +99,7 @@ def needs(
     width = 2 if "16" in setting.precision else 4
     answers = [width * np.prod(layer.output.shape[1:]) for layer in model.layers]
     state = STATE * learned
-    whole = setting.trainable == "all"
+    whole = setting.trainable != "head"
     kept = sum(answers) if whole else 2 * max(answers)
     memory = (ADAM - 1) * learned + weights + setting.images_at_a_time * kept
     disk = n_images * setting.input_size**2 + (2 * runs + 1) * state + runs * weights

@@ -245,7 +245,7 @@ def _predicted(patients, data, sides, setting, seed, folder: Path, job) -> pd.Se
     cohort = patients.assign(split=side.to_numpy())
     of_image = cohort.set_index("patient_id").reindex(chosen.index.patient_id)
     train = (of_image.split == "train").to_numpy()
-    inputs = _learned_from(setting, chosen)
+    inputs = _learned_from(setting, chosen, folder / "frozen")
     learner = _trained(inputs, of_image, train, setting, seed + number)
     p = predict(learner, inputs[~train], progress=False)
     tested = chosen.index[~train].reset_index(drop=True)
@@ -285,17 +285,18 @@ def _start(setting: Setting, steps: int) -> tuple[keras.Model, list]:
     return learner, [(variable, keras.ops.convert_to_numpy(variable)) for variable in variables]
 
 
-_features: dict[tuple[Setting, str], np.ndarray] = {}
+_inputs: dict[tuple[Setting, str], np.ndarray] = {}
 
 
-def _learned_from(setting: Setting, data: _Data) -> np.ndarray:
-    """Return the images, or their features where only the last layer learns: computed once."""
+def _learned_from(setting: Setting, data: _Data, folder: Path) -> np.ndarray:
+    """Return the images, or what the frozen part of the network makes of them: computed once."""
     if setting.trainable == "all":
         return data.images
-    if (setting, data.digest) not in _features:
+    if (setting, data.digest) not in _inputs:
         start = prognosis_model(setting, seed=0)
-        _features[setting, data.digest] = training_inputs(start, data.images, progress=False)
-    return _features[setting, data.digest]
+        inputs = training_inputs(start, data.images, folder=folder, progress=False)
+        _inputs[setting, data.digest] = inputs
+    return _inputs[setting, data.digest]
 
 
 def _identity(patients, data: _Data, side, setting: Setting, seed: int) -> str:

@@ -7,7 +7,6 @@ outputs is the output of their mean.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, softmax
 
-from npc_helpers.network.features import extract_features, model_identity, study_images
+from npc_helpers.network.features import kept_values, study_images
 from npc_helpers.network.models import CLASSES, HIGH_RISK, backbone_of, prognosis_model
 from npc_helpers.network.survival_losses import (
     ENDS,
@@ -28,7 +27,6 @@ from npc_helpers.network.survival_losses import (
 )
 from npc_helpers.statistics.gate import TooFewPatients, checked, flags, numbers, of_table, times
 from npc_helpers.study import Study
-from npc_helpers.study.artefacts import atomic_path
 from npc_helpers.study.settings import Setting
 
 PAIR = "Pair"  # the model that sees both examinations
@@ -262,12 +260,5 @@ def patient_features(
     """
     images, index = study_images(study, rois, timepoint, patients=patients)
     backbone = backbone_of(prognosis_model(setting, seed=0))
-    total = hashlib.sha256(f"{model_identity(backbone)} {index.to_csv(index=False)}".encode())
-    for image in images:
-        total.update(np.ascontiguousarray(image))
-    path = study.result_path("features") / f"{timepoint}-{total.hexdigest()[:16]}.npy"
-    if not path.exists():
-        with atomic_path(path) as temporary:  # keeps the suffix, which np.save would add
-            np.save(temporary, extract_features(backbone, images))
-    table = pd.DataFrame(np.load(path))
+    table = pd.DataFrame(kept_values(backbone, images, study.result_path("features")))
     return table.groupby(index["patient_id"].to_numpy()).mean().rename_axis("patient_id")

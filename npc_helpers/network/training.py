@@ -115,7 +115,7 @@ def train(
     Returns
     -------
     learner : keras.Model
-        The trained part: `models.joined` puts it behind the backbone.
+        The trained part.
     history : DataFrame
         See `history_table`.
 

@@ -42,9 +42,9 @@ def test_memory_maps_are_read_batch_by_batch(images, tmp_path):
     )
 
 
-def test_a_network_that_learns_as_a_whole_learns_from_images(images):
-    assert features.training_inputs(start_model(ALL), images) is images
-    frozen = features.training_inputs(start_model(HEAD), images, progress=False)
+def test_a_network_that_learns_as_a_whole_learns_from_images(images, tmp_path):
+    assert features.training_inputs(start_model(ALL), images, folder=tmp_path) is images
+    frozen = features.training_inputs(start_model(HEAD), images, folder=tmp_path, progress=False)
     np.testing.assert_array_equal(frozen, features.extract_features(start_model(HEAD), images))
 
 

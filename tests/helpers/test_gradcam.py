@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from npc_helpers.imaging.roi import Rectangle, zero_pad
-from npc_helpers.network import gradcam, gradcam_bench, gradcam_scores, sanity
+from npc_helpers.network import gradcam, gradcam_bench, gradcam_scores, models, sanity
 from npc_helpers.network.map_geometry import Geometry
 from npc_helpers.study import NotInThisStudy
 from npc_helpers.study.settings import PAPER, TUTORIAL
@@ -108,7 +108,7 @@ def test_finer_maps_are_activation_times_gradient(model, images, maps_and_head):
     exact = gradcam.class_map(activations, weights)
     last = gradcam.finer_map(model, images, layer="conv_7b_ac", batch_size=2)
     np.testing.assert_allclose(last, exact, atol=1e-5 * np.abs(exact).max())
-    layer = gradcam.finer_layer(model)
+    layer = models.end_of_block17(model)
     behind = keras.Model(model.get_layer(layer).output, model.get_layer("pool").output)
     values = tf.convert_to_tensor(gradcam.answers(gradcam.up_to(model, layer), images))
     with tf.GradientTape() as tape:

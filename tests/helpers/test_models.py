@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from npc_helpers.network import models, weight_sources
+from npc_helpers.network import features, models, weight_sources
 from npc_helpers.study.settings import PAPER, TUTORIAL
 
 SMALL = {"width": 0.05, "blocks": (2, 2, 2)}
@@ -284,8 +284,33 @@ def test_normalisation_learns_along_where_the_setting_says_so():
 
 
 def test_unknown_way_of_training_is_refused():
-    with pytest.raises(ValueError, match="'head' or 'all'"):
-        models.prognosis_model(dataclasses.replace(SMALL_SETTING, trainable="top"), seed=1)
+    with pytest.raises(ValueError, match="'bottom'; choose one of head, top, all"):
+        models.prognosis_model(dataclasses.replace(SMALL_SETTING, trainable="bottom"), seed=1)
+
+
+def test_top_blocks_on_kept_values_learn_as_they_do_in_the_whole_network(tmp_path):
+    """Three steps from what `block17` answers, and three from the images, by Keras' own `fit`."""
+    setting = dataclasses.replace(SMALL_SETTING, trainable="top", dropout=0.0)
+    images, labels = pixels(6, 80, 80, 1), np.array([0, 1, 0, 1, 1, 0])
+    whole, start = models.prognosis_model(setting, seed=1), models.prognosis_model(setting, seed=1)
+    top = models.trainable_part(start)
+    kept = features.training_inputs(start, images, folder=tmp_path, progress=False)
+    again = features.training_inputs(start, images, folder=tmp_path, progress=False)
+    assert len(list(tmp_path.iterdir())) == 1 and kept.shape[1:] == top.input.shape[1:]
+    np.testing.assert_array_equal(kept, again)
+    for model, inputs in ((whole, images), (top, kept)):
+        model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+        model.fit(inputs, labels, batch_size=2, epochs=1, shuffle=False, verbose=0)
+    moved = {w.path.split("/")[0] for w in whole.trainable_variables}
+    assert moved == {w.path.split("/")[0] for w in top.trainable_variables}
+    assert {name.split("_")[0] for name in moved} == {"mixed", "block8", "conv", "risk"}
+    assert not any("6a" in name or name.endswith("_bn") for name in moved)
+    for layer in top.layers:
+        same = whole.get_layer(layer.name).get_weights() if layer.weights else []
+        for a, b in zip(layer.get_weights(), same, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    first, last = (m.get_layer("conv_7b").get_weights()[0] for m in (start, top))
+    assert np.abs(first - last).max() > 1e-4
 
 
 def test_description_covers_the_whole_model():

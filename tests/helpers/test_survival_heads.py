@@ -9,6 +9,7 @@ import pytest
 from lifelines import CoxPHFitter
 from sklearn.linear_model import LogisticRegression
 
+from npc_helpers.network import features as features_of_images
 from npc_helpers.network import survival_heads
 from npc_helpers.network.survival_heads import KINDS, out_of_fold_risk, pair_features, train_head
 from npc_helpers.statistics import ColumnError, TooFewPatients, c_index
@@ -118,13 +119,15 @@ def test_features_are_computed_once_and_anew_for_other_images(tmp_path, monkeypa
     network = keras.Model(inputs, keras.layers.Flatten()(inputs))
     calls = []
 
-    def extract(model, images):
+    extract = features_of_images.extract_features
+
+    def counted(model, images, **options):
         calls.append(len(images))
-        return images.reshape(len(images), -1).astype(np.float32)
+        return extract(model, images, **options)
 
     monkeypatch.setattr(survival_heads, "study_images", lambda *a, **k: (images, index))
     monkeypatch.setattr(survival_heads, "prognosis_model", lambda *a, **k: network)
-    monkeypatch.setattr(survival_heads, "extract_features", extract)
+    monkeypatch.setattr(features_of_images, "extract_features", counted)
     study = SimpleNamespace(result_path=lambda name: tmp_path / name)
     for _ in range(2):
         table = survival_heads.patient_features(study, None, "pre", patients=["a"], setting=None)

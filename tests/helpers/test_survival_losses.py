@@ -1,7 +1,9 @@
 """Losses of survival against lifelines, closed forms, logistic regression, and gradients."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,6 +11,7 @@ import pandas as pd
 import pytest
 from lifelines import CoxPHFitter
 from lifelines.datasets import load_rossi
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from npc_helpers import statistics
@@ -260,3 +263,32 @@ def test_another_backend_gives_the_same_numbers(backend, monkeypatch):
         assert done.returncode == 0, done.stderr
         sums.append([float(number) for number in done.stdout.split()])
     np.testing.assert_allclose(*sums, rtol=1e-5)
+
+
+# --- torchsurv and pycox ------------------------------------------------------------------------
+
+ORACLE = Path(__file__).parents[1] / "oracle"
+EXPECTED = json.loads((ORACLE / "survival_losses.json").read_text(encoding="utf-8"))
+PEOPLE = dict(list(pd.read_csv(ORACLE / "patients.csv").groupby("dataset")))
+
+
+@pytest.mark.parametrize("name", EXPECTED["datasets"])
+def test_cox_loss_is_that_of_torchsurv_and_pycox(name):
+    table, expected = PEOPLE[name], EXPECTED["datasets"][name]["cox"]
+    loss = cox(table.time, table.event == 1, table.continuous)
+    tied = table.time[table.event == 1].duplicated().any()
+    assert loss == pytest.approx(expected["efron"], rel=1e-6)
+    assert (loss == pytest.approx(expected["breslow"], rel=1e-6)) != tied
+    assert "pycox" in expected or tied
+    assert loss == pytest.approx(expected.get("pycox", loss), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", EXPECTED["datasets"])
+def test_hazard_loss_is_that_of_pycox(name):
+    """`tests/oracle/survival_losses.py` says when the lost of this test are lost, and why."""
+    table, ends = PEOPLE[name], np.array(EXPECTED["ends"])
+    lost_at = ends[np.minimum(np.searchsorted(ends, table.time), len(ends) - 1)]
+    months = np.where(table.event == 1, table.time, lost_at)
+    hazard = expit(table.continuous.to_numpy()[:, None] + EXPECTED["levels"])
+    loss = hazard_loss(months, table.event == 1, hazard, ends=ends, dtype="float64")
+    np.testing.assert_allclose(loss, EXPECTED["datasets"][name]["hazards"], rtol=1e-6)

@@ -11,6 +11,7 @@ from training_runs import (
     HEAD,
     PATIENTS,
     WHOLE,
+    inputs_of,
     run,
     start_model,
     two_groups,
@@ -19,7 +20,7 @@ from training_runs import (
     with_small_network,
 )  # fmt: skip
 
-from npc_helpers.network import features, models, training
+from npc_helpers.network import models, training
 
 __all__ = ["with_small_network"]  # a fixture
 pytestmark = pytest.mark.usefixtures("with_small_network")
@@ -36,7 +37,7 @@ def data():
 def test_prediction_is_the_second_neuron_from_images_and_from_features(data):
     model = models.prognosis_model(HEAD, seed=1)
     expected = model.predict(data[0], verbose=0)[:, 1]
-    inputs = features.training_inputs(model, data[0], progress=False)
+    inputs = inputs_of(model, data[0])
     head = models.trainable_part(model)
     np.testing.assert_allclose(training.predict(head, inputs, progress=False), expected, rtol=1e-4)
     np.testing.assert_allclose(
@@ -57,9 +58,7 @@ def test_head_on_features_equals_fit_of_the_whole_model_with_frozen_backbone(dat
     record = whole.fit(
         batches, epochs=HEAD.max_epochs, shuffle=False, verbose=0, callbacks=[resume]
     )
-    joined = models.joined(models.prognosis_model(HEAD, seed=1), head)
-    assert [layer.name for layer in joined.layers] == [layer.name for layer in whole.layers]
-    for a, b in zip(joined.get_weights(), whole.get_weights(), strict=True):
+    for a, b in zip(head.get_weights(), whole.get_layer("risk").get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
     pd.testing.assert_frame_equal(history, training.history_table(record), rtol=1e-4)
 
@@ -204,7 +203,7 @@ def test_the_model_that_a_run_starts_from_is_left_alone(data, tmp_path):
     for setting in (HEAD, ALL):
         model = models.prognosis_model(setting, seed=1)
         before = model.get_weights()
-        inputs = features.training_inputs(model, data[0], progress=False)
+        inputs = inputs_of(model, data[0])
         training.train(
             model, inputs, data[1], setting=setting, seed=1, run_dir=tmp_path, progress=False
         )
@@ -214,8 +213,7 @@ def test_the_model_that_a_run_starts_from_is_left_alone(data, tmp_path):
 def test_planted_difference_is_learned(data, tmp_path):
     setting = dataclasses.replace(HEAD, max_epochs=100, learning_rate=0.01, dropout=0.1)
     learner, history = run(data, setting, tmp_path)
-    model = models.joined(models.prognosis_model(setting, seed=1), learner)
-    p = training.predict(model, data[0], progress=False)
+    p = training.predict(learner, inputs_of(start_model(setting), data[0]), progress=False)
     assert p[data[1]].min() > p[~data[1]].max()
     assert history.loss.iloc[-1] < history.loss.iloc[0]
 
