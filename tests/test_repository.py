@@ -50,6 +50,7 @@ def test_relative_links_lead_somewhere():
     pages = [
         ROOT / "README.md",
         *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "tools").rglob("*.md"),
         *(ROOT / "notebooks").glob("*.ipynb"),
     ]
     for page in pages:
