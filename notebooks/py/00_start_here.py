@@ -41,7 +41,7 @@ import pandas as pd
 import psutil
 
 from npc_course.exercises import check, claim
-from npc_helpers.figures.lesson import begin
+from npc_course.lesson import begin
 from npc_helpers.study import Study
 
 study = Study.open()

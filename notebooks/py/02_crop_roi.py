@@ -30,10 +30,10 @@ import numpy as np
 import pandas as pd
 
 from npc_course.exercises import check, claim
+from npc_course.lesson import begin
 from npc_helpers import figures
 from npc_helpers.cohort.staging import stage_groups
 from npc_helpers.figures.display import footer, show
-from npc_helpers.figures.lesson import begin
 from npc_helpers.imaging import dicom, roi
 from npc_helpers.imaging.scanners import scanner_table
 from npc_helpers.imaging.stacks import load_stacks

@@ -30,10 +30,10 @@ import numpy as np
 import pandas as pd
 
 from npc_course.exercises import check, claim
+from npc_course.lesson import begin
 from npc_helpers import figures
 from npc_helpers.cohort import included_patients
 from npc_helpers.figures.display import footer, show
-from npc_helpers.figures.lesson import begin
 from npc_helpers.imaging import roi
 from npc_helpers.imaging.masks import read_mask
 from npc_helpers.imaging.stacks import load_stacks

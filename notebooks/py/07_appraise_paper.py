@@ -26,10 +26,10 @@
 import pandas as pd
 
 from npc_course.exercises import check, claim
+from npc_course.lesson import begin
 from npc_helpers import appraisal, figures
 from npc_helpers.appraisal import recompute
 from npc_helpers.figures.display import footer, show
-from npc_helpers.figures.lesson import begin
 from npc_helpers.study import Study
 
 pd.options.display.max_colwidth = None

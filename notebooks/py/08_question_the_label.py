@@ -29,10 +29,10 @@
 import pandas as pd
 
 from npc_course.exercises import check, claim
+from npc_course.lesson import begin
 from npc_helpers import figures, statistics
 from npc_helpers.cohort import progression_free_survival
 from npc_helpers.figures.display import footer, show
-from npc_helpers.figures.lesson import begin
 from npc_helpers.network import prediction
 from npc_helpers.study import Study, later
 

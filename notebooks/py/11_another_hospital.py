@@ -39,12 +39,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from npc_course.exercises import check, claim
+from npc_course.lesson import begin
 
 # %%
 from npc_helpers import cohort as co
 from npc_helpers import figures, statistics
 from npc_helpers.figures.display import footer, show
-from npc_helpers.figures.lesson import begin
 from npc_helpers.imaging import roi
 from npc_helpers.imaging.scanners import scanner_table
 from npc_helpers.imaging.stacks import load_stacks

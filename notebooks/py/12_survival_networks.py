@@ -32,10 +32,10 @@ import numpy as np
 import pandas as pd
 
 from npc_course.exercises import check, claim
+from npc_course.lesson import begin
 from npc_helpers import figures, statistics
 from npc_helpers.cohort import included_patients
 from npc_helpers.figures.display import footer, show
-from npc_helpers.figures.lesson import begin
 from npc_helpers.network import repeated_splits, survival_heads, survival_losses
 from npc_helpers.study import NotInThisStudy, Study
 from npc_helpers.study.settings import current_setting

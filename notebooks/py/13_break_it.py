@@ -30,11 +30,11 @@ from sklearn.ensemble import RandomForestClassifier
 
 from npc_course.exercises import check, claim
 from npc_course.exercises.traps import noise_aucs
+from npc_course.lesson import begin
 
 # %%
 from npc_helpers import statistics
 from npc_helpers.figures.display import footer, show
-from npc_helpers.figures.lesson import begin
 from npc_helpers.figures.style import in_house_style, new_figure
 from npc_helpers.imaging.masks import read_mask
 from npc_helpers.network import features, gradcam, prediction

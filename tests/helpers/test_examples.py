@@ -19,6 +19,7 @@ MODULES = sorted(
 )
 NEEDS_MORE = {  # where three lines are not enough, and why
     "npc_course.exercises": "a study",
+    "npc_course.lesson": "a notebook whose cells it guards",
     "npc_helpers.appraisal.run_facts": "a study with results",
     "npc_helpers.cohort.build_cohort": "the registry and visits of a study",
     "npc_helpers.cohort.flow": "the registry and visits of a study",
@@ -28,7 +29,6 @@ NEEDS_MORE = {  # where three lines are not enough, and why
     "npc_helpers.figures.finer_figure": "images",
     "npc_helpers.figures.gradcam_panel": "images",
     "npc_helpers.figures.input_montage": "images",
-    "npc_helpers.figures.lesson": "a notebook whose cells it guards",
     "npc_helpers.figures.network_diagram": "a network",
     "npc_helpers.figures.roi_montage": "images",
     "npc_helpers.figures.series_grid": "images",

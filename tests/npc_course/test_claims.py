@@ -19,8 +19,8 @@ from npc_course.cells import (
     unclaimed,
 )
 from npc_course.exercises.checking import EXERCISES
+from npc_course.lesson import assigns, reads
 from npc_course.notebooks import sources
-from npc_helpers.figures.lesson import assigns, reads
 
 CARDS = 8  # of the lesson of traps: one exercise each
 KNOWN = {"claim", TIMELESS, EXERCISE, SOLUTION, "notes", "nbval-check-output"}

@@ -7,7 +7,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from small_study import make_study
 
-from npc_helpers.figures import lesson
+from npc_course import lesson
 from npc_helpers.study import NotInThisStudy, Study
 
 REFUSE = "raise TooFewPatients('needs 5 patients with progression by 36 months; 4 have it')"
