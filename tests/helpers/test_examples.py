@@ -46,7 +46,8 @@ def called_in(path):
     imported = {
         alias.asname or alias.name: f"{node.module}.{alias.name}"
         for node in nodes
-        if isinstance(node, ast.ImportFrom) and node.module.startswith("npc_")
+        if isinstance(node, ast.ImportFrom)
+        and node.module.startswith(("npc_helpers", "npc_course"))
         for alias in node.names
     }
     names = set()
