@@ -1,12 +1,12 @@
 # %% [markdown]
 # # Start here: meet the study and check your machine
 #
-# Nasopharyngeal carcinoma (NPC) grows behind the nose, where no one can see it without
-# imaging. Most patients with locally advanced disease are cured by radiotherapy and
-# chemotherapy, and some relapse. In 2022, Li and colleagues asked whether a deep network that
+# Nasopharyngeal carcinoma (NPC) grows behind the nose. An endoscope shows its surface; only imaging
+# shows how far it reaches. Most patients with locally advanced disease are cured by radiotherapy and
+# chemotherapy, but some relapse. In 2022, Li and colleagues asked whether a deep network that
 # looks at magnetic resonance (MR) images from before and after treatment can tell beforehand
-# who will relapse, and whether it does so better than TNM staging. These notebooks rebuild
-# their study step by step, on data that anyone may hold.
+# who will relapse, and whether it does so better than TNM staging (**t**umour, lymph **n**odes,
+# **m**etastases). These notebooks rebuild their study step by step, on synthetic patients whose data anyone may have.
 #
 # *Time: 6 minutes to read, half a minute to run.*
 #
@@ -105,14 +105,15 @@ visits.head()
 per_patient = visits.patient_id.value_counts()
 claim(
     per_patient.median() > 4,
-    f"{len(visits):,} visits, {per_patient.median():g} of the patient in the middle: most "
+    f"{len(visits):,} visits, a median of {per_patient.median():g} for each patient: most "
     "patients were seen again and again.",
-    f"{len(visits):,} visits, {per_patient.median():g} of the patient in the middle.",
+    f"{len(visits):,} visits, a median of {per_patient.median():g} for each patient.",
 )
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 00.1 – fill in one line** (3 minutes). Whom was the hospital able to follow most
-# > closely? Let pandas find the patient with the most visits.
+# > closely? Let pandas find the patient with the most visits: `visits.patient_id.value_counts()` counts
+# > the visits of each patient, and the `patient_id` stands on the left.
 
 # %% tags=["solution"]
 patient = visits.patient_id.value_counts().idxmax()  # fill in
@@ -211,14 +212,15 @@ claim(
     before is not None and after <= before / 2,
     "Above before treatment, below after it, at the same level. The mass beside the airway behind "
     f"the nose, grey in `t2w` and white in `t1c`, covers {before} pixels above and {after} below: "
-    "that change is what the Post-model of this suite learns to read.",
+    "that change is what the *Post-model*, the network of notebook 04, learns to read.",
     "Above before treatment, below after it, at the same level. Nobody has outlined the tumour in "
     "this study: look for what is there above and gone below.",
 )
 
 # %% [markdown]
 # How was this picture chosen? By a rule that you can read (`telling_slice`): among the patients
-# with a T2 tumour, the first who lost at least half of it in the slice that showed most. A picture
+# of T category T2, the first who lost at least half of the tumour in the slice that showed most. (The
+# *category* T2 says how far a tumour reaches, and has nothing to do with T2-*weighting*.) A picture
 # that was chosen shows what is *possible*, and not what is usual.
 
 # %% [markdown] tags=["exercise"]

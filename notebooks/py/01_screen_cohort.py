@@ -11,7 +11,7 @@
 #
 # - Apply ten inclusion and exclusion criteria one by one and draw the flow chart.
 # - Stage every patient by two editions of the TNM system.
-# - Measure progression-free survival and split patients at its median, as the paper does.
+# - Measure progression-free survival (PFS) and split patients at its median, as the paper does.
 # - Divide the patients into a training and a test cohort.
 #
 # ## What you'll learn
@@ -217,7 +217,8 @@ check("01.2", different, patients=included)
 #
 # The clock starts with treatment and stops at recurrence, distant metastasis or death,
 # whichever comes first. A patient with none of them is *censored* at the last review: we know
-# that nothing had happened until then, and nothing of what came after.
+# that nothing had happened until then, and nothing of what came after. `pfs_months` is the time on
+# this clock, the *PFS period*, whichever way it ended.
 
 # %%
 study.require_outcomes("progression-free survival")
@@ -233,6 +234,11 @@ claim(
     f"{followed.progressed.sum()} of {len(followed)} patients had an event; {spread} times it was "
     "spread to other organs.",
 )
+
+# %% [markdown]
+# The next figure shows two things. On the left, the *Kaplan-Meier curve*: the share of patients without
+# progression over time. At each event it falls by the share of those who were still being followed at that
+# moment, so censored patients count for as long as they were seen. On the right, how long each patient was observed.
 
 # %%
 from lifelines import KaplanMeierFitter
@@ -250,10 +256,10 @@ curve_end = float(curve.survival_function_.iloc[-1, 0])
 months = followed.pfs_months.median()
 claim(
     curve_end > 0.5,
-    f"The curve ends at {curve_end:.0%}, above a half: the *median survival* is not reached. The "
-    f"broken line at {months:g} months is something else, the median of the time observed.",
-    f"The curve ends at {curve_end:.0%}. The broken line at {months:g} months is the median of the "
-    "time observed, which is not the median survival.",
+    f"The curve ends at {curve_end:.0%}, above a half: the *median survival* is not reached. The broken "
+    f"line at {months:g} months, on the right, is something else, the median of the time observed.",
+    f"The curve ends at {curve_end:.0%}. The broken line at {months:g} months, on the right, is the median "
+    "of the time observed, which is not the median survival.",
 )
 
 # %% [markdown] tags=["exercise"]
@@ -290,8 +296,8 @@ print("PFS period in months: quartiles", *[f"{value:.2f}" for value in quartiles
 # %% [markdown]
 # ### An image that shows the outcome
 #
-# The second MRI belongs to the first review after treatment, and at a review a relapse can be found. Whose
-# relapse was found by the day of that scan has it on the image: a model that reads such an image recognises the
+# The second MRI belongs to the first review after treatment, and at a review a relapse can be found. If it was
+# found by the day of that scan, the image shows it: a model that reads such an image recognises the
 # outcome and foresees nothing.
 
 # %%
@@ -313,7 +319,7 @@ print(f"{len(known_early)} of {len(followed)}:", ", ".join(known_early) or "nobo
 high = followed[followed.high_risk]
 censored = (~high.progressed).mean()
 print(f"{len(high)} of {len(followed)} patients are labelled high risk")
-print(f"{censored:.0%} of them never progressed: they were merely observed for a shorter time")
+print(f"{censored:.0%} of them were not seen to progress: they were observed for a shorter time")
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 01.4 – repair** (5 minutes). This line means to say who had progressed by 36 months. It
@@ -325,18 +331,18 @@ progressed_by_36 = followed.progressed & by_36  # repair: by_36
 check("01.4", progressed_by_36, patients=followed)
 
 # %% [markdown]
-# Nothing bad happened to the patients who were merely observed for a shorter time. They entered the study late or left it early. A label
-# that mixes them with patients who relapsed teaches the network a wrong lesson about half of
-# the time, and notebook 08 measures what that costs.
+# As far as anybody knows, nothing bad happened to the patients who were merely observed for a shorter time. They entered the study late or
+# left it early. A label that mixes them with patients who relapsed teaches the network something wrong about
+# many of those whom it calls high-risk, and notebook 08 measures what that costs.
 
 # %% [markdown]
 # ## Training and test cohort
 #
 # One patient in five is set aside. The split is made by *patient*: every image of a patient,
 # from both time points, falls on the same side. It is stratified by risk group and stage, so
-# that both sides look alike, and seeded, so that you get the same one. Why 2025? It is the first year
-# from 2022 on whose table below is as balanced as the paper's, where the smallest P value is 0.169: a lesson is easier with a test
-# cohort that looks like the rest. Nobody looked at results for it. In a study of your own, keep the first split.
+# that both sides look alike, and *seeded*: the seed, here 2025, fixes the random numbers, so that you get the same split. Why 2025? Of the
+# seeds 2022, 2023 and so on it is the first whose table below is as balanced as the paper's, where the smallest P value is 0.169: a lesson
+# is easier with a test cohort that looks like the rest. Nobody looked at results for it. In a study of your own, keep the first split.
 
 # %% tags=["nbval-check-output"]
 divided = co.divided_patients(included)
@@ -362,9 +368,9 @@ claim(
 
 # %% [markdown]
 # Table 1 compares the two sides. Its P values answer a question nobody asked: the split was
-# random, so every difference *is* chance. The standardised mean differences beside them say
-# what matters, how large an imbalance chance has produced; below 0.1 is small, above 0.2 is
-# worth knowing.
+# random, so every difference *is* chance. The standardised mean differences (SMD) beside them say
+# what matters, how large an imbalance chance has produced, in standard deviations; below 0.1 is small,
+# above 0.2 is worth knowing.
 
 # %% [markdown]
 # ## Save the cohort
@@ -402,8 +408,8 @@ claim(
 #
 # - Who is studied depends on rules with numbers in them, and those who leave are not a random part.
 # - A stage group without its edition means nothing.
-# - A median of the time observed is no median survival, and a label cut there calls healthy patients
-#   high risk.
+# - A median of the time observed is no median survival, and a label cut there calls patients high risk
+#   who were well when last seen.
 # - `cohort.csv`: who is in, why the others are out, PFS, risk group and split.
 #
 # ## Check yourself

@@ -3,7 +3,7 @@
 #
 # The authors first gave the network whole images, and it looked at the cerebellum and the eyes.
 # So they drew a rectangle on every image, about 400 by 200 pixels, around tumour, lymph nodes and their
-# surroundings. This notebook reads the images and does the same.
+# surroundings: the *region of interest* (ROI; `rois` in the code). This notebook reads the images and does the same.
 #
 # *Time: 15 minutes to read, one minute to run.*
 #
@@ -110,9 +110,9 @@ claim(
 #
 # A patient's folder holds more than the two series we want: localisers, fat images, reformats.
 # `find_series` reads the headers of everything in a folder and proposes what each series is and
-# from which time point, with its reasons. `decide` is for you, `ignored` of no use, and `refused` means
-# that something is wrong with the files. `docs/own_images.md` tells how such a table becomes the
-# manifest of your study.
+# from which time point, with its reasons. Its `status` is `proposed`, `decide` (you have to), `ignored` (of no
+# use here) or `refused` (something is wrong with the files). `docs/own_images.md` tells how such a table becomes
+# the manifest of your study.
 
 # %%
 from npc_intake.find import find_series, thumbnails
@@ -150,7 +150,7 @@ show(
 left_out = found.table[found.table.status != "proposed"]
 claim(
     len(left_out) > 0 and (left_out.kind == "not_mr").all(),
-    f"{len(left_out)} frames are broken, and rightly: they are no MR images but the known truth of the "
+    f"{len(left_out)} frames are broken, and rightly: they are not MR images but the known truth of the "
     "synthetic patients. In an export of your own look hardest at the broken frames: a series left out "
     "for an unusual name may be the one you want.",
     f"{len(left_out)} frames are broken. Look hardest at broken frames: a series left out for an "
@@ -158,7 +158,7 @@ claim(
 )
 
 # %% [markdown]
-# Does each picture fit its heading? Fluid is bright in T2w and dark in t1c. Decide with the buttons; every
+# Does each picture fit its heading? Fluid is bright in `t2w` and dark in `t1c`. Decide with the buttons; every
 # click is saved in `data/by_hand`, and overrules what was proposed.
 
 # %% tags=["timeless"]
@@ -201,7 +201,7 @@ claim(
 # %% [markdown]
 # ### Brightness has no unit
 #
-# In computed tomography a pixel value is a physical density. In MR it depends on the coil, the
+# In computed tomography a pixel value stands for a physical density. In MR it depends on the coil, the
 # scanner and the day. So each series is stretched by its own percentiles to the range 0 to 255
 # before a network sees it.
 
@@ -255,8 +255,8 @@ show(
 width, height = (rois.x1 - rois.x0).mean(), (rois.y1 - rois.y0).mean()
 claim(
     abs(width - 400) < 20 and abs(height - 200) < 20 and offered == 1,
-    f"On average a rectangle measures {width:.0f} by {height:.0f} pixels; the paper says about 400 by "
-    "200. It spans the tumour, the nodes of the neck on both sides and what lies between them.",
+    f"The figure gives millimetres. In pixels, a rectangle measures {width:.0f} by {height:.0f} on average; the "
+    "paper says about 400 by 200. It spans the tumour, the nodes of the neck on both sides and what lies between.",
     f"On average a rectangle measures {width:.0f} by {height:.0f} pixels; the paper says about 400 by "
     "200.",
 )
@@ -303,7 +303,7 @@ session.to_frame().head(3)
 # %% [markdown]
 # ### How alike do two readers draw?
 #
-# How many readers drew is not in the paper. A second reader shows how much of
+# The paper does not say how many readers drew. A second reader shows how much of
 # the result hangs on the hand that drew. Here the second reader is made up: the first one's
 # rectangles, each edge moved by up to 15 pixels, and 6 pixels taller on average.
 
@@ -335,14 +335,14 @@ show(
 )
 
 # %% tags=["claim"]
-bias = (agreement.area_a - agreement.area_b).mean()
+bias = (agreement.area_a - agreement.area_b).mean() * (pixel_mm / 10) ** 2
 claim(
     bias < 0 and agreement.iou.median() > 0.9,
     f"Left, half of the overlaps are above {agreement.iou.median():.2f}; 1 would be identical "
-    f"rectangles. Right, the line of bias lies below zero, at {bias:,.0f} pixels: the second reader "
+    f"rectangles. Right, the line of bias lies below zero, at {bias:.1f} cm²: the second reader "
     "draws larger, because it was made up so.",
     f"Left, half of the overlaps are above {agreement.iou.median():.2f}; 1 would be identical "
-    f"rectangles. Right, the line of bias lies at {bias:,.0f} pixels.",
+    f"rectangles. Right, the line of bias lies at {bias:.1f} cm².",
 )
 
 # %% [markdown]
@@ -390,7 +390,7 @@ check("02.3", black, rois=rois)
 # ### The size of the box is a clue
 #
 # Whoever draws the box has seen the tumour. A big tumour gets a big box, and a network that
-# averages over the whole padded image can feel the box's size without looking at a single
+# averages over the whole padded image can sense the box's size without looking at any
 # tissue. So a fair study also reports how far one gets with box sizes alone.
 
 # %%
@@ -407,7 +407,7 @@ distance = (by_stage["mean"].max() - by_stage["mean"].min()) / by_stage["std"].m
 claim(
     0.1 < distance < 0.5,
     f"The means differ by {distance:.1f} standard deviations: these boxes, drawn generously, give away "
-    "little of the stage. Tight boxes would give away most of it.",
+    "little of the stage. Lesson 13 draws tight ones.",
     f"The means differ by {distance:.1f} standard deviations: so much of the stage do the boxes alone "
     "give away."
     if distance == distance
@@ -447,7 +447,7 @@ claim(
 )
 
 # %% [markdown]
-# This belongs into a report. Where most rectangles are `default`, a network would be trained on whatever happens to
+# This belongs in a report. Where most rectangles are `default`, a network would be trained on whatever happens to
 # lie in the middle of the image, so notebooks 03 and 04 then leave the training out, unless `study.toml` says
 # `accept_default_rectangles = true`.
 

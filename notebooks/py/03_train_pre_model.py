@@ -92,7 +92,7 @@ claim(
     last_rows < rows / 20 and n_maps > 300,
     f"Each box is a stage, as high as the side of its maps. From left to right {rows} by {columns} pixels "
     f"shrink to {last_rows} by {last_columns} cells, and the maps become {n_maps}: where something lies is "
-    "given up for what it is. Pre-model and Post-model have the same shape and meet in the vote alone.",
+    "given up for what it is. Pre-model and Post-model have the same shape and meet only in the vote of the *Ensemble* (notebook 05).",
 )
 
 # %% [markdown]
@@ -142,7 +142,7 @@ print(f"{learns:,} of {learner.count_params():,} weights learn, from {train.sum(
 # There are more weights than patients by far, so the network could learn every image by heart. Two habits make that
 # harder. An epoch takes only a few images of each patient, others each time, since neighbouring slices are much
 # alike. And each image comes in another variant: mirrored, moved by a few pixels, a little
-# brighter or darker. A patient is no other patient for it.
+# brighter or darker. None of that makes a new patient.
 
 # %% tags=["timeless"]
 place = int(np.abs(index.slice_index - index.slice_index.median()).argmin())
@@ -179,8 +179,8 @@ preflight.preflight(setting, **sizes, folder=study.result_path("runs"))
 #
 # `compile` tells the network what counts as an error and how to make it smaller: the cross-entropy between predicted
 # and true group, and Adam, which adapts the step of every weight. The steps start small, grow, and end at zero along a cosine. An
-# L2 penalty on the last layer and the dropout are part of the layers already. The cross-entropy of one image is −ln *p*, where
-# *p* is the probability that the network gave to the group the patient truly belongs to.
+# L2 penalty (large weights of the last layer cost something) and the dropout are part of the layers already. The cross-entropy of one
+# image is −ln *p*, where *p* is the probability that the network gave to the group the patient truly belongs to; `np.log` is ln.
 
 # %%
 learner.compile(
@@ -313,6 +313,7 @@ assert np.allclose(mean_of_images(predictions), prediction.patient_probability(p
 # %% [markdown]
 # The paper speaks of a weighted average and does not give the weights, so we name ours: `uniform` is the rule
 # above. `sequence` gives each sequence the same say, and `confidence` listens more to images with a clear answer.
+# Do they put the patients in the same order? A *rank correlation* of 1 says yes.
 
 # %%
 patients = pd.DataFrame(
@@ -332,6 +333,10 @@ claim(
     f"The rank correlations go down to {alike.min().min():.2f}: write down which weighting you chose, and that "
     "you chose it before you saw results.",
 )
+
+# %% [markdown]
+# How well do the probabilities tell the two groups apart? The *AUC* is the chance that a high-risk patient gets a higher
+# probability than a low-risk one: 1 is always, 0.5 is guessing. ([05](05_compare_with_tnm.ipynb) says more about it.)
 
 # %%
 split = cohort.set_index("patient_id").split.reindex(patients.index)
@@ -356,8 +361,8 @@ claim(
 )
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 03.4 – repair** (5 minutes). In a manuscript stands an AUC of the test cohort whose interval is far narrower
-# > than ours. Nothing was made up, and yet it is wrong. Repair the line of `rows`.
+# > **Exercise 03.4 – repair** (5 minutes). A manuscript prints an AUC of the test cohort whose interval is far narrower
+# > than ours. Nothing was made up, and yet it is wrong: what does a row of `test_images` stand for? Repair the line of `rows`.
 
 # %% tags=["solution"]
 test_images, columns = predictions[predictions.split == "test"], ["high_risk", "p_high_risk"]

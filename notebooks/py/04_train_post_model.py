@@ -127,7 +127,8 @@ claim(
 )
 
 # %% [markdown]
-# A patient above the diagonal looks worse after treatment than before it, one below it better. Whose rank of risk rose?
+# A patient above the diagonal looks worse after treatment than before it, one below it better. Which patients moved up in the
+# ranking by risk?
 
 # %%
 progressed = test.progressed.astype(bool)
@@ -139,9 +140,9 @@ up_of_ill, up_of_well = (rose & progressed).sum(), (rose & ~progressed).sum()
 ill, well = progressed.sum(), (~progressed).sum()
 claim(
     up_of_ill / max(ill, 1) > up_of_well / max(well, 1) + 0.2,
-    f"Of {ill} patients whose disease progressed later {up_of_ill} move up, of {well} others {up_of_well}. How a "
+    f"Of {ill} patients whose disease progressed later, {up_of_ill} move up; of {well} others, {up_of_well}. How a "
     "disease responds to treatment is visible in no single image, and the second look sees something of it.",
-    f"Of {ill} patients whose disease progressed later {up_of_ill} move up, of {well} others {up_of_well}.",
+    f"Of {ill} patients whose disease progressed later, {up_of_ill} move up; of {well} others, {up_of_well}.",
 )
 
 # %% [markdown]
@@ -350,7 +351,7 @@ print({part: int(number) for part, number in counts.items()}, "patients with pre
 #
 # - Images after treatment show how the disease has answered, and the model looks for what is left of it.
 # - Models that were tested on the same patients are compared within each patient.
-# - A seed moves a C-index less than the choice of patients does, and decides over those who lie near one half.
+# - A seed moves a C-index less than the choice of patients does, and decides about those who lie near one half.
 # - Only repeated splits tell what other training patients would have done.
 # - `post_model.keras`, and `predictions_post.csv` with a probability for every image of every patient.
 #

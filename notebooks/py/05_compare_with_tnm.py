@@ -94,7 +94,7 @@ print(f"{len(test)} test patients, {labelled} labelled high risk, {progressed} p
 #
 # An ROC curve walks through all thresholds. It plots the share of high-risk patients whom each one finds (sensitivity)
 # against the share of low-risk patients whom it calls high-risk by mistake (1 − specificity). The area under it (AUC) is the chance that a random
-# high-risk patient gets a higher score than a random low-risk one. One half is guessing.
+# high-risk patient gets a higher score than a random low-risk one, and one half is guessing.
 
 # %%
 show(
@@ -191,8 +191,8 @@ gap = c_index["Ensemble"] - auc["Ensemble"]
 claim(
     all(c_index[name] > auc[name] for name in auc),
     f"For every row the C-index is higher than the AUC, for the Ensemble by {gap:.2f}. When that is so, "
-    "look at the label before you look at the model: relapses are ranked well, and the label asks another "
-    "question.",
+    "look at the label before you look at the model: the order of relapses is predicted better than the label, which asks "
+    "another question.",
     f"The Ensemble's C-index differs from its AUC by {gap:+.2f}: one asks for the order of relapses, the "
     "other for the label.",
 )
@@ -228,7 +228,7 @@ claim(
 # ## The table
 #
 # Everything in one place, with 95% confidence intervals. *Sensitivity* and *specificity* are shares of a true
-# group, *PPV* and *NPV* shares of those with the same prediction. (The paper prints the first under the names of the second:
+# group, *PPV* and *NPV* (positive and negative predictive value) shares of those with the same prediction. (The paper prints the first under the names of the second:
 # see [07](07_appraise_paper.ipynb).)
 
 # %%
@@ -325,7 +325,8 @@ claim(
 # %% [markdown] tags=["exercise"]
 # > **Exercise 05.4 – fill in one line** (5 minutes). Whoever asks many questions gets a small P by luck. *Holm's* method
 # > takes the P values from the smallest on, multiplies the first by the number of pairs, the second by one less, and
-# > so on. None may be smaller than the one before it, or larger than 1. (`cummax` and `clip` help.)
+# > so on. None may be smaller than the one before it, or larger than 1. (`s.cummax()` raises each value of a column `s` to the largest before it;
+# > `s.clip(upper=1)` cuts off what is larger than 1.)
 
 # %% tags=["solution"]
 p = differences.p.sort_values()
@@ -338,7 +339,7 @@ check("05.4", adjusted_p, p=p)
 #
 # ## Survival by predicted risk
 #
-# Clinicians think in curves. Here are the test patients divided by the Ensemble's answer. The *log-rank test* asks whether
+# Clinicians think in survival curves. Here are the test patients divided by the Ensemble's answer. The *log-rank test* asks whether
 # two such curves could come from one and the same risk.
 
 # %%
@@ -365,8 +366,8 @@ claim(
 # ## TNM in stronger forms
 #
 # One threshold is the weakest form of TNM. The staging system holds more: the order of the 7th edition's groups,
-# and T and N one by one, weighed by a Cox model that was fitted in the *training* cohort and is applied to the
-# test cohort once.
+# and T and N one by one, weighed by a *Cox model*: a regression that gives each of them a weight, by how much sooner patients
+# of a higher category progress. It was fitted in the *training* cohort and is applied to the test cohort once.
 
 # %%
 staging = statistics.tnm_scores(patients[patients.split == "train"], test)

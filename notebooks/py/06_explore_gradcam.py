@@ -80,7 +80,8 @@ print(f"activations, {latest}-treatment:", activations[latest].shape)
 # The last convolutional layer gives a small grid of cells, and in each cell one number per
 # feature. The network averages each feature over the grid and weighs the averages. So a
 # class score *is* a sum over cells, and each cell's share in it is the map. No gradient needs
-# to be approximated.
+# to be approximated. The score we ask about is the *log-odds* of high risk, ln(p / (1 − p)) of the predicted
+# probability p: 0 stands for one half, above 0 the network says high risk.
 
 # %%
 weights, bias = gradcam.head(model[latest])
@@ -92,6 +93,7 @@ print("activations:", activations[latest].shape, "direction:", direction.shape)
 # %% [markdown] tags=["exercise"]
 # > **Exercise 06.1 – fill in one line** (5 minutes). Make the map yourself: what does each cell of each image add to the
 # > log-odds of high risk? You need `activations[latest]`, `direction`, and the number of cells that were averaged over.
+# > (`a @ b` multiplies the features of each cell in `a` by the weights in `b` and adds them up.)
 
 # %% tags=["solution"]
 averaged_over = signed[0].size  # cells
@@ -104,7 +106,7 @@ print(f"log-odds minus (sum of the map + bias), at most: {largest:.0e}")
 
 # %% [markdown]
 # `margin` asks what speaks *for high and against low* risk: its cells and the bias add up to the log-odds. Most papers ask for
-# the score of the high-risk neuron alone (`logit`) or for its probability (`softmax`), which fades when the network is sure.
+# the score of the high-risk neuron alone (`logit`) or for its probability (`softmax`), whose map fades when the network is sure.
 
 # %% [markdown]
 # ## From grid to image
@@ -200,13 +202,13 @@ GradCamExplorer.from_maps(
 # ## Does the map point at the tumour?
 #
 # For real patients one cannot know. Here the truth is known, so we can count: `energy ratio` is the
-# share of the map inside the tumour divided by the tumour's share of the rectangle, so that 1 is chance; `auprc` asks how well the
-# map ranks pixels.
+# share of the map inside the tumour divided by the tumour's share of the rectangle, so that 1 is chance; `auprc` (the area under the
+# precision-recall curve) asks how well the map ranks pixels, those of the tumour first.
 #
 # But chance is not the opponent. Rectangles are drawn around disease, so whatever lies in their middle scores well.
 # Each map is therefore measured beside maps that cannot know better: a *bump* in the middle of the rectangle, the
-# mean map of all *other patients*, the activations with *no head*, the map of *low risk*, those of *random heads*, and that of a
-# network with *random weights*.
+# mean map of all *other patients*, the activations with *no head* (all features count alike), the map of *low risk*, those of *random
+# heads* (the last layer's weights drawn anew), and that of a *random network*.
 
 # %%
 untrained, tables = models.prognosis_model(current_setting(), seed=1, weights="none"), []
@@ -239,7 +241,7 @@ print(f"{on_tumour.mean():.0%} of {heat.size:,} pixels are tumour")
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 06.2 – fill in one line** (5 minutes). Compute the energy ratio of this map: the share of `heat` that lies on the
-# > tumour, divided by the share that chance would put there.
+# > tumour, divided by the share that chance would put there. (The mean of True and False is the share of True.)
 
 # %% tags=["solution"]
 share = heat[on_tumour].sum() / heat.sum()

@@ -10,7 +10,7 @@
 #
 # - Count what had become of the patients whom the label calls high risk.
 # - Judge the same scores against four readings of the same follow-up, beside a date that knows nothing of the disease.
-# - Move the horizon, and start the clock later.
+# - Move the *horizon*, the month by which a patient has progressed or not, and start the clock later.
 # - Take the kinds of progression apart.
 #
 # ## What you'll learn
@@ -54,7 +54,7 @@ print(f"{len(train)} training patients, {len(test)} test patients")
 #
 # "High risk" means a follow-up of at most the median, ended by progression *or by the last
 # review* (section 2.3 of the paper). A patient last seen at 20 months without disease is then
-# high-risk, and how such a patient fared is unknown.
+# high-risk, and how such a patient fared later is unknown.
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 08.1 – predict** (3 minutes). So the label calls people high-risk who are well. Does it also err on the
@@ -107,7 +107,8 @@ claim(
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 08.2 – fill in one line** (5 minutes). Which share of the test patients progressed by 36 months? Divided by the
-# > patients whose status is known, the relapses are too large a share; divided by all, too small a one. Use the weights.
+# > patients whose status is known, the relapses are too large a share; divided by all, too small a one. Use the weights (`by_status` above
+# > holds their sums: `by_status.loc["progressed", "sum"]`).
 
 # %% tags=["solution"]
 risk_by_36 = weights[status == "progressed"].sum().sum() / len(test)  # fill in
@@ -280,7 +281,7 @@ claim(
 # ## Progression of which kind?
 #
 # A relapse at the primary site, in a neck node or in the liver, or a death: PFS takes the first of them. Only one of them can be the
-# *first* event, so the risk of each depends on the others. The *cumulative incidence* takes that into account: the causes add up to one
+# *first* event: they are *competing causes*, and the risk of each depends on the others. The *cumulative incidence* takes that into account: the causes add up to one
 # minus the Kaplan-Meier curve. If the others are treated as losses, one minus the Kaplan-Meier curve of each cause adds up to more.
 
 # %%

@@ -86,7 +86,7 @@ claim(
 # ## A mean over a limited time
 #
 # Where a median is not reached, the *restricted mean* can still be given: the mean number of months without progression within the first 36.
-# It needs no assumption about hazards.
+# It needs no model of the risk over time.
 
 # %%
 called = test_risk["Ensemble"].gt(0.5).map({True: "called high", False: "called low"})
@@ -121,7 +121,8 @@ claim(
 # ## What is known without an image
 #
 # A clinician has T, N, age, sex and the treatment plan before any network is asked. A Cox model weighs
-# these; it is fitted in the training cohort.
+# these; it is fitted in the training cohort. It speaks of the *hazard*: the rate at which patients progress who have not
+# progressed so far. A *hazard ratio* of 2 means twice that rate, of 1 no difference.
 
 # %%
 clinical = statistics.fit_cox(
@@ -382,7 +383,7 @@ claim(
 #
 # Suppose patients at high risk get more treatment. Acting at a predicted risk of 25% means accepting three patients who are treated without need for
 # each patient who needs it; at 50%, one. The *net benefit* counts the patients who need it and subtracts the
-# others at that rate. A model is useful if its net benefit is higher than that of treating everybody and of treating nobody.
+# others at that rate, here a third each. A model is useful if its net benefit is higher than that of treating everybody and of treating nobody.
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 09.4 – fill in one line** (6 minutes). Somebody acts at a risk of 25% by the Ensemble: `share` of the patients are treated, and of

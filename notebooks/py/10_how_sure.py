@@ -54,7 +54,7 @@ print(f"{len(train)} training patients, {len(test)} test patients")
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 10.1 – predict** (3 minutes). An interval shall be *half* as wide. How many times as many test patients does that take?
-# > Both axes of the next figure are logarithmic: its slope will tell you.
+# > Guess first. The next figure will tell: compare how many patients give a half-width of 0.10 and how many give 0.05.
 
 # %% tags=["solution"]
 times_as_many = 4  # fill in
@@ -88,7 +88,7 @@ claim(
 # ## How many patients does a claim need?
 #
 # The other way round: if the differences that the paper printed were exactly true, how likely would a test cohort like its own
-# be to show them, and how many patients would make that likely?
+# be to show them (its *power*), and how many patients would make that likely?
 
 # %% tags=["nbval-check-output"]
 published = {"Ensemble, TNM": (0.842, 0.723), "Post-, Pre-model": (0.806, 0.741)}
@@ -118,7 +118,7 @@ claim(
 # ## Draw the test patients again
 #
 # Another way to an interval is the *bootstrap*: draw the test patients again ten thousand times,
-# with replacement, and see how far the estimates and their differences move.
+# with replacement (so that some come twice and some not at all), and see how far the estimates and their differences move.
 
 # %%
 resampled = statistics.bootstrap_models(test.high_risk, test.pfs_months, test.progressed, test_risk)

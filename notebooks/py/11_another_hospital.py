@@ -92,8 +92,8 @@ claim(
 )
 
 # %% [markdown]
-# At 3 tesla tissues relax more slowly, so the same kind of sequence gives
-# another contrast; the noise differs, and so does the scale of the stored values.
+# (`TR_ms` and `TE_ms` are repetition and echo time, the two settings that make the contrast of a sequence.) At 3 tesla the T1 of tissues
+# is longer, so the same kind of sequence gives another contrast; the noise differs, and so does the scale of the stored values.
 #
 # ## Are these the same kind of patients?
 #
@@ -200,7 +200,8 @@ claim(
 # A C-index is a property of a model *and* of a group of patients. Where patients are alike, nobody can rank them; where they
 # differ widely, ranking is easy. So before praising or blaming a model for a new C-index, ask what its own predictions
 # would lead one to expect: if a Cox model were right, the chance that the patient of higher risk of a pair
-# progresses first is 1 / (1 + exp(−d)), where d is the difference of their log hazards.
+# progresses first is 1 / (1 + exp(−d)), where d is the difference of their log hazards. (`expit(d)` in the code; `logit` is its inverse and
+# makes log odds of a probability.)
 
 
 # %%

@@ -91,8 +91,8 @@ claim(
 # ## Cox: who of those still observed was the next?
 #
 # The Cox partial likelihood asks a question that censoring cannot spoil. Each time a patient progresses, look at all who are
-# still observed at that moment, the *risk set*. With log hazards $f$, the model's chance that it was this patient is
-# $\exp f_i / \sum_j \exp f_j$. The loss is minus the sum of the logarithms.
+# still observed at that moment, the *risk set*. The network gives each patient $i$ a number $f_i$, the logarithm of the hazard. The
+# model's chance that it was this patient is then $\exp f_i / \sum_j \exp f_j$, summed over the risk set. The loss is minus the sum of the logarithms.
 # Whoever is lost leaves the risk sets and is never called anything.
 
 
@@ -287,7 +287,8 @@ claim(
 # variables and one with the image's score besides (*nested* models), and judge both on the test patients.
 #
 # One trap: the score of a patient from whom the layer has learned fits that patient's outcome too well, and the Cox model would trust it too
-# much. Each training patient gets the score of a layer that has learned from the *others*, fold by fold.
+# much. So the training patients are divided into a few parts, the *folds*, and each patient gets the score of a layer that has learned from
+# the other folds only: a score *out of fold*.
 
 # %%
 own = heads["Post-model", "Cox"].risk(post.loc[train.index])
@@ -406,6 +407,7 @@ claim(
 #
 # One more thing in "time" is not what it seems. Progression is found at a visit. It happened after the last visit without it: somewhere in an *interval*. The usual
 # curve lets it happen on the day of the finding. Turnbull's curve assumes no day; it is the one that makes the observed intervals most likely.
+# (Between the steps it is drawn as a band: there the data do not tell when the curve falls.)
 
 # %%
 registry = study.registry.set_index("patient_id").reindex(patients.index)
@@ -431,7 +433,7 @@ usual_12 = usual[usual.time <= 12].survival.iloc[-1]
 claim(
     0.01 < usual_12 - early.low < 0.06,
     f"Half of the intervals are longer than {lag:.1f} months. At 12 months the usual curve stands at {usual_12:.1%} and Turnbull's at {early.low:.1%}: progressions are found late, "
-    "so the usual curve lies to the right. Where visits are half a year apart, Turnbull's falls in large steps.",
+    "so in the first years the usual curve lies to the right. Where visits are half a year apart, Turnbull's falls in large steps.",
     f"Half of the intervals are longer than {lag:.1f} months; at 12 months the curves are at {usual_12:.1%} and {early.low:.1%}.",
 )
 

@@ -77,7 +77,7 @@ def check(name: str, answer: object, **given: object) -> None:
     --------
     >>> from npc_course.exercises import check
     >>> check("01.1", ...)
-    **01.1** is still open. *Hint:* Run the four cells above: who leaves when the rule is strict?
+    **01.1** is still open. *Hint:* See the four numbers above: who leaves when the rule is strict?
     """
     if name not in EXERCISES:
         raise StudyError(f"there is no exercise {name!r}; there are {', '.join(sorted(EXERCISES))}")

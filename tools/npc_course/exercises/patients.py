@@ -25,7 +25,7 @@ def _screened(study: Study, days: int) -> tuple[int, float]:
 @exercise(
     "01.1",
     form='`"rises"`, `"falls"` or `"stays"`',
-    hint="Run the four cells above: who leaves when the rule is strict?",
+    hint="See the four numbers above: who leaves when the rule is strict?",
 )
 def stricter_review(study: Study, answer: object) -> str:
     """Judge what a stricter tolerance does to the share of patients with an event."""
