@@ -61,6 +61,7 @@ from npc_helpers.statistics.labels import (
     landmark,
     require_patients,
 )
+from npc_helpers.statistics.missing import Pooled, impute, pool_estimates
 from npc_helpers.statistics.roc import compare_auc, roc_auc, roc_curve
 from npc_helpers.statistics.sample_size import (
     auc_standard_error,
@@ -73,6 +74,7 @@ from npc_helpers.statistics.sample_size import (
 )
 from npc_helpers.statistics.splits import share_in_order, split_differences, summarise_splits
 from npc_helpers.statistics.stability import instability, refitted
+from npc_helpers.statistics.subgroups import shrink, subgroup_hazard_ratios
 from npc_helpers.statistics.survival import (
     ChiSquared,
     MedianTime,

@@ -271,6 +271,10 @@ CALLS = {
         lambda c: s.horizon_label(c["time"], c["event"]),
         {"time": "pfs_months", "event": "progressed"},
     ),
+    "statistics.impute": (
+        lambda c: s.impute(c["score"], c["other"].to_frame("x"), below=c["call"], limit=-9),
+        {"score": "values", "other": "covariate x", "call": "below"},
+    ),
     "statistics.instability": (
         lambda c: s.instability(c["p"], c["p_other"].to_frame(0)),
         {"p": "p", "p_other": "p of refit 0"},
@@ -345,6 +349,12 @@ CALLS = {
             c["time"], c["event"], {"m": c["p"]}, horizon=24, thresholds=(0.3,)
         ),
         {"time": "time", "event": "event", "p": "probability of m"},
+    ),
+    "statistics.subgroup_hazard_ratios": (
+        lambda c: s.subgroup_hazard_ratios(
+            c["time"], c["event"], c["score"], c["group"].to_frame("sex")
+        ),
+        {"time": "time", "event": "event", "score": "risk_score", "group": "characteristic sex"},
     ),
     "statistics.survival_table": (
         lambda c: s.survival_table(c["time"], c["event"], c["group"], at=(12,)),
@@ -467,6 +477,7 @@ CALLS = {
     ),
 }  # fmt: skip
 RESULTS = "draws a table of results, in which a value may be missing because it is not estimable"
+ESTIMATES = "takes estimates, one for each table or subgroup, no column of patients"
 IMAGES = "takes images or arrays of pixels, no column of patients"
 PLANNING = "takes numbers, no column of patients"
 MODEL = "takes a network or its file, no column of patients"
@@ -483,7 +494,9 @@ NO_COLUMNS = {
     "statistics.patients_for_power": PLANNING,
     "statistics.power_of_difference": PLANNING,
     "statistics.proportional_hazards": "takes a fitted model, whose columns were checked",
+    "statistics.pool_estimates": ESTIMATES,
     "statistics.refitted": "hands the training rows to a function of the caller's",
+    "statistics.shrink": ESTIMATES,
     "statistics.wilson": PLANNING,
     "prediction.compared_patients": "looks up patient_id only; whoever lacks images is left out",
     "prediction.compared_scores": "takes a reader of tables, which functions with columns check",
@@ -552,6 +565,8 @@ MAY_ACCEPT |= {("statistics.table_one", "age", name): MISSING_COUNTED for name i
 MAY_ACCEPT["roi.blank_inputs", "", "a patient twice"] = (
     "takes the index that network_inputs made, which refuses an image with two rectangles"
 )
+IMPUTED = "what is missing is what it draws"
+MAY_ACCEPT |= {("statistics.impute", "score", name): IMPUTED for name in BLANK}
 JOINED = "joins its columns by patient_id, whatever their order"
 MAY_ACCEPT |= {
     ("prediction.soft_vote", name, "another order"): JOINED for name in ("p", "p_other")
