@@ -271,10 +271,10 @@ def _read_one(job: _Job) -> DicomError | None:
     """
     try:
         state = _files_state(job.folder)
-        if series_checksum(job.folder) != job.checksum:
+        if (actual := series_checksum(job.folder)) != job.checksum:
             raise DicomError(
                 f"{job.folder}: the files are not those data_manifest.csv describes (column "
-                "sha256). Restore them; or, if they are right, write their series_checksum there.",
+                f"sha256). Restore them; or, if they are right, write {actual} there.",
                 "checksum",
             )
         series = to_reference(read_series(job.folder, n_images=job.n_images))

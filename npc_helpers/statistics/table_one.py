@@ -71,9 +71,12 @@ def table_one(cohort: pd.DataFrame, *, by: str = "split") -> pd.DataFrame:
 def _age_rows(parts) -> list[list]:
     ages = [checked(**of_table(part, age_years=numbers_or_missing))[0] for part in parts]
     present = [age[~np.isnan(age)] for age in ages]
-    cells, p, smd = [NOT_ESTIMABLE] * 2, NOT_ESTIMABLE, NOT_ESTIMABLE
+    cells = [
+        f"{age.mean():.1f} ± {age.std(ddof=1):.1f}" if len(age) > 1 else NOT_ESTIMABLE
+        for age in present
+    ]
+    p, smd = NOT_ESTIMABLE, NOT_ESTIMABLE
     if min(map(len, present)) > 1:
-        cells = [f"{age.mean():.1f} ± {age.std(ddof=1):.1f}" for age in present]
         spread = math.sqrt(sum(age.var(ddof=1) for age in present) / 2)
         smd = _printed(_ratio(abs(present[0].mean() - present[1].mean()), spread))
         if spread > 0:
@@ -85,7 +88,7 @@ def _age_rows(parts) -> list[list]:
 def _category_rows(column: str, title: str, parts) -> list[list]:
     values = [part[column] for part in parts]
     present = [v[v.notna() & (v.astype(str).str.strip() != "")] for v in values]
-    counts = pd.DataFrame([v.value_counts() for v in present]).fillna(0).T.sort_index()
+    counts = pd.DataFrame([v.astype(str).value_counts() for v in present]).fillna(0).T.sort_index()
     observed = counts.to_numpy(dtype=float)  # (levels, 2)
     p, smd = NOT_ESTIMABLE, NOT_ESTIMABLE
     if all(map(len, present)):

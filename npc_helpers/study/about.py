@@ -69,6 +69,10 @@ def read_about(folder: Path) -> tuple[About, list[Problem]]:
         action = "Write the day without quotes: cut_off_date = 2020-01-05"
         refuse("cut_off_date", f"is {day!r}", action)
         day = None
+    if day is not None and day > date.today():
+        action = "Write the last day on which follow-up was brought up to date."
+        refuse("cut_off_date", f"is {day}, which has not come yet", action)
+        day = None
     places = entries.get("linked_folders", [])
     if not isinstance(places, list) or not all(isinstance(place, str) for place in places):
         action = 'Write a list of folders: linked_folders = ["/mnt/disk2/images"]'

@@ -224,7 +224,7 @@ def check_manifest(
     problems += report(
         (owner != manifest["patient_id"]) & (manifest["sha256"] != ""), "sha256",
         "the same images are listed for patient {owner}",
-        "One of the two rows is wrong: the same images in training and test would be a leak.",
+        "Correct or delete the wrong row: the same images in training and test would be a leak.",
     )  # fmt: skip
     for timepoint, other in permutations(TIMEPOINTS):  # public sets often have one only
         pair = ["patient_id", "sequence"]
@@ -287,9 +287,10 @@ def check_series(
         done = spread(series_checksum, folders, fewest=SERIES_PER_WORKER, what="reads files")
         sums = dict(progress_bar(done, shown=shown, **what))
         actual = pd.Series([sums[place] for place in folders], present.index, dtype=str)
-        problems += report(
+        problems += rows(
+            present.assign(actual=actual), MANIFEST,
             (present["sha256"] != "") & (present["sha256"] != actual), "sha256",
-            "the files in '{path}' are not those the manifest describes",
-            "Restore them; or, if they are the right ones, write their series_checksum here.",
+            "the files in '{path}' are not those the manifest describes; theirs is '{actual}'",
+            "Restore them; or, if they are the right ones, write their checksum here.",
         )  # fmt: skip
     return problems

@@ -107,7 +107,10 @@ def open_dicom(
             problem = f"cannot be read ({error})"
             raise refuse(path, "unreadable", problem, "Copy or export it again") from error
     if any("End of file reached" in text for text in said) or not (dataset or keywords):
-        raise refuse(path, "truncated", "the file is cut off", "Copy or export it again")
+        again = "Copy or export it again"
+        if not dataset.preamble:  # a few bytes, of which nothing can be told
+            again += "; remove it if it is no image"
+        raise refuse(path, "truncated", "the file is cut off", again)
     if remarks is not None:
         remarks += said
     return dataset

@@ -306,29 +306,29 @@ def data_dictionary() -> str:
 
 
 def init(folder: str | Path) -> list[Path]:
-    """Write the empty tables of a new study and a data dictionary.
+    """Write the empty tables of a new study, or those that one lacks, and a data dictionary.
 
     Returns
     -------
     list of Path
-        What was written.
+        What was written; what is there already stays as it is.
 
     Raises
     ------
     StudyError
-        If one of the tables is there already; nothing is written then.
+        If nothing is missing.
     """
     folder = Path(folder)
     texts = {table.path: ",".join(column.name for column in table.columns) for table in TABLES[:3]}
     texts["data/data_dictionary.md"] = data_dictionary()
     texts[ABOUT] = EMPTY
-    present = [path for path in texts if (folder / path).exists()]
-    if present:
+    missing = [path for path in texts if not (folder / path).exists()]
+    if not missing:
         raise StudyError(
-            f"{folder} has {present[0]} already; nothing was written. "
-            "Name an empty folder, or check this one."
+            f"{folder} has all tables already; nothing was written. Name an empty folder, or check "
+            "this one."
         )
-    for path, text in texts.items():
+    for path in missing:
         with atomic_path(folder / path) as temporary:
-            temporary.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
-    return [folder / path for path in texts]
+            temporary.write_text(texts[path].rstrip("\n") + "\n", encoding="utf-8")
+    return [folder / path for path in missing]

@@ -55,8 +55,8 @@ def read_text(path: Path, where: str) -> tuple[pd.DataFrame | None, list[Problem
             return broken(f"the file is missing, but {books[0].name} is there", AS_CSV)
         return broken(
             "the file is missing",
-            "Put it there (python -m npc_helpers.study init writes empty tables), "
-            "or let NPC_STUDY name another folder.",
+            "Put it there (python -m npc_helpers.study init writes the tables that are missing, "
+            "empty), or let NPC_STUDY name another folder.",
         )
     except UnicodeDecodeError:
         with path.open("rb") as file:

@@ -87,6 +87,22 @@ def test_a_level_in_one_group_only_and_a_level_for_all(published):
     assert table.loc[("Sex", "M"), ["P", "SMD"]].tolist() == ["–", "0.00"]
 
 
+def test_a_level_that_nobody_has_is_no_row_of_table_one(published):
+    levels = [*sorted(published["sex"].unique()), "X"]
+    as_categories = published.assign(sex=pd.Categorical(published["sex"], levels))
+    pd.testing.assert_frame_equal(
+        statistics.table_one(as_categories), statistics.table_one(published)
+    )
+
+
+def test_ages_known_in_one_group_only_are_shown_and_not_compared(published):
+    known = published["age_years"].where(published["split"] == "train")
+    row = statistics.table_one(published.assign(age_years=known)).loc[("Age, years", "mean ± SD")]
+    ages = known.dropna()
+    assert row.iloc[0] == f"{ages.mean():.1f} ± {ages.std():.1f}"
+    assert row.iloc[1:].tolist() == ["–"] * 3
+
+
 def test_table_one_needs_two_groups_of_two(published):
     with pytest.raises(ValueError, match="column split holds 1 groups"):
         statistics.table_one(published[published["split"] == "test"])

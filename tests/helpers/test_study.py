@@ -171,14 +171,16 @@ def test_init_writes_empty_tables_that_pass_the_check(tmp_path, capsys):
     assert "treatment_start" in (folder / "data/data_dictionary.md").read_text()
 
 
-def test_init_refuses_a_folder_that_has_tables(study, capsys):
-    before = study.table_path("registry").read_bytes()
-    with pytest.raises(StudyError, match="has data/registry.csv already; nothing was written"):
+def test_init_writes_what_is_missing_and_leaves_what_is_there(study, capsys):
+    before = {name: study.table_path(name).read_bytes() for name in ("registry", "manifest")}
+    study.table_path("visits").unlink()
+    written = {path.name for path in init(study.folder)}
+    assert written == {"visits.csv", "data_dictionary.md", "study.toml"}
+    assert {name: study.table_path(name).read_bytes() for name in before} == before
+    with pytest.raises(StudyError, match="has all tables already; nothing was written"):
         init(study.folder)
     assert main(["init", str(study.folder)]) == 1
     assert "already" in capsys.readouterr().err
-    assert study.table_path("registry").read_bytes() == before
-    assert not (study.folder / "data/data_dictionary.md").exists()
 
 
 def test_the_command_as_it_is_typed(study):

@@ -129,6 +129,7 @@ def test_a_day_before_there_were_scanners_is_an_error(tmp_path, table):
 BROKEN = {
     "cut_off_date = '2020-01-05'": ("cut_off_date", "without quotes"),
     "cut_off_date = 2020-01-05T10:00:00": ("cut_off_date", "without quotes"),
+    "cut_off_date = 2105-01-05": ("cut_off_date", "the last day on which follow-up"),
     "cutoff_date = 2020-01-05": ("cutoff_date", "Is 'cut_off_date' meant"),
     "linked_folders = '/mnt'": ("linked_folders", "a list of folders"),
     "linked_folders = ['/nowhere/at/all']": ("linked_folders", "Connect the disk"),
