@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from npc_helpers.figures.style import (
+    SERIES,
     colour,
     draw_arrow,
     draw_box,
@@ -87,7 +88,7 @@ def pfs_figure(cohort: pd.DataFrame) -> Figure:
     months, progressed = checked(**of_table(cohort, pfs_months=times, progressed=flags))
     median = float(np.median(months))
     figure, (left, right) = new_panels(9.6, 3.6, 2)
-    _draw_kaplan_meier(left, months, progressed, color=colour("Pre-model"))
+    _draw_kaplan_meier(left, months, progressed, color=SERIES[0])
     left.set(title="Without progression", xlabel="months since treatment start", ylim=(0, 1.02))
     left.set_ylabel("share of patients")
     edges = np.arange(0, months.max() + 6, 3)

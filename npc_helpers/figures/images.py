@@ -15,6 +15,7 @@ from matplotlib.patches import Rectangle as Outline
 from npc_helpers.figures.style import (
     PAPER_COLOURS,
     PERCEPTUAL_COLOURS,
+    SERIES,
     bare,
     colour,
     grey_range,
@@ -38,8 +39,8 @@ def show_grey(axes, image: np.ndarray, **how) -> None:
 
 
 @in_house_style
-def series_grid(series: Mapping, *, height: float = 0.5, columns: int = 2) -> Figure:
-    """Draw one slice of several MR series side by side.
+def series_grid(series: Mapping, *, height: float = 0.5) -> Figure:
+    """Draw one slice of several MR series, two side by side.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ def series_grid(series: Mapping, *, height: float = 0.5, columns: int = 2) -> Fi
     height : float
         Which slice of each series, from 0 (the lowest) over 0.5 (the middle one) to 1.
     """
-    figure, grid = new_pictures(len(series), columns, 3.2, 3.45)
+    figure, grid = new_pictures(len(series), 2, 3.2, 3.45)
     for axes, (label, shown) in zip(grid, series.items(), strict=True):
         slices = len(shown.array)
         number = min(int(height * slices), slices - 1)
@@ -152,18 +153,16 @@ def _outline(axes, box, spacing_mm) -> None:
 
 
 @in_house_style
-def input_montage(images: np.ndarray, index: pd.DataFrame, *, most: int = 12) -> Figure:
-    """Draw images as the network receives them: cropped, padded with zeros, shrunk.
+def input_montage(images: np.ndarray, index: pd.DataFrame) -> Figure:
+    """Draw up to twelve images as the network receives them: cropped, padded, shrunk.
 
     Parameters
     ----------
     images : uint8 array (n, S, S, 1)
     index : DataFrame
         patient_id, timepoint, sequence, slice_index of each.
-    most : int
-        Draw so many at most.
     """
-    shown = min(len(images), most)
+    shown = min(len(images), 12)
     figure, grid = new_pictures(shown, min(6, shown), 1.75, 1.95)
     for axes, image, row in zip(grid, images[:shown], index.itertuples(), strict=False):
         axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
@@ -192,9 +191,6 @@ def gradcam_panel(
         The same map as `gradcam.to_image` returns it; NaN outside the region.
     mask : bool array (rows, columns), optional
         Known truth, drawn as an outline.
-    limit : float, optional
-        Value of the strongest colour; the map's own maximum by default. Give the cohort's to
-        compare maps.
     rectangle : str
         How the image's rectangle came about (`study.provenance.provenance_sentence`), written
         below the image.
@@ -214,7 +210,6 @@ def gradcam_panel(
     grid.set_title("Map, cell by cell (signed)")
     figure.colorbar(drawn, ax=grid, shrink=0.7, label="contribution to the score")
     highest = float(np.nanmax(heat))
-    top = highest if limit is None else limit
     for axes, scale, title in (
         (paper, PAPER_COLOURS, "The paper's colours"),
         (perceptual, colormaps[PERCEPTUAL_COLOURS], "Perceptually uniform"),
@@ -222,7 +217,7 @@ def gradcam_panel(
         show_grey(axes, image, **limits)
         axes.set_title(title)
         if highest > 0:
-            show_grey(axes, overlay(heat, top, scale))
+            show_grey(axes, overlay(heat, highest, scale))
         else:
             axes.text(
                 0.5, 0.5, "no positive evidence", transform=axes.transAxes, ha="center",
@@ -268,7 +263,7 @@ def sanity_figure(sanity: pd.DataFrame) -> Figure:
         ("rank_correlation", "rank correlation", "-", "o"),
         ("ssim", "structural similarity", "--", "s"),
     ):
-        tint = colour("Pre-model") if name == "ssim" else colour("Post-model")
+        tint = SERIES[0] if name == "ssim" else SERIES[1]
         axes.plot(sanity.step, sanity[name], style, marker=marker, color=tint, label=label)
         axes.axhline(sanity[f"{name}_unrelated"].iloc[0], color=tint, linestyle=":", linewidth=1.4)
     ends = [sanity[f"{name}_unrelated"].iloc[0] for name in ("rank_correlation", "ssim")]

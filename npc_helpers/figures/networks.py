@@ -119,10 +119,10 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def _spread(values: np.ndarray, *, width: float = 0.02) -> np.ndarray:
+def _spread(values: np.ndarray) -> np.ndarray:
     """Return a vertical offset for each value, so that near values do not hide each other."""
     offsets = np.zeros(len(values))
-    bins = np.round(values / width)
+    bins = np.round(values / 0.02)
     for one in np.unique(bins):
         here = np.flatnonzero(bins == one)
         step = min(0.09, 0.7 / len(here))

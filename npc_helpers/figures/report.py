@@ -72,7 +72,7 @@ class Report:
         text = html.escape(mark.on_caption(caption))
         self._add(f'<figure><img src="{source}" alt="{text}">', caption, "</figure>", "figcaption")
 
-    def add_table(self, name: str, table: pd.DataFrame, caption: str, *, decimals: int = 3) -> None:
+    def add_table(self, name: str, table: pd.DataFrame, caption: str) -> None:
         """Write ``tables/name.csv`` (all digits) and ``.tex``, and put the table on the page.
 
         P values are printed as journals want them (`statistics.format_p`) in all three.
@@ -80,8 +80,7 @@ class Report:
         table = with_printed_p(table)
         with atomic_path(self._place("tables", name, "csv")) as temporary:
             mark.on_table(table).to_csv(temporary, index=False, lineterminator="\n")
-        shown = table.round(decimals)
-        number = f"{{:.{decimals}f}}".format
+        shown, number = table.round(3), "{:.3f}".format
         cells = shown.map(_latex).rename(columns=_latex)
         words = {"caption": _latex(mark.on_caption(caption)), "label": f"tab:{name}"}
         latex = cells.to_latex(index=False, float_format=number, **words)

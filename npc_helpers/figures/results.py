@@ -108,7 +108,7 @@ def confusion_figure(tables: Mapping) -> Figure:
 def _cell(row: int, column: int, right: bool, share: float):
     from matplotlib.patches import Rectangle
 
-    tint = colour("Ensemble") if right else colour("Post-model")
+    tint = SERIES[2] if right else SERIES[1]
     return Rectangle(
         (column - 0.48, row - 0.48), 0.96, 0.96, facecolor=tint, alpha=0.12 + 0.5 * share, lw=0
     )

@@ -233,10 +233,10 @@ def draw_interval(axes, low, high, value, line, marker: str, tint: str, **label)
     axes.plot(value, line, marker, color=tint, **label)
 
 
-def write_beside(axes, line: float, text: str, *, x: float = 1.01, **style) -> None:
+def write_beside(axes, line: float, text: str, **style) -> None:
     """Write a text at the right of the axes, at the height of a line of the data."""
     axes.annotate(
-        text, (x, line), xycoords=("axes fraction", "data"), va="center", annotation_clip=False,
+        text, (1.01, line), xycoords=("axes fraction", "data"), va="center", annotation_clip=False,
         **style,
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from npc_helpers.figures.results import model_colour
 from npc_helpers.figures.style import (
     LINE_STYLES,
     PALETTE,
+    SERIES,
     colour,
     draw_interval,
     in_house_style,
@@ -179,7 +180,7 @@ def interval_figure(usual: pd.DataFrame, by_visits: pd.DataFrame) -> Figure:
     """
     figure, axes = new_figure(8.4, 4)
     end = max(usual.time.max(), by_visits.time.max())
-    tint, other = colour("Pre-model"), colour("Post-model")
+    tint, other = SERIES[:2]
     axes.step(
         [*usual.time, end], [*usual.survival, usual.survival.iloc[-1]], where="post",
         color=tint, linestyle="--", label="usual: on the day it was found",

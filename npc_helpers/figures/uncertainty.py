@@ -9,10 +9,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from npc_helpers.figures.results import model_colour
-from npc_helpers.figures.style import colour, in_house_style, new_figure, new_panels, write_beside
+from npc_helpers.figures.style import (
+    SERIES,
+    colour,
+    in_house_style,
+    new_figure,
+    new_panels,
+    write_beside,
+)
 from npc_helpers.statistics import instability, split_differences
 
 TITLES = {"auc": "AUC", "c_index": "C-index"}
+WANTED = 0.05  # half-width of an interval that one would like, marked
 
 
 @in_house_style
@@ -69,10 +77,8 @@ def _single(axes, row: pd.Series, measure: str, line: int) -> None:
 
 
 @in_house_style
-def paired_figure(
-    splits: pd.DataFrame, pairs: Sequence[tuple[str, str]], *, measure: str = "c_index"
-) -> Figure:
-    """Draw how much better one model was than another, split by split.
+def paired_figure(splits: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> Figure:
+    """Draw how much better the C-index of one model was than that of another, split by split.
 
     Parameters
     ----------
@@ -92,8 +98,8 @@ def paired_figure(
     figure, axes = new_figure(8.4, 0.75 * len(pairs) + 1.2)
     for line, pair in enumerate(pairs):
         two = splits[splits.model.isin(pair)]
-        wide = two.pivot(index="split", columns="model", values=measure)
-        mean = split_differences(two, measure=measure).iloc[0]
+        wide = two.pivot(index="split", columns="model", values="c_index")
+        mean = split_differences(two, measure="c_index").iloc[0]
         sign = 1 if mean.a == pair[0] else -1
         tint = model_colour(" minus ".join(pair), line)
         _swarm(axes, (wide[pair[0]] - wide[pair[1]]).to_numpy(), line, tint, band=False)
@@ -101,14 +107,12 @@ def paired_figure(
     axes.axvline(0, color=colour("ink"), linewidth=1)
     axes.set_yticks(range(len(pairs)), [f"{a}\nminus {b}" for a, b in pairs])
     axes.set_ylim(len(pairs) - 0.5, -0.6)
-    axes.set_xlabel(f"difference in {TITLES[measure]}, one dot for each split")
+    axes.set_xlabel("difference in C-index, one dot for each split")
     return figure
 
 
 @in_house_style
-def precision_figure(
-    curves: Mapping[str, pd.Series], *, patients: int, wanted: float = 0.05
-) -> Figure:
+def precision_figure(curves: Mapping[str, pd.Series], *, patients: int) -> Figure:
     """Draw how the half-width of an interval shrinks with the number of test patients.
 
     Parameters
@@ -117,8 +121,6 @@ def precision_figure(
         Half-width of the 95% interval, indexed by the number of patients.
     patients : int
         Test patients of this study, marked.
-    wanted : float
-        Half-width one would like, marked.
 
     Examples
     --------
@@ -132,7 +134,7 @@ def precision_figure(
             curve.index, curve, color=model_colour(name, position), label=name,
             linestyle=("-", "--", "-.", ":")[position % 4],
         )  # fmt: skip
-    axes.axhline(wanted, color=colour("faint"), linestyle=":", linewidth=1.2)
+    axes.axhline(WANTED, color=colour("faint"), linestyle=":", linewidth=1.2)
     axes.axvline(patients, color=colour("ink"), linewidth=1)
     place = {"xy": (patients, 0.97), "xycoords": ("data", "axes fraction")}
     axes.annotate(f" {patients} patients", va="top", **place)
@@ -173,11 +175,11 @@ def instability_figure(p: pd.Series, refits: pd.DataFrame, *, cutoff: float) -> 
     drawn = refits.to_numpy()  # (n, refits)
     by_model = np.repeat(moved.p.to_numpy(), drawn.shape[1])
     axes.plot(
-        by_model, drawn.ravel(), ".", color=colour("Pre-model"), markersize=4.5, alpha=0.45,
+        by_model, drawn.ravel(), ".", color=SERIES[0], markersize=4.5, alpha=0.45,
         markeredgewidth=0, label="one refit",
     )  # fmt: skip
     for ends, label in ((moved.low, "middle 95% of the refits"), (moved.high, None)):
-        axes.plot(moved.p, ends, "_", color=colour("Post-model"), markersize=9, mew=2, label=label)
+        axes.plot(moved.p, ends, "_", color=SERIES[1], markersize=9, mew=2, label=label)
     highest = min(1.0, 1.05 * float(max(drawn.max(), moved.p.max())))
     axes.set(xlim=(0, highest), ylim=(0, highest), aspect="equal")
     axes.set(xlabel="risk by the model", ylabel="risk by refits to other training patients")

@@ -44,17 +44,15 @@ def stretch(image: np.ndarray, bottom: float, top: float) -> np.ndarray:
     return np.rint(scaled, out=scaled).astype(np.uint8)
 
 
-def to_uint8(stack: np.ndarray, *, low: float = 0.5, high: float = 99.5) -> np.ndarray:
-    """Stretch a series to 0..255 by its own percentiles (MR brightness has no unit).
+def to_uint8(stack: np.ndarray) -> np.ndarray:
+    """Stretch a series to 0..255 by its own `intensity_range`.
 
     Parameters
     ----------
     stack : ndarray, shape (slices, rows, columns)
-    low, high : float
-        Percentiles of the non-zero pixels of the whole series that become 0 and 255.
 
     Returns
     -------
     ndarray of uint8, same shape
     """
-    return stretch(stack, *intensity_range(stack, low=low, high=high))
+    return stretch(stack, *intensity_range(stack))

@@ -54,20 +54,20 @@ class Rectangle:
         """The rows and columns as an index: ``image[rectangle.slices]``."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
-    def check(self, rows: int, columns: int, *, limit: int = LIMIT) -> None:
+    def check(self, rows: int, columns: int) -> None:
         """Refuse a rectangle that cannot be cut out of an image of `rows` x `columns`.
 
         Raises
         ------
         ROIError
-            If it is smaller than 8 pixels, larger than `limit`, or leaves the image.
+            If it is smaller than 8 pixels, larger than `LIMIT`, or leaves the image.
         """
         size = f"the rectangle is {self.width} x {self.height} pixels (width x height)"
         if min(self.width, self.height) < SMALLEST:
             raise ROIError(f"{size}; the smallest is {SMALLEST} x {SMALLEST}. Draw it again.")
-        if max(self.width, self.height) > limit:
+        if max(self.width, self.height) > LIMIT:
             raise ROIError(
-                f"{size}; it has to fit into {limit} x {limit} without shrinking. Make it smaller."
+                f"{size}; it has to fit into {LIMIT} x {LIMIT} without shrinking. Make it smaller."
             )
         if self.x0 < 0 or self.y0 < 0 or self.x1 > columns or self.y1 > rows:
             raise ROIError(

@@ -29,13 +29,8 @@ def mask_to_reference(mask: np.ndarray, source: Grid) -> np.ndarray:
     return resample_mask(mask, source=source, target=Grid.reference())
 
 
-def resample_series(series: MRSeries, grid: Grid | None = None) -> MRSeries:
-    """Return a series on another grid.
-
-    Parameters
-    ----------
-    grid : Grid, optional
-        By default the reference grid. A series that is on the grid already is returned as it is.
+def resample_series(series: MRSeries) -> MRSeries:
+    """Return a series on the reference grid; one that is on it already as it is.
 
     Returns
     -------
@@ -43,7 +38,7 @@ def resample_series(series: MRSeries, grid: Grid | None = None) -> MRSeries:
         Interpolated linearly, after a Gaussian blur where pixels become larger (against
         aliasing), in the stored type; a finding and ``source_grid`` say what was done.
     """
-    grid, source = grid or Grid.reference(), Grid.of(series)
+    grid, source = Grid.reference(), Grid.of(series)
     if source == grid:
         return series
     rows, columns = grid.places_in(source)

@@ -66,7 +66,6 @@ def class_map(
     weights: np.ndarray,
     *,
     target: str = "margin",
-    relu: bool = False,
     bias: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the Grad-CAM map of each image, in units of the score it explains.
@@ -82,8 +81,6 @@ def class_map(
         as in most papers; it contains the sum of both neurons' weights, which training never
         touches. ``softmax``: the probability of high risk; the margin map times p(1 - p), hence
         blank where the network is sure.
-    relu : bool
-        Set what speaks against the target to zero, as Grad-CAM does for display.
     bias : array (2,), optional
         Needed for ``softmax`` only.
 
@@ -112,7 +109,7 @@ def class_map(
         margin = maps.sum(axis=(1, 2)) + _margin(bias)
         half = np.exp(-np.abs(margin) / 2)  # p(1 - p) without overflow
         maps = maps * (half / (1 + half**2))[:, None, None] ** 2
-    return np.maximum(maps, 0) if relu else maps
+    return maps
 
 
 def log_odds(model, images, *, batch_size: int = 32) -> np.ndarray:

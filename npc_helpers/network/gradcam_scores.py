@@ -18,6 +18,7 @@ MASK_SCORES = [
     "iou_top_share",
 ]  # fmt: skip
 KEY = list(IMAGE_KEY)
+RESAMPLES = 2000  # of the patients: the ends of a 95% interval rest on fifty each
 SUMMARISED = ("energy_ratio", "pointing", "auprc", "iou", "padding_share")
 
 
@@ -99,9 +100,6 @@ def patient_summary(
     table: pd.DataFrame,
     *,
     columns=SUMMARISED,
-    confidence: float = 0.95,
-    n_resamples: int = 2000,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """Average image scores per patient, then over patients, with a bootstrap over patients.
 
@@ -123,7 +121,7 @@ def patient_summary(
     rows = []
     for key, values in _long(table, columns).groupby(["timepoint", "map", "score"], sort=False):
         means = values.groupby("patient_id")["value"].mean().to_numpy()
-        low, high = _interval(means, confidence, n_resamples, seed)
+        low, high = _interval(means)
         images = len(values[KEY].drop_duplicates())
         rows.append((*key, means.mean(), low, high, len(means), images))
     names = ["timepoint", "map", "score", "mean", "low", "high", "n_patients", "n_images"]
@@ -135,9 +133,6 @@ def patient_differences(
     reference: str,
     *,
     columns=SUMMARISED,
-    confidence: float = 0.95,
-    n_resamples: int = 2000,
-    seed: int = 0,
 ) -> pd.DataFrame:
     """Compare one map with each of the others in the same patients.
 
@@ -147,8 +142,7 @@ def patient_differences(
         Of `gradcam_bench.score_table`.
     reference : str
         Name of the map that is compared.
-    columns, confidence, n_resamples, seed
-        As for `patient_summary`.
+    columns : sequence of str
 
     Returns
     -------
@@ -162,7 +156,7 @@ def patient_differences(
     for other in means.columns.drop(reference):
         paired = (means[reference] - means[other]).dropna()
         for (timepoint, score), values in paired.groupby(key[:2], sort=False):
-            low, high = _interval(values.to_numpy(), confidence, n_resamples, seed)
+            low, high = _interval(values.to_numpy())
             rows.append((timepoint, other, score, values.mean(), low, high, len(values)))
     names = ["timepoint", "map", "score", "difference", "low", "high", "n_patients"]
     return pd.DataFrame(rows, columns=names)
@@ -174,10 +168,10 @@ def _long(table: pd.DataFrame, columns) -> pd.DataFrame:
     return numbers.melt([*KEY, "map"], list(columns), var_name="score").dropna()
 
 
-def _interval(means: np.ndarray, confidence: float, n_resamples: int, seed: int):
-    """Percentile interval of the mean over patients."""
-    drawn = np.random.default_rng(seed).choice(means, size=(n_resamples, len(means)))
-    return np.percentile(drawn.mean(axis=1), [50 * (1 - confidence), 50 * (1 + confidence)])
+def _interval(means: np.ndarray) -> np.ndarray:
+    """95% percentile interval of the mean over patients, the same in every run."""
+    drawn = np.random.default_rng(0).choice(means, size=(RESAMPLES, len(means)))
+    return np.percentile(drawn.mean(axis=1), [2.5, 97.5])
 
 
 def similarity(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -21,6 +21,7 @@ from npc_helpers.statistics.gate import (
     probabilities,
 )
 from npc_helpers.study import NotInThisStudy
+from npc_helpers.study.schema import MODELS
 
 
 def image_predictions(index: pd.DataFrame, p_high_risk, cohort: pd.DataFrame) -> pd.DataFrame:
@@ -110,10 +111,7 @@ def compared_scores(
         As `compared_patients`.
     """
     cohort = included_patients(read_table("cohort.csv"))
-    tables = {
-        "Pre-model": read_table("predictions_pre.csv"),
-        "Post-model": read_table("predictions_post.csv"),
-    }
+    tables = {model: read_table(f"predictions_{at}.csv") for at, model in MODELS.items()}
     patients = compared_patients(cohort, tables)
     names = pd.Index(patients["patient_id"])
     risk = {name: patient_probability(table).reindex(names) for name, table in tables.items()}

@@ -22,7 +22,7 @@ STAGES = (  # from the output back to the input; each ends with a layer whose na
 )
 
 
-def sanity_check(model, images, *, seed: int, target: str = "margin") -> pd.DataFrame:
+def sanity_check(model, images, *, seed: int) -> pd.DataFrame:
     """Randomise a model's weights stage by stage from the top, and compare its maps each time.
 
     The cascading randomisation of Adebayo et al. 2018. A map that survives it shows the image
@@ -38,8 +38,6 @@ def sanity_check(model, images, *, seed: int, target: str = "margin") -> pd.Data
         At least 2.
     seed : int
         Of the shuffling and of the pairs.
-    target : str
-        See `class_map`.
 
     Returns
     -------
@@ -56,8 +54,7 @@ def sanity_check(model, images, *, seed: int, target: str = "margin") -> pd.Data
     inner = up_to(copy, LAST_CONVOLUTION)  # built once: it shares its weights with the copy
 
     def maps() -> np.ndarray:
-        weights, bias = head(copy)
-        return class_map(answers(inner, images), weights, target=target, bias=bias)
+        return class_map(answers(inner, images), head(copy)[0])
 
     intact = maps()
     unrelated = [f.mean() for f in similarity(intact, intact[_derangement(len(intact), rng)])]

@@ -74,7 +74,6 @@ def uno_c_index(
     *,
     truncation: float,
     confidence: float = 0.95,
-    method: str = "logit",
 ) -> Estimate:
     """C-index that does not depend on how many patients were lost to follow-up.
 
@@ -87,7 +86,6 @@ def uno_c_index(
     truncation : float
         Progressions after this time are not counted: late ones have weights that a handful of
         patients decide. Choose it before looking at the result, for instance 36 months.
-    method : {"logit", "plain"}
 
     Returns
     -------
@@ -105,7 +103,7 @@ def uno_c_index(
         raise ValueError(f"truncation is {truncation}; give a time after the start, such as 36")
     time, event, score = _checked(time, event, risk_score)
     value, influence = concordance(time, event, score, truncation=truncation)
-    return _interval(value, influence, event, confidence, method)
+    return _interval(value, influence, event, confidence)
 
 
 def compare_c_index(
@@ -211,7 +209,7 @@ def _still_observed(order: np.ndarray) -> np.ndarray:
     return product_limit(at_risk, lost)[np.searchsorted(moments, order)]
 
 
-def _interval(value, influence, event, confidence: float, method: str) -> Estimate:
+def _interval(value, influence, event, confidence: float, method: str = "logit") -> Estimate:
     check_method(method)
     variance = float(influence @ influence)
     if variance < NO_VARIANCE or value in (0.0, 1.0):

@@ -203,8 +203,8 @@ class RoiSession(ShownSeries):
             self._commit({self._image(slice_index=self.slice_index + 1): copy})
             self.show(slice_index=self.slice_index + 1)
 
-    def copy_to_sequence(self, sequence: str | None = None) -> None:
-        """Copy all rectangles of the shown series to another sequence of the patient.
+    def copy_to_sequence(self) -> None:
+        """Copy all rectangles of the shown series to the other sequence of the patient.
 
         Slices correspond by their number, so that both series have to lie on the same grid: see
         `alignment.difference`. A shift within the plane of the slices is not noticed.
@@ -214,9 +214,8 @@ class RoiSession(ShownSeries):
         ROIError
             If the geometry differs or there is no other sequence; nothing is copied then.
         """
-        others = [name for name in self.sequences if name != self.sequence]
-        sequence = sequence or (others[0] if others else None)
-        if sequence not in others:
+        sequence = next((name for name in self.sequences if name != self.sequence), None)
+        if sequence is None:
             raise ROIError(f"patient {self.patient_id}: there is no other sequence to copy to.")
         differs = alignment.difference(self.series(sequence), self.series())
         if differs:
