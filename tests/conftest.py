@@ -5,9 +5,12 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+import nbclient
+import nbformat
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+from nbclient.util import run_sync
 
 from npc_helpers.study import mark
 
@@ -56,3 +59,16 @@ def two_patients(tmp_path_factory):
             shutil.rmtree(built, ignore_errors=True)  # of a worker that was stopped
             with_images(make_study(built, patients=2)).rename(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    """One kernel for the notebooks of a file, which `npc_course.notebooks.execute` lets begin anew.
+
+    Most of what a small notebook takes is starting a kernel and importing the same packages.
+    """
+    client = nbclient.NotebookClient(nbformat.v4.new_notebook(), kernel_name="python3")
+    manager = client.create_kernel_manager()
+    yield manager
+    if manager.has_kernel:
+        run_sync(manager.shutdown_kernel)(now=True)

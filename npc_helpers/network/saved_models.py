@@ -22,7 +22,7 @@ def keep_model(study: Study, timepoint: str, model: keras.Model) -> None:
     ----------
     timepoint : {"pre", "post"}
     model : keras.Model
-        From pixel values to probabilities, see `models.joined`.
+        From pixel values to probabilities.
     """
     files = {f"{timepoint}_model.keras": save_model, f"{timepoint}_weights.npz": save_weights}
     for name, save in files.items():

@@ -47,42 +47,54 @@ MUTANTS = [
         "npc_helpers/imaging/rectangle.py",
         "    top, left = pad_offset(Rectangle(0, 0, columns, rows), size)\n",
         "    top, left = (size - rows + 1) // 2, (size - columns) // 2\n",
-        ("tests/helpers/test_roi.py",),
+        (
+            "tests/helpers/test_roi.py"
+            "::test_of_an_odd_rest_the_larger_half_is_below_and_to_the_right",
+        ),
     ),
     Mutant(
         "an entry is missing among the personal elements",
         "tools/npc_intake/identity/check.py",
         '"PatientAddress"',
         '"PatientID"',
-        ("tests/npc_intake/test_identity.py",),
+        (
+            "tests/npc_intake/test_identity.py"
+            "::test_the_list_of_personal_elements_is_that_of_the_standard",
+        ),
     ),
     Mutant(
         "the note is not removed before its table is replaced",
         "npc_helpers/study/artefacts.py",
         "        note_path(path).unlink(missing_ok=True)\n    with atomic_path(note_path(path))",
         "    with atomic_path(note_path(path))",
-        ("tests/helpers/test_artefacts.py",),
+        (
+            "tests/helpers/test_artefacts.py"
+            "::test_killed_before_the_new_table_the_old_one_is_never_current_without_its_note",
+        ),
     ),
     Mutant(
         "the stack cache ignores the dates of files",
         "npc_helpers/imaging/stacks.py",
         "max((stat.st_mtime_ns for stat in stats), default=0)",
         "0",
-        ("tests/helpers/test_stacks.py",),
+        (
+            "tests/helpers/test_stacks.py"
+            "::test_one_changed_pixel_in_a_file_of_the_same_size_is_noticed_by_its_date",
+        ),
     ),
     Mutant(
         "the keep-list keeps larger numbers",
         "tools/npc_intake/deidentify/keep_list.py",
         '    "WindowWidth": (0, 99_999),\n',
         '    "WindowWidth": (0, 9_999_999_999),\n',
-        ("tests/npc_intake/test_keep_list.py",),
+        ("tests/npc_intake/test_keep_list.py::test_every_number_has_its_limits",),
     ),
     Mutant(
         "the examination after treatment is taken from before it",
         "tools/npc_intake/find/timepoints.py",
         "_chosen(by_status, lambda day: day > end_or_start, min)",
         "_chosen(by_status, lambda day: day <= start, min)",
-        ("tests/npc_intake/test_find_series.py",),
+        ("tests/npc_intake/test_find_series.py::test_time_points_by_dates",),
     ),
     Mutant(
         "an examination before treatment is called after it",
@@ -96,7 +108,7 @@ MUTANTS = [
         "tools/npc_intake/find/volumes.py",
         "    return sorted(files, key=lambda file: (file.lowest, file.path))\n",
         "    return files\n",
-        ("tests/npc_intake/test_thumbnails.py",),
+        ("tests/npc_intake/test_thumbnails.py::test_the_middle_is_found_by_position_not_by_name",),
     ),
     Mutant(
         "an agent that every series names counts",
@@ -113,21 +125,27 @@ MUTANTS = [
         "tools/npc_intake/find/headers.py",
         "if stretch and data[start : start + len(stretch.content)] == stretch.content:",
         "if stretch:",
-        ("tests/npc_intake/test_volumes.py",),
+        (
+            "tests/npc_intake/test_volumes.py"
+            "::test_what_was_walked_in_one_file_never_stands_in_for_another",
+        ),
     ),
     Mutant(
         "dates are not shifted",
         "tools/npc_intake/deidentify/header.py",
         "+ timedelta(days=days)",
         "+ timedelta(days=0)",
-        ("tests/npc_intake/test_confidentiality_profile.py",),
+        (
+            "tests/npc_intake/test_confidentiality_profile.py"
+            "::test_of_655_planted_elements_only_those_stay_that_an_option_allows",
+        ),
     ),
     Mutant(
         "every word of the image type stays",
         "tools/npc_intake/deidentify/keep_list.py",
         '[value if usual(value) in allowed or meaning_of(value) else "" for value in values]',
         "list(values)",
-        ("tests/npc_intake/test_keep_list.py",),
+        ("tests/npc_intake/test_keep_list.py::test_words_of_the_image_type_stay_in_their_places",),
     ),
 ]
 

@@ -12,11 +12,9 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-import nbclient
 import nbformat
 import pandas as pd
 import pytest
-from nbclient.util import run_sync
 from nifti_making import make_npc277
 from npc_demo.__main__ import main as demo
 from npc_intake.public_sets import import_npc277
@@ -28,15 +26,6 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 TUTORIAL = "import sys; from npc_course.notebooks import tutorial; sys.exit(tutorial())"
 OUTCOMES = ["progression_date", "progression_type", "death_date", "last_review_date"]
-
-
-@pytest.fixture(scope="module")
-def kernel():
-    client = nbclient.NotebookClient(nbformat.v4.new_notebook(), kernel_name="python3")
-    manager = client.create_kernel_manager()
-    yield manager
-    if manager.has_kernel:
-        run_sync(manager.shutdown_kernel)(now=True)
 
 
 def walk(folder, kernel=None):

@@ -12,7 +12,8 @@ from small_study import make_study
 from npc_course import learner, products, render, room, site, slides
 from npc_course.cells import EXERCISE, SOLUTION, facts, student_version, tags, unsolved
 from npc_course.exercises.checking import EXERCISES
-from npc_course.notebooks import FOLDER
+from npc_course.notebooks import FOLDER, execute, from_source
+from npc_helpers.study.progress import progress_bar
 
 PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kg"
@@ -182,14 +183,14 @@ def test_a_solution_passes_and_its_stub_gets_the_hint_and_nothing_else(tmp_path,
         "08_question_the_label", "09_probabilities_and_decisions", "10_how_sure",
     ],
 )  # fmt: skip
-def test_stubs_of_a_lesson_run_to_the_end_and_get_hints(name, tmp_path, monkeypatch):
+def test_stubs_of_a_lesson_run_to_the_end_and_get_hints(name, kernel, tmp_path, monkeypatch):
     """The demonstration study, in a sandbox: each stub fails its check, and no cell stops."""
-    from npc_course.notebooks import from_source
-
     monkeypatch.delenv("NPC_STUDY", raising=False)
     monkeypatch.setenv("NPC_SANDBOX", str(tmp_path))
     book = student_version(from_source(FOLDER / "py" / f"{name}.py"))
-    said = unsolved(executed(book, tmp_path))
+    run = execute(book, name, progress=progress_bar(), log=tmp_path / "log", kernel=kernel)
+    assert run.error is None, run.error
+    said = unsolved(book)
     asked = [cell for cell in book.cells if SOLUTION in tags(cell)]
     assert len(said) == len(asked) >= 2
     for words in said:
