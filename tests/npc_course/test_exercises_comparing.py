@@ -47,7 +47,7 @@ def test_concordant_share_is_that_of_another_library(answers):
         0.4: "A tie in the score counts nothing",
         0.8: "A tie in the score counts in full",
         0.5: "nobody knows who progressed first",
-        0.2: "It is not 0.200",
+        0.2: "It is not 0.2",
     }.items():
         assert words in answers("05.2", value, **given)
     other_way_round = {**given, "score": np.array([3, 1, 2, 0])}  # 0.8, without any tie

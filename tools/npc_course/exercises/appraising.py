@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from npc_course.exercises.checking import OtherForm, Wrong, exercise, number
+from npc_course.exercises.checking import OtherForm, Wrong, compare, exercise, number
 from npc_helpers.statistics import mcnemar_exact
 from npc_helpers.statistics.confusion import ConfusionTable
 from npc_helpers.study import Study
@@ -41,23 +41,19 @@ def no_count_gives(study: Study, answer: object, *, n: int) -> str:
 )
 def predictive_value(study: Study, answer: object, *, table: ConfusionTable) -> str:
     """Judge the positive predictive value of a published 2 x 2 table."""
-    given = number(answer)
-    if abs(given - table.ppv.value) <= SAME:
-        return (
-            f"{table.tp} of the {table.tp + table.fp} patients called high-risk are: "
-            f"{table.ppv.value:.1%}. The paper prints {table.sensitivity.value:.1%} under this "
-            "name, and that is the sensitivity."
-        )
-    high = table.tp + table.fn
-    others = {
-        "sensitivity": f"the sensitivity: {table.tp} of the {high} high-risk patients",
-        "npv": f"the negative predictive value, of the {table.tn + table.fn} called low-risk",
-        "accuracy": "the accuracy, of all patients",
+    high, spared = table.tp + table.fn, table.tn + table.fn
+    mistakes = {
+        f"This is the sensitivity: {table.tp} of the {high} high-risk patients.": table.sensitivity,
+        f"This is the negative predictive value, of the {spared} called low-risk.": table.npv,
+        "This is the accuracy, of all patients.": table.accuracy,
     }
-    for measure, words in others.items():
-        if abs(given - getattr(table, measure).value) <= SAME:
-            raise Wrong(f"This is {words}.")
-    raise Wrong(f"It is not {given:.3g}.")
+    values = {words: estimate.value for words, estimate in mistakes.items()}
+    compare(number(answer), table.ppv.value, values, within=SAME)
+    return (
+        f"{table.tp} of the {table.tp + table.fp} patients called high-risk are: "
+        f"{table.ppv.value:.1%}. The paper prints {table.sensitivity.value:.1%} under this name, "
+        "and that is the sensitivity."
+    )
 
 
 @exercise(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,6 +117,30 @@ def numbers(answer: object) -> np.ndarray:
     if row.ndim != 1 or np.isnan(row).any():
         raise OtherForm(repr(answer))
     return row
+
+
+def compare(
+    given, truth, mistakes: Mapping[str, object], *, within: float = 0.0, relative: float = 0.0,
+    otherwise: str = "",
+) -> None:  # fmt: skip
+    """Raise `Wrong` unless a number, or an array of numbers, is the right one.
+
+    Parameters
+    ----------
+    mistakes : mapping of str to number or array
+        What the usual mistakes give, by what is said to whoever made one.
+    within, relative : float
+        How far a number may be off, in its own unit and as a share of the right one.
+    otherwise : str
+        What is said to any other wrong answer; by default which number it is not.
+    """
+
+    def same(value) -> bool:
+        return np.allclose(given, value, atol=within, rtol=relative)
+
+    if not same(truth):
+        said = [words for words, value in mistakes.items() if same(value)]
+        raise Wrong(said[0] if said else otherwise or f"It is not {given:.3g}.")
 
 
 def word(answer: object, allowed: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
+from npc_course.exercises.checking import OtherForm, Wrong, compare, exercise, number, numbers, word
 from npc_helpers.statistics import c_index, compare_auc, roc_auc, roc_curve
 from npc_helpers.statistics.concordance import order_of_ends
 from npc_helpers.statistics.estimate import holm
@@ -76,9 +76,7 @@ def concordant_share(study: Study, answer: object, *, test: pd.DataFrame, score:
         ).mean(),
         "It counts pairs in which the *second* patient has the higher score.": 1 - truth,
     }
-    if abs(given - truth) > SAME:
-        said = [words for words, value in mistakes.items() if abs(given - value) < SAME]
-        raise Wrong(said[0] if said else f"It is not {given:.3f}.")
+    compare(given, truth, mistakes, within=SAME)
     return (
         f"{first.sum():,} of {len(first) * (len(first) - 1) // 2:,} pairs can be compared, and in "
         f"{tied[first].mean():.0%} of those the two scores are tied: a score of few levels leaves "

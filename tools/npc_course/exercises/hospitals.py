@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 
-from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
+from npc_course.exercises.checking import OtherForm, Wrong, compare, exercise, number, numbers, word
 from npc_helpers.statistics import c_index, calibration_at
 from npc_helpers.study import Study
 
@@ -26,18 +26,16 @@ def observed_over_expected(
     time, event, given = patients["pfs_months"], patients["progressed"], number(answer)
     result = calibration_at(time, event, p_event)
     ratio, observed, expected = result.ratio.value, result.observed.value, result.expected
-    if abs(given - ratio) < CLOSE:
-        return (
-            f"{ratio:.2f}: of 100 patients the model expects {100 * expected:.0f} to progress by "
-            f"36 months; by the Kaplan-Meier curve, {100 * observed:.0f} do."
-        )
-    if abs(given - 1 / ratio) < CLOSE:
-        raise Wrong("That is expected over observed.")
-    if abs(given - (observed - expected)) < CLOSE:
-        raise Wrong("That is the difference.")
-    if abs(given - event.mean() / expected) < CLOSE:
-        raise Wrong("This takes everybody who was lost for somebody who stayed well.")
-    raise Wrong(f"It is not {given:.3f}.")
+    mistakes = {
+        "That is expected over observed.": 1 / ratio,
+        "That is the difference.": observed - expected,
+        "This takes everybody who was lost for somebody who stayed well.": event.mean() / expected,
+    }
+    compare(given, ratio, mistakes, within=CLOSE)
+    return (
+        f"{ratio:.2f}: of 100 patients the model expects {100 * expected:.0f} to progress by "
+        f"36 months; by the Kaplan-Meier curve, {100 * observed:.0f} do."
+    )
 
 
 @exercise(

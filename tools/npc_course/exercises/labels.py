@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from npc_course.exercises.checking import Wrong, exercise, number, word
+from npc_course.exercises.checking import Wrong, compare, exercise, number, word
 from npc_course.exercises.patients import HORIZON_MONTHS
 from npc_helpers.statistics import horizon_label, ipcw_weights, label_audit, roc_auc
 from npc_helpers.study import Study
@@ -50,16 +50,15 @@ def risk_by_horizon(study: Study, answer: object, *, patients: pd.DataFrame) -> 
     status, given = horizon_label(time, event, horizon=HORIZON_MONTHS), number(answer)
     relapses = int(status.sum())
     among_known, among_all = relapses / status.notna().sum(), relapses / len(status)
-    if abs(given - truth) < 0.005:
-        return (
-            f"{truth:.2f}. Without those who were lost it would be {among_known:.2f}; with them "
-            f"as if they were well, {among_all:.2f}."
-        )
-    if abs(given - among_known) < 0.005:
-        raise Wrong("This leaves out those who were lost, and they were without progression.")
-    if abs(given - among_all) < 0.005:
-        raise Wrong("This counts everybody who was lost as free of progression until the end.")
-    raise Wrong(f"It is not {given:.3g}.")
+    mistakes = {
+        "This leaves out those who were lost, and they were without progression.": among_known,
+        "This counts everybody who was lost as free of progression until the end.": among_all,
+    }
+    compare(given, truth, mistakes, within=0.005)
+    return (
+        f"{truth:.2f}. Without those who were lost it would be {among_known:.2f}; with them as if "
+        f"they were well, {among_all:.2f}."
+    )
 
 
 @exercise(

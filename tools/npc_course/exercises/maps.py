@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, word
+from npc_course.exercises.checking import OtherForm, Wrong, compare, exercise, number, word
 from npc_helpers.study import NotInThisStudy, Study
 from npc_helpers.study.schema import TIMEPOINTS
 
@@ -26,14 +26,13 @@ def cell_by_cell(
         raise OtherForm(f"not of shape {shape}")
     low, high = np.moveaxis(activations @ weights, -1, 0) / n_cells  # (n, h, w) each
     truth = high - low
-    if not np.allclose(answer, truth, atol=1e-5):
-        mistakes = {
-            "This adds the cells up; the network *averages* over them.": truth * n_cells,
-            "The sign: this is what speaks for low risk.": -truth,
-            "This is the high-risk neuron alone; what speaks against it is missing.": high,
-        }
-        said = [words for words, value in mistakes.items() if np.allclose(answer, value, atol=1e-5)]
-        raise Wrong(said[0] if said else "These are not the shares of the cells.")
+    mistakes = {
+        "This adds the cells up; the network *averages* over them.": truth * n_cells,
+        "The sign: this is what speaks for low risk.": -truth,
+        "This is the high-risk neuron alone; what speaks against it is missing.": high,
+    }
+    otherwise = "These are not the shares of the cells."
+    compare(answer, truth, mistakes, within=1e-5, relative=1e-5, otherwise=otherwise)
     return (
         f"{n_cells} cells an image, and with the bias they add up to its log-odds. Nothing was "
         "approximated: that is the next cell."
@@ -55,12 +54,10 @@ def energy_ratio(
         raise NotInThisStudy("this exercise needs a map with positive cells, and this one has none")
     share, chance = float(heat[tumour].sum() / heat.sum()), float(tumour.mean())
     mistakes = {
-        share: "That is the share on the tumour; a large tumour gets a large share of any map.",
-        chance / share if share else np.inf: "Upside down: chance belongs below the line.",
+        "That is the share on the tumour; a large tumour gets a large share of any map.": share,
+        "Upside down: chance belongs below the line.": chance / share if share else np.inf,
     }
-    if not np.isclose(given, share / chance, rtol=0.01):
-        said = [words for value, words in mistakes.items() if np.isclose(given, value, rtol=0.01)]
-        raise Wrong(said[0] if said else f"It is not {given:.3g}.")
+    compare(given, share / chance, mistakes, relative=0.01)
     side = "above" if share > chance else "not above"
     return (
         f"{share / chance:.2f} is {side} chance, which is 1. A bump in the middle of the rectangle "

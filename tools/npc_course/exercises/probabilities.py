@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, word
+from npc_course.exercises.checking import OtherForm, Wrong, compare, exercise, number, word
 from npc_course.exercises.patients import HORIZON_MONTHS
 from npc_helpers.statistics import calibration_at, median_survival, survival_net_benefit
 from npc_helpers.study import NotInThisStudy, Study
@@ -42,12 +42,9 @@ def median_pfs_comes(study: Study, answer: object, *, patients: pd.DataFrame) ->
 def twice_the_hazard(study: Study, answer: object, *, risk: float) -> str:
     """Judge the risk of somebody with twice the hazard."""
     given, truth = number(answer), 1 - (1 - risk) ** 2
-    if abs(given - 2 * risk) < CLOSE:
-        raise Wrong(f"{given:.3f} is twice the risk, and a risk cannot be doubled without end.")
-    if abs(given - (1 - risk) ** 2) < CLOSE:
-        raise Wrong("That is the probability of staying free of progression.")
-    if abs(given - truth) >= CLOSE:
-        raise Wrong(f"It is not {given:.3f}.")
+    twice = f"{given:.3f} is twice the risk, and a risk cannot be doubled without end."
+    free = "That is the probability of staying free of progression."
+    compare(given, truth, {twice: 2 * risk, free: (1 - risk) ** 2}, within=CLOSE)
     return (
         f"{truth:.3f}, and not {2 * risk:.3f}. Where risks are small the two are nearly equal, "
         "which is why a hazard ratio is so easily read as a ratio of risks."
@@ -97,13 +94,11 @@ def net_benefit(study: Study, answer: object, *, patients: pd.DataFrame, p_event
     ).set_index("model")["net_benefit"]
     truth, share, given = table["model"], float((p_event >= ACT_AT).mean()), number(answer)
     relapse = (truth / share + ODDS) / (1 + ODDS)
-    if abs(given - truth) < CLOSE:
-        return (
-            f"{truth:.3f}: as good as finding {1000 * truth:.0f} relapses in 1,000 patients and "
-            f"treating nobody without need. Treating everybody is worth {table['treat all']:.3f}."
-        )
-    if abs(given - truth / share) < CLOSE:
-        raise Wrong("That is the benefit per patient treated; it has to be shared by all patients.")
-    if abs(given - share * (relapse - (1 - relapse) / ODDS)) < CLOSE:
-        raise Wrong("The rate is upside down: three are treated without need for one who needs it.")
-    raise Wrong(f"It is not {given:.3f}.")
+    each = "That is the benefit per patient treated; it has to be shared by all patients."
+    turned = "The rate is upside down: three are treated without need for one who needs it."
+    mistakes = {each: truth / share, turned: share * (relapse - (1 - relapse) / ODDS)}
+    compare(given, truth, mistakes, within=CLOSE)
+    return (
+        f"{truth:.3f}: as good as finding {1000 * truth:.0f} relapses in 1,000 patients and "
+        f"treating nobody without need. Treating everybody is worth {table['treat all']:.3f}."
+    )

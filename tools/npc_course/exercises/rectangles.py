@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, numbers
+from npc_course.exercises.checking import OtherForm, Wrong, compare, exercise, number, numbers
 from npc_helpers.imaging.rectangle import LIMIT, overlap
 from npc_helpers.imaging.roi_table import rectangle_of
 from npc_helpers.study import Study
@@ -37,11 +37,9 @@ def from_feet_to_head(study: Study, answer: object) -> str:
 def black_share(study: Study, answer: object, *, rois: pd.DataFrame) -> str:
     """Judge which share of the network's input is padding."""
     areas = (rois["x1"] - rois["x0"]) * (rois["y1"] - rois["y0"])
-    covered, given = float((areas / LIMIT**2).mean()), number(answer)
-    if abs(given - covered) < 0.005 < abs(1 - 2 * covered):
-        raise Wrong("That is the share that the rectangle covers.")
-    if abs(given - (1 - covered)) >= 0.005:
-        raise Wrong(f"On average it is not {given:.3g}.")
+    covered = float((areas / LIMIT**2).mean())
+    mistakes = {"That is the share that the rectangle covers.": covered}
+    compare(number(answer), 1 - covered, mistakes, within=0.005)
     alike = areas.nunique() == 1
     frame = "as wide in every image." if alike else "not as wide in every image."
     return f"{1 - covered:.0%} of what the network receives is black frame, and that is {frame}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
+from npc_course.exercises.checking import OtherForm, Wrong, compare, exercise, number, numbers, word
 from npc_helpers.network.prediction import patient_probability
 from npc_helpers.statistics import Estimate, c_index, compare_c_index, roc_auc
 from npc_helpers.study import Study
@@ -27,14 +27,12 @@ def undecided_loss(study: Study, answer: object) -> str:
     """Judge the cross-entropy of an answer of one half."""
     given, truth = number(answer), float(np.log(2))
     mistakes = {
-        0.5: "That is the accuracy of such a network.",
-        -truth: "The sign: a loss is never negative.",
-        1.0: "In bits, with the logarithm to the base of two, it would be 1; Keras counts in nats.",
-        float(np.log10(2)): "That is the logarithm to the base of ten.",
+        "That is the accuracy of such a network.": 0.5,
+        "The sign: a loss is never negative.": -truth,
+        "In bits, with the logarithm to the base of two, it would be 1; Keras counts in nats.": 1,
+        "That is the logarithm to the base of ten.": np.log10(2),
     }
-    if abs(given - truth) > 0.005:
-        said = [words for value, words in mistakes.items() if abs(given - value) < 0.005]
-        raise Wrong(said[0] if said else f"It is not {given:.3g}.")
+    compare(given, truth, mistakes, within=0.005)
     return (
         f"A network with a loss of {truth:.3f} on two groups of equal size need not have learned "
         "anything, and one with a higher loss is sure of wrong answers."

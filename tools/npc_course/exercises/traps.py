@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
+from npc_course.exercises.checking import OtherForm, Wrong, compare, exercise, number, numbers, word
 from npc_helpers.statistics import c_index, roc_auc
 from npc_helpers.study import NotInThisStudy, Study
 
@@ -135,11 +135,10 @@ def threshold(
     """Judge whether a threshold was chosen without the test cohort."""
     given = number(answer)
     chosen = {name: choose(*cohort) for name, cohort in cohorts.items()}
-    if abs(given - chosen["train"]) < SAME:
-        return f"{given:.3f}, from {len(cohorts['train'][0])} patients who judge nothing."
-    if abs(given - chosen["test"]) < SAME:
-        raise Wrong("This is the threshold that suits the test cohort best.")
-    raise Wrong(f"{given:.3f} is not what `choose` returns.")
+    mistakes = {"This is the threshold that suits the test cohort best.": chosen["test"]}
+    otherwise = f"{given:.3f} is not what `choose` returns."
+    compare(given, chosen["train"], mistakes, within=SAME, otherwise=otherwise)
+    return f"{given:.3f}, from {len(cohorts['train'][0])} patients who judge nothing."
 
 
 @exercise(
@@ -150,11 +149,8 @@ def threshold(
 def reversed_sign(study: Study, answer: object, *, patients: pd.DataFrame, risk: pd.Series) -> str:
     """Judge the C-index of a score whose sign was reversed."""
     value = c_index(patients["pfs_months"], patients["progressed"], risk).value
-    given = number(answer)
-    if abs(given - value) < 0.005 < abs(1 - 2 * value):
-        raise Wrong("That is the C-index of the score as it was.")
-    if abs(given - (1 - value)) > 0.005:
-        raise Wrong(f"It is not {given:.3f}.")
+    as_it_was = {"That is the C-index of the score as it was.": value}
+    compare(number(answer), 1 - value, as_it_was, within=0.005)
     return f"{1 - value:.3f}: one minus {value:.3f}, exactly."
 
 
