@@ -13,11 +13,13 @@ import pytest
 from dicom_making import PREFIX, noise, write_series
 from intake_study import study_of
 from npc_intake.__main__ import main
-from npc_intake.find import find_series, thumbnails
+from npc_intake.find import add_to_manifest, find_series, thumbnails
+from npc_intake.find.batches import write_list
 from npc_intake.find.decisions import DECISIONS, decisions_in, read_decisions, save_decisions
 from npc_intake.find.page import SeriesDecisions, series_shown, write_page
 
 from npc_helpers.study import StudyError
+from npc_helpers.study.schema import MANIFEST
 
 T1 = {"RepetitionTime": 600, "EchoTime": 10, "StudyDate": "20180201", "PatientID": "P1"}
 EVIL = '=HYPERLINK("http://x")</script><img src=x onerror=alert(1)>'
@@ -67,15 +69,39 @@ def _save_many(folder, name):
         save_decisions(folder, {f"{name}{number}": "skip"})
 
 
-@pytest.mark.parametrize("how", ["fork"])
-def test_two_programs_at_once_lose_nothing(tmp_path, how):
-    context = get_context(how)
-    programs = [context.Process(target=_save_many, args=(tmp_path, name)) for name in "ab"]
+def _list_many(folder, name):
+    for number in range(15):
+        row = pd.DataFrame({"id": [f"{name}{number}"], "decided": [""]})
+        write_list(folder / "found_series.csv", row, folder / f"{name}{number}")
+
+
+def _copy_many(folder, name):
+    for number in range(15):
+        row = [name, "pre", "t2w", f"data/images/{name}{number}", 2, "hospital", f"{number:064x}"]
+        table = pd.DataFrame([row], columns=[column.name for column in MANIFEST.columns])
+        add_to_manifest(folder, table.assign(patient_id=f"{name}{number}"))
+
+
+def _listed(name):
+    return lambda folder: pd.read_csv(folder / name)
+
+
+@pytest.mark.parametrize(
+    ("work", "saved"),
+    [
+        (_save_many, read_decisions),
+        (_list_many, _listed("found_series.csv")),
+        (_copy_many, _listed(MANIFEST.path)),
+    ],
+)
+def test_two_programs_at_once_lose_nothing(tmp_path, work, saved):
+    context = get_context("fork")
+    programs = [context.Process(target=work, args=(tmp_path, name)) for name in "ab"]
     for program in programs:
         program.start()
     for program in programs:
         program.join()
-    assert len(read_decisions(tmp_path)) == 30
+    assert len(saved(tmp_path)) == 30
 
 
 def test_what_was_edited_in_the_list_counts_and_what_was_saved_elsewhere_stays(tmp_path):

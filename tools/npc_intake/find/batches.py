@@ -9,6 +9,7 @@ import pandas as pd
 
 from npc_helpers.study.artefacts import StudyError
 from npc_helpers.study.formulas import defused, restored
+from npc_helpers.study.locks import locked
 from npc_helpers.study.schema import MANIFEST
 from npc_helpers.study.tables import read_text, write_text
 
@@ -57,13 +58,14 @@ def write_list(path: Path, table: pd.DataFrame, folder: Path) -> None:
         If the list is there and cannot be read.
     """
     table = table.assign(**{FOLDER: batch_name(folder), LISTED: table["decided"]})
-    if path.exists():
-        before = read_table(path)
-        if FOLDER in before:
-            others = before[before[FOLDER] != batch_name(folder)]
-            table = pd.concat([others, table], ignore_index=True)
-    texts = table.select_dtypes(object)
-    write_text(path, table.assign(**texts.map(lambda cell: defused(str(cell)))))
+    with locked(path):
+        if path.exists():
+            before = read_table(path)
+            if FOLDER in before:
+                others = before[before[FOLDER] != batch_name(folder)]
+                table = pd.concat([others, table], ignore_index=True)
+        texts = table.select_dtypes(object)
+        write_text(path, table.assign(**texts.map(lambda cell: defused(str(cell)))))
 
 
 def edited_decisions(path: Path, table: pd.DataFrame, folder: Path) -> dict[str, str]:
@@ -130,6 +132,14 @@ def add_to_manifest(study_folder: str | Path, rows: pd.DataFrame) -> pd.DataFram
         is written then.
     """
     path = Path(study_folder).expanduser() / MANIFEST.path
+    with locked(path):  # another folder may be copied at the same time
+        table = _joined(path, rows)
+        write_text(path, table)
+    return table
+
+
+def _joined(path: Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the manifest with more rows; refuse others for a series that it lists."""
     rows, key = rows.astype(str), list(MANIFEST.key)
     before = read_table(path) if path.exists() else rows.iloc[:0]
     missing = {*key, *COMPARED} - set(before.columns)
@@ -150,9 +160,7 @@ def add_to_manifest(study_folder: str | Path, rows: pd.DataFrame) -> pd.DataFram
         )
     new = rows[[tuple(row) not in both for row in rows[key].itertuples(index=False)]]
     table = pd.concat([before, new], ignore_index=True).fillna("")
-    table = table.sort_values(key, ignore_index=True)
-    write_text(path, table)
-    return table
+    return table.sort_values(key, ignore_index=True)
 
 
 def _changed(before: pd.Series, now: pd.Series) -> list[str]:
