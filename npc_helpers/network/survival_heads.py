@@ -25,7 +25,16 @@ from npc_helpers.network.survival_losses import (
     follow_up,
     p_progression,
 )
-from npc_helpers.statistics.gate import TooFewPatients, checked, flags, numbers, of_table, times
+from npc_helpers.statistics.gate import (
+    Column,
+    TooFewPatients,
+    checked,
+    each,
+    flags,
+    numbers,
+    of_table,
+    times,
+)
 from npc_helpers.study import Study
 from npc_helpers.study.settings import Setting
 
@@ -100,6 +109,7 @@ class Head:
         The probability of high risk, the probability to progress by the last end of the hazards,
         or the log hazard: scores of different kinds are on different scales.
         """
+        checked(**_doubtful(features))
         z = (features.to_numpy(float) - self.mean) / self.spread @ self.weights + self.bias
         return pd.Series(KINDS[self.kind].risk(z), features.index, name="risk_score")
 
@@ -142,9 +152,7 @@ def train_head(
     TooFewPatients
         If nobody progressed, or all have one label.
     """
-    outcome = {"pfs_months": times, "progressed": flags, "high_risk": flags}
-    first = numbers(features.iloc[:, 0])
-    months, progressed, high_risk, _ = checked(**of_table(patients, **outcome), features=first)
+    months, progressed, high_risk = _checked(features, patients)
     if not progressed.any() or high_risk.all() or not high_risk.any():
         raise TooFewPatients(
             f"of {len(patients)} training patients {progressed.sum()} progressed and "
@@ -156,6 +164,20 @@ def train_head(
     for _ in range(STEPS):
         learner.train_on_batch(x.astype(np.float32), target)
     return Head(kind, mean, spread, *learner.get_weights())
+
+
+def _checked(features: pd.DataFrame, patients: pd.DataFrame) -> list[np.ndarray]:
+    """Return months, progressed and high_risk of patients whose features are in order."""
+    outcome = {"pfs_months": times, "progressed": flags, "high_risk": flags}
+    *columns, _ = checked(**of_table(patients, **outcome), **_doubtful(features))
+    return columns
+
+
+def _doubtful(features: pd.DataFrame) -> dict[str, Column]:
+    """Return, for `checked`, the first column with a value that is not finite, or the first."""
+    values = features.apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=0))
+    return each(features.iloc[:, bad[:1] if len(bad) else [0]], numbers, "feature {}")
 
 
 def new_head(kind: str, k: int, l2: float | None = None) -> keras.Model:
@@ -204,13 +226,14 @@ def out_of_fold_risk(
     """
     from sklearn.model_selection import StratifiedKFold
 
-    if (events := int(patients["progressed"].sum())) < folds:
+    _, progressed, _ = _checked(features, patients)
+    if (events := int(progressed.sum())) < folds:
         raise TooFewPatients(
             f"{folds} folds need a patient with progression each; {events} have it"
         )
     parts = StratifiedKFold(folds, shuffle=True, random_state=0)
     risk = pd.Series(np.nan, features.index, name="risk_score")
-    for learned, held in parts.split(features, patients["progressed"]):
+    for learned, held in parts.split(features, progressed):
         head = train_head(kind, features.iloc[learned], patients.iloc[learned], l2=l2)
         risk.iloc[held] = head.risk(features.iloc[held])
     return risk
@@ -232,6 +255,8 @@ def pair_features(pre: pd.DataFrame, post: pd.DataFrame) -> pd.DataFrame:
     >>> pair_features(pre, post).iloc[0].tolist()
     [1.0, 1.5, 0.5]
     """
+    for table in (pre, post):
+        checked(**_doubtful(table))
     both = pre.index.intersection(post.index, sort=False)
     pre, post = pre.loc[both], post.loc[both]
     return pd.concat({"pre": pre, "post": post, "post - pre": post - pre}, axis=1)

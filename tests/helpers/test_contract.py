@@ -1,10 +1,11 @@
 """The contract of all functions that take outcomes or scores: what is wrong is refused by name.
 
 Every public function of `statistics`, `figures`, `network.prediction`, `network.repeated_splits`,
-`network.training` and the files of `imaging` on rectangles is looked up, so that a new one cannot
-be forgotten: it stands in `CALLS` with the columns it takes, or in `NO_COLUMNS` with the reason.
-Each column is spoilt in every way that its kind can be spoilt, and the call has to be refused
-with the name of the column and of a patient. `MAY_ACCEPT` lists what is not refused, and why.
+`network.training`, `network.survival_heads`, `network.survival_losses` and the files of `imaging`
+on rectangles is looked up, so that a new one cannot be forgotten: it stands in `CALLS` with the
+columns it takes, or in `NO_COLUMNS` with the reason. Each column is spoilt in every way that its
+kind can be spoilt, and the call has to be refused with the name of the column and of a patient.
+`MAY_ACCEPT` lists what is not refused, and why.
 """
 
 import inspect
@@ -19,7 +20,13 @@ import pytest
 from npc_helpers import figures, statistics
 from npc_helpers.imaging import brightness, rectangle, roi, roi_files, roi_table
 from npc_helpers.imaging.roi_table import COLUMNS as ROI_COLUMNS
-from npc_helpers.network import prediction, repeated_splits, training
+from npc_helpers.network import (
+    prediction,
+    repeated_splits,
+    survival_heads,
+    survival_losses,
+    training,
+)
 from npc_helpers.study.settings import current_setting
 
 matplotlib.use("Agg")
@@ -160,6 +167,10 @@ def split_table(c):
 
 def features(c):
     return c["score"].to_frame("f0")
+
+
+def two_features(c):
+    return features(c).assign(f1=c["other"].to_numpy()[: len(c["score"])])
 
 
 class Columns(dict):
@@ -417,6 +428,31 @@ CALLS = {
         {"other": "TNM"},
         LABELLED,
     ),
+    "survival_heads.out_of_fold_risk": (
+        lambda c: survival_heads.out_of_fold_risk("Cox", two_features(c), patients(c), folds=2),
+        {"score": "feature f0"},
+        LABELLED | {"other": "feature f1"},
+    ),
+    "survival_heads.pair_features": (
+        lambda c: survival_heads.pair_features(c["score"].to_frame("f0"), c["other"].to_frame(0)),
+        {"score": "feature f0", "other": "feature 0"},
+    ),
+    "survival_heads.train_head": (
+        lambda c: survival_heads.train_head("Cox", two_features(c), patients(c)),
+        {"score": "feature f0"},
+        LABELLED | {"other": "feature f1"},
+    ),
+    "survival_losses.follow_up": (
+        lambda c: survival_losses.follow_up(c["time"], c["event"]),
+        {"time": "time", "event": "event"},
+    ),
+    "Head.risk": (
+        lambda c: survival_heads.Head(
+            "Cox", np.zeros(1), np.ones(1), np.ones((1, 1)), np.zeros(1)
+        ).risk(patients(c, f0="score")[["f0"]]),
+        {},
+        {"score": "feature f0"},
+    ),
     "training.train": (
         lambda c: training.train(
             None, np.zeros((N, 3)), c["label"], setting=current_setting(), seed=1, run_dir="x"
@@ -526,6 +562,11 @@ NO_COLUMNS = {
     "figures.patient_figure": RESULTS,
     "figures.split_figure": RESULTS,
     "figures.time_dependent_figure": RESULTS,
+    "survival_heads.new_head": MODEL,
+    "survival_heads.patient_features": IMAGES,
+    "survival_heads.scaled": "takes an array of features, which train_head has checked",
+    "survival_losses.cox_loss": "takes tensors, which follow_up has checked",
+    "survival_losses.p_progression": "takes what a network answers",
     "training.history_table": "takes what Keras measured",
     "training.predict": IMAGES,
     "rectangle.crop": IMAGES,
@@ -571,6 +612,11 @@ JOINED = "joins its columns by patient_id, whatever their order"
 MAY_ACCEPT |= {
     ("prediction.soft_vote", name, "another order"): JOINED for name in ("p", "p_other")
 } | {("repeated_splits.repeated_splits", name, "another order"): JOINED for name in ("other",)}
+MAY_ACCEPT |= {
+    ("survival_heads.pair_features", name, how): "returns who is in both tables, by patient_id"
+    for name in ("score", "other")
+    for how in ("another order", "one patient fewer")
+}
 
 
 # --- the contract --------------------------------------------------------------------------------
@@ -582,7 +628,8 @@ def public_functions():
         for room in (statistics, figures)
         for name, _ in inspect.getmembers(room, inspect.isfunction)
     ]
-    for module in (prediction, repeated_splits, training, *ROI_MODULES):
+    network = (prediction, repeated_splits, survival_heads, survival_losses, training)
+    for module in (*network, *ROI_MODULES):
         short = module.__name__.rpartition(".")[2]
         found += [
             f"{short}.{name}"
@@ -590,7 +637,7 @@ def public_functions():
             if not name.startswith("_") and function.__module__ == module.__name__
         ]
     methods = inspect.getmembers(statistics.CoxModel, inspect.isfunction)
-    return set(found) | {
+    return {*found, "Head.risk"} | {
         f"CoxModel.{name}"
         for name, method in methods
         if "covariates" in inspect.signature(method).parameters and not name.startswith("_")
