@@ -59,3 +59,14 @@ def test_relative_links_lead_somewhere():
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
         for target in re.findall(r"`(docs/[\w/]+\.md|benchmarks/\w+\.py)`", text):
             assert (ROOT / target).exists(), f"{page.name} names {target}"
+
+
+@pytest.mark.parametrize("tool", sorted(p.parent.name for p in ROOT.glob("tools/*/__init__.py")))
+def test_a_tool_says_what_is_where(tool):
+    """Its README names every file and folder beside it, and none that is not there."""
+    folder = ROOT / "tools" / tool
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+(?:\.py|/))`", page))
+    beside = {p.name for p in folder.glob("[!_]*.py")}
+    beside |= {f"{p.name}/" for p in folder.iterdir() if p.is_dir() and p.name[0] not in "_."}
+    assert named == beside
