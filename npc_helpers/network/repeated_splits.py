@@ -139,10 +139,8 @@ def kept_splits(
 
     Parameters
     ----------
-    study : Study
     file : str
         What `script` wrote by `keep_splits`.
-    script : str
 
     Returns
     -------

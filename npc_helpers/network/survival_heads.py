@@ -52,7 +52,6 @@ class Kind:
 
     Attributes
     ----------
-    neurons : int
     activation : str or None
     loss : loss or str
         Of Keras.
@@ -91,7 +90,6 @@ class Head:
 
     Attributes
     ----------
-    kind : str
     mean, spread : ndarray, shape (k,)
         Of each feature in the training patients; see `scaled`.
     weights, bias : ndarray, shapes (k, neurons) and (neurons,)
@@ -271,12 +269,10 @@ def patient_features(
 
     Parameters
     ----------
-    study : Study
     rois : DataFrame
         ROI table.
     timepoint : {"pre", "post"}
     patients : iterable of str
-    setting : Setting
 
     Returns
     -------

@@ -33,7 +33,6 @@ class CoxModel:
         By covariate: coefficient, hazard_ratio, low, high, p.
     log_likelihood, null_log_likelihood : float
         Logarithm of the partial likelihood at its maximum, and with all coefficients 0.
-    n, events : int
     """
 
     table: pd.DataFrame
@@ -252,7 +251,6 @@ class AddedValue:
 
     Attributes
     ----------
-    without, with_score : CoxModel
     test : ChiSquared
         Likelihood-ratio test of the score.
     c_without, c_with : Estimate

@@ -43,7 +43,6 @@ class Column:
         Turns the values into a plain array, and refuses what it cannot turn (values, refuse).
     names : sequence, optional
         What the rows are called in messages; by default the index of a Series.
-    may_be_missing : bool
     """
 
     values: object

@@ -55,7 +55,6 @@ class Curve:
 
     Attributes
     ----------
-    time, survival : ndarray
     greenwood : ndarray
         Σ d / (n (n − d)): the variance of S(t), divided by S(t)².
     """

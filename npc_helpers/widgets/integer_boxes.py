@@ -41,7 +41,6 @@ class IntegerBoxes(ipw.VBox):
 
     Attributes
     ----------
-    session : RoiSession
     edges : dict of str to ipywidgets.IntText
         Fields x0, y0, x1, y1; they take effect with the button *apply*.
     buttons : dict of str to ipywidgets.Button

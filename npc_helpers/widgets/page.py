@@ -85,7 +85,6 @@ def page(widget, *, title: str, choices: Mapping[str, Iterable] | None = None) -
     ----------
     widget : MarkedWidget
         Left as it was.
-    title : str
     choices : mapping of str to iterable, optional
         Traits that Python answers, and the values that can be chosen on the page: each combination
         is recorded. Traits that the browser answers need nothing.

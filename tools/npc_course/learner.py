@@ -53,7 +53,6 @@ def prepare(folder: Path, *, exercises: bool = True) -> list[str]:
 
     Parameters
     ----------
-    folder : Path
     exercises : bool
         False for lessons in which nothing is left to fill in.
     """

@@ -52,7 +52,6 @@ class Run:
 
     Attributes
     ----------
-    name : str
     seconds : float
         Wall-clock time from kernel start to the last cell.
     peak_mib : float
@@ -123,7 +122,6 @@ def execute(
 
     Parameters
     ----------
-    notebook : nbformat.NotebookNode
     name : str
         Shown in the progress bar.
     progress : tqdm.tqdm

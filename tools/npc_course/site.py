@@ -85,7 +85,6 @@ def write_site(notebooks: Mapping[str, nbformat.NotebookNode], folder: Path) -> 
     ----------
     notebooks : mapping of name to notebook
         Executed, without notes for the teacher; in reading order.
-    folder : Path
     """
     names = list(notebooks)
     for name, notebook in notebooks.items():

@@ -33,9 +33,6 @@ class Anatomy:
         Multiplies the signal.
     tumour, nodes : ndarray of uint8
         Share of a pixel that is tumour or node, necrosis included; 255 = all.
-    field_of_view_mm : float
-    slice_spacing_mm : float
-    bend : Bend
     fat_failures : tuple of FatFailure
     """
 
@@ -67,7 +64,6 @@ def draw_anatomy(patient: Patient, timepoint: str) -> Anatomy:
 
     Parameters
     ----------
-    patient : Patient
     timepoint : {"pre", "post"}
 
     Returns

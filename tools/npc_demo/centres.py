@@ -20,7 +20,6 @@ def select(
 
     Parameters
     ----------
-    cohort : Cohort
     patients : int or sequence of int
         How many, from the first, or which (positions in ``cohort.patients``).
     prefix : str

@@ -112,14 +112,11 @@ class Visit:
 
     Attributes
     ----------
-    patient : Patient
     timepoint : {"pre", "post"}
-    day : date
     matrix : int
         Rows and columns.
     spacing_mm : float
         Pixel spacing.
-    slice_spacing_mm : float
     tilt : float
         Angle of the slices against the table, radians.
     table_mm : float
@@ -162,7 +159,6 @@ def mr_datasets(visit: Visit, series: str, pixels: np.ndarray) -> list[Dataset]:
 
     Parameters
     ----------
-    visit : Visit
     series : {"t2w", "t1c", "t2w_fat"}
     pixels : ndarray of uint16, shape (slices, matrix, matrix)
     """
@@ -281,7 +277,6 @@ def localiser_datasets(visit: Visit, pixels: np.ndarray) -> list[Dataset]:
 
     Parameters
     ----------
-    visit : Visit
     pixels : ndarray of uint16, shape (slices, matrix, matrix)
         T2-weighted images.
     """
@@ -324,7 +319,6 @@ def segmentation(visit: Visit, source: list[Dataset], tumour: np.ndarray, nodes:
 
     Parameters
     ----------
-    visit : Visit
     source : list of Dataset
         The T2-weighted images, lowest first.
     tumour, nodes : ndarray of bool, shape (slices, matrix, matrix)

@@ -40,10 +40,7 @@ class Examination:
     ----------
     folder : Path
         ``data/images/<patient_id>/<timepoint>``.
-    patient : Patient
     timepoint : {"pre", "post"}
-    day : date
-    matrix : int
     protocol : str
         Key of `protocols.PROTOCOLS`.
     """
@@ -100,11 +97,8 @@ def series_pixels(
 
     Parameters
     ----------
-    patient : Patient
     timepoint : {"pre", "post"}
     sequence : {"t2w", "t1c"}
-    matrix : int
-    protocol : str
 
     Returns
     -------

@@ -82,7 +82,6 @@ def acquire(
 
     Parameters
     ----------
-    anatomy : Anatomy
     sequence : {"t2w", "t1c"}
     rng : numpy.random.Generator
         Its state decides on noise, coil and artefacts.
@@ -214,7 +213,6 @@ def enlarge(share: np.ndarray, matrix: int) -> np.ndarray:
     Parameters
     ----------
     share : ndarray of uint8, shape (slices, n, n)
-    matrix : int
 
     Returns
     -------
@@ -254,11 +252,9 @@ def suggested_boxes(
 
     Parameters
     ----------
-    anatomy : Anatomy
     masks : ndarray of bool, shape (slices, matrix, matrix)
         Tumour or node.
     rng : numpy.random.Generator
-    matrix : int
 
     Returns
     -------
@@ -287,7 +283,6 @@ def render(patient: Patient, timepoint: str, *, matrix: int = MATRIX) -> dict[st
 
     Parameters
     ----------
-    patient : Patient
     timepoint : {"pre", "post"}
     matrix : int
         Rows and columns.

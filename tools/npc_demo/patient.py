@@ -16,7 +16,6 @@ class Patient:
     patient_id : str
         Identifier, for instance ``"SYN-0001"``.
     sex : {"M", "F"}
-    age_years : int
     t_category, n_category : int
         AJCC T (1 to 4; 0 for no primary tumour, see `what_if`) and N (0 to 3).
     aggressiveness : float

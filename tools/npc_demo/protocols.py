@@ -27,7 +27,6 @@ class Protocol:
     ----------
     field_t : float
         Field strength in tesla.
-    t2w, t1c : Sequence
     t1_factor, t2_factor, relaxivity_factor : float
         Relaxation times and relaxivity relative to 1.5 T.
     snr : tuple of float

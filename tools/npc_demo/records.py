@@ -108,7 +108,6 @@ def write_records(people: pd.DataFrame, course: Course, rng: np.random.Generator
     people : DataFrame, n rows
         Columns sex, age_years, t, n, m, treatment, ebv_copies; where present also the registry's
         yes/no columns, which default to an eligible patient's.
-    course : Course
     rng : Generator
 
     Returns

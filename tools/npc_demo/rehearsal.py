@@ -54,7 +54,6 @@ class Plan:
 
     Attributes
     ----------
-    registry, visits : DataFrame
     scans : list of Scan
         The examinations to draw; their folder is blank.
     """
@@ -72,7 +71,6 @@ def build(folder: Path, *, seed: int = SEED, workers: int | None = None) -> int:
     folder : Path
         New or empty. The images go to ``<folder>-images`` beside it, which has to be new or empty
         as well, and a link in the study leads to them.
-    seed : int
     workers : int, optional
         Processes; by default one per processor core.
 
@@ -105,12 +103,7 @@ def build(folder: Path, *, seed: int = SEED, workers: int | None = None) -> int:
 
 
 def plan(seed: int = SEED) -> Plan:
-    """Choose the patients and what of each was imaged; nothing is drawn.
-
-    Parameters
-    ----------
-    seed : int
-    """
+    """Choose the patients and what of each was imaged; nothing is drawn."""
     rng = np.random.default_rng([seed, 2])
     cohort = make_cohort(seed=seed)
     included, excluded, excluded_with_images = _choose(cohort, rng)

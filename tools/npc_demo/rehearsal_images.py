@@ -28,11 +28,8 @@ class Scan:
     ----------
     folder : Path or None
         The disk; the examination gets a folder of its own there.
-    patient : Patient
     timepoint : {"pre", "post"}
-    day : date
     sequences : tuple of str
-    matrix, n_slices : int
     """
 
     folder: Path | None
@@ -54,10 +51,8 @@ class Drawn:
         Patient, time point, sequence.
     place : str
         Its folder, from the disk down.
-    checksum : str
     boxes : tuple of tuple of int
         A rectangle around tumour and nodes for each slice: x0, y0, x1, y1.
-    matrix : int
     """
 
     key: tuple[str, str, str]

@@ -40,8 +40,6 @@ def make_others(n: int, model: HazardModel, seed: int) -> records.Records:
     ----------
     n : int
         Number of patients; must be the sum of ``FIRST_REASONS``.
-    model : HazardModel
-    seed : int
 
     Returns
     -------

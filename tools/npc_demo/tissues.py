@@ -114,7 +114,6 @@ def signals(
     Parameters
     ----------
     sequence : {"t2w", "t1c"}
-    protocol : Protocol
 
     Returns
     -------

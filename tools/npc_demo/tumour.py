@@ -91,7 +91,6 @@ class Growth:
         Centre, radii and share of the radius that is necrotic.
     ragged, necrosis, uneven : float
         Strength of the margin's random field; threshold of necrosis; texture relative to usual.
-    t_category : int
     """
 
     lobes: np.ndarray
@@ -112,7 +111,6 @@ def grow(patient: Patient, timepoint: str, rng: np.random.Generator) -> Growth:
 
     Parameters
     ----------
-    patient : Patient
     timepoint : {"pre", "post"}
     rng : numpy.random.Generator
         In the same state for both time points: the draws do not depend on the patient's stage or
@@ -199,7 +197,6 @@ def lobe_field(lobes: np.ndarray, x: np.ndarray, y: np.ndarray, z: float) -> np.
     lobes : ndarray, shape (n, 6)
     x, y : ndarray
         Canonical millimetres.
-    z : float
     """
     total = np.zeros_like(x)
     for cx, cy, cz, rx, ry, rz in lobes:

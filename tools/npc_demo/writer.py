@@ -43,7 +43,6 @@ class Built:
 
     Attributes
     ----------
-    folder : Path
     made, kept : int
         Examinations drawn now, and found finished.
     n_series, n_images : int
@@ -75,7 +74,6 @@ def write_study(
     ----------
     folder : path-like
         New, empty, or holding an earlier build of the same study.
-    cohort : Cohort
     matrix : int
         Rows and columns of the images, at least 320.
     protocol : str
@@ -263,7 +261,6 @@ def _refuse_edited(folder: Path, tables: dict[str, pd.DataFrame], *, unfinished:
 
     Parameters
     ----------
-    folder : Path
     tables : dict of str to DataFrame
         By their place in the folder.
     unfinished : str

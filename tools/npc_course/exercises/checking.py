@@ -31,7 +31,6 @@ class Exercise:
         Returns what can be said to a right answer; raises `Wrong` at a wrong one.
     form : str
         What an answer is: ``"a number"``.
-    hint : str
     """
 
     judge: Callable[..., str]

@@ -31,7 +31,6 @@ def claim(condition: bool, sentence: str, otherwise: str = "") -> None:
 
     Parameters
     ----------
-    condition : bool
     sentence : str
         Markdown. Where a number matters, build the sentence from it.
     otherwise : str

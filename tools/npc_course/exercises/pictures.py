@@ -22,7 +22,6 @@ class Slice:
 
     Attributes
     ----------
-    patient_id : str
     height : float
         Middle of the slice, from 0 (lowest end of the stack) to 1.
     tumour_before, tumour_after : int or None
@@ -44,7 +43,6 @@ def telling_slice(study: Study, patient_ids: Iterable[str]) -> Slice:
 
     Parameters
     ----------
-    study : Study
     patient_ids : iterable of str
         In the order of preference; of patients with images.
     """

@@ -54,7 +54,6 @@ def noise_aucs(high_risk: pd.Series, tries: int, seed: int) -> np.ndarray:
     Parameters
     ----------
     high_risk : Series of bool, shape (n,)
-    tries, seed : int
 
     Examples
     --------
