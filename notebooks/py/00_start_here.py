@@ -263,6 +263,7 @@ pd.DataFrame({"tutorial": asdict(TUTORIAL), "paper": asdict(PAPER)}).drop("name"
 # | `11_another_hospital` | What survives the move to another hospital? | |
 # | `12_survival_networks` | What did the label cost, and what does the image add? | |
 # | `13_break_it` | Which results are too good, and how does one notice? | |
+# | `14_missing_values` | What does a marker tell that was not measured in all? | |
 #
 # Each notebook opens by itself. If the one before it has not been run, it says so and uses
 # small reference tables that ship with the suite.

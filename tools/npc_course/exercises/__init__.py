@@ -3,6 +3,7 @@
 from npc_course.exercises import (  # noqa: F401  (each enters its exercises)
     appraising,
     comparing,
+    gaps,
     hospitals,
     labels,
     maps,

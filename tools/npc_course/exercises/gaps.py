@@ -1,0 +1,89 @@
+"""Exercises on values that are missing, or below the limit of detection."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, word
+from npc_helpers.statistics import CoxModel, pool_estimates
+from npc_helpers.study import Study
+
+SAME = 1e-6
+OUTCOME = {"event", "hazard"}
+
+
+@exercise(
+    "14.1",
+    form="a whole number of patients",
+    hint="Who is left out: a blank, a zero, or both? Neither has a logarithm.",
+)
+def patients_left(study: Study, answer: object, *, copies: pd.Series) -> str:
+    """Judge how many patients have a measured value."""
+    given, left = number(answer), int((copies > 0).sum())
+    if given != left:
+        if given == copies.notna().sum():
+            raise Wrong("Patients in whom nothing was detected have no logarithm either.")
+        if given == len(copies) - left:
+            raise Wrong("That is how many are left out.")
+        raise Wrong(f"It is not {given:g}.")
+    return (
+        f"{left} of {len(copies)}. The {int((copies == 0).sum())} without a detected value leave, "
+        "too, although much is known of them."
+    )
+
+
+@exercise(
+    "14.2",
+    form='`"narrower"` or `"wider"`',
+    hint="How many patients does the model count now, and how far apart are their values?",
+)
+def interval_becomes(study: Study, answer: object, *, complete: CoxModel, filled: CoxModel) -> str:
+    """Judge what zeros in the gaps do to an interval."""
+    said = word(answer, ("narrower", "wider"))
+    before, after = (np.log(m.table.high["EBV"] / m.table.low["EBV"]) for m in (complete, filled))
+    if (said == "narrower") != (after < before):
+        raise Wrong(f"There are {filled.n - complete.n} patients more, all taken for measured.")
+    return (
+        f"From {before:.2f} to {after:.2f} on the logarithmic scale. Nothing was learned about "
+        f"{filled.n - complete.n} patients, and yet they are counted."
+    )
+
+
+@exercise("14.3", form="a number", hint="Two terms; `between` times (1 + 1 / m).")
+def total_variance(study: Study, answer: object, *, estimates, variances) -> str:
+    """Judge the total variance by Rubin's rules."""
+    given, pooled = number(answer), pool_estimates(estimates, variances)
+    within, between = np.mean(variances), np.var(estimates, ddof=1)
+    if abs(given - pooled.standard_error**2) < SAME:
+        return (
+            f"{given:.4f}, a standard error of {np.sqrt(given):.3f}. Of it, "
+            f"{pooled.missing_information:.0%} comes from what was not measured."
+        )
+    if abs(given - within) < SAME:
+        raise Wrong("That is what a single table believes.")
+    if abs(given - within - between) < SAME:
+        raise Wrong(f"Nearly: with {len(estimates)} tables their mean is uncertain itself.")
+    if abs(given - pooled.standard_error) < SAME:
+        raise Wrong("That is its square root, the standard error.")
+    raise Wrong(f"It is not {given:.4g}.")
+
+
+@exercise(
+    "14.4",
+    form="a list of column names",
+    hint="Follow a patient through the day on which the prognosis is made.",
+)
+def columns_to_score(study: Study, answer: object, *, columns: pd.DataFrame) -> str:
+    """Judge whether an imputation for a prognosis leaves the outcome out."""
+    if isinstance(answer, str) or not set(map(str, np.atleast_1d(answer))) <= set(columns):
+        raise OtherForm(repr(answer))
+    given = set(map(str, np.atleast_1d(answer)))
+    if later := sorted(given & OUTCOME):
+        raise Wrong(f"On that day nobody knows {' and '.join(later)} of the patient.")
+    if absent := sorted(set(columns) - OUTCOME - given):
+        raise Wrong(f"There is no reason to do without {', '.join(absent)}.")
+    return (
+        f"{', '.join(sorted(given))}. With the outcome in, the drawn value would carry it into the "
+        "score, and the score would be tested on what it had been told."
+    )
