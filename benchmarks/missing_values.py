@@ -38,7 +38,9 @@ def cohort(stage: np.ndarray, rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Months, progression and complete log EBV DNA, (n,) each."""
     value = 1.5 + stage @ [0.25, 0.35] + rng.normal(0, 1, len(stage))
     risk = np.column_stack([stage, value]) @ TRUE
-    progression = 140 * (rng.exponential(size=len(stage)) / np.exp(risk - risk.mean())) ** (1 / 1.15)
+    progression = 140 * (rng.exponential(size=len(stage)) / np.exp(risk - risk.mean())) ** (
+        1 / 1.15
+    )
     lost = 24 + np.minimum(rng.exponential(45, len(stage)), rng.uniform(0, 67, len(stage)))
     return np.minimum(progression, lost), progression <= lost, value
 

@@ -47,9 +47,10 @@ begin(study)
 study.require_outcomes("estimating what a marker tells of the outcome")
 patients = included_patients(study.read_table("cohort.csv")).set_index("patient_id")
 registry = study.registry.set_index("patient_id").reindex(patients.index)
-copies = registry.reindex(columns=["ebv_dna_copies_per_ml"]).iloc[:, 0].astype(float)
-if not (copies > 0).any():
+measured = registry.reindex(columns=["ebv_dna_copies_per_ml"]).iloc[:, 0].astype(float)
+if not (measured > 0).any():
     raise NotInThisStudy("EBV DNA was measured in nobody (registry, ebv_dna_copies_per_ml)")
+copies = measured
 
 # %% [markdown]
 # ## Two kinds of gaps
@@ -185,6 +186,8 @@ def draw_once(values, columns, rng):
     """Draw blank values from a linear model whose coefficients are themselves drawn."""
     x = np.column_stack([np.ones(len(columns)), columns])  # (n, k)
     has = values.notna().to_numpy()
+    if has.sum() <= x.shape[1]:
+        raise statistics.TooFewPatients(f"{has.sum()} values were measured, too few for a line")
     inverse = np.linalg.pinv(x[has])
     b = inverse @ values[has]
     residual = ((values[has] - x[has] @ b) ** 2).sum()
@@ -209,7 +212,7 @@ some = [*gap[gap == "missing"].index[:2], *gap[gap == "not detected"].index[:2]]
 drawn.loc[some, :4].assign(gap=gap).round(2)
 
 # %% tags=["claim"]
-spread = drawn.std(axis=1).groupby(gap).mean()
+spread = drawn.std(axis=1).groupby(gap).mean().reindex(["missing", "not detected"])
 highest = drawn[copies.isna()].max().max()
 claim(
     (drawn[copies == 0] <= limit).all().all() and spread["missing"] > spread["not detected"] > 0,
@@ -310,6 +313,11 @@ check("14.4", columns_to_score, columns=known)
 
 
 # %%
+def fill(rows, columns):
+    """Twenty completed columns of EBV DNA of some patients."""
+    return statistics.impute(ebv[rows], columns[rows], below=copies[rows].eq(0), limit=limit)
+
+
 def out_of_fold(names, folds=5):
     """Risk of each patient by Cox models of the patients in other folds."""
     fold = np.random.default_rng(0).permutation(len(patients)) % folds
@@ -324,11 +332,6 @@ def out_of_fold(names, folds=5):
             )
             score[scored] += model.risk_score(values[1][scored][names])
     return score
-
-
-def fill(rows, columns):
-    """Twenty completed columns of EBV DNA of some patients."""
-    return statistics.impute(ebv[rows], columns[rows], below=copies[rows].eq(0), limit=limit)
 
 
 # %%
