@@ -137,7 +137,7 @@ MUTANTS = [
         "+ timedelta(days=0)",
         (
             "tests/npc_intake/test_confidentiality_profile.py"
-            "::test_of_655_planted_elements_only_those_stay_that_an_option_allows",
+            "::test_what_stays_is_not_what_was_planted",
         ),
     ),
     Mutant(
