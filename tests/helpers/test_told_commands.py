@@ -21,9 +21,11 @@ MAINS = {"npc_helpers.study": study, "npc_intake": intake}
 WALK = """\
 python -m npc_helpers.study init my_study
 python -m npc_helpers.study check my_study
+python -m npc_helpers.study init ~/studies/hospital
 python -m npc_helpers.study init ~/studies/npc
 python -m npc_helpers.study init ~/studies/idc
 python -m npc_intake deidentify EXPORT CLEAN --key ~/keys/npc.json
+python -m npc_intake deidentify EXPORT2 CLEAN --key ~/keys/npc.json
 python -m npc_intake tables ~/studies/hospital ~/studies/npc --key ~/keys/npc.json
 python -m npc_intake find CLEAN ~/studies/npc
 python -m npc_intake find CLEAN ~/studies/npc --decisions ~/Downloads/series_decisions.csv
@@ -42,7 +44,6 @@ NOT_HERE = {  # how a command begins -> why it is not run here
     "python -m npc_intake contours ": "test_contours runs it on structures of these names",
     "python -m npc_intake retrieve ": "needs an archive; test_pacs runs it against Orthanc",
     "python -m npc_intake find ~/studies/npc/data/incoming": "needs what retrieve has fetched",
-    "python -m npc_helpers.study init ~/studies/hospital": "the fixture writes a filled one",
     "python -m npc_helpers.study dictionary": "test_study compares it with the page",
     "python -m npc_intake import-npc277 UNPACKED ~/studies/npc277 --deidentify": "into another "
     "folder above: the first holds the copies with their headers",
@@ -73,6 +74,7 @@ def test_the_lines_run_one_after_the_other(two_patients, tmp_path, monkeypatch):
         image = pydicom.dcmread(path)
         image.SOPInstanceUID = f"2.25.4242.7.{number}"
         image.save_as(path)
+    shutil.move(tmp_path / "EXPORT" / "H-02", tmp_path / "EXPORT2")
     pd.read_csv(hospital / "data_manifest.csv").head(0).to_csv(
         hospital / "data_manifest.csv", index=False
     )

@@ -18,9 +18,10 @@ import pytest
 from nifti_making import make_npc277
 from npc_demo.__main__ import main as demo
 from npc_intake.public_sets import import_npc277
+from small_study import change, load, save
 
 from npc_course.notebooks import sources, tutorial
-from npc_helpers.study import Study, mark
+from npc_helpers.study import Study, mark, series_checksum
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -128,10 +129,38 @@ def test_twelve_patients(kernel, tmp_path):
     assert "Characteristics of 12 included patients" in page
 
 
-def test_two_patients(kernel, two_patients, tmp_path):
-    study, _, page = walk(shutil.copytree(two_patients, tmp_path / "study"), kernel)
+def as_they_come(folder):
+    """Give two patients what real ones have, each of which once stopped a lesson.
+
+    H-01 was reviewed last on a day that the visits alone tell, has one image of a series, and
+    lies in a folder with a blank and other letters. H-02 has images after treatment only.
+    """
+    (folder / "data/images/H-01").rename(folder / "data/images/患者 一")
+    manifest = load(folder, "manifest")
+    manifest["path"] = manifest["path"].str.replace("H-01", "患者 一")
+    single = (manifest["patient_id"] == "H-01") & (manifest["sequence"] == "t1c")
+    single &= manifest["timepoint"] == "pre"
+    images = folder / manifest.loc[single, "path"].item()
+    for path in sorted(images.iterdir())[1:]:
+        path.unlink()
+    manifest.loc[single, ["n_images", "sha256"]] = ["1", series_checksum(images)]
+    before = (manifest["patient_id"] == "H-02") & (manifest["timepoint"] == "pre")
+    save(folder, "manifest", manifest[~before])
+    change("registry", 0, "last_review_date", "")(folder)
+    return folder
+
+
+def test_two_patients_as_they_come(kernel, two_patients, tmp_path):
+    folder = as_they_come(shutil.copytree(two_patients, tmp_path / "研究 2"))
+    study, _, page = walk(folder, kernel)
     assert "the 2 included patients are not divided" in page
-    assert study.read_table("cohort.csv")["included"].all()
+    cohort = study.read_table("cohort.csv")
+    assert cohort["included"].all() and cohort["pfs_months"].notna().all()
+    rois = study.read_table("rois.csv")
+    images = rois.groupby(["patient_id", "timepoint", "sequence"]).size()
+    assert images["H-01", "pre", "t1c"] == 1 and set(rois.timepoint[rois.patient_id == "H-02"]) == {
+        "post"
+    }
 
 
 def test_images_before_treatment_alone_are_cropped_and_explained(kernel, tmp_path):
