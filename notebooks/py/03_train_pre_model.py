@@ -411,7 +411,7 @@ claim(
 )
 
 # %% [markdown]
-# [docs/results.md](../docs/results.md) sets beside it, under "What learns, and from what", a network of which the last layer
+# `docs/results.md` sets beside it, under "What learns, and from what", a network of which the last layer
 # alone was trained, on the frozen features of the same start weights. Compare the two before you spend hours on fine-tuning.
 
 # %% [markdown]

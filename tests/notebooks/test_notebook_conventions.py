@@ -82,6 +82,13 @@ def test_opening_and_closing_sections_stand_in_order(source, notebook):
     assert re.search(r"\*Time: \d+ minutes? to read, [\w ]+ to run\.\*", text)
 
 
+def test_a_lesson_links_to_lessons_only(source):
+    """A learner's copy and the pages of a class have the lessons beside them, and nothing else."""
+    text = "\n".join(c.source for c in jupytext.read(source).cells if c.cell_type == "markdown")
+    inside = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
+    assert set(inside) <= {f"{path.stem}.ipynb" for path in SOURCES}
+
+
 def test_code_cells_are_short(notebook):
     for cell in code_cells(notebook):
         assert len(cell.source.splitlines()) <= LONGEST_CELL, cell.source
