@@ -24,7 +24,8 @@
 #
 # ## What you'll need
 #
-# - Two processor cores, 6 GiB of memory and 5 GiB of disk. No graphics card, no internet.
+# - Two processor cores, 6 GiB of memory and 10 GiB of disk (6 of them free when you begin here; packages and images take the rest).
+#   No graphics card, no internet.
 # - A little Python, or a little radiology. Neither is assumed of the same reader.
 
 # %% [markdown]
@@ -56,7 +57,7 @@ machine = pd.Series(
     },
     name="this machine",
 )
-machine.to_frame().assign(needed=[2, 6, 5])
+machine.to_frame().assign(needed=[2, 6, 6])
 
 # %% [markdown]
 # ## Open the study

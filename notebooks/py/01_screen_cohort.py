@@ -206,7 +206,7 @@ for edition in ("stage_7th", "stage_8th"):
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 01.2 – fill in one line** (3 minutes). A colleague reads only the stage group and not
-# > the edition. For how many patients of the cohort is the group a different one?
+# > the edition. For how many patients of the cohort is the group a different one? Let pandas compare the two columns of `included`.
 
 # %% tags=["solution"]
 different = (included.stage_7th != included.stage_8th).sum()  # fill in

@@ -309,8 +309,8 @@ depends_on_seed = (calls.nunique(axis=1) > 1).sum()  # fill in
 check("04.4", depends_on_seed, risk=risk)
 
 # %% [markdown] tags=["notes"]
-# Whose answer flips lies near one half. Let somebody say it to a patient: "the network calls you high-risk, with another
-# random number it would not have". Who is done early starts the Post-model from the trained Pre-model
+# A patient whose answer flips lies near one half. Let somebody say it to a patient: "the network calls you high-risk, with another
+# random number it would not have". Whoever is done early starts the Post-model from the trained Pre-model
 # (`learner.set_weights` with the weights of `saved_models.load_model(study.result_path("pre_model.keras"))`): does it help?
 
 # %% [markdown]
@@ -359,7 +359,7 @@ print({part: int(number) for part, number in counts.items()}, "patients with pre
 #
 # - The clock of PFS starts with treatment, yet the Post-model uses an image from its end. Whom does
 #   that exclude, and whom does it favour?
-# - Two groups publish the same network with C-indices of 0.76 and 0.80, from 43 patients each. Who has the better network?
+# - Two groups publish the same network with C-indexes of 0.76 and 0.80, from 43 patients each. Who has the better network?
 #
 # <details><summary>Answers</summary>
 #

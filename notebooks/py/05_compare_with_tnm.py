@@ -296,7 +296,7 @@ claim(
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 05.3 – predict** (4 minutes). The models were tested on the *same* patients. Take the AUC of the
-# > Post-model minus that of TNM, with its interval: does that interval hold zero, `"yes"` or `"no"`? Decide from
+# > Post-model minus that of TNM, with its interval: does that interval include zero, `"yes"` or `"no"`? Decide from
 # > the figure, and write down why.
 
 # %% tags=["solution"]
@@ -410,7 +410,7 @@ answer.round(3)
 verdict = np.select([answer.low > 0, answer.high < 0], ["better", "worse"], "not decided")
 claim(
     list(verdict) == ["better", "better", "not decided"],
-    "Against TNM as the paper used it, with one threshold, yes: no interval of the first two rows holds zero, "
+    "Against TNM as the paper used it, with one threshold, yes: no interval of the first two rows includes zero, "
     f"though they begin at {answer.low.iloc[:2].min():.2f}, almost no difference. Against T and N weighed in the "
     f"training cohort the interval reaches from {answer.low.iloc[2]:.2f} to {answer.high.iloc[2]:.2f}. So "
     "what can be written is: *the Ensemble ranks patients better than a stage that is cut in two; whether it "
@@ -421,7 +421,7 @@ claim(
 )
 
 # %% [markdown]
-# An interval that holds zero does not say that two models are equally good. It says that these patients
+# An interval that includes zero does not say that two models are equally good. It says that these patients
 # cannot tell.
 #
 # ## For the manuscript
@@ -436,7 +436,7 @@ print("report:", write_report(study).relative_to(study.writable))
 # ## What you have now
 #
 # - AUC and C-index ask two questions of the same scores, and may give two answers.
-# - Who chooses a threshold by the test patients has no test patients left.
+# - Whoever chooses a threshold by the test patients has no test patients left.
 # - Intervals that overlap say little about a difference; a paired difference has an interval of its own.
 # - The opponent decides: against a stage cut in two the network wins, against T and N weighed the question is open.
 # - `comparison.csv` and `report/`. Three questions go on: is the label fair

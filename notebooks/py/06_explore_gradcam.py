@@ -284,7 +284,7 @@ claim(
 # %% [markdown]
 # ### Better than what?
 #
-# In the same patients, the map minus each of its opponents. An interval that holds 0 is a draw. So which opponent is fair? The
+# In the same patients, the map minus each of its opponents. An interval that includes 0 is a draw. So which opponent is fair? The
 # strongest that could be had without the network.
 
 # %%
@@ -442,7 +442,7 @@ claim(
     and first.low["no tumour"] < 0 < first.high["no tumour"],
     f"The {latest.capitalize()}-model reads the tumour: {change['mean']['no tumour']:+.2f} without it, "
     f"{change['mean']['worse']:+.2f} where it is worse, and no clear move for another head. The interval of the "
-    "Pre-model without the tumour holds 0: taking it away changes nothing that shows, whatever the map was red on.",
+    "Pre-model without the tumour includes 0: taking it away changes nothing that shows, whatever the map was red on.",
     f"{latest.capitalize()}-treatment the log-odds move by {change['mean']['no tumour']:+.2f} without the tumour and by "
     f"{change['mean']['worse']:+.2f} where it is worse.",
 )
@@ -475,7 +475,7 @@ claim(
 )
 
 # %% [markdown] tags=["notes"]
-# Who is done early covers the *nodes* instead of the tumour (`structure="nodes"` in `perturbation.structures`): which model minds
+# Whoever is done early covers the *nodes* instead of the tumour (`structure="nodes"` in `perturbation.structures`): which model minds
 # more? Or looks for an image whose map lies mostly on the padding (`padding_share` in `scores`).
 
 # %% tags=["nbval-check-output"]

@@ -42,7 +42,7 @@ short = ["place", "claim", "printed", "recomputed", "remark"]
 # %% [markdown]
 # ## What stands
 #
-# Each printed number goes on one of three heaps: it reproduces, it does not, or nobody can know.
+# Each printed number goes on one of three piles: it reproduces, it does not, or nobody can know.
 
 # %% tags=["nbval-check-output"]
 print(claims.verdict.value_counts().reindex(appraisal.VERDICTS).to_string())
@@ -84,7 +84,7 @@ claim(
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 07.2 – repair** (4 minutes). Table 2 of the paper, for the Post-model: of 23 high-risk patients it calls 17 high-risk, of 20 low-risk
-# > patients it calls 2 high-risk. This line shall give the positive predictive value: of those *called* high-risk, the share who are. Repair it.
+# > patients it calls 2 high-risk. This line should give the positive predictive value: of those *called* high-risk, the share who are. Repair it.
 
 # %% tags=["solution"]
 table = appraisal.confusion_tables()["Post-model"]  # tp 17, fn 6, fp 2, tn 18
@@ -127,7 +127,7 @@ unknown[short]
 # %% tags=["claim"]
 claim(
     len(unknown) > max(len(reproduced), len(failing)),
-    f"This is the largest of the three heaps: {len(unknown)} of {len(claims)} rows. None of them is wrong for that reason, and none is confirmed.",
+    f"This is the largest of the three piles: {len(unknown)} of {len(claims)} rows. None of them is wrong for that reason, and none is confirmed.",
 )
 
 # %% [markdown]

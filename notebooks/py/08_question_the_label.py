@@ -99,7 +99,7 @@ by_status.round(2)
 relapses = by_status.reindex(["progressed"]).iloc[0]
 claim(
     abs(by_status["sum"].sum() - len(test)) < 0.01 and relapses["max"] > relapses["min"],
-    f"Who was lost weighs nothing and is accounted for all the same: the weights of the others add up to all {len(test)} test "
+    f"A patient who was lost weighs nothing and is accounted for all the same: the weights of the others add up to all {len(test)} test "
     f"patients. A late relapse weighs more than an early one ({relapses['max']:.2f} against {relapses['min']:.2f}), because "
     "more patients had been lost by then.",
     f"The weights of those whose status is known add up to {by_status['sum'].sum():.1f}, of {len(test)} test patients.",
@@ -174,7 +174,7 @@ by_label, by_time = (
 claim(
     by_label.low > 0.6 and by_time.low < 0.5 < by_time.high,
     f"In all patients together the date predicts the median label with an AUC of {by_label.value:.2f}, which would be good for a network. "
-    f"Of the time to progression it predicts next to nothing: its C-index is {by_time.value:.2f}, and the interval holds 0.5.",
+    f"Of the time to progression it predicts next to nothing: its C-index is {by_time.value:.2f}, and the interval includes 0.5.",
     f"The date's AUC is {by_label.value:.2f} against the median label; its C-index is {by_time.value:.2f}.",
 )
 

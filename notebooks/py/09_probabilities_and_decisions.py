@@ -98,7 +98,7 @@ free_months.round(3)
 lead = free_months.loc["difference"]
 claim(
     lead.low > 0,
-    f"Whom the Ensemble calls high-risk had {lead.months:.0f} months fewer without progression within three years; the interval "
+    f"Patients whom the Ensemble calls high-risk had {lead.months:.0f} months fewer without progression within three years; the interval "
     f"reaches from {lead.low:.0f} to {lead.high:.0f}.",
     f"The difference is {lead.months:.1f} months, with an interval from {lead.low:.1f} to {lead.high:.1f}.",
 )
@@ -330,9 +330,9 @@ pd.DataFrame(
 early = at_36["Ensemble"].events
 claim(
     all(r.ratio.low < 1 < r.ratio.high and r.slope.low < 1 < r.slope.high for r in at_36.values()),
-    "All models are right on average: the observed risk is close to the expected. The intervals of the slopes hold 1 as well as numbers far from it, "
+    "All models are right on average: the observed risk is close to the expected. The intervals of the slopes include 1 as well as numbers far from it, "
     f"so {early} relapses cannot tell probabilities that are too extreme from those that are too close to the average.",
-    f"An interval of O/E or of a slope that does not hold 1 contradicts a model; there are {early} relapses to judge by.",
+    f"An interval of O/E or of a slope that does not include 1 contradicts a model; there are {early} relapses to judge by.",
 )
 
 # %% [markdown] tags=["exercise"]

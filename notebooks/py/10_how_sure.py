@@ -53,7 +53,7 @@ print(f"{len(train)} training patients, {len(test)} test patients")
 # The width of an interval depends on the number of patients, and little on the model. So it can be computed before anybody is examined.
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 10.1 – predict** (3 minutes). An interval shall be *half* as wide. How many times as many test patients does that take?
+# > **Exercise 10.1 – predict** (3 minutes). You want an interval *half* as wide. How many times as many test patients does that take?
 # > Guess first. The next figure will tell: compare how many patients give a half-width of 0.10 and how many give 0.05.
 
 # %% tags=["solution"]

@@ -279,7 +279,7 @@ whole = statistics.calibration_at(months, progressed, p_36["Ensemble"])
 ratio, slope = whole.ratio, whole.slope
 claim(
     ratio.low < 1 < ratio.high and slope.low < 1 < slope.high,
-    f"The Ensemble's O/E is {ratio.value:.2f}, its slope {slope.value:.2f}, and both intervals hold 1: {len(new_patients)} patients with "
+    f"The Ensemble's O/E is {ratio.value:.2f}, its slope {slope.value:.2f}, and both intervals include 1: {len(new_patients)} patients with "
     f"{new_patients.progressed.sum()} relapses neither confirm nor refute these probabilities.",
     f"The Ensemble's O/E is {ratio}, its slope {slope}.",
 )
@@ -300,7 +300,7 @@ check("11.2", c_index_then, patients=new_patients, p_event=p_36["Ensemble"])
 
 # %% [markdown] tags=["notes"]
 # Let everybody vote on 11.2 before the cell is run. A usual misunderstanding: "externally validated" means "works elsewhere"; it means that
-# somebody looked. Ask which of the two the room would use in the second hospital, the order or the percentages. Who is done early repairs with
+# somebody looked. Ask which of the two the room would use in the second hospital, the order or the percentages. Whoever is done early repairs with
 # 20 patients only (how far do O/E and slope move?), or builds the scanner upgrade (`python -m npc_demo FOLDER --upgraded-on 2014-01-01`)
 # and takes it as the other hospital: which suffers, ranking or probabilities?
 

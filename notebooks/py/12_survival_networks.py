@@ -114,7 +114,7 @@ loss = survival_losses.cox_loss(target, f[:, None].astype("float32"))
 assert np.isclose(keras.ops.sum(loss), cox_by_hand(months, progressed, f), rtol=1e-4)
 
 # %% [markdown]
-# `survival_losses.cox_loss` does the same for tied months, by Efron's rule. Who is at risk is looked for in
+# `survival_losses.cox_loss` does the same for tied months, by Efron's rule. It looks for those at risk in
 # the batch. So a batch has to hold all training patients, each once, and this is why we took the mean of the images first.
 #
 # ## Hazards: one year after another
@@ -243,9 +243,9 @@ rows = pd.concat(rows)
 unclear = ((rows.low < 0) & (rows.high > 0)).sum()
 claim(
     unclear == len(rows),
-    f"All {unclear} intervals hold zero. Against the label learned image by image, neither hazards nor Cox brings anything that these "
+    f"All {unclear} intervals include zero. Against the label learned image by image, neither hazards nor Cox brings anything that these "
     f"patients could show; the largest mean difference is {rows.difference.abs().max():.3f}.",
-    f"{unclear} of {len(rows)} intervals hold zero.",
+    f"{unclear} of {len(rows)} intervals include zero.",
 )
 
 # %% [markdown]
@@ -275,7 +275,7 @@ rows = pd.concat(
 gains = np.where(rows.a == rows["first"], rows.difference, -rows.difference)
 claim(
     (rows.low < 0).all() and (rows.high > 0).all(),
-    f"One model is ahead of the vote by {gains[0]:.3f} on average and of the Post-model alone by {gains[1]:.3f}, and both intervals hold zero. "
+    f"One model is ahead of the vote by {gains[0]:.3f} on average and of the Post-model alone by {gains[1]:.3f}, and both intervals include zero. "
     "What it adds, these patients cannot show.",
     f"One model is ahead of the vote by {gains[0]:.3f} and of the Post-model alone by {gains[1]:.3f}.",
 )
@@ -446,8 +446,8 @@ share = by_visits[by_visits.time <= 12].low.iloc[-1]  # fill in
 check("12.2", share, curve=by_visits)
 
 # %% [markdown]
-# For ranking patients the shift hardly matters, because it is alike for everybody. It matters where two groups are seen at different intervals: who
-# is looked at more often is found ill earlier.
+# For ranking patients the shift hardly matters, because it is alike for everybody. It matters where two groups are seen at different intervals: in
+# patients who are examined more often, progression is found earlier.
 #
 # ## What you have now
 #

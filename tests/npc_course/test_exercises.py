@@ -107,6 +107,30 @@ def test_an_answer_of_another_form_says_which_form_is_meant(name, value, answers
     assert f"The answer should be {EXERCISES[name].form}" in said and EXERCISES[name].hint in said
 
 
+@pytest.mark.parametrize("name", ["00.1", "00.2", "00.3", "01.1", "02.1", "03.1", "07.3", "13.4"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pd.Series(["H-01", "H-02"]),
+        pd.DataFrame({"a": [1.0]}),
+        np.zeros((2, 2)),
+        [[1], [2, 3]],
+        {"a": 1},
+        {1, 2},
+        print,
+        10**400,
+        float("nan"),
+        1 + 2j,
+        pd.NA,
+        b"H-01",
+    ],
+    ids=lambda odd: type(odd).__name__,
+)
+def test_an_answer_of_any_type_gets_a_sentence_and_no_traceback(name, odd, study, answers):
+    said = answers(name, odd)
+    assert said.startswith(f"**{name}**: not yet.") and EXERCISES[name].hint in said
+
+
 def test_an_unknown_exercise_names_those_there_are(study):
     with pytest.raises(StudyError, match=r"no exercise '99\.1'; there are 00\.1, "):
         check("99.1", 3)

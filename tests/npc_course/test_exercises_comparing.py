@@ -32,6 +32,13 @@ def test_a_threshold_of_the_test_patients_is_told_from_one_of_the_training_patie
     assert "should be a threshold" in answers("05.1", "high", **given)
 
 
+def test_one_half_is_no_threshold_that_the_training_cohort_chose(answers):
+    """The chosen one may be printed as 0.500, too; who guesses one half has repaired nothing."""
+    given = grouped(["train"] * 2 + ["test"] * 2, [True, False] * 2, [0.4998, 0.2, 0.7, 0.6])
+    assert "not yet. One half was chosen by nobody" in answers("05.1", 0.5, **given)
+    assert "right" in answers("05.1", 0.4998, **given)
+
+
 def test_a_threshold_that_both_cohorts_share_is_right(answers):
     given = grouped(["train"] * 2 + ["test"] * 2, [True, False] * 2, [0.7, 0.2] * 2)
     assert "right" in answers("05.1", 0.7, **given)

@@ -16,7 +16,7 @@ import psutil
 from npc_course.notebooks import WIDGET
 from npc_helpers.study import Study
 
-DISK_GIB, MEMORY_GIB = 5, 6
+DISK_GIB, MEMORY_GIB = 6, 6  # opened images of two hospitals take 5.5 GiB
 PORTS = range(8888, 8939)  # where Jupyter looks for a free one
 WITHOUT_NETWORK = """
 import socket

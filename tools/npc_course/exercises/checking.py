@@ -106,12 +106,12 @@ def number(answer: object) -> float:
 
 def numbers(answer: object) -> np.ndarray:
     """Return an answer as a row of numbers; raise `OtherForm` if it is none."""
-    if not isinstance(answer, Iterable) or isinstance(answer, str | dict):
+    if not isinstance(answer, Iterable) or isinstance(answer, str | dict | set):
         raise OtherForm(repr(answer))
     texts = [part.strip().replace("%", "e-2") if isinstance(part, str) else part for part in answer]
     try:
         row = np.asarray(texts, dtype=float)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise OtherForm(repr(answer)) from error
     if row.ndim != 1 or np.isnan(row).any():
         raise OtherForm(repr(answer))
@@ -140,6 +140,13 @@ def compare(
     if not same(truth):
         said = [words for words, value in mistakes.items() if same(value)]
         raise Wrong(said[0] if said else otherwise or f"It is not {given:.3g}.")
+
+
+def text(answer: object) -> str:
+    """Return an answer as the text that it is; raise `OtherForm` if it is a column or a number."""
+    if not isinstance(answer, str):
+        raise OtherForm(repr(answer))
+    return answer.strip()
 
 
 def word(answer: object, allowed: tuple[str, ...]) -> str:

@@ -42,6 +42,8 @@ def threshold_of_others(
     given, best = number(answer), {side: _best_threshold(c) for side, c in curves.items()}
     reached = {side: _found_and_spared(curves["test"], best[side]) for side in best}
     far = {side: abs(given - threshold) > SAME for side, threshold in best.items()}
+    if given == 0.5 != best["train"] and not far["train"]:
+        raise Wrong("One half was chosen by nobody. It harms no test, but it is not Youden's.")
     if far["train"] and not far["test"]:
         raise Wrong(
             f"{given:.3f} is the best threshold *of the test patients*: with it sensitivity and "

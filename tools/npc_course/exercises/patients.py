@@ -84,8 +84,8 @@ def free_at_horizon(study: Study, answer: object, *, patients: pd.DataFrame) -> 
     naive = float((patients["pfs_months"] > HORIZON_MONTHS).mean())
     return (
         f"{free:.2f} of the patients are without progression at {HORIZON_MONTHS} months. Merely "
-        f"{naive:.2f} were *observed* for longer: the rest was not followed that far, and the "
-        "curve takes that into account."
+        f"{naive:.2f} were *observed* for longer: the others had progressed or were not followed "
+        "that far, and the curve tells the two apart."
     )
 
 

@@ -42,7 +42,7 @@ def _width(n: float) -> float:
 @exercise(
     "10.2",
     form="one row number for each patient",
-    hint="Which patients has the second model to judge, if the two shall be compared fairly?",
+    hint="Which patients has the second model to judge, if the two are to be compared fairly?",
 )
 def rows_of_second(
     study: Study,

@@ -29,7 +29,7 @@ def median_pfs_comes(study: Study, answer: object, *, patients: pd.DataFrame) ->
     apart = median.value - observed
     truth = "equal" if abs(apart) < 0.5 else "later" if apart > 0 else "earlier"
     if word(answer, ("earlier", "later", "equal")) != truth:
-        raise Wrong("Who was lost may have stayed well for long after that.")
+        raise Wrong("A patient who was lost may have stayed well for long after that.")
     reached = "is not reached at all" if math.isinf(median.value) else f"is {median.value:.1f}"
     return f"The median observed time is {observed:.1f} months; the median PFS {reached}."
 
@@ -62,7 +62,7 @@ def too_extreme(
     """Judge whose calibration slope lies below 1."""
     if isinstance(answer, str) or not isinstance(answer, Iterable):
         raise OtherForm(repr(answer))
-    names = set(answer)
+    names = set(map(str, answer))
     if not names <= set(p_event):
         raise Wrong(f"The models are {', '.join(p_event)}.")
     time, event = patients["pfs_months"], patients["progressed"]

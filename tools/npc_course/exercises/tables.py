@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from npc_course.exercises.checking import Wrong, exercise, word
+from npc_course.exercises.checking import Wrong, exercise, text, word
 from npc_helpers.study import NotInThisStudy, Study
 from npc_helpers.study.checks import check_registry
 from npc_helpers.study.problems import as_table
@@ -13,19 +13,19 @@ from npc_helpers.study.problems import as_table
 @exercise(
     "00.1",
     form="the patient_id of one patient, as text",
-    hint="`study.visits.patient_id.value_counts()` counts the rows of each patient.",
+    hint="`value_counts()` puts the largest count first, and `.idxmax()` gives the name beside it.",
 )
 def most_visits(study: Study, answer: object) -> str:
     """Judge who was seen most often."""
     counts = study.visits["patient_id"].value_counts()
     if counts.empty:
         raise NotInThisStudy("this exercise needs visits, and the study has none")
-    if answer not in counts.index:
-        raise Wrong(f"No visit belongs to a patient `{answer}`.")
-    if counts[answer] < counts.max():
-        raise Wrong(f"`{answer}` has {counts[answer]} visits, and another patient has more.")
+    if (said := text(answer)) not in counts.index:
+        raise Wrong(f"No visit belongs to a patient `{said}`.")
+    if counts[said] < counts.max():
+        raise Wrong(f"`{said}` has {counts[said]} visits, and another patient has more.")
     return (
-        f"`{answer}` came {counts[answer]} times, the patient in the middle of the list "
+        f"`{said}` came {counts[said]} times, the patient in the middle of the list "
         f"{counts.median():g} times: who is seen longer has more chances to be found ill."
     )
 
@@ -75,8 +75,8 @@ def check_spoiled_copy(study: Study) -> pd.DataFrame:
 def spoiled_patient(study: Study, answer: object) -> str:
     """Judge whose dates of treatment were exchanged."""
     patient = _spoiled(study.registry)[1]
-    if answer not in set(study.registry["patient_id"]):
-        raise Wrong(f"The registry has no patient `{answer}`.")
-    if answer != patient:
-        raise Wrong(f"The dates of `{answer}` are in order.")
+    if (said := text(answer)) not in set(study.registry["patient_id"]):
+        raise Wrong(f"The registry has no patient `{said}`.")
+    if said != patient:
+        raise Wrong(f"The dates of `{said}` are in order.")
     return "Start and end of this treatment were exchanged: days of treatment below zero."
