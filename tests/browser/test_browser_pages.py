@@ -138,6 +138,6 @@ def test_pages_of_the_course_are_readable_for_everybody(browser, tmp_path, schem
     }
     site.write_site(books, tmp_path / "site")
     page = browser.new_context(color_scheme=scheme, offline=True).new_page()
-    for name in ("index", "glossary", "routes", "quiz", *lessons):
+    for name in ("index", "glossary", "routes", "quiz", "dry_run", *lessons):
         page.goto((tmp_path / "site" / f"{name}.html").as_uri())
         assert accessibility_problems(page) == []

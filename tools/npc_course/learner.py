@@ -41,7 +41,9 @@ def lab() -> int:
     for line in prepare(folder, exercises=study.is_demonstration):
         print(line)
     first = f"{sources()[0].stem}.ipynb"
-    command = [sys.executable, "-m", "jupyter", "lab", f"--ServerApp.root_dir={folder}", first]
+    quiet = "--LabApp.news_url=None"  # no question about news over the first lesson
+    root = f"--ServerApp.root_dir={folder}"
+    command = [sys.executable, "-m", "jupyter", "lab", root, quiet, first]
     return subprocess.call(command, cwd=folder, env=environment)
 
 

@@ -20,7 +20,7 @@ from npc_helpers.study import Study, atomic_path
 TEMPLATES = Path(__file__).parent / "templates"
 TEACHING = FOLDER.parent / "docs" / "teaching"
 PICTURES = FOLDER.parent / "docs" / "images"
-DOCUMENTS = ("glossary", "routes", "quiz")
+DOCUMENTS = ("glossary", "routes", "quiz", "dry_run")
 MARKDOWN_LINK = re.compile(r'href="(?P<name>\w+)\.md')
 
 
