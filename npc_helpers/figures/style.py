@@ -59,7 +59,13 @@ _COLOURED = ("color", "facecolor", "edgecolor", "markeredgecolor")
 
 
 def colour(name: str) -> str:
-    """Return a colour of the page (``ink``, ``faint``, ``paper``, ``fill``) or the palette."""
+    """Return a colour of the page (``ink``, ``faint``, ``paper``, ``fill``) or the palette.
+
+    Examples
+    --------
+    >>> colour("ink")
+    '#222222'
+    """
     return _PRINTED.get(name) or PALETTE[name]
 
 

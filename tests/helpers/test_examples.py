@@ -35,6 +35,7 @@ NEEDS_MORE = {  # where three lines are not enough, and why
     "npc_helpers.figures.study_report": "a study with results",
     "npc_helpers.imaging": "images",
     "npc_helpers.network": "images or a network",
+    "npc_helpers.statistics.TooFewPatients": "a refusal, which gives nothing back",
     "npc_helpers.study": "a study",
     "npc_helpers.widgets": "a browser",
 }
