@@ -1,5 +1,7 @@
 """Small DICOM series for tests, written with pydicom; every tag can be spoilt."""
 
+from zlib import crc32
+
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
@@ -38,7 +40,9 @@ def make_slice(pixels, z, *, patient_id="P-1", **tags):
     """One classic MR image at height `z` mm; `tags` replace or (None) remove elements."""
     dataset = _image(pixels, patient_id)
     dataset.SOPClassUID = MRImageStorage
-    dataset.SOPInstanceUID = f"{PREFIX}.3.{int(z * 1000) + 10**7}"
+    series = tags.get("SeriesInstanceUID") or dataset.SeriesInstanceUID
+    of_series = "" if series == dataset.SeriesInstanceUID else f"{crc32(series.encode())}."
+    dataset.SOPInstanceUID = f"{PREFIX}.3.{of_series}{int(z * 1000) + 10**7}"
     dataset.PixelSpacing = [0.5, 0.5]
     dataset.ImageOrientationPatient = AXIAL
     dataset.ImagePositionPatient = [-60, -70, z]

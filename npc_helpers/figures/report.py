@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from npc_helpers.statistics import with_printed_p
 from npc_helpers.study import atomic_path, mark
+from npc_helpers.study.formulas import defused_table
 
 NAME = re.compile(r"[a-z0-9_]+")
 Markup = str  # a piece of HTML in which what it shows is escaped
@@ -79,7 +80,8 @@ class Report:
         """
         table = with_printed_p(table)
         with atomic_path(self._place("tables", name, "csv")) as temporary:
-            mark.on_table(table).to_csv(temporary, index=False, lineterminator="\n")
+            written = defused_table(mark.on_table(table))
+            written.to_csv(temporary, index=False, lineterminator="\n")
         shown, number = table.round(3), "{:.3f}".format
         cells = shown.map(_latex).rename(columns=_latex)
         words = {"caption": _latex(mark.on_caption(caption)), "label": f"tab:{name}"}

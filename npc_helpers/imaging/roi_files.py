@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from npc_helpers.imaging.roi_table import COLUMNS, IMAGE, rectangle_of
-from npc_helpers.study.artefacts import StudyError, atomic_path
+from npc_helpers.study.artefacts import StudyError
 from npc_helpers.study.locks import locked
 from npc_helpers.study.schema import ROI_COLUMNS, Table
-from npc_helpers.study.tables import check_table, read_text
+from npc_helpers.study.tables import check_table, read_text, write_text
 
 if TYPE_CHECKING:
     from npc_helpers.study import Study
@@ -83,8 +83,7 @@ def write_rectangles(path: str | Path, table: pd.DataFrame) -> None:
     boxes = [vars(rectangle_of(row)) for row in table.itertuples()]
     if boxes:
         table = table.assign(**pd.DataFrame(boxes, index=table.index))
-    with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n")
+    write_text(Path(path), table)
 
 
 def replace_in_file(path: str | Path, new: pd.DataFrame, replaced: Callable) -> None:

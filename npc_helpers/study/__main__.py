@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from npc_helpers.study.artefacts import StudyError, atomic_path
-from npc_helpers.study.formulas import defused
+from npc_helpers.study.formulas import defused_table
 from npc_helpers.study.later import left_out_later
 from npc_helpers.study.problems import as_table, counts, page
 from npc_helpers.study.study import Study, data_dictionary, init
@@ -49,8 +49,7 @@ def _check(study: Study, *, checksums: bool, csv: Path | None) -> int:
         problems = pd.concat([problems, as_table(left_out_later(study))], ignore_index=True)
     if csv:
         with atomic_path(csv) as temporary:
-            texts = problems.select_dtypes(object).map(lambda cell: defused(str(cell)))
-            problems.assign(**texts).to_csv(temporary, index=False, encoding="utf-8-sig")
+            defused_table(problems).to_csv(temporary, index=False, encoding="utf-8-sig")
     if len(problems):
         print(page(problems))
     print(f"{study.folder}: {counts(problems)}.")

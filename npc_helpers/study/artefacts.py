@@ -22,6 +22,7 @@ import pandas as pd
 import psutil
 
 from npc_helpers.study import mark
+from npc_helpers.study.formulas import defused_table, restored_table
 
 SHOWN_AT_ONCE = 5  # of the problems that one error names
 NOTE_SUFFIX = ".from.json"
@@ -235,7 +236,7 @@ def save_table(
     """Write a table as UTF-8 CSV, marked if its patients are synthetic, with its note (`noted`)."""
     columns = {name: _column_kind(table[name]) for name in table.columns}
     with noted(path, {**facts, "columns": columns}) as temporary:
-        written = mark.on_table(table, synthetic=synthetic)
+        written = defused_table(mark.on_table(table, synthetic=synthetic))
         written.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n")
 
 
@@ -245,8 +246,8 @@ def load_table(path: Path) -> pd.DataFrame:
     Missing text is an empty string; without a note, pandas guesses.
     """
     kinds = (read_note(path) or {}).get("columns", {})
-    text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    guessed = pd.read_csv(path, float_precision="round_trip", encoding="utf-8")
+    text = restored_table(pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8"))
+    guessed = restored_table(pd.read_csv(path, float_precision="round_trip", encoding="utf-8"))
     columns = {
         name: _restore(text[name], kinds[name])
         if name in kinds

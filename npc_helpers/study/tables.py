@@ -15,6 +15,7 @@ import pandas as pd
 
 from npc_helpers.study.artefacts import atomic_path
 from npc_helpers.study.dates import to_iso
+from npc_helpers.study.formulas import defused_table, restored_table
 from npc_helpers.study.problems import Problem
 from npc_helpers.study.schema import MARKUP, MISSING, Column, Table
 
@@ -33,6 +34,8 @@ NO_DATE = (
 
 def read_text(path: Path, where: str) -> tuple[pd.DataFrame | None, list[Problem]]:
     """Read a CSV file as text, cells stripped, `n/a` made blank, blank rows left out.
+
+    What was written so that no spreadsheet takes it for a formula is as it was (`formulas`).
 
     Returns
     -------
@@ -79,7 +82,7 @@ def read_text(path: Path, where: str) -> tuple[pd.DataFrame | None, list[Problem
     table.columns = header
     table = table[[name for name in header if name]]
     table = table.apply(lambda column: column.fillna("").str.strip())
-    table = table.mask(table.isin(MISSING), "")
+    table = restored_table(table.mask(table.isin(MISSING), ""))
     return table[(table != "").any(axis=1)], []
 
 
@@ -134,7 +137,7 @@ def write_text(path: Path, table: pd.DataFrame) -> None:
     for name in table.select_dtypes(["bool", "boolean"]):
         table[name] = table[name].map({True: "yes", False: "no"})
     with atomic_path(path) as temporary:
-        table.to_csv(
+        defused_table(table).to_csv(
             temporary, index=False, encoding="utf-8", lineterminator="\n", date_format="%Y-%m-%d"
         )
 

@@ -147,6 +147,41 @@ MUTANTS = [
         "list(values)",
         ("tests/npc_intake/test_keep_list.py::test_words_of_the_image_type_stay_in_their_places",),
     ),
+    Mutant(
+        "one word of the image type that nobody knows stays",
+        "tools/npc_intake/deidentify/keep_list.py",
+        "        return kept if any(kept) else []\n",
+        "        return [*kept[:-1], values[-1]] if any(kept) else []\n",
+        ("tests/npc_intake/test_keep_list.py",),
+    ),
+    Mutant(
+        "dates move by a day that is no week",
+        "tools/npc_intake/deidentify/pseudonyms.py",
+        "return -7 * (1 + number % WEEKS)",
+        "return -7 * (1 + number % WEEKS) + 1",
+        ("tests/npc_intake/test_deidentify.py",),
+    ),
+    Mutant(
+        "small letters make no folder of their own",
+        "tools/npc_intake/find/folder_names.py",
+        '_PLAIN = re.compile(r"[A-Z0-9_-]+")',
+        '_PLAIN = re.compile(r"[A-Za-z0-9_-]+")',
+        ("tests/npc_intake/test_folder_names.py",),
+    ),
+    Mutant(
+        "tables are written with formulas in them",
+        "npc_helpers/study/tables.py",
+        "        defused_table(table).to_csv(",
+        "        table.to_csv(",
+        ("tests/npc_intake/test_csv_formulas.py",),
+    ),
+    Mutant(
+        "an image in two series is not noticed",
+        "tools/npc_intake/find/volumes.py",
+        "if file.claim in twice]",
+        "if file.claim in {}]",
+        ("tests/npc_intake/test_volumes.py",),
+    ),
 ]
 
 
@@ -175,6 +210,16 @@ def run_tests(checkout, tests):
         capture_output=True,
         text=True,
     )
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name.replace(" ", "_"))
+def test_the_text_of_a_fault_stands_in_the_code_once(mutant):
+    """Fast, so that whoever rewrites a line is told at once to write its fault anew."""
+    assert (ROOT / mutant.path).read_text(encoding="utf-8").count(mutant.old) == 1
+    assert mutant.new != mutant.old
+    for test in mutant.tests:
+        path, _, name = test.partition("::")
+        assert f"def {name}" in (ROOT / path).read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

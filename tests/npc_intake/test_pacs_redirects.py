@@ -150,6 +150,22 @@ def test_a_redirection_that_is_not_followed_is_no_empty_list(status, target):
         gateway.close()
 
 
+@pytest.mark.parametrize(
+    "target",
+    ["https://[::1", "http://localhost:99999", "http://localhost:b", "https://", "http://"],
+)
+def test_a_redirection_to_no_address_is_no_matter_of_time(target):
+    gateway = Gateway(target)
+    service = pacs.connect({"NPC_PACS_URL": f"http://127.0.0.1:{gateway.port}/dicom-web"})
+    try:
+        with pytest.raises(pacs.PacsError, match="address") as caught:
+            service.series(NUMBER, "20180101", "20180201")
+        assert not caught.value.temporary and NUMBER not in str(caught.value)
+    finally:
+        service.close()
+        gateway.close()
+
+
 def test_a_circle_is_no_matter_of_time():
     gateway = Gateway("/again")
     service = pacs.connect({"NPC_PACS_URL": f"http://127.0.0.1:{gateway.port}/dicom-web"})

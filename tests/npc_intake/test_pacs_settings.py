@@ -93,6 +93,47 @@ def test_settings_that_cannot_work_are_refused(environment, message):
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        *("https://", "https:///x", "https:/pacs/x", "https//pacs", "pacs:8042", "ftp://pacs"),
+        *("https://pacs:b/", "https://pacs:99999/", "https://pacs:0/", "https://https://pacs"),
+        *("https://[::1", "https://pa cs/", "https://.pacs/", "https://pacs..example/"),
+        *("https://*pacs", "https://-pacs/", f"https://{'a' * 70}/", "https://256.1.1.1/"),
+        *("https://1.2.3/", "https://pacs/?a=1", "https://pacs/#x", "https://pacs\\x"),
+        *("https://pacs\tx/", "https://user@pacs/", "https://user:@pacs/", "https://pacs/a b"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_before_anybody_is_asked(url):
+    with pytest.raises(StudyError, match="NPC_PACS_URL") as caught:
+        pacs.connect({"NPC_PACS_URL": url})
+    assert not isinstance(caught.value, pacs.PacsError)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://pacs.example/dicom-web", "https://pacs.example./x", "https://my_pacs:8443"),
+        *("https://[::1]:8042/d", "https://192.168.1.4:8042/d", "https://bücher.example/x"),
+    ],
+)
+def test_addresses_of_all_kinds_are_taken(url):
+    pacs.connect({"NPC_PACS_URL": url}).close()
+
+
+@pytest.mark.parametrize("host", ["http://pacs", "pacs:104", "pa cs", "pacs/x", "[::1]", "1.2.3"])
+def test_a_host_is_a_name_or_an_ip_address(host):
+    with pytest.raises(StudyError, match="NPC_PACS_HOST is"):
+        pacs.connect(CLASSIC | {"NPC_PACS_HOST": host})
+
+
+@pytest.mark.parametrize("title", ["A" * 17, "A\\B", "Ä"])
+@pytest.mark.parametrize("name", ["NPC_PACS_AET", "NPC_PACS_CALLING_AET"])
+def test_a_title_is_one_that_dicom_knows(name, title):
+    with pytest.raises(StudyError, match=name):
+        pacs.connect(CLASSIC | {name: title})
+
+
+@pytest.mark.parametrize(
     ("word", "first_byte"),
     [(word, b"\x16") for word in ("yes", "YES", "true", "1", "on", " on ")]  # TLS handshake
     + [(word, b"\x01") for word in ("", "no", "False", "0", "off")],  # A-ASSOCIATE-RQ

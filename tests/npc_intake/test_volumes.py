@@ -9,6 +9,8 @@ from npc_intake.find import find_series
 from npc_intake.find.headers import read_images
 from pydicom.uid import ImplicitVRLittleEndian
 
+from npc_helpers.study.artefacts import StudyError
+
 SIX = range(6)
 STACK = noise(6, 8, 8)
 TREATMENT = {
@@ -339,3 +341,50 @@ def test_what_was_walked_in_one_file_never_stands_in_for_another(tmp_path):
         walked = {}
         assert [read_images(path, walked) for path in order] == [read_images(p) for p in order]
         assert walked
+
+
+def test_an_image_that_stands_in_two_series_is_said(tmp_path):
+    for number in SIX:
+        for series in ("a", "b"):
+            tags = SERIES | {"SOPInstanceUID": f"{PREFIX}.11.{number}"}
+            if series == "b":  # sent once more, as a series of its own
+                tags |= {"SeriesInstanceUID": f"{PREFIX}.12", "StudyDate": "20150405"}
+                if number > 3:
+                    tags["SOPInstanceUID"] += ".1"
+            save(
+                make_slice(STACK[number], number * 6.0, **tags), tmp_path / series / f"{number}.dcm"
+            )
+    found = find_series(tmp_path, progress=False, **TREATMENT)
+    assert found.table[["timepoint", "status"]].values.tolist() == [
+        ["pre", "decide"],
+        ["post", "decide"],
+    ]
+    said = found.table["reason"].tolist()
+    assert all(
+        "4 of 6 images have identifiers of images of another series" in text for text in said
+    )
+    assert [(finding.code, finding.file) for finding in found.findings] == [
+        ("same-uid", "a/0.dcm"),
+        ("same-uid", "b/0.dcm"),
+    ]
+    assert "b/0.dcm" in found.findings[0].message and "a/0.dcm" in found.findings[1].message
+
+
+def test_the_same_identifier_for_two_patients_is_none_of_its_business(tmp_path):
+    for patient in ("P-1", "P-2"):
+        for number in SIX:
+            tags = SERIES | {"SOPInstanceUID": f"{PREFIX}.11.{number}"}
+            tags |= {"SeriesInstanceUID": f"{PREFIX}.{patient[-1]}", "patient_id": patient}
+            save(make_slice(STACK[number], number * 6.0, **tags), tmp_path / patient / f"{number}")
+    table = find_series(tmp_path, progress=False, **TREATMENT).table
+    assert table["status"].tolist() == ["proposed"] * 2
+
+
+def test_a_series_of_nobody_cannot_be_decided_for_anybody(tmp_path):
+    for number in SIX:
+        tags = SERIES | {"SOPInstanceUID": f"{PREFIX}.11.{number}", "patient_id": ""}
+        save(make_slice(STACK[number], number * 6.0, **tags), tmp_path / f"{number}.dcm")
+    found = find_series(tmp_path, progress=False, **TREATMENT)
+    decided = found.with_decisions({found.table["id"][0]: "pre t2w"})
+    with pytest.raises(StudyError, match="no PatientID, so nobody knows whose it is"):
+        decided.manifest()

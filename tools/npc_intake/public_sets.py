@@ -29,6 +29,7 @@ from npc_intake.contours.boxes import boxes_around, extents_of
 from npc_intake.contours.image_planes import image_planes
 from npc_intake.contours.outlines import read_structures
 from npc_intake.deidentify import Key, deidentify_file
+from npc_intake.find.folder_names import image_folder
 from npc_intake.nifti import read_nifti, write_series
 
 SERIES_KEY = ["patient_id", "timepoint", "sequence"]
@@ -270,7 +271,7 @@ def _import(
 
 def _take(one: _Series, folder: Path) -> tuple[list, pd.DataFrame, str]:
     """Bring one series into the study; return its manifest row, its rectangles and a remark."""
-    path = "/".join(("data", "images", *one.key))
+    path = image_folder(*one.key)
     target = folder / path
     _place(target, lambda place: _write(one, place))
     read_series(target)  # refuses what no notebook could use

@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 
 from npc_helpers.study.artefacts import StudyError
-from npc_helpers.study.formulas import defused, restored
 from npc_helpers.study.locks import locked
 from npc_helpers.study.schema import MANIFEST
 from npc_helpers.study.tables import read_text, write_text
@@ -25,7 +24,7 @@ def batch_name(folder: Path) -> str:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV file as text, as it was before formulas were defused.
+    """Read a CSV file as text.
 
     Raises
     ------
@@ -35,7 +34,7 @@ def read_table(path: Path) -> pd.DataFrame:
     table, problems = read_text(path, str(path))
     if table is None:
         raise StudyError(str(problems[0]))
-    return table.map(restored)
+    return table
 
 
 def write_list(path: Path, table: pd.DataFrame, folder: Path) -> None:
@@ -64,8 +63,7 @@ def write_list(path: Path, table: pd.DataFrame, folder: Path) -> None:
             if FOLDER in before:
                 others = before[before[FOLDER] != batch_name(folder)]
                 table = pd.concat([others, table], ignore_index=True)
-        texts = table.select_dtypes(object)
-        write_text(path, table.assign(**texts.map(lambda cell: defused(str(cell)))))
+        write_text(path, table)
 
 
 def edited_decisions(path: Path, table: pd.DataFrame, folder: Path) -> dict[str, str]:

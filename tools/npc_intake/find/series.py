@@ -7,9 +7,7 @@ What is not certain is not proposed: the user writes into the column ``decided``
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping
@@ -28,6 +26,7 @@ from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import MANIFEST
 from npc_intake.find.contrast import EVERYWHERE, is_agent_given
 from npc_intake.find.decisions import SEQUENCES, SKIP, TIMEPOINTS
+from npc_intake.find.folder_names import image_folder
 from npc_intake.find.headers import Image, read_images
 from npc_intake.find.series_kind import Kind, classify
 from npc_intake.find.timepoints import assign_timepoints
@@ -165,7 +164,7 @@ class FoundSeries:
         study_folder, rows = Path(study_folder).expanduser(), []
         chosen = self._chosen()
         for row, key in progress_bar(chosen.items(), shown=progress, desc="copying", unit="series"):
-            path = "/".join(("data", "images", *(folder_name(part) for part in key)))
+            path = image_folder(*key)
             target = study_folder / path
             try:
                 if not _same_files(target, self.files[row]):
@@ -208,11 +207,17 @@ class FoundSeries:
         for word in words:
             kind = word if word in SEQUENCES else kind
             timepoint = word if word in TIMEPOINTS else timepoint
+        series = f"series '{record['description']}' of patient {record['patient_id']}"
+        if not record["patient_id"]:
+            raise StudyError(
+                f"series '{record['description']}' ({record['path']}) has no PatientID, so nobody "
+                f"knows whose it is. Write '{SKIP}' into the column decided, or export it again "
+                "with the number."
+            )
         if unknown or kind not in SEQUENCES or timepoint not in TIMEPOINTS:
             raise StudyError(
-                f"series '{record['description']}' of patient {record['patient_id']} "
-                f"({record['path']}): decided is '{record['decided']}'. Write one of pre, post and "
-                f"one of t2w, t1c, for instance 'pre t2w', or '{SKIP}'."
+                f"{series} ({record['path']}): decided is '{record['decided']}'. Write one of pre, "
+                f"post and one of t2w, t1c, for instance 'pre t2w', or '{SKIP}'."
             )
         return record["patient_id"], timepoint, kind
 
@@ -424,14 +429,6 @@ def _span(volume: Volume, keyword: str) -> str:
 
 
 # --- into the study -------------------------------------------------------------------------------
-
-
-def folder_name(identifier: str) -> str:
-    """Return a name any file system takes; different identifiers never share one."""
-    safe = re.sub(r"[^A-Za-z0-9_-]+", "_", identifier)
-    if safe != identifier:
-        safe += "-" + hashlib.sha256(identifier.encode()).hexdigest()[:8]
-    return safe
 
 
 def _manifest(rows: list[list]) -> pd.DataFrame:

@@ -58,10 +58,29 @@ class File(NamedTuple):
     heights: list[Heights | None]
 
     @property
+    def series(self) -> str:
+        """SeriesInstanceUID, or blank."""
+        return self.images[0].get("SeriesInstanceUID", "")
+
+    @property
+    def uid(self) -> str:
+        """SOPInstanceUID; its path where that is blank."""
+        return self.images[0].get("SOPInstanceUID") or str(self.path)
+
+    @property
+    def claim(self) -> tuple[str, str]:
+        """Whose image it is, and which."""
+        return self.images[0].get("PatientID", ""), self.uid
+
+    @property
     def lowest(self) -> float:
         """Height of its lowest image; NaN where that is not given."""
         given = [height for item in self.heights if item for height in item.heights]
         return min(given, default=math.nan)
+
+
+Claims = dict[tuple[str, str], dict[str, Path]]
+"""`File.claim` -> a file of each series that holds such an image."""
 
 
 class Volume(NamedTuple):
@@ -131,22 +150,26 @@ def volumes_of(
     """
     series: dict[tuple[str, ...], list[File]] = {}
     others: dict[str, set[str]] = {}  # identifier of a series -> modalities that are not MR
+    claimed: Claims = {}
     for path, images in files:
         file = File(path, images, [heights_of(image) for image in images])
         first = images[0]
-        key = (first.get("SeriesInstanceUID", ""),)
+        key = (file.series,)
         if not key[0]:  # told apart by what is left
             key = ("", first.get("SeriesDescription", ""), str(path.parent))
         if first.get("Modality") != "MR":  # each object for itself
             others.setdefault(key[0], set()).add(first.get("Modality", "") or "other")
             key = (*key, str(path))
+        else:
+            claimed.setdefault(file.claim, {}).setdefault(file.series, path)
         series.setdefault(key, []).append(file)
+    twice = {claim: homes for claim, homes in claimed.items() if len(homes) > 1}
     result = []
     for (uid, *_), members in series.items():
         doubt = ""
         if uid in others and members[0].images[0].get("Modality") == "MR":
             doubt = f"{' and '.join(sorted(others[uid]))} images share its SeriesInstanceUID"
-        result += _volumes(folder, members, findings, doubt)
+        result += _volumes(folder, members, findings, doubt, twice)
     return result
 
 
@@ -154,7 +177,7 @@ def volumes_of(
 
 
 def _volumes(
-    folder: Path, members: list[File], findings: list[Finding], beside: str
+    folder: Path, members: list[File], findings: list[Finding], beside: str, twice: Claims
 ) -> list[Volume]:
     """Divide the files that share an identifier into volumes, and judge whether each is whole."""
     orientations = {i.get("ImageOrientationPatient", "") for f in members for i in f.images}
@@ -185,6 +208,7 @@ def _volumes(
             *(_identity(files, key[0]), conflict, part, nowhere, turned(heights), crowded),
             gap(places),
         )
+        in_another = _in_another_series(folder, files, findings, twice)
         result.append(
             Volume(
                 files=tuple(file.path for file in files),
@@ -195,7 +219,11 @@ def _volumes(
                 day=key[1],
                 n_slices=n_frames(images),
                 broken=next(filter(None, problems), ""),
-                doubt=_doubt(pieces, key) or beside or _stacks(images) or sideways(heights),
+                doubt=_doubt(pieces, key)
+                or beside
+                or in_another
+                or _stacks(images)
+                or sideways(heights),
                 repeats=in_each,
             )
         )
@@ -375,7 +403,7 @@ def iso_date(text: str) -> str:
 
 def _identifier(file: File, key: tuple[str, ...]) -> str:
     image = file.images[0]
-    uid = image.get("SeriesInstanceUID", "") or str(file.path)
+    uid = file.series or str(file.path)
     object_uid = "" if image.get("Modality") == "MR" else image.get("SOPInstanceUID", "")
     return hashlib.sha256("\n".join([uid, object_uid, *key]).encode()).hexdigest()[:12]
 
@@ -391,8 +419,7 @@ def _without_copies(
     by_uid: dict[str, File] = {}
     conflict = ""
     for file in files:
-        uid = file.images[0].get("SOPInstanceUID") or str(file.path)
-        original = by_uid.setdefault(uid, file)
+        original = by_uid.setdefault(file.uid, file)
         if original is file:
             kept.append(file)
             continue
@@ -403,9 +430,26 @@ def _without_copies(
         else:
             kept.append(file)
             conflict = f"{original.path.name} and {file.path.name} share one identifier and differ"
-            message = f"{conflict} (SOPInstanceUID {uid}). Export the series again."
+            message = f"{conflict} (SOPInstanceUID {file.uid}). Export the series again."
             findings.append(Finding("error", "same-uid", name, message))
     return kept, conflict
+
+
+def _in_another_series(
+    folder: Path, files: list[File], findings: list[Finding], twice: Claims
+) -> str:
+    """Say how many images of a series have the identifier of another of the patient's series."""
+    shared = [file for file in files if file.claim in twice]
+    if not shared:
+        return ""
+    name = shared[0].path.relative_to(folder).as_posix()
+    homes = twice[shared[0].claim]
+    other = next(path for series, path in homes.items() if series != shared[0].series)
+    problem = f"{len(shared)} of {len(files)} images have identifiers of images of another series"
+    where = other.relative_to(folder).as_posix()
+    message = f"{problem} (that of {where}): export both series again, or leave one out."
+    findings.append(Finding("error", "same-uid", name, message))
+    return problem
 
 
 def content(path: Path) -> bytes:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import ssl
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from npc_helpers.study.artefacts import StudyError
 from npc_intake.pacs.archive import LOOPBACK, Archive
@@ -15,6 +17,7 @@ from npc_intake.pacs.archive import LOOPBACK, Archive
 YES, NO = {"yes", "true", "1", "on"}, {"", "no", "false", "0", "off"}
 CALLING = "NPCSUITE"
 GREETING_S = 10  # for the TLS handshake
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 SETTINGS = {
     "NPC_PACS_URL": "root of the DICOMweb service, e.g. https://pacs.example/dicom-web",
     "NPC_PACS_USER": "user name for DICOMweb",
@@ -78,12 +81,8 @@ def _yes(name: str, text: str) -> bool:
 def _dicomweb(value: Mapping[str, str], encrypted: bool) -> Archive:
     from npc_intake.pacs.dicomweb import CarefulSession, DicomWeb
 
-    address = urlsplit(value["NPC_PACS_URL"])
+    address = _address(value["NPC_PACS_URL"])
     secret = value["NPC_PACS_PASSWORD"] or value["NPC_PACS_TOKEN"]
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise StudyError("NPC_PACS_URL must begin with https:// (or http://) and name a host.")
-    if address.username or address.password:
-        raise StudyError("NPC_PACS_URL holds a password. Use NPC_PACS_USER and NPC_PACS_PASSWORD.")
     if encrypted and address.scheme == "http":
         raise StudyError(
             "NPC_PACS_TLS asks for encryption and NPC_PACS_URL is not encrypted. Use https://."
@@ -113,12 +112,67 @@ def _dicomweb(value: Mapping[str, str], encrypted: bool) -> Archive:
     return DicomWeb(value["NPC_PACS_URL"].rstrip("/"), session)
 
 
+def _address(url: str) -> SplitResult:
+    """Return the parts of an address that can be asked.
+
+    Raises
+    ------
+    StudyError
+        If it cannot: nobody is asked, and nothing is tried again.
+    """
+    try:
+        address = urlsplit(url)
+        has_port = address.port != 0 and not address.netloc.endswith(":")  # raises for other text
+        is_right = address.scheme in ("http", "https") and _is_host(address.hostname or "")
+    except ValueError:
+        is_right = has_port = False
+    if not is_right or not has_port:
+        raise StudyError(
+            "NPC_PACS_URL must begin with https:// (or http://) and name a host, and after a colon "
+            "its port, if it has one of its own: https://pacs.example:8443/dicom-web."
+        )
+    if "@" in address.netloc:
+        raise StudyError("NPC_PACS_URL holds a password. Use NPC_PACS_USER and NPC_PACS_PASSWORD.")
+    if set(url) & set("?#\\") or not url.isprintable() or " " in url:
+        raise StudyError(
+            "NPC_PACS_URL holds a blank, or one of ? # \\. It is the root of the service only, for "
+            "instance https://pacs.example/dicom-web."
+        )
+    return address
+
+
+def _is_host(name: str) -> bool:
+    """Tell whether a name can be that of a computer: labels (RFC 1123), or an IP address."""
+    try:
+        if ":" in name or name[-1:].isdigit() and name.replace(".", "").isdigit():
+            return bool(ip_address(name))
+        labels = name.removesuffix(".").encode("idna").decode().split(".")
+    except ValueError:
+        return False
+    return all(_LABEL.fullmatch(label) for label in labels)
+
+
+def _title(name: str, text: str) -> str:
+    """Return an application entity title: 1 to 16 plain signs without a backslash (PS3.5, 6.2)."""
+    if not re.fullmatch(r"[ -\[\]-~]{1,16}", text):
+        raise StudyError(
+            f"{name} is {text!r}. A title has at most 16 plain letters, digits and signs, and no "
+            "backslash. Ask the people who run the archive for it."
+        )
+    return text
+
+
 def _dimse(value: Mapping[str, str], encrypted: bool) -> Archive:
     from npc_intake.pacs.dimse import Dimse
 
     host, move_port = value["NPC_PACS_HOST"], value["NPC_PACS_MOVE_PORT"]
     if not value["NPC_PACS_AET"]:
         raise StudyError("NPC_PACS_AET is not set: the application entity title of the archive.")
+    if not _is_host(host):
+        raise StudyError(
+            f"NPC_PACS_HOST is {host!r}. It is the name or the IP address of a computer, without "
+            "https:// and without a port; that goes into NPC_PACS_PORT."
+        )
     if not value["NPC_PACS_TLS"] and (value["NPC_PACS_CA"] or value["NPC_PACS_CERT"]):
         raise StudyError(
             "NPC_PACS_CA or NPC_PACS_CERT is given but NPC_PACS_TLS is not set, so nothing would "
@@ -136,8 +190,8 @@ def _dimse(value: Mapping[str, str], encrypted: bool) -> Archive:
     return Dimse(
         host,
         _port("NPC_PACS_PORT", value["NPC_PACS_PORT"] or "104"),
-        called=value["NPC_PACS_AET"],
-        calling=value["NPC_PACS_CALLING_AET"] or CALLING,
+        called=_title("NPC_PACS_AET", value["NPC_PACS_AET"]),
+        calling=_title("NPC_PACS_CALLING_AET", value["NPC_PACS_CALLING_AET"] or CALLING),
         move_to=(here, _port("NPC_PACS_MOVE_PORT", move_port)) if move_port else None,
         tls=_context(value, ssl.PROTOCOL_TLS_CLIENT) if encrypted else None,
         move_tls=_context(value, ssl.PROTOCOL_TLS_SERVER) if encrypted and move_port else None,

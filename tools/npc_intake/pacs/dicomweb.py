@@ -10,6 +10,7 @@ import requests
 from dicomweb_client.api import DICOMwebClient
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 
 from npc_intake.pacs.archive import (
     LOOPBACK,
@@ -80,7 +81,10 @@ class CarefulSession(requests.Session):
             if resp.status_code // 100 == 3:  # its content is no list of images, blank or not
                 raise PacsError(f"{MOVED} (HTTP status {resp.status_code}). {ASK_FOR_URL}")
             return None
-        before, after = urlsplit(resp.url), urlsplit(urljoin(resp.url, target))
+        try:
+            before, after = urlsplit(resp.url), urlsplit(urljoin(resp.url, target))
+        except ValueError:
+            raise PacsError(f"{MOVED}. {ASK_FOR_URL}") from None
         if after.scheme != "https" and (
             before.scheme == "https" or not (self._plain or after.hostname in LOOPBACK)
         ):
@@ -195,6 +199,8 @@ def _errors_named() -> Iterator[None]:
             "it if that is right.",
             temporary=status in TEMPORARY,
         ) from None
+    except (InvalidSchema, InvalidURL, MissingSchema):
+        raise PacsError(f"an address of the archive is none. {ASK_FOR_URL}") from None
     except requests.TooManyRedirects:
         raise PacsError(f"{MOVED}: it leads back to itself. {ASK_FOR_URL}") from None
     except requests.exceptions.SSLError as error:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from npc_helpers.study.artefacts import StudyError
+from npc_helpers.study.formulas import defused
 from npc_helpers.study.locks import locked
 from npc_helpers.study.progress import progress_bar
 from npc_intake.deidentify.pseudonyms import Key
@@ -172,5 +173,5 @@ class _Log:
                 writer = csv.DictWriter(file, list(row), lineterminator="\n")
                 if is_new:
                     writer.writeheader()
-                writer.writerow(row)
+                writer.writerow({name: defused(str(cell)) for name, cell in row.items()})
             self.rows.append(row)
