@@ -108,6 +108,7 @@ _AGENTS = "|".join(
 )
 _COMPOUND = re.compile(rf"\b(post?|pre|non?|un|wo|nach|vor|mit|ohne|sans|without)(?={_AGENTS}\b)")
 _NOT_GIVEN, _AND = set(words.all_of(words.NOT_GIVEN)), set(words.all_of(words.AND))
+_NO_AGENT = frozenset(words.all_of(words.NO_AGENT))
 _ALONE = set(words.all_of(words.ALONE))
 _TECHNIQUE = {word for word in words.all_of(words.TECHNIQUE) if not word.endswith("*")}
 _LONG_AGENTS = "contrast contraste kontrast contrasto kontrastmittel gadolinium gadolinio".split()
@@ -132,6 +133,7 @@ def _tokens(text: str) -> list[_Token]:
     text = re.sub(words.ELSEWHERE, " ~ ", _plain(text))
     for spelling, meaning in words.SPELLINGS:
         text = re.sub(spelling, meaning, text)
+    text = re.sub(r"[()\[\]{}]", " ", text)
     tokens = []
     for match in _PIECE.finditer(text):
         blank_before = match.start() == 0 or text[match.start() - 1].isspace()
@@ -155,6 +157,8 @@ def _judged(tokens: list[_Token], at: int) -> tuple[str, str] | None:
         return "no", token.text
     if token.role == "BOTH":
         return "unclear", token.text
+    if token.role == "AGENT" and _role_at(tokens, at + 1) == "AGENT" and not _is_parted(tokens, at):
+        return None  # "注射造影剂": the second speaks for both
     if token.role == "AGENT" or _is_c(tokens, at):
         return _judged_agent(tokens, at)
     if token.text == "c":
@@ -169,6 +173,11 @@ def _judged(tokens: list[_Token], at: int) -> tuple[str, str] | None:
         both = _text(tokens, at - 1) in _AND and _role_at(tokens, at - 2) == "WITH"
         return ("unclear" if both else "no"), _quote(tokens, at - 2 * both, at)
     return None
+
+
+def _is_parted(tokens: list[_Token], at: int) -> bool:
+    """Tell whether a blank parts a token from the next one."""
+    return tokens[at].after or tokens[at + 1].before
 
 
 def _is_c(tokens: list[_Token], at: int) -> bool:
@@ -226,8 +235,8 @@ def _is_not_given(tokens: list[_Token], at: int) -> bool:
         return False
     is_last = at == len(tokens) - 1
     asian = bool(re.match(f"[{_ASIAN}]", tokens[at].text))
-    number_zero = tokens[at].text == "0" and tokens[at - 1].text in (":", "=")
-    if tokens[at].text == "notgiven" or number_zero:
+    is_answer = tokens[at - 1].text in (":", "=") and (is_last or tokens[at].text == "0")
+    if tokens[at].text == "notgiven" or (is_answer and tokens[at].text in {"0", *_NO_AGENT}):
         return True
     return tokens[at].text in _NOT_GIVEN and (is_last or asian)
 

@@ -42,7 +42,9 @@ WITHOUT = {  # before the agent; those that also end a description stand in ALON
     "ko": "비 무",
 }
 NOT_GIVEN = (  # after the agent
-    "no none nein non nee not notgiven free omitted declined нет nelkul "
+    "no none nein non nee not notgiven free frei fri vrij omitted declined refused contraindicated "
+    "kontraindiziert verweigert abgelehnt contrindique refuse controindicato rifiutato rechazado "
+    "contraindicado recusado geweigerd yok нет отказ nelkul "
     "なし 無し ナシ 無 未 せず 없음 없이 안 미"
 )
 ALONE = "without wo ohne sans sin senza zonder sem bez без"  # at the end of a description
@@ -61,7 +63,7 @@ AFTER = {
     "en": "post after",
     "de": "nach",
     "fr": "apres",
-    "es, pt": "pos tras despues apos",
+    "es, pt": "pos tras despues apos depois",
     "it": "dopo",
     "nl": "na",
     "pl, hr, sv, nb": "po nakon efter etter",
@@ -77,14 +79,14 @@ BETWEEN = (
     "media administration admin gabe podani* podaniem 静脉 靜脈 静注 使用"
 )
 PLAIN = {  # means "without" by itself
-    "en": "plain noncon nce woc unenh unenhanced contrastless",
-    "de": "nativ* kontrastlos* praekontrast* prakontrast* unkontrast*",
+    "en": "plain noncon nce woc unenh unenhanced contrastless contrastfree",
+    "de": "nativ* kontrastlos* kontrastfrei* kontrastmittelfrei* praekontrast* prakontrast* unkontrast*",
     "fr": "natif native",
     "es": "simple",
     "it": "basale smdc",
-    "nl": "blanco blank",
-    "pl, cs, tr, sv": "natywn* kontrastsiz prekontrast* kontrastfri",
-    "ru": "натив* доконтраст* бесконтраст* преконтраст*",
+    "nl": "blanco blank contrastvrij*",
+    "pl, cs, tr, sv": "natywn* kontrastsiz prekontrast* bezkontrast* kontrastfri*",
+    "ru": "натив* доконтраст* бесконтраст* преконтраст* неконтраст*",
     "zh": "平扫 平掃 普扫 普通扫描",
     "ja": "単純 プレーン ノンコン",
     "zh (plain)": "单纯 單純",
@@ -127,13 +129,14 @@ SPELLINGS = (  # (regular expression, what is read instead), in this order
     (r"\bs\.? ?m\. ?d\. ?c\b\.?", " senza mdc "),
     (r"\bm\. ?d\. ?c\b\.?", " mdc "),
     (r"\bc\.e\.", " ce "),
-    (r"\bi\. ?v\b\.?|\bв/в\b", " iv "),
+    (r"\bi\. ?v\b\.?(-(?=\w))?|\bв/в\b", " iv "),
     (r"\bo\.? ?km\b", " ohne km "),
     (r"\bv\.? ?km\b", " vor km "),
     (r"\b[mn]\.? ?km\b", " mit km "),
     (r"\bs\.?mdc\b", " senza mdc "),
     (r"\b(bez|s|po|pred|pre) k\. ?l\b\.?|\b(bez|s|po|pred|pre) kl\b", r" \1\2 km "),
     (r"(?<![^\W_])([+-])k\b", r" \1km "),
+    (r"\biv ?\+|(?<![^\W_])\+ ?iv\b", " km "),
     (r"\bz\.? ?contrast\b", " zonder contrast "),
     (r"\bav\.", " avant "),
     (r"\b(with|mit|after|nach|ohne|without|no|vor|pre|post)[ -]cm\b", r" \1 km "),
@@ -155,7 +158,7 @@ ELSEWHERE = (
 NO_AGENT = (
     "no none n nil n/a na - -- false nein non nee geen kein keine keiner keines ohne sans sin sem "
     "senza zonder without not нет без 无 無 没有 なし 無し 없음 nao ninguno nessuno nenhum aucun "
-    "brak nicht absent nativ native plain fara ingen bez"
+    "nie nej nei nem brak nicht absent nativ native plain fara ingen bez"
 )
 NO_ANSWER = "unknown ? ?? unspecified other unbekannt inconnu"
 # Words of the stems above and what `SPELLINGS` reads, as they are written in full.
