@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pydicom import DataElement, Dataset
 
 from npc_intake.deidentify import scanner_words
-from npc_intake.find.image_types import CONTRAST, MEANINGS, PARTS, meaning_of, usual
+from npc_intake.find.image_types import CONTRAST, MEANINGS, PARTS, listed, usual
 
 # Words of ImageType that tell no kind of image; `image_types` knows those that do.
 NEUTRAL = {
@@ -174,11 +174,12 @@ _AGE = re.compile(r"(\d{3})([DWMY])")
 def codes(keyword: str, values: list[str]) -> list[str]:
     """Return the values of a coded string that are allowed there.
 
-    What an image type says else becomes blank, as the places of its values have meanings.
+    Of what an image type says else, the part stays that tells its kind; the rest becomes blank, as
+    the places of its values have meanings.
     """
     allowed = CODES[keyword]
     if keyword in ("ImageType", "FrameType"):
-        kept = [value if usual(value) in allowed or meaning_of(value) else "" for value in values]
+        kept = [value if usual(value) in allowed else listed(value) for value in values]
         return kept if any(kept) else []
     return [value for value in values if value in allowed]
 

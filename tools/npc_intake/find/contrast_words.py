@@ -80,7 +80,8 @@ BETWEEN = (
 )
 PLAIN = {  # means "without" by itself
     "en": "plain noncon nce woc unenh unenhanced contrastless contrastfree",
-    "de": "nativ* kontrastlos* kontrastfrei* kontrastmittelfrei* praekontrast* prakontrast* unkontrast*",
+    "de": "nativ* kontrastlos* kontrastfrei* kontrastmittelfrei* praekontrast* prakontrast* "
+    "unkontrast*",
     "fr": "natif native",
     "es": "simple",
     "it": "basale smdc",
@@ -178,6 +179,8 @@ c cm n o s d de of
 контраст контраста контрастом контрастное контрастным контрастирование контрастирования
 контрастированием усиление усиления усилением введение введения гадовист магневист нативная нативно
 нативное вв
+contrastvrij contrastfree kontrastfrei kontrastmittelfrei bezkontrastowe uncontrasted nie enhance
+gadolinie contrasttoediening kontrasztanyaggal неконтрастное бесконтрастная
 """
 SPOKEN = (AGENT, PLAIN, WITHOUT, NOT_GIVEN, ALONE, BEFORE, AFTER, WITH, AND, BOTH, WRITTEN_OUT)
 _EAST_ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")

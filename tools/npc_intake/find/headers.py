@@ -68,15 +68,15 @@ IN_GROUPS = {
     "ContrastBolusAgentAdministered": "ContrastBolusAgentAdministered",
     "CodeMeaning": "ContrastBolusAgent",
 }
-# Private elements: (group, creator, last byte of the element) -> name here, VR.
+# Private elements: (group, creator in capitals, last byte of the element) -> name here, VR.
 PRIVATE = {
     (0x0019, "SIEMENS MR HEADER", 0x0A): ("ImagesInMosaic", "US"),
     (0x0019, "SIEMENS MR HEADER", 0x0C): ("PrivateBValue", "IS"),
     (0x0043, "GEMS_PARM_01", 0x2F): ("RawDataType", "SS"),
     (0x0043, "GEMS_PARM_01", 0x39): ("PrivateBValue", "IS"),
-    (0x2001, "Philips Imaging DD 001", 0x03): ("PrivateBValue", "FL"),
-    (0x0065, "Image Private Header", 0x09): ("PrivateBValue", "FD"),
-    (0x0065, "Image Private Header", 0x50): ("ImagesInMosaic", "DS"),
+    (0x2001, "PHILIPS IMAGING DD 001", 0x03): ("PrivateBValue", "FL"),
+    (0x0065, "IMAGE PRIVATE HEADER", 0x09): ("PrivateBValue", "FD"),
+    (0x0065, "IMAGE PRIVATE HEADER", 0x50): ("ImagesInMosaic", "DS"),
 }
 ENDS = {"GE": 0x0043, "PHILIPS": 0x2001, "UIH": 0x0065, "UNITED": 0x0065}  # last groups
 ENHANCED = "1.2.840.10008.5.1.4.1.1.4."  # begins the SOP class of objects with functional groups
@@ -357,7 +357,7 @@ class _Walk:
     def private(self, group: int, number: int, vr: bytes, begin: int, after: int) -> None:
         """Note the owner of a private block, or the value of an element that is wanted."""
         if 0x10 <= number <= 0xFF:
-            self.creators[group, number] = self.text(begin, after, b"LO", "LO")
+            self.creators[group, number] = self.text(begin, after, b"LO", "LO").upper()
             return
         creator = self.creators.get((group, number >> 8), "")
         name, usual = PRIVATE.get((group, creator, number & 0xFF), ("", ""))
@@ -418,10 +418,12 @@ def _of_group(item: Tags) -> Image:
 
 def _private(dataset: Dataset, group: int, creator: str, element: int) -> str:
     try:
+        written = dataset.private_creators(group)
+        creator = next(name for name in written if name.strip().upper() == creator)
         value = dataset.private_block(group, creator)[element].value
     except Exception:  # absent, or damaged: pydicom raises many kinds
         return ""
-    vr = PRIVATE[group, creator, element][1]
+    vr = PRIVATE[group, creator.strip().upper(), element][1]
     if isinstance(value, bytes):
         return _numbers(value, _LAYOUTS[vr]) if vr in _LAYOUTS else value.decode("latin-1").strip()
     return _joined(value)

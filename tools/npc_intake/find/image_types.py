@@ -13,8 +13,8 @@ from functools import lru_cache
 
 # Dixon images, by the word that names the part.
 PARTS = {
-    "water": {"WATER", "W"},
-    "fat": {"FAT", "F"},
+    "water": {"WATER", "W", "WATER_ONLY", "WATERONLY"},
+    "fat": {"FAT", "F", "FAT_ONLY", "FATONLY"},
     "in_phase": {"IN_PHASE", "INPHASE", "IP"},
     "opposed_phase": {
         *("OUT_PHASE", "OUT_OF_PHASE", "OPP_PHASE", "OPPOSED_PHASE", "OP", "OUTPHASE", "OPPPHASE"),
@@ -33,7 +33,8 @@ _WORDS = {  # kind of series, what it is -> words
         *("B0", "B0_MAP", "FIELD_MAP", "FIELDMAP", "OFFRESONANCE"),
     },
     ("phase", "phase contrast: a map of flow"): {
-        *("PCA", "P_PCA", "M_PCA", "PHASE_CONTRAST_M", "VELOCITY", "VELOCITY_MAP", "FLOW_ENCODED"),
+        *("FLOW", "PC", "PCA", "P_PCA", "M_PCA", "PHASE_CONTRAST_M", "VELOCITY", "VELOCITY_MAP"),
+        "FLOW_ENCODED",
     },
     ("derived", "a reformatted image"): {
         *("MPR", "CSA_MPR", "REFORMATTED", "RESAMPLED", "CSA_RESAMPLED", "CPR", "CURVED"),
@@ -57,6 +58,7 @@ _WORDS = {  # kind of series, what it is -> words
     },
     ("other", "diffusion"): {
         *("DIFFUSION", "DIFFUSION_ANISO", "DWI", "TRACEW", "TRACE", "ADC", "EADC", "EXPADC", "FA"),
+        *("DIFF", "ISOTROPIC"),
         *("DIFFUSION_MAP", "CALC_BVALUE", "CALCBVAL", "TENSOR", "TENSOR_B0", "COLFA", "IVIM"),
         *("FAC_MAP", "DKI"),
     },
@@ -64,7 +66,19 @@ _WORDS = {  # kind of series, what it is -> words
     ("other", "perfusion"): {
         *("ASL", "PERFUSION", "PERFUSION_FFE", "PERFUSION_SE", "CBF", "CBV", "MTT", "TTP", "TMAX"),
         *("RCBF", "RCBV", "RELCBF", "RELCBV", "RELMTT", "PBP", "GBP", "TIME_TO_PEAK", "KTRANS"),
-        *("KEP", "IAUC", "M0", "DSC", "DCE"),
+        *(
+            "KEP",
+            "IAUC",
+            "M0",
+            "DSC",
+            "DCE",
+            "VE",
+            "VP",
+            "WASH_IN",
+            "WASHIN",
+            "WASH_OUT",
+            "WASHOUT",
+        ),
     },
     ("other", "susceptibility-weighted"): {
         *("SWI", "SW_M", "SW_M_FFE", "SWAN", "QSM", "SUSCEPTIBILITY", "VENOUS_BOLD", "T2_STAR"),
@@ -86,6 +100,8 @@ MEANINGS: dict[str, tuple[str, str]] = {
 """Word of ImageType or FrameType -> kind of series (`series_kind.Kind`), what it is."""
 CONTRAST = {"POST_CONTRAST": "yes", "PRE_CONTRAST": "no"}  # what they say of an agent
 _MAP = ("derived", "a map of a quantity")
+A_MAP = "QUANTITY"  # of the words above: any map
+SHORTEST_PART = 3  # shorter words tell something only where they stand alone
 _QUANTITY = re.compile("_UNSPECI(F(I(E(D)?)?)?)?$")  # how Philips ends the names of maps
 
 
@@ -97,12 +113,32 @@ def usual(word: str) -> str:
 @lru_cache(maxsize=1024)
 def meaning_of(word: str) -> tuple[str, str] | None:
     """Return the kind of series that a word tells, and what it is; None if it tells none."""
+    told = listed(word)
+    return MEANINGS.get(told) or (_MAP if told else None)
+
+
+@lru_cache(maxsize=1024)
+def listed(word: str) -> str:
+    """Return what tells the kind in a word: all of it if it is listed, else the part that is.
+
+    Makers put words together, ``DIFFUSION_MEAN``; what stands beside may be anything.
+
+    Examples
+    --------
+    >>> listed("adc"), listed("SMITH_ADC"), listed("IN_PHASE"), listed("T2 MAP_UNSPECIFI")
+    ('ADC', 'ADC', '', 'T2_MAP')
+    """
     word = usual(word)
     stem = _QUANTITY.sub("", word)
     for written in (word, stem, stem.removesuffix("_MAP"), stem.removeprefix("M_")):
         if written in MEANINGS:
-            return MEANINGS[written]
-    return _MAP if stem != word and re.fullmatch("[TR][12](_STAR|_RHO)?|PD", stem) else None
+            return written
+    if stem != word and re.fullmatch("[TR][12](_STAR|_RHO)?|PD", stem):
+        return word
+    if word in set().union(*PARTS.values()):
+        return ""
+    parts = [part for part in word.split("_") if len(part) >= SHORTEST_PART and part in MEANINGS]
+    return parts[0] if parts else A_MAP if word.endswith("MAP") else ""
 
 
 def words_of(image: Mapping[str, str]) -> frozenset[str]:

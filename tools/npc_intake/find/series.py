@@ -8,6 +8,7 @@ What is not certain is not proposed: the user writes into the column ``decided``
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping
@@ -32,6 +33,7 @@ from npc_intake.find.series_kind import Kind, classify
 from npc_intake.find.timepoints import assign_timepoints
 from npc_intake.find.volumes import Volume, content, volumes_of, without_images
 
+_TIME = re.compile(r"([01]\d|2[0-3])(?::?([0-5]\d)|$)")  # of DICOM, and of its older versions
 STATUSES = ("proposed", "decide", "refused", "ignored")
 CANDIDATES = (*SEQUENCES, "t1w", "unclear")  # all other kinds are certainly not wanted
 COLUMNS = (
@@ -411,9 +413,9 @@ def _time(volume: Volume) -> str:
     """Return when the series began, as HH:MM."""
     for keyword in ("AcquisitionTime", "SeriesTime", "StudyTime"):
         times = sorted(image[keyword] for image in volume.images if keyword in image)
-        digits = times[0].replace(":", "")[:4] if times else ""
-        if len(digits) == 4 and digits.isdigit():
-            return f"{digits[:2]}:{digits[2:]}"
+        match = _TIME.match(times[0]) if times else None
+        if match:
+            return f"{match[1]}:{match[2] or '00'}"
     return ""
 
 

@@ -19,18 +19,23 @@ PARTS = {  # Dixon images: makers' endings and whole words
     r"|\b(m?dixon|flex|ideal)\b.* (op|out)$|\bt[12]w? op$",
 }
 NAMES = {  # pattern -> kind, what it is
-    r"\b(loc|lo[ck]ali[sz]\w*|lokal\w*|\w*scout|survey|(3|three|tri)[- ]?pl(ane)?|topogram)\b"
-    r"|\b(smartbrain|reperage|plan(ning)?[- ]?scan)\b|定位|位置決め|локал|스카우트|로컬라이저": (
+    r"\b(loc(?! adv)|lo[ck]ali[sz]\w*|lokal\w*|\w*scout\w*|survey|topogram\w*)\b"
+    r"|\b((3|three|tri)[- ]?pl(ane)?|smartbrain|reperage|u(e?)bersicht\w*|vorschau)\b"
+    r"|\bplan(ning)?[- ]?scan\b|定位|位置決め|локал|스카우트|로컬라이저": (
         "localiser",
         "a localiser",
     ),
-    r"\b(mpr|reformat\w*|mip|minip|su[bs]tra[ck]\w*|soustract\w*|sottraz\w*|sub|vrt?)\b"
-    r"|\b(screen ?save|fused|fusion)\b|\bderived image\b|减影|減影|差分|[面维維状]重建": (
+    r"\b(mpr|reformat\w*|mips?|minips?|su[bs]tra[ck]\w*|soustract\w*|sottraz\w*|sub(?!-[a-z])|vrt?)\b"
+    r"|\b(screen ?save|fused|fusion|(radial|parallel) ranges?)\b"
+    r"|\bderived image\b|减影|減影|差分|[面维維状]重建": (
         "derived",
         "a reformatted or subtracted image",
     ),
-    r"\b(t1|t2|t2\*|r2|r2\*)[ -]?map\w*|\b(relaxometry|fingerprint\w*|mrf|mp2rage|molli)\b"
-    r"|\b(magic|symri|synthetic|syn ?t[12]w?)\b": ("derived", "a map of relaxation times"),
+    r"\b(t1|t2|t2\*|r2|r2\*)[ -]?map(s|ped|ping|it)?\b"
+    r"|\b(relaxometry|fingerprint\w*|mrf|mp2rage|molli|magic|symri|synthetic|syn ?t[12]w?)\b": (
+        "derived",
+        "a map of relaxation times",
+    ),
     r"\b(fieldmap\w*|field[ -]?map\w*|fmap|(3d)*b0[ -]?map\w*|gre[ -]f(ield|m)|b1[ -]?map\w*)\b": (
         "phase",
         "a map of the magnetic field",
@@ -39,19 +44,20 @@ NAMES = {  # pattern -> kind, what it is
     r"|\b(q-?flow|velocity|venc)\b": ("phase", "a phase image"),
     r"\b(cal|calib\w*|asset[ -]?cal\w*|ref(erence)?[ -]?scan|sense[ -]?ref\w*|prescan)\b"
     r"|\b(coilsurvey|shim)\b": ("other", "a calibration"),
-    r"\b(dwi\w*|dw|diff|diffus\w+|difus\w+|[de]?adc|trace\w?|resolve|ivim|dti|edwi|zoomit)\b"
+    r"\b(dwi\w*|dw|diff|diffus\w+|difus\w+|[de]?adc|trace\w?|resolve|muse|ivim|dti|edwi|zoomit)\b"
     r"|\bep2d|\bb[ =]*(50|\d{1,2}00)\b|弥散|扩散|擴散|拡散|확산|дифф|\bдви\b": (
         "other",
         "diffusion",
     ),
-    r"\b(stir|tirm|t1[ -]?ir|ir[ -]?tse)\b": ("other", "short-tau inversion recovery"),
+    r"\b(stir|tirm|t1[ -]?ir|ir[ -]?[tf]?se)\b": ("other", "short-tau inversion recovery"),
     r"flair|dark[- ]fluid": ("other", "fluid-attenuated inversion recovery"),
     r"\b(tof|angio\w*|mra|mrv|ce-?mra|pcmra|tricks)\b|血管|혈관|ангио": ("other", "angiography"),
     r"\b(dce|dynamic|dyn|perf(us\w*)?|twist|disco|grasp|k[ -]?trans|dsc|pwi)\b"
     r"|灌注|灌流|パーフュージョン|관류|перфуз": ("other", "a dynamic study"),
     r"\b([pc]*asl|r?cb[fv]|r?mtt|r?ttp)\b": ("other", "perfusion"),
     r"\b(bold|fmri|fcmri|epi|rest(ing)?[ -]state|rsfmri)\b": ("other", "functional imaging"),
-    r"\b(swi|swan|swip|qsm|venobold|hemo)\b|t2w? ?(\*|star\b)|\bt2w?\*?[ -]?(gre|ffe|fl[23]d)\b"
+    r"\b(swi|swan|swip|merge|medic|qsm|venobold|hemo)\b"
+    r"|t2w? ?(\*|star\b)|\bt2w?\*?[ -]?(gre|ffe|fl[23]d)\b"
     r"|磁敏感|磁化率": ("other", "susceptibility-weighted"),
     r"\b(mrs|spectro\w*|svs|csi|press)\b|波谱": ("other", "spectroscopy"),
     r"\b(mtc|mt[ -]?on|apt|apt[ -]?w|cest)\b": ("other", "magnetisation transfer"),
