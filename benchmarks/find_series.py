@@ -123,7 +123,7 @@ def simpleitk_ids(files: list[Path]) -> None:
         SimpleITK.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
 
 
-def compare(title: str, folder: str, files: list[Path]) -> None:
+def compare(title: str, folder: str, files: list[Path], *, has_groups: bool) -> None:
     """Print the times of one folder, and their ratio to a plain read of all files."""
     print(f"{title}: {len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.0f} MB")
     jobs = {
@@ -131,9 +131,10 @@ def compare(title: str, folder: str, files: list[Path]) -> None:
         "pydicom.dcmread without pixels": lambda: [
             pydicom.dcmread(path, stop_before_pixels=True) for path in files
         ],
-        "pydicom, with all sequences": lambda: [read_groups(path) for path in files],
         "find_series": lambda: find_series(folder, progress=False),
     }
+    if has_groups:
+        jobs["pydicom, with all sequences"] = lambda: [read_groups(path) for path in files]
     if find_spec("SimpleITK"):
         jobs["SimpleITK, series of each folder"] = lambda: simpleitk_ids(files)
     seconds = {name: fastest(job) for name, job in jobs.items()}
@@ -151,11 +152,16 @@ def main() -> None:
     parser.add_argument("--enhanced", type=int, default=90, help="0: leave them out")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder.parent) as temporary:
-        compare("classic", temporary, link_files(options.folder, Path(temporary), options.files))
+        compare(
+            "classic",
+            temporary,
+            link_files(options.folder, Path(temporary), options.files),
+            has_groups=False,
+        )
     if options.enhanced:
         with tempfile.TemporaryDirectory() as temporary:
             paths = write_enhanced(Path(temporary), options.enhanced)
-            compare("enhanced, 12 to 200 frames each", temporary, paths)
+            compare("enhanced, 12 to 200 frames each", temporary, paths, has_groups=True)
 
 
 if __name__ == "__main__":

@@ -143,7 +143,7 @@ MUTANTS = [
     Mutant(
         "every word of the image type stays",
         "tools/npc_intake/deidentify/keep_list.py",
-        '[value if usual(value) in allowed else listed(value) for value in values]',
+        "[value if usual(value) in allowed else listed(value) for value in values]",
         "list(values)",
         ("tests/npc_intake/test_keep_list.py::test_words_of_the_image_type_stay_in_their_places",),
     ),

@@ -91,8 +91,8 @@ def test_the_list_ranks_what_looks_like_text_and_keeps_signatures(study):
 def test_the_sheet_shows_each_series_by_its_worst_image_and_needs_no_network(study):
     table = run(study).attrs["to_look_at"]
     page = (study / "out" / SHEET).read_text(encoding="utf-8")
-    assert page.count("<tr><td><img") == 2 and page.index(table["path"][0]) < page.index(
-        "</tr><tr>", page.index("<img")
+    assert page.count("<li><img") == 2 and page.index(table["path"][0]) < page.index(
+        "</li><li>", page.index("<img")
     )
     assert "6 images of 2 series do not say" in page
     words = re.sub("base64,[^']*", "", page)

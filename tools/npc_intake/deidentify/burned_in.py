@@ -35,9 +35,13 @@ BRIGHT = 0.3  # of the brightest tissue
 SHOWN, SIDE = 300, 160  # pictures on the sheet, and their longest side in pixels
 Markup = str  # a piece of HTML in which what it shows is escaped
 STYLE = """
-body{font:14px sans-serif;margin:1em;max-width:75em;background:#fff;color:#111}
-table{border-collapse:collapse}td,th{border:1px solid #999;padding:.3em .6em;text-align:left}
-img{display:block;background:#000}td.sign{min-width:12em}
+:root{color-scheme:light dark}
+body{font:14px sans-serif;margin:1em auto;max-width:84em;padding:0 1em}
+h1{font-size:1.4em}p{max-width:60em}
+ul{display:grid;grid-template-columns:repeat(auto-fill,minmax(180px,1fr));gap:.7em;padding:0}
+li{list-style:none;border:1px solid #888;padding:.5em;overflow-wrap:anywhere}
+img{display:block;background:#000;margin:0 auto .4em}
+.sign{border-top:1px solid #888;min-height:1.5em}
 """
 
 
@@ -161,19 +165,19 @@ def _sheet(folder: Path, table: pd.DataFrame) -> Markup:
     series = table["path"].str.rpartition("/")[0]
     worst = table[~series.duplicated()].assign(n_images=series.map(series.value_counts()))
     lines = "".join(
-        f"<tr><td><img alt='' src='{_picture(folder / row.path)}'></td>"
-        f"<td>{escape(row.path)}</td><td>{int(row.n_images)}</td><td>{int(row.letters)}</td>"
-        f"<td class='sign'>{escape(row.looked_at_by)} {escape(row.text_found)}</td></tr>"
+        f"<li><img alt='' src='{_picture(folder / row.path)}'><b>{int(row.letters)} letters</b>, "
+        f"{int(row.n_images)} images<br>{escape(row.path)}"
+        f"<div class='sign'>{escape(row.looked_at_by)} {escape(row.text_found)}</div></li>"
         for row in worst.head(SHOWN).itertuples()
     )
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>Is text burned in?</title>"
         f"<style>{STYLE}</style><h1>Is text burned into these images?</h1>"
         f"<p>{len(table)} images of {len(worst)} series do not say. Of each series you see the one "
-        "that looks most like text; look through all of a series where in doubt, and write your "
-        f"name and yes or no into {LIST}. A count of 0 does not prove that there is none.</p>"
-        "<table><tr><th>image</th><th>file</th><th>images in the series</th><th>letters</th>"
-        f"<th>looked at by, text found</th></tr>{lines}</table></html>"
+        "that looks most like text, those with most letters first; look through all of a series "
+        f"where in doubt, and write your name and yes or no into {LIST}. A count of 0 does not "
+        "prove that there is none.</p>"
+        f"<ul>{lines}</ul></html>"
     )
 
 
