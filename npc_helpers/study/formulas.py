@@ -54,7 +54,6 @@ def _changed(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
         return change(value) if isinstance(value, str) else value
 
     def column(values: pd.Series) -> pd.Series:
-        is_text = pd.api.types.is_object_dtype(values) or pd.api.types.is_string_dtype(values)
-        return values.astype(object).map(cell) if is_text else values
+        return values.astype(object).map(cell) if values.dtype.kind == "O" else values
 
     return table.apply(column).rename(columns=cell) if table.size else table.rename(columns=cell)

@@ -285,8 +285,7 @@ def _agreed() -> bool:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m npc_intake",
-        description="From a hospital's images to a study folder.",
+        prog="python -m npc_intake", description="From a hospital's images to a study folder."
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for add in (_add_retrieve, _add_deidentify, _add_tables, _add_find):

@@ -10,39 +10,16 @@ STRUCTURES = ("GTV*", "NPC*", "LN*", "lymph*", "node*", "tumour*", "tumor*")
 """What is taken where nobody says otherwise: tumour and lymph nodes, no target volumes (CTV, PTV)
 and no organs at risk."""
 
-_PARTS = {  # words that planning systems and AAPM TG-263 put together; none names a person
-    *("gtv", "gtvp", "gtvn", "gtvt", "gtvnx", "gtvnd", "gtvrpn", "ctv", "ctvp", "ctvn", "ctvnx"),
-    *(
-        "ptv",
-        "ptvp",
-        "ptvn",
-        "ptvnx",
-        "npc",
-        "ln",
-        "lns",
-        "rpn",
-        "node",
-        "nodes",
-        "lymph",
-        "tumour",
-    ),
-    *("tumor", "primary", "metastasis", "neck", "nasopharynx", "level", "body", "external", "skin"),
-    *("brain", "brainstem", "cord", "spinal", "spinalcord", "parotid", "parotids", "gland", "eye"),
-    *("eyes", "lens", "cochlea", "optic", "nerve", "opticnerve", "chiasm", "opticchiasm", "lobe"),
-    *(
-        "temporal",
-        "temporallobe",
-        "pituitary",
-        "mandible",
-        "larynx",
-        "oral",
-        "cavity",
-        "oralcavity",
-    ),
-    *("thyroid", "submandibular", "tongue", "bone", "clivus", "edema", "residual", "background"),
-    *("label", "segment", "structure", "left", "right", "l", "r", "p", "n", "t", "nx", "nd", "of"),
-    *("the", "and", "pre", "post", "high", "low", "intermediate", "risk", "mr", "ct", "t1", "t2"),
-}
+_PARTS = set(  # words that planning systems and AAPM TG-263 put together; none names a person
+    """
+    gtv gtvp gtvn gtvt gtvnx gtvnd gtvrpn ctv ctvp ctvn ctvnx ptv ptvp ptvn ptvnx npc ln lns rpn
+    node nodes lymph tumour tumor primary metastasis neck nasopharynx level body external skin brain
+    brainstem cord spinal spinalcord parotid parotids gland eye eyes lens cochlea optic nerve
+    opticnerve chiasm opticchiasm lobe temporal temporallobe pituitary mandible larynx oral cavity
+    oralcavity thyroid submandibular tongue bone clivus edema residual background label segment
+    structure left right l r p n t nx nd of the and pre post high low intermediate risk mr ct t1 t2
+    """.split()
+)
 _NUMBER = re.compile(r"\d{1,2}[ab]?|\d{2}(\.\d)?gy|[ivx]{1,3}[ab]?")  # of a level, or a dose
 
 

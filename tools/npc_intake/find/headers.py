@@ -26,23 +26,14 @@ Image = dict[str, str]
 
 KEYWORDS = (
     *("SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "StudyDate"),
-    *(
-        "SeriesDate",
-        "AcquisitionDate",
-        "AcquisitionDateTime",
-        "StudyTime",
-        "SeriesTime",
-        "AcquisitionTime",
-        "Modality",
-    ),
-    *("Manufacturer", "SeriesDescription", "ComplexImageComponent", "AcquisitionContrast"),
-    *("PatientID", "ContrastBolusAgent", "ScanningSequence", "SequenceName", "RepetitionTime"),
-    *("EchoTime", "InversionTime", "ProtocolName", "ContrastBolusVolume", "FlipAngle"),
-    *("PulseSequenceName", "EchoPlanarPulseSequence", "DiffusionBValue", "StudyInstanceUID"),
-    "DiffusionDirectionality",
-    *("SeriesInstanceUID", "SeriesNumber", "AcquisitionNumber", "ImagePositionPatient"),
-    *("ImageOrientationPatient", "TemporalPositionIdentifier", "Rows", "Columns"),
-    *("NumberOfFrames", "PixelSpacing"),
+    *("SeriesDate", "AcquisitionDate", "AcquisitionDateTime", "StudyTime", "SeriesTime"),
+    *("AcquisitionTime", "Modality", "Manufacturer", "SeriesDescription", "ComplexImageComponent"),
+    *("AcquisitionContrast", "PatientID", "ContrastBolusAgent", "ScanningSequence", "SequenceName"),
+    *("RepetitionTime", "EchoTime", "InversionTime", "ProtocolName", "ContrastBolusVolume"),
+    *("FlipAngle", "PulseSequenceName", "EchoPlanarPulseSequence", "DiffusionBValue"),
+    *("StudyInstanceUID", "DiffusionDirectionality", "SeriesInstanceUID", "SeriesNumber"),
+    *("AcquisitionNumber", "ImagePositionPatient", "ImageOrientationPatient", "Rows", "Columns"),
+    *("TemporalPositionIdentifier", "NumberOfFrames", "PixelSpacing"),
 )
 # Functional groups of an enhanced object that tell frames apart, and what is read in them.
 GROUPS = (
@@ -52,20 +43,15 @@ GROUPS = (
     "FrameContentSequence",
 )
 IN_GROUPS = {
-    "ImagePositionPatient": "ImagePositionPatient",
-    "ImageOrientationPatient": "ImageOrientationPatient",
-    "FrameType": "FrameType",
-    "ComplexImageComponent": "ComplexImageComponent",
-    "AcquisitionContrast": "AcquisitionContrast",
-    "RepetitionTime": "RepetitionTime",
-    "FlipAngle": "FlipAngle",
+    keyword: keyword
+    for keyword in (
+        *("ImagePositionPatient", "ImageOrientationPatient", "FrameType", "ComplexImageComponent"),
+        *("AcquisitionContrast", "RepetitionTime", "FlipAngle", "DiffusionBValue", "StackID"),
+        *("DiffusionDirectionality", "InversionRecovery", "ContrastBolusAgentAdministered"),
+    )
+} | {
     "EffectiveEchoTime": "EchoTime",
-    "DiffusionBValue": "DiffusionBValue",
-    "DiffusionDirectionality": "DiffusionDirectionality",
-    "StackID": "StackID",
-    "InversionRecovery": "InversionRecovery",
     "InversionTimes": "InversionTime",
-    "ContrastBolusAgentAdministered": "ContrastBolusAgentAdministered",
     "CodeMeaning": "ContrastBolusAgent",
 }
 # Private elements: (group, creator in capitals, last byte of the element) -> name here, VR.

@@ -66,19 +66,8 @@ _WORDS = {  # kind of series, what it is -> words
     ("other", "perfusion"): {
         *("ASL", "PERFUSION", "PERFUSION_FFE", "PERFUSION_SE", "CBF", "CBV", "MTT", "TTP", "TMAX"),
         *("RCBF", "RCBV", "RELCBF", "RELCBV", "RELMTT", "PBP", "GBP", "TIME_TO_PEAK", "KTRANS"),
-        *(
-            "KEP",
-            "IAUC",
-            "M0",
-            "DSC",
-            "DCE",
-            "VE",
-            "VP",
-            "WASH_IN",
-            "WASHIN",
-            "WASH_OUT",
-            "WASHOUT",
-        ),
+        *("KEP", "IAUC", "M0", "DSC", "DCE", "VE", "VP", "WASH_IN", "WASHIN", "WASH_OUT"),
+        "WASHOUT",
     },
     ("other", "susceptibility-weighted"): {
         *("SWI", "SW_M", "SW_M_FFE", "SWAN", "QSM", "SUSCEPTIBILITY", "VENOUS_BOLD", "T2_STAR"),

@@ -37,27 +37,9 @@ _TIME = re.compile(r"([01]\d|2[0-3])(?::?([0-5]\d)|$)")  # of DICOM, and of its 
 STATUSES = ("proposed", "decide", "refused", "ignored")
 CANDIDATES = (*SEQUENCES, "t1w", "unclear")  # all other kinds are certainly not wanted
 COLUMNS = (
-    "patient_id",
-    "study_date",
-    "time",
-    "series_number",
-    "description",
-    "n_slices",
-    "tr_ms",
-    "te_ms",
-    "flip_deg",
-    "kind",
-    "contrast",
-    "timepoint",
-    "status",
-    "decided",
-    "reason",
-    "water",
-    "matrix",
-    "n_images",
-    "path",
-    "series_uid",
-    "id",
+    *("patient_id", "study_date", "time", "series_number", "description", "n_slices", "tr_ms"),
+    *("te_ms", "flip_deg", "kind", "contrast", "timepoint", "status", "decided", "reason", "water"),
+    *("matrix", "n_images", "path", "series_uid", "id"),
 )
 
 

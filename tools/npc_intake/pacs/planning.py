@@ -11,12 +11,7 @@ import pandas as pd
 from npc_helpers.study.artefacts import StudyError
 from npc_helpers.study.progress import progress_bar
 from npc_intake.deidentify.pseudonyms import Key
-from npc_intake.pacs.archive import (
-    Archive,
-    PacsError,
-    RemoteSeries,
-    libraries_silenced,
-)
+from npc_intake.pacs.archive import Archive, PacsError, RemoteSeries, libraries_silenced
 
 LIST_COLUMNS = ("patient_id", "treatment_start", "treatment_end")
 DAYS_BEFORE, DAYS_AFTER = 92, 366  # examinations from 3 months before to a year after treatment

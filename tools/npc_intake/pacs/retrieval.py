@@ -21,20 +21,9 @@ from npc_helpers.study.formulas import defused
 from npc_helpers.study.locks import locked
 from npc_helpers.study.progress import progress_bar
 from npc_intake.deidentify.pseudonyms import Key
-from npc_intake.pacs.archive import (
-    Archive,
-    PacsError,
-    RemoteSeries,
-    libraries_silenced,
-)
+from npc_intake.pacs.archive import Archive, PacsError, RemoteSeries, libraries_silenced
 from npc_intake.pacs.planning import Plan
-from npc_intake.pacs.transfer import (
-    FAILED,
-    PARTIAL,
-    Transfer,
-    check_place,
-    disk_errors_named,
-)
+from npc_intake.pacs.transfer import FAILED, PARTIAL, Transfer, check_place, disk_errors_named
 
 INCOMING = "data/incoming"  # of the study folder
 LOG = "data/retrieval_log.csv"
