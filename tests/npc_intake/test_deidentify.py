@@ -512,3 +512,16 @@ def test_the_command_for_tables_leaves_out_the_users_own_columns(tmp_path, capsy
     assert clean.visits["examinations"].equals(original.visits["examinations"])
     for path in (tmp_path / "clean").rglob("*.csv"):
         assert not [word for word in (*FORBIDDEN, "H-0") if word in path.read_text("utf-8")]
+
+
+def test_an_identifier_of_another_kind_is_refused_and_the_rest_goes_on(tmp_path):
+    for index, pixels in enumerate(noise(3)):
+        dataset = make_slice(pixels, 6.0 * index)
+        if index == 1:
+            dataset["SeriesInstanceUID"] = pydicom.DataElement(0x0020000E, "LO", "2.25.7")
+        save(dataset, tmp_path / "in" / f"{index}.dcm")
+    report = deidentify_folder(
+        tmp_path / "in", tmp_path / "out", key_path=tmp_path / "k" / "key.json", progress=False
+    )
+    assert report["outcome"].value_counts().to_dict() == {"written": 2, "refused": 1}
+    assert "written as another kind of value" in "".join(report.attrs["reasons"])

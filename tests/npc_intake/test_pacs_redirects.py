@@ -88,6 +88,27 @@ def test_a_redirection_that_stays_encrypted_is_followed(tmp_path):
             end.close()
 
 
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+@pytest.mark.parametrize("n_encrypted", [1, 2, 4])
+def test_a_chain_of_redirections_ends_where_encryption_does(tmp_path, n_encrypted):
+    certificate, key = orthanc.make_certificate(tmp_path)
+    listener = Gateway()
+    ends, target = [listener], f"http://127.0.0.1:{listener.port}"
+    for _ in range(n_encrypted):
+        gateway = Gateway(target)
+        front = orthanc.Encrypted(gateway.port, certificate, key)
+        ends += [gateway, front]
+        target = f"https://127.0.0.1:{front.port}"
+    service = pacs.connect({"NPC_PACS_URL": f"{target}/dicom-web", "NPC_PACS_CA": str(certificate)})
+    try:
+        with pytest.raises(pacs.PacsError, match="not encrypted") as caught:
+            service.series(NUMBER, "20180101", "20180201")
+        assert listener.asked == [] and ends[1].asked and not caught.value.temporary
+    finally:
+        for end in (service, *ends):
+            end.close()
+
+
 @pytest.mark.parametrize(
     ("start", "target", "plain", "goes"),
     [

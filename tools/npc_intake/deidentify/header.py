@@ -129,6 +129,9 @@ def check(tags: Tags) -> None:
         if tags.dataset[keyword].VM > 1:
             problem = f"{keyword} has several values (a backslash parts them)"
             raise refuse(tags.path, "no-identifier", problem, LEAVE_OUT)
+        if keyword in keep_list.UIDS and tags.dataset[keyword].VR != "UI":
+            problem = f"{keyword} is written as another kind of value"
+            raise refuse(tags.path, "no-identifier", problem, LEAVE_OUT)
     if tags.text("BurnedInAnnotation").upper() not in ("", "NO"):
         raise refuse(tags.path, "burned-in", "text is burned into its pixels", LEAVE_OUT)
     if SCREENSHOTS & words_of({"ImageType": tags.text("ImageType")}):

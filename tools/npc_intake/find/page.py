@@ -108,7 +108,7 @@ def series_shown(found: FoundSeries, words: pd.DataFrame | None = None) -> list[
 
 def _data_uri(picture: np.ndarray | str) -> str:
     if isinstance(picture, str):
-        return picture
+        return printed(picture)
     image = Image.fromarray(to_uint8(picture))
     image.thumbnail((SIDE_PX, SIDE_PX))
     content = BytesIO()
