@@ -88,8 +88,9 @@ def test_three_images_that_share_an_identifier_and_differ_are_all_refused(tmp_pa
 )
 def test_copies_are_told_from_images_that_differ(tmp_path, change, outcome):
     pixels = noise(1)[0]
-    save(make_slice(pixels, 0, SliceThickness="5"), tmp_path / "in" / "a.dcm")
-    save(make_slice(pixels, 0, **({"SliceThickness": "5"} | change)), tmp_path / "in" / "b.dcm")
+    usual = {"SliceThickness": "5", "SOPInstanceUID": "2.25.76"}
+    save(make_slice(pixels, 0, **usual), tmp_path / "in" / "a.dcm")
+    save(make_slice(pixels, 0, **(usual | change)), tmp_path / "in" / "b.dcm")
     report = run(tmp_path)
     assert list(report["outcome"]) == (
         ["refused"] * 2 if outcome == "refused" else ["written", outcome]
