@@ -7,6 +7,7 @@ through a memory map, as those of a study would be.
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import tempfile
 import time
@@ -108,6 +109,23 @@ def graph_against_eager(setting) -> float:
     return seconds["eager"] / seconds["graph"]
 
 
+def with_and_without_xla(setting) -> dict[bool, tuple[float, float]]:
+    """Processor time of the first training step, which compiles, and of a later one."""
+    images = np.random.default_rng(0).integers(
+        0, 256, (setting.batch_size, setting.input_size, setting.input_size, 1), np.uint8
+    )
+    labels, seconds = np.arange(len(images)) % 2, {}
+    for xla in (False, True):
+        model, times = models.prognosis_model(setting, seed=1), []
+        model.compile(keras.optimizers.Adam(), "sparse_categorical_crossentropy", jit_compile=xla)
+        for _ in range(1 + REPEATS):
+            start = time.process_time()
+            model.train_on_batch(images, labels)
+            times.append(time.process_time() - start)
+        seconds[xla] = times[0], min(times[1:])
+    return seconds
+
+
 def features_per_second(setting) -> float:
     """Images per second of `features.extract_features`."""
     model = models.prognosis_model(setting, seed=1)
@@ -119,6 +137,14 @@ def features_per_second(setting) -> float:
 
 def main() -> None:
     """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--xla", action="store_true", help="only what XLA costs and gains")
+    if parser.parse_args().xla:
+        for xla, (first, later) in with_and_without_xla(TUTORIAL).items():
+            print(
+                f"XLA {xla}: first step {first:.1f} s, a later one {later:.2f} s (processor time)"
+            )
+        return
     plain = {"schedule": "constant", "images_per_patient": None, "vary_images": False}
     head = dataclasses.replace(TUTORIAL, trainable="head", max_epochs=20, **plain)
     whole = dataclasses.replace(TUTORIAL, max_epochs=3, **plain)

@@ -60,16 +60,16 @@ def explanations(
     heads = rng.normal(size=(RANDOM_HEADS, activations.shape[-1], len(CLASSES)))
     return [
         (GRADCAM, margin),
-        ("bump", _bumps(index, geometry, margin.shape[1:])),
-        ("other patients", _mean_of_others(margin, index)),
+        ("bump", bumps(index, geometry, margin.shape[1:])),
+        ("other patients", mean_of_others(margin, index)),
         ("no head", activations.mean(axis=-1)),
         ("low risk", -margin),
         *(("random head", class_map(activations, head.astype(np.float32))) for head in heads),
     ]
 
 
-def _bumps(index: pd.DataFrame, geometry: Geometry, cells: tuple[int, int]) -> np.ndarray:
-    """A bell in the middle of every rectangle, on the cells; rectangles lie mid-canvas."""
+def bumps(index: pd.DataFrame, geometry: Geometry, cells: tuple[int, int]) -> np.ndarray:
+    """Return a bell in the middle of every rectangle, (n, *cells); rectangles lie mid-canvas."""
     rows, columns = (
         (geometry.cell_centres(n, axis=axis) + 0.5) * geometry.shrink - geometry.canvas / 2
         for axis, n in enumerate(cells)
@@ -86,8 +86,8 @@ def _bumps(index: pd.DataFrame, geometry: Geometry, cells: tuple[int, int]) -> n
     )
 
 
-def _mean_of_others(maps: np.ndarray, index: pd.DataFrame) -> np.ndarray:
-    """For each image the mean map of the images of all other patients."""
+def mean_of_others(maps: np.ndarray, index: pd.DataFrame) -> np.ndarray:
+    """Return for each image the mean map of the images of all other patients."""
     patient = index["patient_id"].to_numpy()
     means = {
         name: maps[patient != name].mean(axis=0) if (patient != name).any() else maps[0] * 0

@@ -1,0 +1,40 @@
+"""The same network gives the same numbers through PyTorch and JAX as through TensorFlow."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+TESTS = Path(__file__).parents[1]
+TOLERANCE = {"weights after a step": 1e-4, "losses of Adam": 1e-3}  # else 1e-5 of the largest
+
+
+def through(backend, folder):
+    path = folder / f"{backend}.npz"
+    environment = os.environ | {
+        "KERAS_BACKEND": backend,
+        "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)]),
+    }
+    subprocess.run(
+        [sys.executable, TESTS / "backend_numbers.py", path],
+        check=True, capture_output=True, env=environment,
+    )  # fmt: skip
+    return dict(np.load(path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_another_backend_gives_the_numbers_of_tensorflow(backend, tmp_path):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed, and the suite does not need it")
+    expected, found = through("tensorflow", tmp_path), through(backend, tmp_path)
+    assert expected.keys() == found.keys()
+    for name, values in expected.items():
+        largest = np.abs(values).max()
+        difference = np.abs(found[name] - values).max() / largest
+        print(f"{backend}, {name}: {difference:.0e} of the largest value")
+        assert difference < TOLERANCE.get(name, 1e-5), name
