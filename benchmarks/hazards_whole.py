@@ -57,7 +57,8 @@ def risk_of_the_tested(patients: pd.DataFrame, images, index, side, seed: int) -
         images, of_image.high_risk.to_numpy(dtype=bool), setting=setting, seed=seed, rows=train,
         patients=of_image.index,
     )  # fmt: skip
-    batches.labels = follow_up(of_image.pfs_months, of_image.progressed)[batches.rows]
+    outcome = of_image.pfs_months.to_numpy(float), of_image.progressed.to_numpy(bool)
+    batches.labels = follow_up(*outcome)[batches.rows]
     learner = learner_of_hazards(setting.max_epochs * len(batches))
     learner.fit(batches, epochs=setting.max_epochs, shuffle=False, verbose=0)
     hazard = learner.predict(np.asarray(images[~train]), verbose=0)
@@ -76,10 +77,11 @@ def judged(patients, images, index, number: int, folder) -> dict:
             risk.to_csv(temporary)
     risk = pd.read_csv(path).set_index("patient_id").p_progression
     tested = patients[(side == "test").to_numpy()].set_index("patient_id")
-    risk = risk.loc[tested.index]
+    risk, high_risk = risk.loc[tested.index], tested.high_risk.astype(bool)
+    progressed = tested.progressed.astype(bool)
     return {
-        "split": number, "model": HAZARDS, "auc": statistics.roc_auc(tested.high_risk, risk).value,
-        "c_index": statistics.c_index(tested.pfs_months, tested.progressed, risk).value,
+        "split": number, "model": HAZARDS, "auc": statistics.roc_auc(high_risk, risk).value,
+        "c_index": statistics.c_index(tested.pfs_months, progressed, risk).value,
         "n_train": len(patients) - len(tested), "n_test": len(tested),
     }  # fmt: skip
 

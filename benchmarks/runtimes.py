@@ -9,7 +9,8 @@ probabilities and maps are compared with ours. Everything runs in one thread and
 processor time, the least of several repeats: so other work on the machine disturbs little.
 
 Needs torch, timm and grad-cam; onnxruntime and tf2onnx; openvino. What is not installed is left
-out with a sentence. Also prints the time of one training step, Adam on 8 images, of Keras' own
+out with a sentence. Also printed: how much of the machine's rate for products of large matrices our
+forward pass reaches, and the time of one training step, Adam on 8 images, of Keras' own
 `train_on_batch` and of PyTorch. Prints Markdown for docs/results.md.
 """
 
@@ -57,6 +58,21 @@ def ours(side: int) -> keras.Model:
                 [rng.normal(0, 0.1, beta.shape), rng.normal(0, 0.1, mean.shape), variance]
             )
     return model
+
+
+def operations(model: keras.Model) -> float:
+    """Return how many additions and multiplications the convolutions of one image take."""
+    total = 0.0
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            total += 2 * np.prod(layer.kernel.shape) * np.prod(layer.output.shape[1:3])
+    return total
+
+
+def matrix_rate(repeats: int, size: int = 2048) -> float:
+    """Return the operations a second of a product of two square matrices."""
+    a = keras.ops.convert_to_tensor(np.random.default_rng(0).random((size, size), np.float32))
+    return 2 * size**3 / seconds(lambda: np.asarray(keras.ops.matmul(a, a)), repeats)
 
 
 def class_maps(model: keras.Model, images: np.ndarray) -> np.ndarray:
@@ -155,7 +171,7 @@ def by_onnx(model, images, repeats: int) -> dict[str, tuple]:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        model.export(path, format="onnx", verbose=False)
+        model.export(str(path), format="onnx", verbose=False)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -170,7 +186,7 @@ def by_openvino(model, images, repeats: int) -> dict[str, tuple]:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.xml"
-        model.export(path, format="openvino", verbose=False)
+        model.export(str(path), format="openvino", verbose=False)
         options = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
         compiled = openvino.Core().compile_model(path, "CPU", options)
     x = images.astype(np.float32)
@@ -224,6 +240,9 @@ def main() -> None:
         reference = {what: (call(), seconds(call, options.repeats)) for what, call in calls.items()}
         for what, (_, time_of_ours) in reference.items():
             print(f"| {side} | {what} | ours | {time_of_ours:.3f} | 1 | – |", flush=True)
+        work = operations(model)
+        share = work / reference["forward"][1] / matrix_rate(options.repeats)
+        print(f"\nForward: {work / 1e9:.1f} GFLOP, at {share:.0%} of a matrix product's rate.\n")
         for packages, measure in OTHERS.items():
             try:
                 results = measure(model, images, options.repeats)

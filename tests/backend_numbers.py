@@ -27,7 +27,14 @@ def numbers():
     model = network(train_normalisation=True)  # its means move along
     model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
     model.train_on_batch(IMAGES, LABELS)
-    result["weights after a step"] = np.concatenate([w.ravel() for w in model.get_weights()])
+    for name, chosen in (("weights", False), ("running variances", True)):
+        result[f"{name} after a step"] = np.concatenate(
+            [
+                keras.ops.convert_to_numpy(w).ravel()
+                for w in model.weights
+                if w.path.endswith("moving_variance") == chosen
+            ]
+        )
     model = training.compiled(network(), dataclasses.replace(SETTING, l2=1e-3), steps=3)
     result["losses of Adam"] = [model.train_on_batch(IMAGES, LABELS)[0] for _ in range(3)]
     return result

@@ -187,7 +187,7 @@ learner.compile(
     optimizer=training.adam(setting, steps=steps),
     loss="sparse_categorical_crossentropy",
     metrics=["accuracy"],
-    jit_compile=False,  # faster steps on a graphics card, but minutes of waiting on two cores
+    jit_compile=False,  # on a processor it compiles longer, and its steps are no faster
 )
 
 # %% [markdown] tags=["exercise"]

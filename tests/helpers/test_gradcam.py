@@ -1,10 +1,13 @@
 """Grad-CAM maps against autodiff, the network's own geometry, and planted truths."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from fixed_weights import network, pixels
 
 from npc_helpers.imaging.roi import Rectangle, zero_pad
 from npc_helpers.network import gradcam, gradcam_bench, gradcam_scores, models, sanity
@@ -12,6 +15,7 @@ from npc_helpers.network.map_geometry import Geometry
 from npc_helpers.study import NotInThisStudy
 from npc_helpers.study.settings import PAPER, TUTORIAL
 
+ORACLE = Path(__file__).parents[1] / "oracle"
 SMALL = replace(TUTORIAL, width=0.04, blocks=(1, 1, 1), weights="none", middle=None)
 
 
@@ -116,6 +120,17 @@ def test_finer_maps_are_activation_times_gradient(model, images, maps_and_head):
     np.testing.assert_allclose(odds, exact.sum(axis=(1, 2)) + bias[1] - bias[0], atol=1e-5)
     p = model.predict(images, verbose=0).astype(float)
     np.testing.assert_allclose(odds, np.log(p[:, 1] / p[:, 0]), atol=1e-4)
+
+
+def test_maps_are_those_of_pytorch_grad_cam():
+    """`tests/oracle/gradcam.py`: Grad-CAM at the last convolution, HiResCAM at block17."""
+    expected = json.loads((ORACLE / "gradcam.json").read_text(encoding="utf-8"))
+    model, images = network(), pixels(2, 144, 144, 1)
+    exact = gradcam.class_map(gradcam.activations(model, images), gradcam.head(model)[0])
+    maps = {"GradCAM": exact, "HiResCAM": gradcam.finer_map(model, images)}
+    for name, values in maps.items():
+        largest = np.abs(expected[name]).max()
+        np.testing.assert_allclose(values, expected[name], atol=1e-4 * largest, err_msg=name)
 
 
 # --- alignment --------------------------------------------------------------------------------

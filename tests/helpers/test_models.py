@@ -8,31 +8,13 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from fixed_weights import pixels, random_values
 
 from npc_helpers.network import features, models, weight_sources
 from npc_helpers.study.settings import PAPER, TUTORIAL
 
 SMALL = {"width": 0.05, "blocks": (2, 2, 2)}
 SMALL_SETTING = dataclasses.replace(PAPER, canvas=160, shrink=2, weights="none", **SMALL)
-
-
-def pixels(*shape, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
-
-
-def random_values(model, seed=0):
-    """Weights of every layer, normalisations included, that leave signals of order one."""
-    rng = np.random.default_rng(seed)
-    values = []
-    for weight in model.weights:
-        fan_in = np.prod(weight.shape[:-1])
-        if weight.path.endswith("moving_variance"):
-            values.append(rng.uniform(0.5, 1.5, weight.shape))
-        elif weight.path.endswith("kernel"):
-            values.append(rng.normal(0, np.sqrt(2 / fan_in), weight.shape))
-        else:
-            values.append(rng.normal(0, 0.1, weight.shape))
-    return [value.astype(np.float32) for value in values]
 
 
 # --- the architecture -------------------------------------------------------------------------
