@@ -205,7 +205,11 @@ series = {
 from npc_helpers.figures.display import show
 
 figure = series_grid(series, height=level.height)
-show(figure, alt="Four axial MR images of one patient: two sequences before and after treatment.")
+show(
+    figure,
+    number="0.1",
+    alt="Four axial MR images of one patient: two sequences before and after treatment.",
+)
 
 # %% tags=["claim"]
 before, after = level.tumour_before, level.tumour_after

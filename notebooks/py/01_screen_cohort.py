@@ -109,6 +109,7 @@ from npc_helpers import figures
 
 show(
     figures.flow_chart(flow),
+    number="1.1",
     alt="Flow chart of the ten criteria, with the number of patients lost at each step.",
 )
 
@@ -248,6 +249,7 @@ from npc_helpers.figures import pfs_figure
 curve = KaplanMeierFitter().fit(followed.pfs_months, followed.progressed)
 show(
     pfs_figure(followed),
+    number="1.2",
     alt="Kaplan-Meier curve of progression-free survival and histogram of observed months.",
 )
 

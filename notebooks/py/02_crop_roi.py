@@ -143,6 +143,7 @@ claim(
 # %%
 show(
     figures.contact_sheet(found.table, thumbnails(found)),
+    number="2.1",
     alt="The middle image of every series of one patient; those not proposed have a broken frame.",
 )
 
@@ -248,6 +249,7 @@ claim(
 # %%
 show(
     figures.roi_montage(stacks, rois, patient_id, timepoint),
+    number="2.2",
     alt="All slices of one patient in both sequences, with the region of interest on each.",
 )
 
@@ -331,6 +333,7 @@ check("02.2", union, first=a, second=b)
 pixel_mm = stacks[key].pixel_spacing_mm[0]
 show(
     figures.agreement_figure(agreement, pixel_mm=pixel_mm),
+    number="2.3",
     alt="Histogram of overlaps, and Bland-Altman plot of the rectangles' areas.",
 )
 
@@ -365,6 +368,7 @@ print("images, rows, columns, channels:", images.shape)
 # %%
 show(
     figures.input_montage(images, index),
+    number="2.4",
     alt="The padded regions as the network receives them, black around the rectangle.",
 )
 

@@ -82,6 +82,7 @@ model = models.prognosis_model(setting, seed=SEED)
 stages = models.describe(model)
 show(
     figures.network_diagram(stages),
+    number="3.1",
     alt="Diagram of the Pre-model and Post-model and the soft vote, drawn from the built models.",
 )
 
@@ -150,6 +151,7 @@ same = np.repeat(images[[place]], 6, axis=0)
 variants = training.vary(same, np.random.default_rng(SEED))
 show(
     figures.input_montage(variants, index.iloc[[place] * 6]),
+    number="3.2",
     alt="Six variants of one image: mirrored, moved, brighter or darker.",
 )
 
@@ -275,6 +277,7 @@ check("03.3", ends_lower, transferred=history, random=random_history)
 # %%
 show(
     figures.learning_curves({"transferred": history, "random": random_history}),
+    number="3.3",
     alt="Loss and accuracy on training images by epoch, transferred against random weights.",
 )
 
@@ -343,6 +346,7 @@ split = cohort.set_index("patient_id").split.reindex(patients.index)
 truth = cohort.set_index("patient_id").high_risk.reindex(patients.index).astype(bool)
 show(
     figures.prediction_strip(patients.uniform, truth, split),
+    number="3.4",
     alt="Predicted probability of high risk of every patient, by true group and by split.",
 )
 

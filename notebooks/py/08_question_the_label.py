@@ -143,6 +143,7 @@ scored = test_risk | {"scan date": scan_day.reindex(test.index)}
 labels = statistics.compare_labels(test, scored)
 show(
     figures.label_figure(labels),
+    number="8.1",
     alt="AUC and C-index of the models, TNM and the scan date against four readings of follow-up.",
 )
 

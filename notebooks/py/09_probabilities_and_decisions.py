@@ -130,6 +130,7 @@ clinical = statistics.fit_cox(
 )
 show(
     figures.cox_figure({"training cohort": clinical.table}),
+    number="9.1",
     alt="Hazard ratios of T, N, age, sex and chemotherapy in the training cohort.",
 )
 
@@ -247,6 +248,7 @@ brier = {
 }
 show(
     figures.time_dependent_figure(auc_by_month, brier),
+    number="9.2",
     alt="AUC at 24, 36 and 48 months and Brier score at 12 to 60 months, with reference.",
 )
 
@@ -294,6 +296,7 @@ claim(
 # %%
 show(
     figures.calibration_figure(months, progressed, p_36),
+    number="9.3",
     alt="Observed against predicted risk of progression by 36 months, in three groups per model.",
 )
 
@@ -408,6 +411,7 @@ p_decision = {name: p_36[name] for name in ("Ensemble", "TNM")}
 benefit = statistics.survival_net_benefit(months, progressed, p_decision, thresholds=thresholds)
 show(
     figures.decision_figure(benefit),
+    number="9.4",
     alt="Decision curves of Ensemble and TNM at 36 months, and their gain over all or nobody.",
 )
 

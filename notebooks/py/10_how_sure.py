@@ -70,6 +70,7 @@ widths = {
 curves = {k: pd.Series(v, sizes).map(statistics.half_width) for k, v in widths.items()}
 show(
     figures.precision_figure(curves, patients=len(test)),
+    number="10.1",
     alt="Half-width of the 95 percent interval by number of test patients.",
 )
 
@@ -188,6 +189,7 @@ splits = kept_splits(study)
 print(f"{splits.split.nunique()} splits")
 show(
     figures.split_figure(splits, single=comparison),
+    number="10.2",
     alt="AUC and C-index of each model in many random splits, and in the split of this study.",
 )
 
@@ -319,6 +321,7 @@ refits = statistics.refitted(train, predict_36_months, refits=200)
 moved = statistics.instability(p_36, refits, cutoff=0.3)
 show(
     figures.instability_figure(p_36, refits, cutoff=0.3),
+    number="10.3",
     alt="Each test patient's risk in two hundred refits against the risk of the model itself.",
 )
 

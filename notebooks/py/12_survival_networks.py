@@ -232,6 +232,7 @@ against = [
 ]
 show(
     figures.paired_figure(arms, against),
+    number="12.1",
     alt="Difference in C-index between three targets and the label learned image by image, by split.",
 )
 
@@ -264,6 +265,7 @@ claim(
 versus = [("Pair, Cox", "Ensemble, Cox"), ("Pair, Cox", "Post-model, Cox")]
 show(
     figures.paired_figure(arms, versus),
+    number="12.2",
     alt="Difference in C-index between one model of both examinations and the vote, by split.",
 )
 
@@ -390,6 +392,7 @@ happened = "progressed at" if test.progressed[patient] else "seen well until"
 outcome = f"{happened} {test.pfs_months[patient]:.0f} months"
 show(
     figures.patient_figure(points, curve.sort_index(), outcome=outcome),
+    number="12.3",
     alt="Points by term and predicted survival of a test patient of high predicted risk.",
 )
 
@@ -423,6 +426,7 @@ by_visits = statistics.interval_survival(lower, upper.where(event, np.inf))
 usual = statistics.kaplan_meier(upper, event)
 show(
     figures.interval_figure(usual, by_visits),
+    number="12.4",
     alt="Usual curve of progression-free survival, and Turnbull's from the intervals between visits.",
 )
 

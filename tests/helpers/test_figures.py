@@ -19,9 +19,11 @@ from figure_examples import (
 )
 from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.text import Text
+from PIL import Image
 
 from npc_helpers import figures, statistics
 from npc_helpers.figures import style
+from npc_helpers.figures.display import show
 from npc_helpers.figures.style import for_any_page
 
 
@@ -60,6 +62,43 @@ def test_shown_on_any_page_a_figure_has_no_sheet_and_words_that_read(name):
         ):  # fmt: skip
             own = luminance(text.get_color())
             assert min((max(own, p) + 0.05) / (min(own, p) + 0.05) for p in pages) >= 3, text
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """What is displayed, in order: the value, and how."""
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda value, **how: shown.append((value, how)))
+    return shown
+
+
+@pytest.mark.parametrize(("name", "mode"), [("roc_figure", "P"), ("gradcam_panel", "RGBA")])
+def test_a_figure_is_shown_sharp_with_number_caption_and_mark(name, mode, displayed, monkeypatch):
+    """Twice as many pixels as a page shows; maps keep their colours, lines get a palette."""
+    monkeypatch.setattr(style.mark, "text", lambda: "study a_b, synthetic patients")
+    show(EXAMPLES[name](), number="5.2", alt="Curves of *each* patient.")
+    (image, _), (caption, how) = displayed
+    picture = Image.open(io.BytesIO(image.data))
+    assert (picture.mode, picture.width // 2) == (mode, image.width)
+    assert picture.text["Description"] == "study a_b, synthetic patients"
+    assert picture.convert("RGBA").getpixel((0, 0))[3] == 0  # no sheet
+    assert image.alt == "Curves of *each* patient. (study a_b, synthetic patients)"
+    said = r"Curves of \*each\* patient. (study a\_b, synthetic patients)"
+    assert caption["text/markdown"] == f"**Figure 5.2.** {said}"
+    assert how["metadata"] == {"npc": {"figure": "5.2"}}
+
+
+def test_a_palette_changes_no_colour_that_a_reader_would_notice(displayed):
+    figure = EXAMPLES["roc_figure"]
+    drawn = io.BytesIO()
+    for_any_page(figure()).savefig(drawn, format="png", dpi=160, bbox_inches="tight")
+    show(figure(), alt="Curves.")
+    full, few = (
+        np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"), float)
+        for data in (drawn.getvalue(), displayed[0][0].data)
+    )
+    inked = full[..., 3] > 250
+    assert np.abs(full - few)[inked].mean() < 3  # of 255
 
 
 def test_contact_sheet_tells_refused_series_apart_without_colour():

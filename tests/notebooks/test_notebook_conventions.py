@@ -1,11 +1,15 @@
 """Every notebook keeps the house's conventions (source, pair, outputs, headings, size)."""
 
+import ast
+import base64
+import io
 import json
 import re
 
 import jupytext
 import nbformat
 import pytest
+from PIL import Image
 
 from npc_course import notebooks
 from npc_course.cells import CLAIM, tags
@@ -109,6 +113,39 @@ def test_every_picture_has_a_text_alternative_and_is_read_afterwards(notebook):
             assert alt.endswith(".")
             after = notebook.cells[position + 1]
             assert after.cell_type == "markdown" or CLAIM in tags(after)
+
+
+def numbers_of_figures(source):
+    """The `number` of each call of `show`, in reading order."""
+    code = "\n".join(c.source for c in jupytext.read(source).cells if c.cell_type == "code")
+    calls = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call))
+    shown = [call for call in calls if getattr(call.func, "id", "") == "show"]
+    return [
+        next((k.value.value for k in call.keywords if k.arg == "number"), "none")
+        for call in sorted(shown, key=lambda call: call.lineno)
+    ]
+
+
+def test_figures_are_numbered_in_reading_order(source):
+    numbers = numbers_of_figures(source)
+    lesson = int(source.stem[:2])
+    assert numbers and numbers == [f"{lesson}.{k}" for k in range(1, len(numbers) + 1)]
+
+
+def test_every_picture_is_sharp_and_has_its_numbered_caption_with_the_mark(source, notebook):
+    numbers = []
+    for outputs in (cell.get("outputs", []) for cell in notebook.cells):
+        for picture, caption in zip(outputs, [*outputs[1:], {}], strict=True):
+            if "image/png" not in picture.get("data", {}):
+                continue
+            about = picture.metadata["image/png"]
+            pixels = Image.open(io.BytesIO(base64.b64decode(picture.data["image/png"]))).width
+            assert pixels // 2 == about["width"]  # two pixels for each that a page shows
+            numbers.append(caption["metadata"]["npc"]["figure"])
+            words = caption["data"]["text/markdown"].replace("\\", "")
+            assert words == f"**Figure {numbers[-1]}.** {about['alt']}"
+            assert words.endswith("synthetic patients)")
+    assert numbers == numbers_of_figures(source)
 
 
 def test_no_errors_paths_or_widget_state_are_stored(notebook):

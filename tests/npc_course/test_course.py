@@ -32,19 +32,22 @@ def code(source, *names, outputs=()):
     return cell
 
 
-def shown(**data):
+def shown(*, npc=None, **data):
     kinds = {"png": "image/png", "markdown": "text/markdown", "html": "text/html"}
     mime = {kinds[kind]: value for kind, value in data.items()}
-    alt = {"image/png": {"alt": 'A "white" pixel.'}} if "png" in data else {}
-    return nbformat.v4.new_output("display_data", mime, metadata=alt)
+    about = {"image/png": {"alt": 'A "white" pixel.', "width": 1}} if "png" in data else {}
+    return nbformat.v4.new_output(
+        "display_data", mime, metadata=about | ({"npc": npc} if npc else {})
+    )
 
 
 def lesson():
+    caption = shown(markdown="**Figure 0.1.** A pixel.", npc={"figure": "0.1"})
     return nbformat.v4.new_notebook(
         cells=[
             text("# Crop a pixel\n\nWhy.\n\n*Time: 6 minutes to read, one minute to run.*"),
             text("## The pixel\n\nIt is white: [the next](01_two.ipynb).\n\nSpoken: why white?"),
-            code("show(figure)", outputs=[shown(png=PNG)]),
+            code("show(figure)", outputs=[shown(png=PNG), caption]),
             code("claim(x > 0.5, '…')", "claim", outputs=[shown(markdown="It is **white**.")]),
             text("> **Exercise 00.1 – fill in one line** (3 minutes). Who?", EXERCISE),
             code("patient = 'H-03'  # fill in\ncheck('00.1', patient)", SOLUTION),
@@ -80,6 +83,7 @@ def test_lessons_lead_to_those_before_and_after(made):
     assert 'rel="next" href="01_two.html"' in first and 'rel="prev"' not in first
     assert '<a href="01_two.html">the next</a>' in first
     assert 'alt="A &quot;white&quot; pixel."' in first
+    assert "<figcaption><p><strong>Figure 0.1.</strong> A pixel.</p>" in first
     assert "study study" in first  # the mark of the study
 
 
@@ -112,7 +116,8 @@ def test_slides_show_little_and_speak_the_rest(made):
     assert section.body.startswith("<h2>The pixel</h2><p>It is white")
     assert "Spoken" not in section.body
     assert "Spoken: why white?" in section.notes
-    assert "<img" in picture.body and "<strong>white</strong>" in picture.body
+    assert picture.body.count("<img") == picture.body.count("<figcaption>") == 1
+    assert "Figure 0.1." in picture.body and "<strong>white</strong>" in picture.body
     assert "Who?" in question.body and "H-03" not in question.body and "H-03" in answer.body
     assert "fill in" not in answer.body
 

@@ -48,6 +48,21 @@ def fold_claims(notebook: nbformat.NotebookNode) -> None:
             cell.metadata["jupyter"] = {"source_hidden": True}
 
 
+def lay_out_slides(notebook: nbformat.NotebookNode) -> None:
+    """Say in each cell's metadata where it stands when the lesson is presented in JupyterLab.
+
+    A section is a slide, what it shows and what it asks are below it, and what belongs to them
+    goes along. It is the metadata that JupyterLab itself writes (*Property inspector*).
+    """
+    for number, cell in enumerate(notebook.cells):
+        heading = cell.cell_type == "markdown" and cell.source.startswith("## ")
+        kind = "notes" if NOTES in tags(cell) else "slide" if heading or not number else ""
+        if not kind and (EXERCISE in tags(cell) or shows_something(cell)):
+            kind = "subslide"
+        if kind:
+            cell.metadata["slideshow"] = {"slide_type": kind}
+
+
 def shows_something(cell: nbformat.NotebookNode) -> bool:
     """Tell from the code whether a cell shows a figure, a table or a panel."""
     if cell.cell_type != "code" or tags(cell) & {CLAIM, SOLUTION}:
@@ -118,6 +133,7 @@ def student_version(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     fold_claims(student)
+    lay_out_slides(student)
     return student
 
 

@@ -211,7 +211,9 @@ PAGE_TEMPLATE = """\
 {%- endblock -%}
 {% block data_png scoped -%}
 <div class="jp-RenderedImage jp-OutputArea-output" tabindex="0">
+{%- set width = output | get_metadata('width', 'image/png') %}
 <img alt="{{ output | get_metadata('alt', 'image/png') | escape_html }}"
+{%- if width %} width="{{ width | int }}"{% endif %} style="height: auto"
  src="data:image/png;base64,{{ output.data['image/png'] }}">
 </div>
 {%- endblock data_png %}

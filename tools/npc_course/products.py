@@ -19,6 +19,7 @@ READ_ME = """\
 - `student/`: the lessons to work through, with one line to write in each exercise.
 - `solutions/`: the same lessons solved, with everything they show.
 - `instructor/`: the same with notes for the teacher and the time each section takes.
+  Both can be presented in JupyterLab, cells running: the button *Deck* above the lesson.
 - `slides/`: open `slides/index.html`; press S for the speaker's notes. Nothing is fetched.
 - `site/`: open `site/index.html`, from disk or from any web server. Nothing is fetched.
 
@@ -119,6 +120,7 @@ def instructor_version(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode
     cells.fold_claims(lesson)
     plan = nbformat.v4.new_markdown_cell(timing(notebook), metadata={"tags": [cells.NOTES]})
     lesson.cells.insert(1, plan)
+    cells.lay_out_slides(lesson)
     return lesson
 
 

@@ -43,8 +43,18 @@ def stylesheet() -> str:
 
 
 def outputs(cell: nbformat.NotebookNode) -> list[Markup]:
-    """Return each output of a cell as HTML, in order; plotly figures need ``plotly.min.js``."""
-    return [part for part in (_output(one, cell.source) for one in cell.get("outputs", [])) if part]
+    """Return each output of a cell as HTML, in order; plotly figures need ``plotly.min.js``.
+
+    A picture and the caption behind it are one part.
+    """
+    parts: list[Markup] = []
+    for output in cell.get("outputs", []):
+        part = _output(output, cell.source)
+        if parts and "figure" in output.get("metadata", {}).get("npc", {}):
+            part = f"<figure>{parts.pop()}<figcaption>{part}</figcaption></figure>"
+        if part:
+            parts.append(part)
+    return parts
 
 
 def _output(output: nbformat.NotebookNode, source: str) -> Markup:
@@ -58,15 +68,19 @@ def _output(output: nbformat.NotebookNode, source: str) -> Markup:
         figure = plotly.io.from_json(json.dumps(data[PLOTLY]), skip_invalid=True)
         return plotly.io.to_html(figure, include_plotlyjs=False, full_html=False)
     if "image/png" in data:
-        alt = html.escape(output.metadata.get("image/png", {}).get("alt", ""), quote=True)
+        shown = output.metadata.get("image/png", {})
+        alt, width = html.escape(shown.get("alt", ""), quote=True), shown.get("width", "")
         base64.b64decode(data["image/png"])  # a damaged picture stops here and not in a browser
         source = f"data:image/png;base64,{data['image/png']}".replace("\n", "")
-        return f'<img alt="{alt}" src="{html.escape(source)}">'
+        wide = f' width="{int(width)}"' if width else ""
+        return f'<img alt="{alt}"{wide} src="{html.escape(source)}">'
     if "text/html" in data:
         table: Markup = data["text/html"]  # made by pandas in the lesson's own kernel
         return f'<div class="table" tabindex="0">{table}</div>'
     if "text/markdown" in data:
-        return f'<div class="said">{text(data["text/markdown"])}</div>'
+        words = text(data["text/markdown"])
+        captions = "figure" in output.metadata.get("npc", {})
+        return words if captions else f'<div class="said">{words}</div>'
     plain = data.get("text/plain", "")
     return _panel(source) if plain == PANEL else f"<pre>{html.escape(plain)}</pre>" if plain else ""
 
