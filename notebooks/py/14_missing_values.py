@@ -89,7 +89,11 @@ def gap_figure():
     return figure
 
 
-show(gap_figure(), alt="EBV DNA of the patients, with the undetected and the missing beside it.")
+show(
+    gap_figure(),
+    number="14.1",
+    alt="EBV DNA of the patients, with the undetected and the missing beside it.",
+)
 
 # %% tags=["claim"]
 count = gap.value_counts()
@@ -260,6 +264,7 @@ answers = {
 }
 show(
     figures.cox_figure(answers),
+    number="14.2",
     alt="Hazard ratio of tenfold EBV DNA with its interval, by three ways to deal with gaps.",
 )
 

@@ -3,6 +3,7 @@
 import ast
 import base64
 import io
+import itertools
 import json
 import re
 
@@ -135,7 +136,7 @@ def test_figures_are_numbered_in_reading_order(source):
 def test_every_picture_is_sharp_and_has_its_numbered_caption_with_the_mark(source, notebook):
     numbers = []
     for outputs in (cell.get("outputs", []) for cell in notebook.cells):
-        for picture, caption in zip(outputs, [*outputs[1:], {}], strict=True):
+        for picture, caption in itertools.pairwise([*outputs, {}]):
             if "image/png" not in picture.get("data", {}):
                 continue
             about = picture.metadata["image/png"]
