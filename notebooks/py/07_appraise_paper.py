@@ -269,23 +269,48 @@ appraisal.reproduction_map()
 # %% [markdown]
 # ## What a report should contain
 #
-# A selection after TRIPOD+AI and CLAIM 2024, in our own words. `open` in the column *paper* means that we found nothing about it;
-# in the column *run*, that no program can answer it for you. `not yet run` is followed by the notebook whose result is missing.
+# Four checklists, in full and in our own short words: TRIPOD+AI asks what a paper about a prediction model *reports*, CLAIM 2024 the same of imaging;
+# PROBAST+AI asks whether its design may mislead, and METRICS gives points for method. The column *run* is computed from what this study and its
+# results know; what no program can know is `for the authors`. `not yet run` is followed by the notebook whose result is missing: run this notebook again at the end.
 
 # %% tags=["timeless"]
 items = appraisal.checklist(appraisal.run_facts(study))
-items
-
-# %%
-still_open = (items[["paper", "run"]] == "open").groupby(items.guideline).sum()
-still_open
+by_list = {
+    side: items.groupby(["guideline", side], sort=False).size().unstack(fill_value=0)
+    for side in ("paper", "run")
+}
+answers = pd.concat(by_list).reindex(columns=appraisal.ANSWERS, fill_value=0).fillna(0).astype(int)
+answers.swaplevel().sort_index(level=0, sort_remaining=False)
 
 # %% tags=["claim"]
-of_paper, of_run = still_open.sum()
+of_paper, of_run = (items[side].value_counts() for side in ("paper", "run"))
 claim(
-    of_paper > of_run > 0,
-    f"The paper leaves {of_paper} of {len(items)} items open, and this run {of_run}. Those of the run are yours to write.",
-    f"The paper leaves {of_paper} of {len(items)} items open, and this run {of_run}.",
+    of_paper["not reported"] > 10 and of_run["for the authors"] > of_paper["not reported"],
+    f"{len(items)} items. The paper answers {of_paper['yes']} with yes and {of_paper['partly']} in part, and says nothing about {of_paper['not reported']}. "
+    f"Of this run, {of_run['for the authors']} are for you to write: no program knows who drew, who consented, or who may have the data.",
+    f"{len(items)} items; {of_run.get('for the authors', 0)} of this run are for you to write.",
+)
+
+# %% tags=["timeless"]
+short_of = items[items.paper.isin(["no", "not reported"]) & (items.guideline == "TRIPOD+AI")]
+short_of[["number", "item", "paper", "paper_where", "run", "run_where"]]
+
+# %% [markdown]
+# These parts of TRIPOD+AI the paper leaves open. All items, with their places in the paper, are saved below. METRICS has weights, so it has a score:
+
+# %% tags=["nbval-check-output"]
+print(f"METRICS of the paper: {appraisal.metrics_score(items, 'paper'):.0%}")
+
+# %%
+least = appraisal.metrics_score(items, "run")
+most = appraisal.metrics_score(items, "run", counted=("yes", "partly", "for the authors"))
+print(f"of this run: {least:.0%} without the authors' answers, {most:.0%} at best")
+
+# %% tags=["claim"]
+claim(
+    least < most < 1,
+    "A score of method says how careful a study was, and not whether its result is right. Both columns are our judgement; another reviewer may judge otherwise, "
+    "and can, because each answer names its place.",
 )
 
 # %% [markdown]
@@ -293,12 +318,14 @@ claim(
 
 # %%
 study.write_table("appraisal.csv", claims)
-print("saved appraisal.csv")
+study.write_table("checklists.csv", items)
+print("saved appraisal.csv and checklists.csv")
 
 # %% [markdown]
 # ## What you have now
 #
-# `appraisal.csv`: each printed claim with its place, the recomputed value, a verdict and a sentence.
+# - `appraisal.csv`: each printed claim with its place, the recomputed value, a verdict and a sentence.
+# - `checklists.csv`: each item of four checklists, answered for the paper and for this run. The report shows it.
 #
 # ## Check yourself
 #
@@ -320,6 +347,8 @@ print("saved appraisal.csv")
 # - Collins GS et al. *TRIPOD+AI statement*, BMJ 2024.
 # - Tejani AS et al. *Checklist for Artificial Intelligence in Medical Imaging (CLAIM): 2024 update*,
 #   Radiology: Artificial Intelligence 2024.
+# - Moons KGM et al. *PROBAST+AI*, BMJ 2025.
+# - Kocak B et al. *METhodological RadiomICs Score (METRICS)*, Insights into Imaging 2024.
 # - Hanley JA, McNeil BJ. *The meaning and use of the area under a ROC curve*, Radiology 1982.
 #
 # ## Versions and data

@@ -6,8 +6,10 @@ functions of `recompute` each time, and stands nowhere as a constant.
 
 from npc_helpers.appraisal.appraise import VERDICTS, appraise, intervals
 from npc_helpers.appraisal.published import (
+    ANSWERS,
     checklist,
     confusion_tables,
+    metrics_score,
     published,
     reproduction_map,
     table_1,

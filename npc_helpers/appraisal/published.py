@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 import pandas as pd
@@ -79,8 +79,16 @@ def reproduction_map() -> pd.DataFrame:
     return _read("reproduction.csv")
 
 
+ANSWERS = ("yes", "partly", "no", "not reported", "not applicable", NOT_YET, "for the authors")
+
+
 def checklist(facts: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Return reporting items after TRIPOD+AI (2024) and CLAIM (2024), in our own short words.
+    """Return all items of four checklists, in our own short words, with their answers.
+
+    TRIPOD+AI (Collins et al., BMJ 2024;385:e078378; 27 items with 52 parts), CLAIM 2024 (Tejani et
+    al., Radiol Artif Intell 2024;6:e240300; 44), PROBAST+AI (Moons et al., BMJ 2025;388:e082505; 16
+    questions on development, 18 on evaluation) and METRICS (Kocak et al., Insights Imaging
+    2024;15:8; 30, with weights). The wording that counts is theirs.
 
     Parameters
     ----------
@@ -89,15 +97,45 @@ def checklist(facts: Mapping[str, str] | None = None) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame of str
-        guideline, topic, item, paper (what it reports; ``open`` where it says nothing),
-        run (what a run of this suite records; ``open`` where only the user can answer).
+    DataFrame
+        guideline, number, topic, item; paper and run: one of `ANSWERS`; paper_where (section,
+        table or figure, and what is lacking), run_where (what the run knows); weight (METRICS).
 
     Examples
     --------
-    >>> sorted(checklist().guideline.unique())
-    ['CLAIM 2024', 'TRIPOD+AI']
+    >>> checklist().groupby("guideline", sort=False).size().to_dict()
+    {'TRIPOD+AI': 52, 'CLAIM 2024': 44, 'PROBAST+AI': 34, 'METRICS': 30}
     """
-    answers = dict.fromkeys(FACTS, NOT_YET) | dict(facts or {})
+    known = dict.fromkeys(FACTS, NOT_YET) | dict(facts or {})
     items = _read("checklist.csv")
-    return items.assign(run=[text.format(**answers) for text in items["run"]])
+    told = {"paper": items["paper"], "run": [text.format(**known) for text in items["run"]]}
+    for side, texts in told.items():
+        parts = [text.partition(": ")[::2] for text in texts]
+        items[side] = [
+            NOT_YET if NOT_YET in answer + where else ANSWERS[-1] if answer == "authors" else answer
+            for answer, where in parts
+        ]
+        items[f"{side}_where"] = [where for _, where in parts]
+    weight = pd.to_numeric(items.pop("weight"))
+    first = ["guideline", "number", "topic", "item", "paper", "paper_where", "run", "run_where"]
+    return items[first].assign(weight=weight)
+
+
+def metrics_score(items: pd.DataFrame, side: str, *, counted: Sequence[str] = ("yes",)) -> float:
+    """METRICS score: the weights of the items met, as a share of those that apply.
+
+    Parameters
+    ----------
+    items : DataFrame
+        From `checklist`.
+    side : {"paper", "run"}
+    counted : sequence of str
+        Answers that count as met. METRICS knows yes and no only, so ``partly`` is no.
+
+    Examples
+    --------
+    >>> round(metrics_score(checklist(), "paper"), 3)
+    0.469
+    """
+    weighted = items[items["weight"].notna() & (items[side] != "not applicable")]
+    return float(weighted.loc[weighted[side].isin(counted), "weight"].sum() / weighted.weight.sum())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version
+from pathlib import Path
 
 import pandas as pd
 
@@ -10,12 +12,14 @@ from npc_helpers.cohort import included_patients
 from npc_helpers.statistics import summarise_splits
 from npc_helpers.study import Study, StudyError
 from npc_helpers.study.artefact_table import artefact
+from npc_helpers.study.provenance import provenance_sentence
 from npc_helpers.study.settings import current_setting
 
 NOT_YET = "not yet run"
 FACTS = (  # the placeholders of the checklist; each is told by the function of its name
     *("data", "participants", "treatment", "outcome", "division", "events", "setting"),
-    *("discrimination", "splits", "maps", "software"),
+    *("discrimination", "splits", "maps", "software", "dates", "scanners", "rectangles"),
+    "external",
 )
 PACKAGES = ("keras", "tensorflow", "scikit-learn", "lifelines", "pydicom")
 
@@ -120,6 +124,30 @@ def _maps(study: Study) -> str:
     return "energy in the tumour over its area: " + ", ".join(
         f"{when} {of_time.mean():.1f} ({len(of_time)} patients)" for when, of_time in by_time
     )
+
+
+def _dates(study: Study) -> str:
+    registry = study.registry
+    first, last = registry["diagnosis_date"].min(), registry["diagnosis_date"].max()
+    seen = registry["last_review_date"].max()
+    return f"diagnosed {first:%Y-%m} to {last:%Y-%m}, last seen {seen:%Y-%m}"
+
+
+def _scanners(study: Study) -> str:
+    table = _own(study, "scanners.csv")
+    fields = ", ".join(sorted(table["field_t"].astype(str).unique()))
+    return f"{table['model'].nunique()} scanners, {fields} T; times and thickness in the report"
+
+
+def _rectangles(study: Study) -> str:
+    return provenance_sentence(_own(study, "rois.csv")).rstrip(".")
+
+
+def _external(study: Study) -> str:
+    folder = os.environ.get("NPC_EXTERNAL") or study.result_path("second_hospital")
+    if not Path(folder).is_dir():
+        return "no: no second study (NPC_EXTERNAL)"
+    return f"partly: tested in the study in {Path(folder).name}; its result is for the authors"
 
 
 def _software(_study: Study) -> str:

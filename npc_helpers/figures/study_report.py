@@ -38,8 +38,8 @@ def write_report(study: Study) -> Path:
     Notes
     -----
     In the order of a methods and a results section: flow chart, Table 1, follow-up, scanners,
-    rectangles, images used, discrimination, survival, other labels and splits, heat maps, checks,
-    versions. Every number of patients is printed.
+    rectangles, images used, discrimination, survival, other labels and splits, heat maps,
+    checklists, checks, versions. Every number of patients is printed.
     """
     report = Report(study.result_path("report"), title=f"Report of {study.name}")
     for title, part in PARTS.items():
@@ -184,6 +184,14 @@ def _maps(study: Study, report: Report) -> None:
     report.add_text(f"Energy in the tumour: {rated.mean():.2f} times chance ({n} patients).")
 
 
+def _checklists(study: Study, report: Report) -> None:
+    items = study.read_table("checklists.csv").drop(columns="synthetic", errors="ignore")
+    counts = pd.crosstab(items["guideline"], items["run"]).reset_index()
+    report.add_table("checklist_counts", counts, "How many items this run answers, by checklist.")
+    rows = items[["guideline", "number", "item", "run", "run_where"]]
+    report.add_table("checklists", rows, "Each item; what is for the authors, no program can know.")
+
+
 def _checks(study: Study, report: Report) -> None:
     problems = study.check(checksums=False, progress=False)
     report.add_text(f"study check: {counts(problems)}.")
@@ -210,6 +218,7 @@ PARTS: dict[str, Callable[[Study, Report], None]] = {
     "Other labels": _labels,
     "Other divisions": _splits,
     "Heat maps": _maps,
+    "Checklists": _checklists,
     "Checks": _checks,
     "Versions": _versions,
 }

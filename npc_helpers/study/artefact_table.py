@@ -99,6 +99,10 @@ _ALL = [
         ("rois.csv", "manifest", SETTING, "pre_weights.npz", "post_weights.npz"), IMAGE_KEY,
     ),
     Artefact("appraisal.csv", "07_appraise_paper", (), ("claim", "printed", "verdict")),
+    Artefact(
+        "checklists.csv", "07_appraise_paper", (),
+        ("guideline", "number", "item", "paper", "run", "run_where"),
+    ),
 ]  # fmt: skip
 ARTEFACTS = {artefact.name: artefact for artefact in _ALL}
 

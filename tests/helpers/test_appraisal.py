@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.contingency_tables import Table, mcnemar
@@ -218,11 +219,74 @@ def test_every_figure_and_table_is_mapped_to_a_heading_that_exists():
         assert item in named
 
 
-def test_checklist_leaves_nothing_blank():
+PARTS_OF_TRIPOD = {  # of BMJ 2024;385:e078378, where an item has parts
+    "3": "abc", "5": "ab", "6": "abc", "8": "abc", "9": "abc", "12": "abcdefg", "18": "abcdef",
+    "20": "abc", "23": "ab", "27": "abc",
+}  # fmt: skip
+PUBLISHED = {
+    "TRIPOD+AI": [f"{n}{part}" for n in range(1, 28) for part in PARTS_OF_TRIPOD.get(str(n), [""])],
+    "CLAIM 2024": [str(n) for n in range(1, 45)],
+    # questions per domain: participants, predictors, outcome, analysis
+    "PROBAST+AI": [
+        f"{kind}{domain}.{n}"
+        for kind, counts in (("D", (3, 4, 4, 5)), ("E", (3, 4, 4, 7)))
+        for domain, count in enumerate(counts, 1)
+        for n in range(1, count + 1)
+    ],
+    "METRICS": [str(n) for n in range(1, 31)],
+}
+
+
+def test_the_checklists_are_complete():
     items = appraisal.checklist()
-    assert set(items.guideline) == {"TRIPOD+AI", "CLAIM 2024"}
-    assert (items != "").all(axis=None)
-    assert not items.duplicated(["guideline", "item"]).any()
+    assert {name: list(rows.number) for name, rows in items.groupby("guideline")} == PUBLISHED
+    assert sum(number[0] == "D" for number in PUBLISHED["PROBAST+AI"]) == 16
+    assert sum(number[0] == "E" for number in PUBLISHED["PROBAST+AI"]) == 18
+
+
+def test_every_item_is_answered_in_the_same_words():
+    items = appraisal.checklist()
+    assert (items[["topic", "item", "paper_where"]] != "").all(axis=None)
+    for side in ("paper", "run"):
+        assert set(items[side]) <= set(appraisal.ANSWERS)
+        told = items[items[side].isin(["yes", "partly", "no"])]
+        assert (told[f"{side}_where"] != "").all()
+    assert not set(items.paper) & {"not yet run", "for the authors"}
+    assert not items.duplicated(["guideline", "item", "topic"]).any()
+
+
+def test_places_in_the_paper_exist():
+    """Sections 1 to 4, Figs. 1 to 8, Tables 1 and 2 are all it has."""
+    places = appraisal.checklist().paper_where
+    sections = {"1", "2.1", "2.2", "2.3", "2.4", "2.5", "3.1", "3.2", "4"}
+    for text in places:
+        assert set(re.findall(r"^(\d(?:\.\d)?)\b(?! of| patients)", text)) <= sections | {"43"}, (
+            text
+        )
+        assert set(re.findall(r"Table (\d)", text)) <= {"1", "2"}
+        assert set(re.findall(r"Figs?\. (\d)", text)) <= set("12345678")
+
+
+def test_metrics_weights_are_those_of_its_authors():
+    """Table 1 of Insights Imaging 2024;15:8: categories by their sums, and three items."""
+    metrics = appraisal.checklist().set_index("guideline").loc["METRICS"]
+    sums = metrics.groupby("topic", sort=False).weight.sum().round(4)
+    assert sums.to_dict() == {
+        "study design": 0.2022, "imaging data": 0.146, "segmentation": 0.0674,
+        "image processing": 0.1348, "features": 0.09, "preparation": 0.0899, "metrics": 0.1348,
+        "testing": 0.1124, "open science": 0.0225,
+    }  # fmt: skip
+    assert sums.sum() == pytest.approx(1, abs=1e-9)
+    weight = metrics.set_index("number").weight
+    assert weight[["2", "3", "18"]].tolist() == [0.0735, 0.0919, 0.0599]
+
+
+def test_metrics_score_counts_what_applies():
+    rows = [("yes", 0.2), ("no", 0.3), ("partly", 0.1), ("not applicable", 0.4), ("yes", np.nan)]
+    items = pd.DataFrame(rows, columns=["paper", "weight"])
+    assert appraisal.metrics_score(items, "paper") == pytest.approx(0.2 / 0.6)
+    both = appraisal.metrics_score(items, "paper", counted=("yes", "partly"))
+    assert both == pytest.approx(0.3 / 0.6)
 
 
 def test_unknown_characteristic_says_which_there_are():
@@ -244,8 +308,17 @@ def test_checklist_tells_what_the_run_knows(tmp_path):
     assert facts["participants"] == "206 of 1034 included"
     assert facts["division"] == "163 training, 43 test"
     assert facts["discrimination"] == "not yet run (05_compare_with_tnm)"
-    run = " ".join(appraisal.checklist(facts)["run"])
+    items = appraisal.checklist(facts)
+    run = " ".join(items["run_where"])
     assert "206 of 1034 included; cohort.csv names" in run and "{" not in run
+    dates = pd.read_csv(tmp_path / "data" / "registry.csv", dtype=str)
+    first, last = dates.diagnosis_date.min()[:7], dates.diagnosis_date.max()[:7]
+    seen = dates.last_review_date.dropna().max()[:7]
+    assert facts["dates"] == f"diagnosed {first} to {last}, last seen {seen}"
+    assert facts["external"].startswith("no: no second study")
+    row = items.set_index(["guideline", "number"]).loc[("CLAIM 2024", "33")]
+    assert (row.run, row.run_where) == ("no", "no second study (NPC_EXTERNAL)")
+    assert items.set_index(["guideline", "number"]).run["TRIPOD+AI", "23a"] == "not yet run"
 
 
 # --- one test for each recomputed number ---------------------------------------------------------
