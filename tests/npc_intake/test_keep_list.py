@@ -283,3 +283,15 @@ def test_words_need_a_key_that_is_there(tmp_path):
     with pytest.raises(StudyError, match="not a key"):
         original_words(tmp_path / "absent.json")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize(
+    ("word", "kept"), [("SMITH", ""), ("SMITH_ADC", "ADC"), ("JONESMAP", "QUANTITY")]
+)
+def test_one_word_of_the_image_type_that_nobody_knows_goes_from_any_place(place, word, kept):
+    words = ["ORIGINAL", "PRIMARY", "M", "NORM"]
+    expected = [*words[:place], kept, *words[place + 1 :]]
+    words[place] = word
+    for keyword in ("ImageType", "FrameType"):
+        assert keep_list.codes(keyword, words) == expected
