@@ -18,6 +18,7 @@
 # - What a bootstrap interval covers, and what it does not.
 # - Why one split is one draw from many possible ones.
 # - That a prediction for one patient is less certain than an average over all.
+# - What shrinking does to the estimates of small subgroups.
 #
 # ## What you'll need
 #
@@ -371,6 +372,52 @@ claim(
 # would you say it? A usual misunderstanding is that the interval is the *patient's* uncertainty; it is the model's.
 
 # %% [markdown]
+# ## Does it hold in every kind of patient?
+#
+# Readers ask for subgroups, and small subgroups scatter although nothing differs. An *empirical Bayes* estimate draws each towards the common value: it keeps
+# the share λ = τ² / (τ² + s²) of its own, where s is its standard error and τ the spread of the *true* effects. τ is estimated from how much more the subgroups
+# scatter than chance alone would make them.
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 10.4 – fill in one line** (3 minutes). In a subgroup the logarithm of the hazard ratio is 1.10, with a standard error of 0.60; the common value is 0.80, and
+# > τ is 0.30. What is the shrunken value?
+
+# %% tags=["solution"]
+shrunken_value = 0.2 * 1.10 + 0.8 * 0.80  # fill in
+check("10.4", shrunken_value)
+
+# %%
+kinds = {
+    "sex": test.sex,
+    "age": np.where(test.age_years < 50, "below 50", "50 or above"),
+    "T": np.where(test.t_stage.isin(["T3", "T4"]), "3 or 4", "0 to 2"),
+    "N": np.where(test.n_stage.isin(["N0", "N1"]), "0 or 1", "2 or 3"),
+}
+subgroups = statistics.subgroup_hazard_ratios(
+    test.pfs_months, test.progressed, test_risk["Ensemble"], pd.DataFrame(kinds, test.index)
+)
+names = subgroups.characteristic + ", " + subgroups.level + " (" + subgroups.n.astype(str) + ")"
+raw = subgroups.set_index(names)[["hazard_ratio", "low", "high"]].dropna()
+shrunken = subgroups.set_index(names).filter(like="shrunken").dropna().set_axis(raw.columns, axis=1)
+
+# %%
+show(
+    figures.cox_figure({"by itself": raw, "shrunken": shrunken}),
+    number="10.4",
+    alt="Hazard ratio of the Ensemble by subgroup, by itself and shrunken.",
+)
+
+# %% tags=["claim"]
+tau, lowest_p = subgroups.attrs["tau"], subgroups.p.min()
+claim(
+    lowest_p > 0.05 and len(raw) == len(subgroups),
+    f"Hazard ratios per standard deviation of the Ensemble's score, in {subgroups.n.min()} to {subgroups.n.max()} patients each. By themselves they range from {raw.hazard_ratio.min():.1f} to "
+    f"{raw.hazard_ratio.max():.1f}; shrunken, from {shrunken.hazard_ratio.min():.1f} to {shrunken.hazard_ratio.max():.1f}, because τ is {tau:.2f}. The lowest P value of an interaction is {lowest_p:.2f}: "
+    "no sign of a difference, and no proof of equality, with two to nine events in each.",
+    f"By themselves the hazard ratios range from {raw.hazard_ratio.min():.1f} to {raw.hazard_ratio.max():.1f}; shrunken, from {shrunken.hazard_ratio.min():.1f} to {shrunken.hazard_ratio.max():.1f}.",
+)
+
+# %% [markdown]
 # ## Save
 
 # %%
@@ -388,12 +435,13 @@ print("report:", write_report(study).relative_to(study.writable))
 # %% [markdown]
 # ## What you have now
 #
-# Four answers to one question:
+# Five answers to one question:
 #
 # - By formula: an interval from 43 patients is wide, and half the width takes four times as many.
 # - By drawing the test patients again: the same width, and a narrower one for a difference in the same patients.
 # - By dividing again: one split is one draw, and its AUC may lie a tenth above or below the mean of all.
 # - By fitting again: a single patient's probability changes with the training cohort.
+# - By subgroup: most of what small subgroups show is chance, and shrinking says how much.
 #
 # ## Check yourself
 #

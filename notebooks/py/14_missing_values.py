@@ -301,6 +301,22 @@ claim(
 )
 
 # %% [markdown]
+# ### How often is the interval right?
+#
+# Where the truth is known one can count. In 500 simulated cohorts with T and N of these patients, 23% of the values were below the limit and 40% of all were taken
+# away (`benchmarks/missing_values.py`). The true coefficient is 0.40; in brackets, how often the 95% interval held it.
+#
+# | gaps | at random | by outcome | by the value itself |
+# |---|---|---|---|
+# | measured values only | 0.42 (96%) | 0.48 (94%) | 0.46 (94%) |
+# | 0 for every gap | 0.10 (6%) | −0.20 (0%) | −0.03 (1%) |
+# | half the limit, and the mean | 0.41 (95%) | 0.26 (92%) | 0.35 (96%) |
+# | multiple imputation without outcome | 0.24 (94%) | 0.17 (92%) | 0.19 (98%) |
+# | multiple imputation with outcome | 0.40 (97%) | 0.41 (95%) | 0.41 (96%) |
+#
+# Zeros are wrong nearly always. An imputation that does not know the outcome halves the effect. With the outcome the mean is right; its intervals are
+# a fifth to two fifths narrower than those of the measured values only.
+#
 # ## EBV DNA as an opponent
 #
 # The networks were compared with T and N. Does EBV DNA make a stronger opponent? Each patient is scored by a Cox model of the other four fifths of the patients

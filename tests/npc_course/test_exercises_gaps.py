@@ -45,3 +45,10 @@ def test_columns_to_score(answers):
     assert "nobody knows event and hazard" in answers("14.4", list(columns), columns=columns)
     assert "without age" in answers("14.4", ["T", "N"], columns=columns)
     assert "should be a list" in answers("14.4", ["colour"], columns=columns)
+
+
+def test_shrunken_value(answers):
+    assert "right. 0.86" in answers("10.4", 0.86)
+    assert "shares are exchanged" in answers("10.4", 1.04)
+    assert "That is λ" in answers("10.4", 0.2)
+    assert "It is not 0.95" in answers("10.4", 0.95)

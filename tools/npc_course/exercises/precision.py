@@ -89,3 +89,26 @@ def ensemble_ahead(study: Study, answer: object, *, splits: pd.DataFrame) -> str
         f"{higher.sum()} of {len(auc)} splits. In each of the others a paper could have been "
         "written that says the opposite."
     )
+
+
+@exercise(
+    "10.4",
+    form="a number",
+    hint="First λ = 0.30² / (0.30² + 0.60²): the share that the subgroup keeps of its own value.",
+)
+def shrunken_value(study: Study, answer: object) -> str:
+    """Judge a shrunken estimate: own value 1.10 (standard error 0.60), common 0.80, spread 0.30."""
+    given = number(answer)
+    kept = 0.30**2 / (0.30**2 + 0.60**2)
+    right = kept * 1.10 + (1 - kept) * 0.80
+    if abs(given - right) < 0.005:
+        return (
+            f"{right:.2f}: the subgroup keeps a fifth of its distance. As a hazard ratio "
+            f"{np.exp(right):.1f} instead of {np.exp(1.10):.1f}; the common one is "
+            f"{np.exp(0.80):.1f}."
+        )
+    if abs(given - (1 - kept) * 1.10 - kept * 0.80) < 0.005:
+        raise Wrong("The shares are exchanged: so uncertain a value keeps the smaller one.")
+    if abs(given - kept) < 0.005:
+        raise Wrong("That is λ, the share that it keeps.")
+    raise Wrong(f"It is not {given:.3g}; it lies between the subgroup's value and the common one.")
