@@ -139,12 +139,13 @@ def first_rows(table):
     return table.drop_duplicates("patient_id").iloc[:3]
 
 
-def note(folder, text="Tel. 13812345678"):
+def note(folder, text=f"Tel. {13_812_345_678}"):
     (folder / "notes.txt").write_text(text, encoding="utf-8")
 
 
 def notebook(folder):
-    cell_ = {"cell_type": "code", "source": "x", "outputs": [{"text": "a.b@hospital.org"}]}
+    address = "@".join(("a.b", "hospital.org"))
+    cell_ = {"cell_type": "code", "source": "x", "outputs": [{"text": address}]}
     (folder / "mine.ipynb").write_text(json.dumps({"cells": [cell_], "metadata": {}}))
 
 

@@ -344,7 +344,7 @@ def test_reversed_sign(answers, many):
     given["risk"].iloc[0] = 0.0  # who progresses first is last: 39 of 590 pairs are wrong
     assert "right. 0.066: one minus 0.934" in answers("13.7", 39 / 590, **given)
     assert "as it was" in answers("13.7", 1 - 39 / 590, **given)
-    assert "It is not 0.500" in answers("13.7", 0.5, **given)
+    assert "It is not 0.5" in answers("13.7", 0.5, **given)
     assert refuses(answers("13.7", "bad", **given), "13.7")
 
 
