@@ -45,7 +45,7 @@ def jupyterlab(folder, *, theme="JupyterLab Light"):
     settings.mkdir(parents=True)
     (settings / "themes.jupyterlab-settings").write_text(f'{{"theme": "{theme}"}}')
     options = [
-        "-m", "jupyter", "lab", f"--port={port}", "--allow-root",
+        "-m", "jupyterlab", f"--port={port}", "--allow-root",
         "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
         "--ServerApp.password=", f"--ServerApp.root_dir={folder}", "--expose-app-in-browser",
         "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",

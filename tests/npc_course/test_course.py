@@ -1,7 +1,9 @@
 """One source, all products: of a small lesson, and of the copies that learners work in."""
 
+import os
 import re
 import socket
+import subprocess
 import sys
 
 import nbclient
@@ -278,6 +280,24 @@ def test_lab_opens_copies_and_names_a_sandbox_unless_the_study_is_ones_own(
     place = study / "notebooks" if own else tmp_path / "repository" / "learner"
     assert started["cwd"] == place and (place / "00_one.ipynb").exists()
     assert started["env"].get("NPC_SANDBOX") == (None if own else str(place))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the other JupyterLab is a shell script")
+def test_lab_is_that_of_this_python_whatever_lies_first_on_the_path(
+    lessons, tmp_path, monkeypatch, capfd
+):
+    other = tmp_path / "bin" / "jupyter-lab"
+    other.parent.mkdir()
+    other.write_text("#!/bin/sh\necho another\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{other.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("NPC_STUDY", str(make_study(tmp_path / "study")))
+    call = subprocess.call
+    monkeypatch.setattr(
+        learner.subprocess, "call", lambda command, **how: call([*command, "--version"], **how)
+    )
+    assert learner.lab() == 0
+    assert re.search(r"^\d+\.\d+", capfd.readouterr().out, flags=re.M)
 
 
 # --- the room -----------------------------------------------------------------------------------

@@ -41,9 +41,8 @@ def lab() -> int:
     for line in prepare(folder, exercises=study.is_demonstration):
         print(line)
     first = f"{sources()[0].stem}.ipynb"
-    quiet = "--LabApp.news_url=None"  # no question about news over the first lesson
-    root = f"--ServerApp.root_dir={folder}"
-    command = [sys.executable, "-m", "jupyter", "lab", root, quiet, first]
+    # Not `jupyter lab`: that runs whichever JupyterLab comes first on the PATH.
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", first]
     return subprocess.call(command, cwd=folder, env=environment)
 
 
