@@ -12,7 +12,8 @@ from fixed_weights import SETTING, network, pixels
 
 from npc_helpers.network import gradcam, training
 
-IMAGES, LABELS = pixels(4, 144, 144, 1), np.array([0, 1, 1, 0])
+# no unit of this network lies within 8e-6 of zero for them, where a ReLU bends and rounding decides
+IMAGES, LABELS = pixels(4, 144, 144, 1, seed=5), np.array([0, 1, 1, 0])
 
 
 def numbers():
