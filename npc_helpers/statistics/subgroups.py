@@ -134,6 +134,8 @@ def subgroup_hazard_ratios(
                 rows.append(row | dict.fromkeys(("hazard_ratio", "low", "high"), np.nan))
     table = pd.DataFrame(rows)
     known = table["hazard_ratio"].notna()
+    if not known.any():
+        raise TooFewPatients("no subgroup has enough patients with progression for a Cox model")
     logs = np.log(table.loc[known, ["hazard_ratio", "low", "high"]])
     error = (logs["high"] - logs["low"]) / (2 * critical_value(confidence))
     family = table.loc[known, "characteristic"]

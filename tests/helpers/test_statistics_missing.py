@@ -199,6 +199,9 @@ def test_subgroups_are_cox_models_of_their_patients():
 
 
 def test_subgroups_refuse_what_compares_nothing():
+    sex = pd.DataFrame({"sex": list("MFMF")})
+    with pytest.raises(TooFewPatients, match="no subgroup has enough"):
+        statistics.subgroup_hazard_ratios([5, 10, 15, 20], [0, 0, 0, 0], [1, 2, 3, 4], sex)
     with pytest.raises(TooFewPatients, match="one effect only"):
         statistics.shrink([1.0, 2.0], [0.1, 0.1], ["sex", "age"])
     with pytest.raises(ColumnError, match="standard error is 0"):
