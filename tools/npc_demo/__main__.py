@@ -34,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
             matrix=options.matrix,
             protocol="3T" if options.centre == "second" else DEFAULT,
             upgraded_on=options.upgraded_on,
+            mid_course=options.mid_course,
             workers=options.workers,
             replace=options.replace,
             verify=options.verify,
@@ -79,6 +80,7 @@ def _cohort(options: argparse.Namespace) -> Cohort:
     else:
         cohort = make_cohort(preset=options.preset, seed=options.seed)
     ordinary = options.centre == "main" and options.patients is None and not options.vendor
+    ordinary = ordinary and not options.mid_course
     if not (ordinary and options.prefix == "SYN" and options.upgraded_on is None):
         if options.folder is None:
             raise StudyError(
@@ -111,6 +113,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         help="second: 90 other, less advanced patients on a 3 T scanner")  # fmt: skip
     add("--upgraded-on", type=date.fromisoformat, metavar="YYYY-MM-DD",
         help="the scanner is upgraded that day (to teach confounding)")  # fmt: skip
+    add("--mid-course", action="store_true",
+        help="a third examination, half-way through treatment (data/mid_course.csv)")  # fmt: skip
     add("--verify", action="store_true",
         help="read every file, and make again what is damaged")  # fmt: skip
     add("--replace", action="store_true", help="build over another synthetic study")

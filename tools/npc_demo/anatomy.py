@@ -1,6 +1,6 @@
 """Tissue maps of one synthetic patient: seven axial slices from hyoid bone to sella.
 
-The patient's seed fixes the anatomy at both time points; only the pose is new after treatment.
+The patient's seed fixes the anatomy at all time points; the pose is new at each examination.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from npc_demo.habitus import Habitus, stream
-from npc_demo.patient import Patient
+from npc_demo.patient import COURSE, Patient
 from npc_demo.shapes import Bend
 from npc_demo.slices import LEVELS, SLICE_SPACING_MM, FatFailure, PaintedSlice
 from npc_demo.tumour import grow
-from npc_helpers.study.schema import TIMEPOINTS
 
 TARGET = (0.0, -12.0)  # canonical centre of the region of interest
 
@@ -64,7 +63,7 @@ def draw_anatomy(patient: Patient, timepoint: str) -> Anatomy:
 
     Parameters
     ----------
-    timepoint : {"pre", "post"}
+    timepoint : {"pre", "mid", "post"}
 
     Returns
     -------
@@ -73,10 +72,10 @@ def draw_anatomy(patient: Patient, timepoint: str) -> Anatomy:
     Raises
     ------
     ValueError
-        If the time point is neither.
+        If there is no such time point.
     """
-    if timepoint not in TIMEPOINTS:
-        raise ValueError(f"timepoint is {timepoint!r}; use 'pre' or 'post'")
+    if timepoint not in COURSE:
+        raise ValueError(f"timepoint is {timepoint!r}; use 'pre', 'mid' or 'post'")
     habitus = Habitus.draw(patient, timepoint)
     growth = grow(patient, timepoint, stream(patient, "tumour"))
     slices = [

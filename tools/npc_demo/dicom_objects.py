@@ -112,7 +112,7 @@ class Visit:
 
     Attributes
     ----------
-    timepoint : {"pre", "post"}
+    timepoint : {"pre", "mid", "post"}
     matrix : int
         Rows and columns.
     spacing_mm : float

@@ -40,7 +40,7 @@ class Examination:
     ----------
     folder : Path
         ``data/images/<patient_id>/<timepoint>``.
-    timepoint : {"pre", "post"}
+    timepoint : {"pre", "mid", "post"}
     protocol : str
         Key of `protocols.PROTOCOLS`.
     """
@@ -97,7 +97,7 @@ def series_pixels(
 
     Parameters
     ----------
-    timepoint : {"pre", "post"}
+    timepoint : {"pre", "mid", "post"}
     sequence : {"t2w", "t1c"}
 
     Returns

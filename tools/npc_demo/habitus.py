@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npc_demo.patient import Patient
+from npc_demo.patient import COURSE, Patient
 from npc_demo.shapes import Bend
 
 FIELDS_OF_VIEW_MM = (230.0, 240.0, 250.0)
@@ -52,7 +52,7 @@ class Habitus:
         metal, fluid = rng.random() < 0.3, tuple(rng.random(3) < 0.2)
         field_of_view = float(rng.choice(FIELDS_OF_VIEW_MM))
         loss, gland, airway = rng.uniform(0.3, 2.2), rng.uniform(0.84, 0.95), rng.uniform(0.9, 0.99)
-        after = timepoint == "post"
+        course = COURSE[timepoint]
         pose = stream(patient, "pose", timepoint)
         return cls(
             bend=Bend(
@@ -62,10 +62,10 @@ class Habitus:
                 shift=np.clip(pose.normal(0, 2.5, 2), -8, 8) + [0.0, 2.0],
             ),
             field_of_view_mm=field_of_view,
-            fat_mm=fat - (loss if after else 0.0),
-            treated=after,
-            gland_scale=gland if after else 1.0,
-            airway_scale=airway if after else 1.0,
+            fat_mm=fat - loss * course,
+            treated=course > 0,
+            gland_scale=gland**course,
+            airway_scale=airway**course,
             metal=bool(metal),
             fluid=fluid,
         )

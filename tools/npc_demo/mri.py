@@ -283,7 +283,7 @@ def render(patient: Patient, timepoint: str, *, matrix: int = MATRIX) -> dict[st
 
     Parameters
     ----------
-    timepoint : {"pre", "post"}
+    timepoint : {"pre", "mid", "post"}
     matrix : int
         Rows and columns.
 

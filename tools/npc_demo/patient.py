@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 TRUTH = "data/truth.csv"  # what the generator knows of the patients of a study
+COURSE = {"pre": 0.0, "mid": 0.5, "post": 1.0}
+"""How much of the treatment is over at each examination. A study has the first and the last."""
 
 
 @dataclass(frozen=True, kw_only=True)

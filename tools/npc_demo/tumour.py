@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from npc_demo.habitus import stream
 from npc_demo.patient import Patient
 from npc_demo.tissues import CODE, NAMES
 
@@ -77,6 +78,15 @@ def shrinkage(residual: float) -> float:
     return float(np.clip(0.5 + 0.32 * residual, 0.0, 1.0))
 
 
+def pace(patient: Patient) -> float:
+    """Return the share of the whole shrinkage that a tumour has reached in mid-course.
+
+    Some tumours melt early, others late, whatever is left in the end: drawn from the patient's
+    seed alone. So the middle of the course foretells its end, and not exactly.
+    """
+    return float(stream(patient, "pace").uniform(0.1, 0.9))
+
+
 @dataclass(frozen=True)
 class Growth:
     """The lobes and nodes of one patient at one time point, in canonical millimetres.
@@ -103,7 +113,7 @@ class Growth:
 
 
 def grow(patient: Patient, timepoint: str, rng: np.random.Generator) -> Growth:
-    """Return tumour and nodes of a patient before or after treatment.
+    """Return tumour and nodes of a patient before, half-way through or after treatment.
 
     Margin, texture and necrosis tell the aggressiveness before treatment only. Treatment leaves
     oedema, fibrosis and dead tissue of its own, so that afterwards they are drawn anew: what those
@@ -111,9 +121,9 @@ def grow(patient: Patient, timepoint: str, rng: np.random.Generator) -> Growth:
 
     Parameters
     ----------
-    timepoint : {"pre", "post"}
+    timepoint : {"pre", "mid", "post"}
     rng : numpy.random.Generator
-        In the same state for both time points: the draws do not depend on the patient's stage or
+        In the same state for all time points: the draws do not depend on the patient's stage or
         latents, so that of two patients with one seed the worse one always has more tumour.
     """
     side = 1.0 if rng.random() < 0.5 else -1.0
@@ -127,15 +137,17 @@ def grow(patient: Patient, timepoint: str, rng: np.random.Generator) -> Growth:
             moved = (np.array(centre) + noise[:3]) * [side, 1, 1]
             lobes.append([*moved, *(np.array(radii) * (1 + noise[3:]) * size)])
     lobes = np.array(lobes).reshape(-1, 6)
-    after = timepoint == "post"
+    after = timepoint != "pre"
     treated = float(np.clip(rng.standard_normal(), -2.5, 2.5))
     look = treated if after else a
     nodes = _nodes(patient.n_category, side, a, look, rng)
-    left = shrinkage(patient.residual)
+    left, left_of_nodes = shrinkage(patient.residual), _shrinkage_of_nodes(patient.residual)
+    if timepoint == "mid":
+        left, left_of_nodes = (1 - pace(patient) * (1 - end) for end in (left, left_of_nodes))
     return Growth(
         lobes=_shrink(lobes, left) if after else lobes,
         bed=lobes * ([1, 1, 1] + 3 * [0.6 + 0.4 * left]) if after else None,
-        nodes=_shrink_nodes(nodes, patient.residual) if after else nodes,
+        nodes=_shrink_nodes(nodes, left_of_nodes) if after else nodes,
         ragged=float(np.clip(0.10 + 0.045 * look, 0.04, 0.22)),
         necrosis=2.0 - 0.55 * look + (0.4 if after else 0.0),
         uneven=float(np.clip(1.7 + 0.6 * look, 0.8, 3.0)),
@@ -151,8 +163,11 @@ def _shrink(lobes: np.ndarray, left: float) -> np.ndarray:
     return smaller
 
 
-def _shrink_nodes(nodes: np.ndarray, residual: float) -> np.ndarray:
-    left = float(np.clip(0.50 + 0.26 * residual, 0.12, 1.0))
+def _shrinkage_of_nodes(residual: float) -> float:
+    return float(np.clip(0.50 + 0.26 * residual, 0.12, 1.0))
+
+
+def _shrink_nodes(nodes: np.ndarray, left: float) -> np.ndarray:
     smaller = nodes.copy()
     smaller[:, 3:6] *= left
     return smaller

@@ -7,7 +7,7 @@ notes and kept. Nothing that the build did not make itself is overwritten.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from npc_demo.examination import Examination, make, remove
+from npc_demo.mid_course import MID, MID_ROIS, MID_SERIES, half_way
 from npc_demo.patient import TRUTH
 from npc_demo.protocols import DEFAULT, PROTOCOLS
 from npc_demo.registry import Cohort
@@ -63,6 +64,7 @@ def write_study(
     matrix: int = 512,
     protocol: str = DEFAULT,
     upgraded_on: date | None = None,
+    mid_course: bool = False,
     workers: int | None = None,
     progress: bool = True,
     replace: bool = False,
@@ -80,6 +82,10 @@ def write_study(
         Key of `protocols.PROTOCOLS`.
     upgraded_on : date, optional
         From this day on the scanner measures as ``"1.5T upgraded"``: a confounder to be found.
+    mid_course : bool
+        Also make an examination half-way through the treatment. Its series stand in
+        ``data/mid_course.csv``, its rectangles in ``data/mid_course_rois.csv``; the tables of the
+        study stay what they are. A build without it removes what an earlier one had made.
     workers : int, optional
         Processes; by default one per processor core.
     progress : bool
@@ -111,7 +117,8 @@ def write_study(
     tables = {REGISTRY.path: cohort.registry, VISITS.path: cohort.visits}
     if not replace:
         _refuse_edited(folder, tables)
-    jobs = _jobs(folder, cohort, matrix, protocol, upgraded_on)
+    timepoints = [*TIMEPOINTS, MID] if mid_course else TIMEPOINTS
+    jobs = _jobs(folder, cohort, timepoints, matrix, protocol, upgraded_on)
     notes = {(job.patient.patient_id, job.timepoint): job.note() for job in jobs}
     if verify:
         _forget_damaged(jobs, notes, workers, progress=progress)
@@ -121,10 +128,19 @@ def write_study(
         _write(folder / TRUTH, cohort.truth)  # first: marks the folder as a build of ours
     for job, note in _make_all(missing, workers, progress=progress):
         notes[job.patient.patient_id, job.timepoint] = note
-    manifest = _manifest(jobs, notes)
+    half_way_jobs = [job for job in jobs if job.timepoint == MID]
+    jobs_of_study = [job for job in jobs if job.timepoint != MID]
+    manifest = _manifest(jobs_of_study, notes)
+    if mid_course:
+        days = {job.patient.patient_id: job.day for job in half_way_jobs}
+        series = _manifest(half_way_jobs, notes)
+        tables |= {
+            MID_SERIES: series.assign(mri_date=series["patient_id"].map(days)),
+            MID_ROIS: _boxes(half_way_jobs, notes),
+        }
     tables |= {
         TRUTH: _with_volumes(cohort.truth, notes),
-        SUGGESTED_ROIS.path: _boxes(jobs, notes),
+        SUGGESTED_ROIS.path: _boxes(jobs_of_study, notes),
         MANIFEST.path: manifest,
     }
     if not replace:
@@ -133,6 +149,8 @@ def write_study(
         _write(folder / path, table)  # the manifest last: a study without it is not finished
     for leftover in set((folder / IMAGES).glob("*/*")) - {job.folder for job in jobs}:
         remove(leftover)
+    for name in {MID_SERIES, MID_ROIS} - set(tables):
+        (folder / name).unlink(missing_ok=True)
     return Built(
         folder=folder,
         made=len(missing),
@@ -198,12 +216,18 @@ def _check_room(folder: Path, missing: list[Examination]) -> None:
 
 
 def _jobs(
-    folder: Path, cohort: Cohort, matrix: int, protocol: str, upgraded_on: date | None
+    folder: Path,
+    cohort: Cohort,
+    timepoints: Sequence[str],
+    matrix: int,
+    protocol: str,
+    upgraded_on: date | None,
 ) -> list[Examination]:
-    days = cohort.registry.set_index("patient_id")[["mri_pre_date", "mri_post_date"]]
+    days = cohort.registry.set_index("patient_id")
+    days = days.assign(mri_mid_date=half_way(days))
     jobs = []
     for patient in cohort.patients:
-        for timepoint in TIMEPOINTS:
+        for timepoint in timepoints:
             day = days.loc[patient.patient_id, f"mri_{timepoint}_date"].date()
             upgraded = upgraded_on is not None and day >= upgraded_on
             jobs.append(
