@@ -61,6 +61,7 @@ from npc_helpers.statistics.labels import (
     landmark,
     require_patients,
 )
+from npc_helpers.statistics.landmarks import landmark_risk
 from npc_helpers.statistics.missing import Pooled, impute, pool_estimates
 from npc_helpers.statistics.roc import compare_auc, roc_auc, roc_curve
 from npc_helpers.statistics.sample_size import (

@@ -155,7 +155,7 @@ def _hazard_ratio(months, event, score, confidence: float) -> Estimate:
     return Estimate(*row[["hazard_ratio", "low", "high"]].astype(float), confidence)
 
 
-def landmark(time, event, start_at) -> pd.DataFrame:
+def landmark(time, event, start_at, *, horizon: float | None = None) -> pd.DataFrame:
     """Restart the clock at a later moment, for the patients who reached it.
 
     A score that needs the post-treatment MRI exists only for patients who lived free of
@@ -167,6 +167,9 @@ def landmark(time, event, start_at) -> pd.DataFrame:
     ----------
     start_at : array-like, shape (n,)
         When the score became known, on the clock and in the unit of `time`; missing if never.
+    horizon : float, optional
+        Look no farther ahead than that: whoever is observed for longer is censored there
+        (*administratively*), and events beyond it do not count.
 
     Returns
     -------
@@ -186,7 +189,13 @@ def landmark(time, event, start_at) -> pd.DataFrame:
     time, event, start_at = outcomes(time, event, start_at=numbers_or_missing(start_at))
     reached = time > start_at  # False where start_at is missing
     since = np.where(reached, time - start_at, np.nan)
-    columns = {"reached": reached, "time": since, "event": reached & event}
+    event = reached & event
+    if horizon is not None:
+        if not horizon > 0:
+            raise ValueError(f"horizon is {horizon}; it lies after the landmark, above 0")
+        event &= since <= horizon
+        since = np.minimum(since, horizon)
+    columns = {"reached": reached, "time": since, "event": event}
     return pd.DataFrame(columns, index=index)
 
 

@@ -311,6 +311,14 @@ CALLS = {
         lambda c: s.landmark(c["time"], c["event"], c["start_at"]),
         {"time": "time", "event": "event", "start_at": "start_at"},
     ),
+    "statistics.landmark_risk": (
+        lambda c: s.landmark_risk(
+            c["time"], c["event"], c["start_at"],
+            {"m": pd.DataFrame({"a": c["score"], "b": c["score"]})}, c["group"],
+        ),
+        {"time": "time", "event": "event", "start_at": "start_at", "group": "fold",
+         "score": "m for fold a"},
+    ),
     "statistics.log_rank": (
         lambda c: s.log_rank(c["time"], c["event"], c["group"]),
         {"time": "time", "event": "event", "group": "group"},
@@ -599,7 +607,8 @@ NO_COLUMNS = {
 # (function, column, how it is spoilt) -> why it is not refused
 MISSING_COUNTED = "a missing value is counted in a row of its own, and is no level"
 MAY_ACCEPT = {
-    ("statistics.landmark", "start_at", name): "a patient without the second scan has no landmark"
+    (function, "start_at", name): "a patient without the second scan has no landmark"
+    for function in ("statistics.landmark", "statistics.landmark_risk")
     for name in BLANK
 }
 MAY_ACCEPT |= {("statistics.table_one", "age", name): MISSING_COUNTED for name in BLANK}
