@@ -6,23 +6,25 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from npc_demo import examination
+from npc_demo import examination, mid_course_features
 from npc_demo.__main__ import main
 from npc_demo.anatomy import draw_anatomy
 from npc_demo.centres import select
 from npc_demo.examination import Examination, series_pixels
 from npc_demo.habitus import Habitus
 from npc_demo.mid_course import MID_ROIS, MID_SERIES, half_way
+from npc_demo.mid_course_features import patient_features
 from npc_demo.mri import render
 from npc_demo.patient import Patient
 from npc_demo.regions import regions
 from npc_demo.registry import make_cohort
 from npc_demo.tumour import pace
-from npc_demo.what_if import patients_of
 from npc_demo.writer import IMAGES, write_study
+from small_study import make_study
 
 from npc_helpers.imaging.dicom import read_series
-from npc_helpers.study import Study
+from npc_helpers.study import NotInThisStudy, Study
+from npc_helpers.study.settings import TUTORIAL
 
 ANNA = Patient(
     patient_id="A", sex="F", age_years=50, t_category=3, n_category=2, aggressiveness=0.4,
@@ -132,12 +134,13 @@ def test_the_shipped_study_is_made_as_ever(tmp_path):
     """The series of one patient, drawn now, have the checksums of the committed manifest."""
     study = Study.demonstration()
     name = "SYN-0001"
+    patient = next(p for p in make_cohort().patients if p.patient_id == name)
     row = study.registry.set_index("patient_id").loc[name]
     listed = study.manifest[study.manifest.patient_id == name]
     for when, of_time in listed.groupby("timepoint"):
         made = examination.make(
             Examination(
-                folder=tmp_path / when, patient=patients_of(study)[name], timepoint=when,
+                folder=tmp_path / when, patient=patient, timepoint=when,
                 day=row[f"mri_{when}_date"].date(), matrix=512,
             )
         )  # fmt: skip
@@ -166,3 +169,39 @@ def test_eyes_are_full_of_fluid():
     parts, image = regions(ANNA, "pre", matrix=320), render(ANNA, "pre", matrix=320)["t2w"]
     median = {name: np.median(image[mask]) for name, mask in parts.items()}
     assert median["eyes"] > 1.2 * median["brain and cerebellum"]
+
+
+# --- what a network sees of it ------------------------------------------------------------------
+
+
+def test_real_patients_cannot_be_examined_afterwards(tmp_path):
+    with pytest.raises(NotInThisStudy, match="nobody was examined in mid-course"):
+        patient_features(Study(make_study(tmp_path / "s")), patients=["A"], setting=TUTORIAL)
+
+
+def test_features_are_means_over_a_patients_images_and_are_kept(tmp_path, monkeypatch):
+    """With a network that answers the mean brightness, drawn once for each patient."""
+    drawn = []
+
+    def images(patient, setting):
+        drawn.append(patient.patient_id)
+        levels = np.arange(14, dtype=np.uint8) + (100 if patient.patient_id == "B" else 0)
+        return np.broadcast_to(levels[:, None, None, None], (14, 8, 8, 1)).copy()
+
+    class Results:
+        def result_path(self, name):
+            return tmp_path / name
+
+    people = {"A": ANNA, "B": replace(ANNA, patient_id="B")}
+    monkeypatch.setattr(mid_course_features, "patients_of", lambda study: people)
+    monkeypatch.setattr(mid_course_features, "network_images", images)
+    monkeypatch.setattr(mid_course_features, "prognosis_model", lambda setting, seed: None)
+    monkeypatch.setattr(mid_course_features, "backbone_of", lambda model: None)
+    monkeypatch.setattr(mid_course_features, "model_identity", lambda model: "a network")
+    monkeypatch.setattr(
+        mid_course_features, "extract_features", lambda _, x: x.mean(axis=(1, 2)).astype(np.float32)
+    )
+    for _ in range(2):
+        table = patient_features(Results(), patients=["B", "A"], setting=TUTORIAL)
+        assert table[0].to_dict() == {"B": 106.5, "A": 6.5}
+    assert sorted(drawn) == ["A", "B"]

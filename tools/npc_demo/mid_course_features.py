@@ -24,7 +24,7 @@ from npc_helpers.imaging.roi import network_inputs
 from npc_helpers.imaging.roi_table import BOX
 from npc_helpers.network.features import extract_features, model_identity
 from npc_helpers.network.models import backbone_of, prognosis_model
-from npc_helpers.study import Study
+from npc_helpers.study import NotInThisStudy, Study
 from npc_helpers.study.artefacts import atomic_path
 from npc_helpers.study.jobs import spread
 from npc_helpers.study.progress import progress_bar
@@ -57,7 +57,13 @@ def patient_features(study: Study, *, patients, setting: Setting) -> pd.DataFram
     NotInThisStudy
         If the patients are not synthetic: nobody has examined them in mid-course.
     """
-    known = patients_of(study)
+    try:
+        known = patients_of(study)
+    except NotInThisStudy as error:
+        raise NotInThisStudy(
+            "nobody was examined in mid-course, and only patients whom the generator has drawn "
+            "can be examined afterwards"
+        ) from error
     drawn = {name: known[name] for name in patients}
     backbone = backbone_of(prognosis_model(setting, seed=0))
     facts = [VERSION, model_identity(backbone), setting.canvas, setting.shrink]
@@ -72,12 +78,11 @@ def patient_features(study: Study, *, patients, setting: Setting) -> pd.DataFram
             what="draws images",
         )
         bar = progress_bar(jobs, total=len(drawn), desc="mid-course examinations", unit="exam")
-        means = {
-            patient.patient_id: extract_features(backbone, images, progress=False).mean(axis=0)
-            for patient, images in bar
-        }
+        images = {patient.patient_id: inputs for patient, inputs in bar}
+        of_image = extract_features(backbone, np.concatenate([images[name] for name in drawn]))
+        means = of_image.reshape(len(drawn), -1, of_image.shape[1]).mean(axis=1)  # (patients, k)
         with atomic_path(path) as temporary:
-            np.save(temporary, np.stack([means[name] for name in drawn]))
+            np.save(temporary, means)
     return pd.DataFrame(np.load(path), pd.Index(drawn, name="patient_id"))
 
 
