@@ -294,6 +294,14 @@ STATISTICS = {
             (MONTHS - 3).clip(lower=0), MONTHS.where(EVENT.astype(bool), np.inf)
         ),
     ),
+    "update_figure": lambda: figures.update_figure(
+        pd.DataFrame(
+            {"pre": [0.2, 0.1, 0.4], "mid": [0.3, 0.1, np.nan], "post": [0.5, 0, np.nan]},
+            ["a", "b", "c"],
+        ),
+        {"a": "progressed at 20 months", "b": "well at 60 months"},
+        ahead=24,
+    ),
     "patient_figure": lambda: figures.patient_figure(
         pd.DataFrame({"value": ["T3", "0.4"], "points": [20, 70], "most": [40, 100]}, ["T", "x"]),
         pd.DataFrame({"survival": [1, 0.8], "low": [1, 0.7], "high": [1, 0.9]}, [0, 36]),

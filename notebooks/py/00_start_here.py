@@ -269,6 +269,7 @@ pd.DataFrame({"tutorial": asdict(TUTORIAL), "paper": asdict(PAPER)}).drop("name"
 # | `12_survival_networks` | What did the label cost, and what does the image add? | |
 # | `13_break_it` | Which results are too good, and how does one notice? | |
 # | `14_missing_values` | What does a marker tell that was not measured in all? | |
+# | `15_next_examination` | What is the risk now, at the next examination? | |
 #
 # Each notebook opens by itself. If the one before it has not been run, it says so and uses
 # small reference tables that ship with the suite.

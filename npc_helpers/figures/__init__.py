@@ -34,6 +34,7 @@ from npc_helpers.figures.survival import (
     label_figure,
     patient_figure,
     time_dependent_figure,
+    update_figure,
 )
 from npc_helpers.figures.uncertainty import (
     instability_figure,

@@ -201,6 +201,42 @@ def interval_figure(usual: pd.DataFrame, by_visits: pd.DataFrame) -> Figure:
 
 
 @in_house_style
+def update_figure(risk: pd.DataFrame, marked: Mapping[str, str], *, ahead: float) -> Figure:
+    """Draw the risk of every patient at each examination, some patients marked.
+
+    Parameters
+    ----------
+    risk : DataFrame, shape (patients, examinations)
+        Probability of progression within `ahead` months of the examination; missing where a
+        patient was not at risk.
+    marked : mapping of str to str
+        What became of the patients to be marked, by patient_id.
+    ahead : float
+        Months.
+
+    Examples
+    --------
+    >>> risk = pd.DataFrame({"pre": [0.2, 0.1], "post": [0.5, 0.05]}, ["a", "b"])
+    >>> update_figure(risk, {"a": "progressed at 20 months"}, ahead=24).axes[0].get_ylabel()
+    'risk within the next 24 months'
+    """
+    figure, axes = new_figure(7.4, 4.2)
+    places = np.arange(risk.shape[1])
+    axes.plot(places, risk.T.to_numpy(), color=colour("faint"), linewidth=0.7, alpha=0.3)
+    for position, (patient, outcome) in enumerate(marked.items()):
+        axes.plot(
+            places, risk.loc[patient], color=model_colour(patient, position),
+            marker=MARKERS[position % len(MARKERS)], markersize=8, linewidth=2.4,
+            linestyle=("-", "--", "-.")[position % 3], label=f"{patient}: {outcome}",
+        )  # fmt: skip
+    axes.set_xticks(places, risk.columns)
+    axes.set(xlim=(-0.15, len(places) - 0.85), ylim=(0, 1), xlabel="examination")
+    axes.set_ylabel(f"risk within the next {ahead:g} months")
+    axes.legend(fontsize=8.5, loc="upper left")
+    return figure
+
+
+@in_house_style
 def patient_figure(points: pd.DataFrame, curve: pd.DataFrame, *, outcome: str = "") -> Figure:
     """Draw what a Cox model says of one patient: points by term, and the predicted curve.
 

@@ -56,7 +56,12 @@ def extract_features(
 
 
 def study_images(
-    study: Study, rois: pd.DataFrame, timepoint: str, *, patients=None
+    study: Study,
+    rois: pd.DataFrame,
+    timepoint: str,
+    *,
+    patients=None,
+    setting: Setting | None = None,
 ) -> tuple[np.ndarray, pd.DataFrame]:
     """Return what the network sees of a study at one time point, and which image is which.
 
@@ -67,6 +72,8 @@ def study_images(
     timepoint : {"pre", "post"}
     patients : iterable of str, optional
         Only these.
+    setting : Setting, optional
+        What the network looks at; the current one by default.
 
     Returns
     -------
@@ -82,8 +89,11 @@ def study_images(
     if patients is not None:
         rois = rois[rois.patient_id.isin(set(patients))]
     stacks = load_stacks(study, patients=rois.patient_id.unique(), timepoint=timepoint)
-    images, index = network_inputs(stacks, rois, folder=study.result_path("inputs"))
-    warn_of_cut_rectangles(index, current_setting())
+    setting = setting or current_setting()
+    images, index = network_inputs(
+        stacks, rois, setting=setting, folder=study.result_path("inputs")
+    )
+    warn_of_cut_rectangles(index, setting)
     return images, index
 
 

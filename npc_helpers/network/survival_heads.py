@@ -279,7 +279,7 @@ def patient_features(
     DataFrame of float32, shape (patients, k)
         By patient_id.
     """
-    images, index = study_images(study, rois, timepoint, patients=patients)
+    images, index = study_images(study, rois, timepoint, patients=patients, setting=setting)
     backbone = backbone_of(prognosis_model(setting, seed=0))
     table = pd.DataFrame(kept_values(backbone, images, study.result_path("features")))
     return table.groupby(index["patient_id"].to_numpy()).mean().rename_axis("patient_id")

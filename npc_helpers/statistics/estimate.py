@@ -23,6 +23,11 @@ class Estimate:
 
     NaN where there is no patient to estimate it from, which prints as ``not estimable``. It
     unpacks into value, low and high.
+
+    Examples
+    --------
+    >>> print(Estimate(0.81, 0.7, 0.9))
+    0.810 (95% CI 0.700–0.900)
     """
 
     value: float

@@ -575,6 +575,7 @@ NO_COLUMNS = {
     "survival_heads.scaled": "takes an array of features, which train_head has checked",
     "survival_losses.cox_loss": "takes tensors, which follow_up has checked",
     "survival_losses.p_progression": "takes what a network answers",
+    "figures.update_figure": RESULTS,
     "training.history_table": "takes what Keras measured",
     "training.predict": IMAGES,
     "rectangle.crop": IMAGES,

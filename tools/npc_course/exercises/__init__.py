@@ -6,6 +6,7 @@ from npc_course.exercises import (  # noqa: F401  (each enters its exercises)
     gaps,
     hospitals,
     labels,
+    landmarks,
     maps,
     patients,
     precision,
