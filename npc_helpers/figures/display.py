@@ -10,7 +10,9 @@ from npc_helpers.figures.style import for_any_page
 from npc_helpers.study import mark
 from npc_helpers.study.settings import current_setting
 
+PAGE_DPI = 80
 PROJECTOR_DPI = 160  # twice what a page shows, so that a projector or a zoomed page stays sharp
+LARGEST_PICTURE = 250_000  # bytes: a figure of many images is drawn with fewer pixels
 _AS_IT_STANDS = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]<>$#"})  # no Markdown
 
 
@@ -31,32 +33,37 @@ def show(figure, *, alt: str, number: str = "") -> None:
     from IPython.display import Image, display
     from matplotlib import pyplot as plt
 
-    picture = _png(for_any_page(figure))
+    picture, width = _png(for_any_page(figure))
     figure.clear()
     plt.close(figure)
     described = mark.on_caption(alt)
-    display(Image(data=picture, format="png", retina=True, alt=described))
+    display(Image(data=picture, format="png", width=width, alt=described))
     words = described.translate(_AS_IT_STANDS)
     caption = f"**Figure {number}.** {words}" if number else words
     shown = {"text/markdown": caption, "text/plain": caption}
     display(shown, raw=True, metadata={"npc": {"figure": number}})
 
 
-def _png(figure) -> bytes:
-    """Draw a figure as PNG, with a palette of 256 colours unless it shows images or maps."""
+def _png(figure) -> tuple[bytes, int]:
+    """Return a figure as PNG and its width on a page; a palette serves what shows no images."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=PROJECTOR_DPI, bbox_inches="tight", facecolor="none")
-    if any(axes.images for axes in figure.axes):
-        return drawn.getvalue()
+    shows_images = any(axes.images for axes in figure.axes)
+    for dpi in (PROJECTOR_DPI, 120, PAGE_DPI):
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png", dpi=dpi, bbox_inches="tight", facecolor="none")
+        if not shows_images or len(drawn.getvalue()) < LARGEST_PICTURE:
+            break
+    width = Image.open(drawn).width * PAGE_DPI // dpi
+    if shows_images:
+        return drawn.getvalue(), width
     picture, words, packed = Image.open(drawn), PngInfo(), io.BytesIO()
     for name, text in picture.text.items():
         words.add_itxt(name, text)
     few = picture.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     few.save(packed, format="png", optimize=True, pnginfo=words)
-    return packed.getvalue()
+    return packed.getvalue(), width
 
 
 def footer(study, *packages: str) -> None:

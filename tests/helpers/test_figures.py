@@ -22,7 +22,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from npc_helpers import figures, statistics
-from npc_helpers.figures import style
+from npc_helpers.figures import display, style
 from npc_helpers.figures.display import show
 from npc_helpers.figures.style import for_any_page
 
@@ -86,6 +86,15 @@ def test_a_figure_is_shown_sharp_with_number_caption_and_mark(name, mode, displa
     said = r"Curves of \*each\* patient. (study a\_b, synthetic patients)"
     assert caption["text/markdown"] == f"**Figure 5.2.** {said}"
     assert how["metadata"] == {"npc": {"figure": "5.2"}}
+
+
+def test_a_figure_of_many_images_has_fewer_pixels_and_the_same_width(displayed, monkeypatch):
+    show(EXAMPLES["gradcam_panel"](), alt="Maps.")
+    monkeypatch.setattr(display, "LARGEST_PICTURE", 150_000)
+    show(EXAMPLES["gradcam_panel"](), alt="Maps.")
+    sharp, _, smaller, _ = (value for value, _ in displayed)
+    assert len(smaller.data) < 150_000 < len(sharp.data)
+    assert abs(sharp.width - smaller.width) <= 2
 
 
 def test_a_palette_changes_no_colour_that_a_reader_would_notice(displayed):

@@ -14,6 +14,7 @@ from PIL import Image
 
 from npc_course import notebooks
 from npc_course.cells import CLAIM, tags
+from npc_helpers.figures.display import PAGE_DPI, PROJECTOR_DPI
 
 SOURCES = notebooks.sources()
 OPENING = ["## What you'll do", "## What you'll learn", "## What you'll need"]
@@ -140,8 +141,9 @@ def test_every_picture_is_sharp_and_has_its_numbered_caption_with_the_mark(sourc
             if "image/png" not in picture.get("data", {}):
                 continue
             about = picture.metadata["image/png"]
-            pixels = Image.open(io.BytesIO(base64.b64decode(picture.data["image/png"]))).width
-            assert pixels // 2 == about["width"]  # two pixels for each that a page shows
+            drawn = Image.open(io.BytesIO(base64.b64decode(picture.data["image/png"])))
+            sharp = [PROJECTOR_DPI] if drawn.mode == "P" else [PROJECTOR_DPI, 120, PAGE_DPI]
+            assert about["width"] in [drawn.width * PAGE_DPI // dpi for dpi in sharp]
             numbers.append(caption["metadata"]["npc"]["figure"])
             words = caption["data"]["text/markdown"].replace("\\", "")
             assert words == f"**Figure {numbers[-1]}.** {about['alt']}"
