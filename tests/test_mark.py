@@ -149,7 +149,7 @@ def test_a_page_made_of_a_notebook_carries_the_mark(study, tmp_path):
 
 def test_the_alternative_text_and_the_footer_carry_the_mark(study, capsys, monkeypatch):
     shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
+    monkeypatch.setattr("IPython.display.display", lambda value, **how: shown.append(value))
     display.show(EXAMPLES["roc_figure"](), alt="ROC curves.")
     assert shown[0].alt == f"ROC curves. ({MARK})"
     display.footer(study)

@@ -92,7 +92,7 @@ def confusion_figure(tables: Mapping) -> Figure:
                 weight="bold" if right else None,
             )  # fmt: skip
             axes.text(
-                column, row + 0.34, f"{shares[row, column]:.0%}", ha="center", fontsize=8.5,
+                column, row + 0.34, f"{shares[row, column]:.0%}", ha="center", fontsize=10.5,
                 va="center",
             )  # fmt: skip
         correct = np.trace(counts) / max(counts.sum(), 1)
@@ -106,12 +106,13 @@ def confusion_figure(tables: Mapping) -> Figure:
 
 
 def _cell(row: int, column: int, right: bool, share: float):
+    """Tinted so faintly that words on it read on a light page and on a dark one."""
+    from matplotlib.colors import to_rgba
     from matplotlib.patches import Rectangle
 
     tint = SERIES[2] if right else SERIES[1]
-    return Rectangle(
-        (column - 0.48, row - 0.48), 0.96, 0.96, facecolor=tint, alpha=0.12 + 0.5 * share, lw=0
-    )
+    fill = to_rgba(tint, 0.04 + 0.18 * share)
+    return Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, fc=fill, ec=tint, lw=1.2)
 
 
 @in_house_style

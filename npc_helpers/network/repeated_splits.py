@@ -239,7 +239,8 @@ def _predicted(patients, data, sides, setting, seed, folder: Path, job) -> pd.Se
     side, chosen = sides[number], data[model]
     path = folder / f"{_identity(patients, chosen, side, setting, seed + number)}.csv"
     if path.exists():
-        return pd.read_csv(path).set_index("patient_id")["p_high_risk"]
+        kept = pd.read_csv(path, dtype={"patient_id": str})  # "0815" is no number
+        return kept.set_index("patient_id")["p_high_risk"]
     cohort = patients.assign(split=side.to_numpy())
     of_image = cohort.set_index("patient_id").reindex(chosen.index.patient_id)
     train = (of_image.split == "train").to_numpy()

@@ -34,7 +34,7 @@ def study(n=24):
     high = np.arange(n) % 2 == 0
     patients = pd.DataFrame(
         {
-            "patient_id": [f"P{i:03d}" for i in range(n)],
+            "patient_id": [f"{i:04d}" for i in range(n)],  # as some hospitals number them
             "pfs_months": np.where(high, 10.0, 40.0) + np.arange(n) / 10,
             "progressed": high,
             "high_risk": high,
@@ -114,7 +114,10 @@ def test_each_split_is_the_training_run_of_the_lessons(network, tmp_path, monkey
         patients, {"informed": inputs["informed"]}, setting=SHORT, folder=tmp_path / "kept",
         n_splits=2, seed=5, progress=False,
     )  # fmt: skip
-    kept = [pd.read_csv(path).set_index("patient_id") for path in (tmp_path / "kept").iterdir()]
+    kept = [
+        pd.read_csv(path, dtype={"patient_id": str}).set_index("patient_id")
+        for path in (tmp_path / "kept").iterdir()
+    ]
     for number in range(2):
         side = split_patients(patients, seed=5 + number, stratify=["high_risk"])
         cohort = patients.assign(split=side.to_numpy())
@@ -135,8 +138,8 @@ def test_patients_without_a_score_are_refused(tmp_path):
     patients, _ = study()
     score = pd.Series(0.5, pd.Index(patients.patient_id))
     options = {"setting": HEAD, "folder": tmp_path, "n_splits": 1, "progress": False}
-    with pytest.raises(ValueError, match=r"TNM: no values for 1 patients, P005"):
-        repeated.repeated_splits(patients, {}, others={"TNM": score.drop("P005")}, **options)
+    with pytest.raises(ValueError, match=r"TNM: no values for 1 patients, 0005"):
+        repeated.repeated_splits(patients, {}, others={"TNM": score.drop("0005")}, **options)
     with pytest.warns(UserWarning, match="1 of 1 splits had too few events"):
         nobody = patients.assign(progressed=False)
         assert repeated.repeated_splits(nobody, {}, others={"TNM": score}, **options).empty

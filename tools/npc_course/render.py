@@ -49,10 +49,11 @@ def outputs(cell: nbformat.NotebookNode) -> list[Markup]:
     """
     parts: list[Markup] = []
     for output in cell.get("outputs", []):
-        part = _output(output, cell.source)
+        part: Markup = _output(output, cell.source)
         if parts and "figure" in output.get("metadata", {}).get("npc", {}):
-            part = f"<figure>{parts.pop()}<figcaption>{part}</figcaption></figure>"
-        if part:
+            picture: Markup = parts.pop()
+            parts.append(f"<figure>{picture}<figcaption>{part}</figcaption></figure>")
+        elif part:
             parts.append(part)
     return parts
 
