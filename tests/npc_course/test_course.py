@@ -71,7 +71,7 @@ def made(tmp_path, monkeypatch):
 
 def test_pages_and_slides_fetch_nothing_and_every_link_leads_somewhere(made):
     pages = list(made.rglob("*.html"))
-    assert len(pages) == 3 * (2 + 4 + 1 + 3)  # lessons, documents, contents and panels of each
+    assert len(pages) == 3 * (2 + 5 + 1 + 3)  # lessons, documents, contents and panels of each
     for page in pages:
         content = page.read_text(encoding="utf-8")
         assert not OUTSIDE.search(content), page

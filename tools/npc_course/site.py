@@ -11,7 +11,7 @@ import jinja2
 import nbformat
 import plotly
 
-from npc_course import render
+from npc_course import objectives, render
 from npc_course.cells import CLAIM, NOTES, SOLUTION, tags
 from npc_course.notebooks import FOLDER
 from npc_course.render import Markup
@@ -20,7 +20,7 @@ from npc_helpers.study import Study, atomic_path
 TEMPLATES = Path(__file__).parent / "templates"
 TEACHING = FOLDER.parent / "docs" / "teaching"
 PICTURES = FOLDER.parent / "docs" / "images"
-DOCUMENTS = ("glossary", "routes", "quiz", "dry_run")
+DOCUMENTS = ("objectives", "glossary", "routes", "quiz", "dry_run")
 MARKDOWN_LINK = re.compile(r'href="(?P<name>\w+)\.md')
 
 
@@ -70,7 +70,7 @@ def write_page(notebook: nbformat.NotebookNode, folder: Path, name: str, names: 
     place = names.index(name)
     page = template("page.html.j2").render(
         title=title(notebook),
-        body=body(notebook),
+        body=objectives.with_links(objectives.with_places(body(notebook)), name, names),
         before=names[place - 1] if place else "",
         after=names[place + 1] if place + 1 < len(names) else "",
         mark=Study.open().mark,
@@ -96,16 +96,19 @@ def write_frame(notebooks: Mapping[str, nbformat.NotebookNode], folder: Path) ->
     """Write what stands around the lessons: contents, documents, style sheet, pictures."""
     write_index(notebooks, folder)
     for name in DOCUMENTS:
-        write_document(folder, name)
+        write_document(folder, name, list(notebooks))
     copy_assets(folder)
 
 
-def write_document(folder: Path, name: str) -> None:
+def write_document(folder: Path, name: str, lessons: list[str]) -> None:
     """Write one of the documents for teaching as a page."""
     source = (TEACHING / f"{name}.md").read_text(encoding="utf-8")
+    written = MARKDOWN_LINK.sub(r'href="\g<name>.html', render.text(source))
+    if name == "objectives":
+        written = objectives.with_linked_table(objectives.with_places(written), lessons)
     page = template("page.html.j2").render(
         title=source.splitlines()[0].removeprefix("# "),
-        body=MARKDOWN_LINK.sub(r'href="\g<name>.html', render.text(source)),
+        body=written,
         mark=Study.open().mark,
     )
     write(folder / f"{name}.html", page)
