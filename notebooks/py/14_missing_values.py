@@ -73,6 +73,7 @@ ebv = np.log10(copies.where(copies > 0)).rename("EBV")  # blank where missing or
 limit = ebv.min()
 
 
+# %%
 @in_house_style
 def gap_figure():
     """Measured values, and how many patients have none."""
@@ -89,6 +90,7 @@ def gap_figure():
     return figure
 
 
+# %%
 show(
     gap_figure(),
     number="14.1",

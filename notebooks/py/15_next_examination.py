@@ -36,16 +36,7 @@ from npc_course.lesson import begin
 from npc_helpers import figures, statistics
 from npc_helpers.cohort import included_patients, progression_free_survival
 from npc_helpers.figures.display import footer, show
-from npc_helpers.imaging.stacks import load_stacks
-from npc_helpers.network import (
-    features,
-    gradcam,
-    landmark_scores,
-    models,
-    repeated_splits,
-    survival_heads,
-    whole_images,
-)
+from npc_helpers.network import landmark_scores, survival_heads
 from npc_helpers.study import NotInThisStudy, Study
 from npc_helpers.study.settings import current_setting
 
@@ -348,6 +339,8 @@ check("15.3", where, risk=course, patient=up)
 # 20 splits, once on rectangles and once on whole images. The mean C-index over the splits:
 
 # %%
+from npc_helpers.network import repeated_splits, whole_images
+
 splits = repeated_splits.kept_splits(study, whole_images.KEPT, script="benchmarks/whole_images.py")
 mean = splits[splits.model != "TNM"].pivot_table("c_index", "model", "arm", sort=False)
 named = splits.assign(model=splits.model + ", " + splits.arm)
@@ -376,6 +369,8 @@ claim(
 from npc_demo.regions import regions
 from npc_demo.what_if import patients_of
 
+from npc_helpers.network import features, gradcam, models
+
 truth = regions(patients_of(study)[up], "post")
 level = int(truth["tumour"].sum(axis=(1, 2)).argmax())
 heads = repeated_splits.kept_splits(study, whole_images.HEADS, script="benchmarks/whole_images.py")
@@ -389,6 +384,8 @@ for arm, seen_by in whole_images.arms(setting).items():
     heats[arm] = gradcam.Geometry.of(network).to_image(cells, index.iloc[0])
 
 # %%
+from npc_helpers.imaging.stacks import load_stacks
+
 image = load_stacks(study, patients=[up], timepoint="post")[up, "post", "t2w"].array[level]
 show(
     figures.finer_figure(image, heats, mask=truth["tumour"][level]),

@@ -127,10 +127,13 @@ def _maps(study: Study) -> str:
 
 
 def _dates(study: Study) -> str:
-    registry = study.registry
-    first, last = registry["diagnosis_date"].min(), registry["diagnosis_date"].max()
-    seen = registry["last_review_date"].max()
-    return f"diagnosed {first:%Y-%m} to {last:%Y-%m}, last seen {seen:%Y-%m}"
+    diagnosed, seen = study.registry["diagnosis_date"], study.registry["last_review_date"]
+    first, last, end = map(_month, (diagnosed.min(), diagnosed.max(), seen.max()))
+    return f"diagnosed {first} to {last}, last seen {end}"
+
+
+def _month(day: pd.Timestamp) -> str:
+    return "unknown" if pd.isna(day) else f"{day:%Y-%m}"
 
 
 def _scanners(study: Study) -> str:

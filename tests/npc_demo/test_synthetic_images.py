@@ -197,7 +197,7 @@ def test_too_small_a_matrix_is_refused(pre):
 
 
 def test_unknown_timepoint_is_refused():
-    with pytest.raises(ValueError, match="'pre' or 'post'"):
+    with pytest.raises(ValueError, match="'pre', 'mid' or 'post'"):
         draw_anatomy(PATIENT, "baseline")
 
 
