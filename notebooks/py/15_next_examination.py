@@ -36,7 +36,7 @@ from npc_course.lesson import begin
 from npc_helpers import figures, statistics
 from npc_helpers.cohort import included_patients, progression_free_survival
 from npc_helpers.figures.display import footer, show
-from npc_helpers.network import landmark_scores, survival_heads
+from npc_helpers.network import survival_heads
 from npc_helpers.study import NotInThisStudy, Study
 from npc_helpers.study.settings import current_setting
 
@@ -180,13 +180,13 @@ check("15.2", status)
 # learns must be of patients new to *their* layer. Therefore each layer leaves out two of five folds: that of the patient, and that which is predicted.
 
 # %%
-fold = landmark_scores.folds_of(patients.progressed)
+fold = survival_heads.folds_of(patients.progressed)
 scores = {}
 for when in order:
     ahead = statistics.landmark(months, progressed, since_start[when])
     outcome = patients[["high_risk"]].assign(pfs_months=ahead.time, progressed=ahead.event)
     reached = ahead.reached.to_numpy()
-    table = landmark_scores.nested_scores(known[when][reached], outcome[reached], fold[reached])
+    table = survival_heads.nested_scores(known[when][reached], outcome[reached], fold[reached])
     scores[when] = table.reindex(patients.index)
 print(f"{len(order)} examinations, {fold.nunique() * (fold.nunique() + 1) // 2} layers for each")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations_with_replacement
 
 import keras
 import numpy as np
@@ -31,6 +32,7 @@ from npc_helpers.statistics.gate import (
     checked,
     each,
     flags,
+    groups,
     numbers,
     of_table,
     times,
@@ -164,11 +166,11 @@ def train_head(
     return Head(kind, mean, spread, *learner.get_weights())
 
 
-def _checked(features: pd.DataFrame, patients: pd.DataFrame) -> list[np.ndarray]:
-    """Return months, progressed and high_risk of patients whose features are in order."""
+def _checked(features: pd.DataFrame, patients: pd.DataFrame, **others: Column) -> list[np.ndarray]:
+    """Return months, progressed and high_risk of patients whose columns are in order."""
     outcome = {"pfs_months": times, "progressed": flags, "high_risk": flags}
-    *columns, _ = checked(**of_table(patients, **outcome), **_doubtful(features))
-    return columns
+    columns = checked(**of_table(patients, **outcome), **_doubtful(features), **others)
+    return columns[:3]
 
 
 def _doubtful(features: pd.DataFrame) -> dict[str, Column]:
@@ -209,6 +211,28 @@ def _learner(kind: str, k: int, l2: float | None) -> keras.Model:
     return head
 
 
+def folds_of(progressed: pd.Series, *, folds: int = 5) -> pd.Series:
+    """Divide patients into folds with about as many progressions each, the same in every run.
+
+    Raises
+    ------
+    TooFewPatients
+        If fewer patients than folds progressed.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    (flagged,) = checked(progressed=flags(progressed))
+    if (events := int(flagged.sum())) < folds:
+        raise TooFewPatients(
+            f"{folds} folds need a patient with progression each; {events} have it"
+        )
+    fold = pd.Series(0, progressed.index, name="fold")
+    parts = StratifiedKFold(folds, shuffle=True, random_state=0)
+    for number, (_, held) in enumerate(parts.split(flagged, flagged)):
+        fold.iloc[held] = number
+    return fold
+
+
 def out_of_fold_risk(
     kind: str,
     features: pd.DataFrame,
@@ -222,19 +246,46 @@ def out_of_fold_risk(
     A score of patients whom a layer has learned from fits their outcomes too well, and a Cox model
     that is fitted to it would trust it too much. Parameters as `train_head`.
     """
-    from sklearn.model_selection import StratifiedKFold
-
     _, progressed, _ = _checked(features, patients)
-    if (events := int(progressed.sum())) < folds:
-        raise TooFewPatients(
-            f"{folds} folds need a patient with progression each; {events} have it"
-        )
-    parts = StratifiedKFold(folds, shuffle=True, random_state=0)
+    fold = folds_of(pd.Series(progressed), folds=folds).to_numpy()
     risk = pd.Series(np.nan, features.index, name="risk_score")
-    for learned, held in parts.split(features, progressed):
-        head = train_head(kind, features.iloc[learned], patients.iloc[learned], l2=l2)
-        risk.iloc[held] = head.risk(features.iloc[held])
+    for number in range(folds):
+        learned, held = fold != number, fold == number
+        head = train_head(kind, features[learned], patients[learned], l2=l2)
+        risk[held] = head.risk(features[held])
     return risk
+
+
+def nested_scores(features: pd.DataFrame, patients: pd.DataFrame, fold: pd.Series) -> pd.DataFrame:
+    """Return the log hazard of each patient by Cox layers that have learned from other folds.
+
+    Column k is for use when fold k is predicted: a patient of fold j gets the score of a layer
+    that has seen neither fold j nor fold k. A layer that leaves out two folds serves both, so
+    that f folds take f (f + 1) / 2 layers.
+
+    Parameters
+    ----------
+    features : DataFrame, shape (n, k)
+        Of one examination, by patient_id.
+    patients : DataFrame
+        The same patients in the same order: pfs_months (from the examination), progressed,
+        high_risk.
+    fold : Series
+        Of the same patients, see `folds_of`.
+
+    Returns
+    -------
+    DataFrame, shape (n, folds)
+    """
+    _checked(features, patients, fold=groups(fold))
+    names = np.unique(fold)
+    scores = pd.DataFrame(np.nan, features.index, names)
+    for first, second in combinations_with_replacement(names, 2):
+        held = fold.isin([first, second])
+        risk = train_head("Cox", features[~held], patients[~held]).risk(features[held])
+        for own, other in {(first, second), (second, first)}:
+            scores.loc[fold == own, other] = risk[fold[held] == own]
+    return scores
 
 
 def pair_features(pre: pd.DataFrame, post: pd.DataFrame) -> pd.DataFrame:

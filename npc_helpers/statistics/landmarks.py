@@ -41,7 +41,7 @@ def landmark_risk(
     scores : mapping of str to DataFrame, shape (n, folds)
         What is known at the landmark, by name. Column k holds the scores for use when fold k is
         predicted: no score in it may have been learned from outcomes of fold k
-        (`network.landmark_scores.nested_scores`). A score that learns nothing has equal columns.
+        (`network.survival_heads.nested_scores`). A score that learns nothing has equal columns.
     fold : array-like, shape (n,)
         To which fold each patient belongs; the columns of `scores` have the same names.
     at : sequence of float

@@ -64,6 +64,7 @@ def outcome():
         "sex": rng.choice(["M", "F"], N),
         "treatment": rng.choice(["CCRT", "IC+CCRT", "RT"], N),
         "split": np.where(np.arange(N) < 20, "train", "test"),
+        "fold": np.array(["a", "b", "c"])[np.arange(N) % 3],
         "edge": np.full(N, 10),
         "cause": np.where(months > lost, "censored", np.where(np.arange(N) % 3, "local", "death")),
     }
@@ -119,7 +120,7 @@ KIND_OF = {
     "p": "probability", "p_other": "probability", "call": "flag", "group": "group",
     "start_at": "number", "t_stage": "tn", "n_stage": "tn", "stage": "stage", "stage_7th": "stage",
     "age": "number", "sex": "word", "treatment": "word", "split": "group", "edge": "edge",
-    "cause": "group",
+    "cause": "group", "fold": "group",
 }  # fmt: skip
 
 
@@ -436,6 +437,15 @@ CALLS = {
         {"other": "TNM"},
         LABELLED,
     ),
+    "survival_heads.folds_of": (
+        lambda c: survival_heads.folds_of(c["event"], folds=2),
+        {"event": "progressed"},
+    ),
+    "survival_heads.nested_scores": (
+        lambda c: survival_heads.nested_scores(two_features(c), patients(c), c["fold"]),
+        {"score": "feature f0", "fold": "fold"},
+        LABELLED | {"other": "feature f1"},
+    ),
     "survival_heads.out_of_fold_risk": (
         lambda c: survival_heads.out_of_fold_risk("Cox", two_features(c), patients(c), folds=2),
         {"score": "feature f0"},
@@ -625,6 +635,10 @@ MAY_ACCEPT |= {
 MAY_ACCEPT |= {
     ("survival_heads.pair_features", name, how): "returns who is in both tables, by patient_id"
     for name in ("score", "other")
+    for how in ("another order", "one patient fewer")
+}
+MAY_ACCEPT |= {
+    ("survival_heads.folds_of", "event", how): "one column: there are no other rows to compare"
     for how in ("another order", "one patient fewer")
 }
 

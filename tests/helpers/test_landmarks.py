@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from npc_helpers import statistics
-from npc_helpers.network import landmark_scores
+from npc_helpers.network import survival_heads
 
 ORACLE = Path(__file__).parents[1] / "oracle"
 EXPECTED = json.loads((ORACLE / "landmark.json").read_text(encoding="utf-8"))["datasets"]
@@ -113,7 +113,8 @@ def test_what_cannot_be_predicted_is_refused_with_a_reason(cohort, change, said)
 def test_a_layer_that_leaves_out_two_folds_serves_both(monkeypatch):
     """Each score comes from a layer that has seen neither its own fold nor the predicted one."""
     patients = pd.DataFrame({"progressed": [True, False] * 6}, [f"p{i}" for i in range(12)])
-    fold = landmark_scores.folds_of(patients.progressed, folds=3)
+    patients = patients.assign(pfs_months=10.0, high_risk=patients.progressed)
+    fold = survival_heads.folds_of(patients.progressed, folds=3)
     assert patients.progressed.groupby(fold).sum().tolist() == [2, 2, 2]
 
     class Layer:
@@ -131,8 +132,8 @@ def test_a_layer_that_leaves_out_two_folds_serves_both(monkeypatch):
         assert features.index.equals(patients.index)
         return Layer(features)
 
-    monkeypatch.setattr(landmark_scores, "train_head", train_head)
-    scores = landmark_scores.nested_scores(patients.astype(float), patients, fold)
+    monkeypatch.setattr(survival_heads, "train_head", train_head)
+    scores = survival_heads.nested_scores(patients.astype(float), patients, fold)
     assert len(learned) == 6
     for own in range(3):
         for predicted in range(3):
@@ -142,4 +143,4 @@ def test_a_layer_that_leaves_out_two_folds_serves_both(monkeypatch):
 
 def test_folds_need_a_progression_each():
     with pytest.raises(statistics.TooFewPatients, match="5 folds need .* 3 have it"):
-        landmark_scores.folds_of(pd.Series([True] * 3 + [False] * 20))
+        survival_heads.folds_of(pd.Series([True] * 3 + [False] * 20))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, word
+from npc_course.exercises.checking import OtherForm, Wrong, compare, exercise, number, word
 from npc_helpers.statistics import CoxModel, pool_estimates
 from npc_helpers.study import Study
 
@@ -20,13 +20,12 @@ OUTCOME = {"event", "hazard"}
 )
 def patients_left(study: Study, answer: object, *, copies: pd.Series) -> str:
     """Judge how many patients have a measured value."""
-    given, left = number(answer), int((copies > 0).sum())
-    if given != left:
-        if given == copies.notna().sum():
-            raise Wrong("Patients in whom nothing was detected have no logarithm either.")
-        if given == len(copies) - left:
-            raise Wrong("That is how many are left out.")
-        raise Wrong(f"It is not {given:g}.")
+    left = int((copies > 0).sum())
+    mistakes = {
+        "Patients in whom nothing was detected have no logarithm either.": copies.notna().sum(),
+        "That is how many are left out.": len(copies) - left,
+    }
+    compare(number(answer), left, mistakes)
     return (
         f"{left} of {len(copies)}. The {int((copies == 0).sum())} without a detected value leave, "
         "too, although much is known of them."
@@ -53,20 +52,19 @@ def interval_becomes(study: Study, answer: object, *, complete: CoxModel, filled
 @exercise("14.3", form="a number", hint="Two terms; `between` times (1 + 1 / m).")
 def total_variance(study: Study, answer: object, *, estimates, variances) -> str:
     """Judge the total variance by Rubin's rules."""
-    given, pooled = number(answer), pool_estimates(estimates, variances)
+    pooled = pool_estimates(estimates, variances)
     within, between = np.mean(variances), np.var(estimates, ddof=1)
-    if abs(given - pooled.standard_error**2) < SAME:
-        return (
-            f"{given:.4f}, a standard error of {np.sqrt(given):.3f}. Of it, "
-            f"{pooled.missing_information:.0%} comes from what was not measured."
-        )
-    if abs(given - within) < SAME:
-        raise Wrong("That is what a single table believes.")
-    if abs(given - within - between) < SAME:
-        raise Wrong(f"Nearly: with {len(estimates)} tables their mean is uncertain itself.")
-    if abs(given - pooled.standard_error) < SAME:
-        raise Wrong("That is its square root, the standard error.")
-    raise Wrong(f"It is not {given:.4g}.")
+    truth, m = pooled.standard_error**2, len(estimates)
+    mistakes = {
+        "That is what a single table believes.": within,
+        f"Nearly: with {m} tables their mean is uncertain itself.": within + between,
+        "That is its square root, the standard error.": pooled.standard_error,
+    }
+    compare(number(answer), truth, mistakes, within=SAME)
+    return (
+        f"{truth:.4f}, a standard error of {pooled.standard_error:.3f}. Of it, "
+        f"{pooled.missing_information:.0%} comes from what was not measured."
+    )
 
 
 @exercise(
