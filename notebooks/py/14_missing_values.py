@@ -3,7 +3,7 @@
 #
 # DNA of the Epstein-Barr virus in the blood is the best known marker of this tumour. The registry has a column for it, and no lesson has used it
 # so far, because it has gaps. This notebook uses it. A gap has no value, but it has many *possible* values: *multiple imputation* draws
-# them, and says how much of the uncertainty they make.
+# them, and shows how much of the uncertainty comes from the gaps.
 #
 # *Time: 20 minutes to read, half a minute to run.*
 #
@@ -17,7 +17,7 @@
 #
 # - Why *missing* and *not detected* are two kinds of gaps.
 # - How Rubin's rules make one interval out of many completed tables.
-# - Why the outcome belongs into an imputation that estimates, and not into one that predicts.
+# - Why the outcome belongs in an imputation that estimates, and not into one that predicts.
 # - What no imputation can know.
 #
 # ## What you'll need
@@ -102,14 +102,14 @@ count = gap.value_counts()
 undetected, missing = (int(count.get(name, 0)) for name in ("not detected", "missing"))
 claim(
     undetected > missing > 0,
-    f"The limit is {10**limit:.0f} copies per mL. {undetected} patients lie somewhere below it, which is much to know; of the {missing} with a blank nothing is known.",
+    f"The limit is {10**limit:.0f} copies per mL. {undetected} patients lie somewhere below it, which tells a good deal; of the {missing} with a blank nothing is known.",
     f"{undetected} patients lie below the limit of {10**limit:.0f} copies per mL; {missing} have a blank.",
 )
 
 # %% [markdown]
 # ## Leave out whoever has a gap
 #
-# Most programs do so without a word. Neither a blank nor a zero has a logarithm, so this *complete-case analysis* takes the measured values.
+# Most programs do so without a word. Neither a blank nor a zero has a logarithm, so this *complete-case analysis* uses the measured values only.
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 14.1 – predict** (3 minutes). How many patients are left in an analysis that takes measured values only?

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Update the risk at the next examination
 #
-# The paper ends with a wish (its Fig. 8): look at the images after each course of treatment, say the risk anew, and let the plan follow.
+# The paper ends with a wish (its Fig. 8): look at the images after each course of treatment, estimate the risk anew, and let the plan follow.
 # Its own models cannot do that. They give one number before treatment and one after it, both counted from the start of treatment, as if nothing had happened
 # between. This notebook does it properly, by *landmarks*: at each examination those who are still at risk get a new risk for the months
 # ahead. Then we ask what each examination has added, and at the end what the paper's first experiment would have shown: whole images.
@@ -134,9 +134,9 @@ claim(
 )
 
 # %% [markdown]
-# ## If one forgets: immortal time
+# ## If one forgets it: immortal time
 #
-# That is no good news about treatment. The images after it are a criterion of inclusion, so each patient of this study was bound to live to them without progression: until
+# That is no good news about treatment. The images after it are a criterion of inclusion, so each patient of this study was bound to reach them without progression: until
 # then the time is *immortal*. Count how often patients progress per 100 years of observation, before the day of the last examination and from that day on.
 
 # %%
@@ -156,8 +156,8 @@ immortal.round(1)
 rate = immortal["per 100 years"]
 claim(
     immortal.progressed["before"] == 0 and rate.iloc[1] > 5,
-    f"Nobody progressed in the {immortal['years observed'].iloc[0]:.0f} years before that day, and {rate.iloc[1]:.1f} patients per 100 years from it on. Who counts the first months as success makes "
-    "every model of the second images look calm, and every treatment that ends late look good. A study that is to update risks has to follow those who have no second examination, too.",
+    f"Nobody progressed in the {immortal['years observed'].iloc[0]:.0f} years before that day, and {rate.iloc[1]:.1f} patients per 100 years from it on. Counting these months as success "
+    "flatters every model of the second images, and every treatment that ends late. A study that is to update risks has to follow those who have no second examination, too.",
     f"{rate.iloc[0]:.1f} patients progressed per 100 years before that day, {rate.iloc[1]:.1f} from it on.",
 )
 
@@ -286,8 +286,8 @@ def in_words(row):
 ranking = added.xs("C-index", level="measure")
 claim(
     ranking.low.iloc[0] > 0 and ranking.low.iloc[-1] < 0 < ranking.difference.iloc[-1],
-    f"Mid-course adds {in_words(ranking.iloc[0])} of C-index to the images before treatment, and its interval leaves zero out. Those after treatment add {in_words(ranking.iloc[-1])} to both, "
-    "which these patients cannot tell from nothing. So most of what the second images tell could be known months earlier. In *this* study that follows from the pace that the generator draws; "
+    f"Mid-course adds {in_words(ranking.iloc[0])} of C-index to the images before treatment, and the interval excludes zero. Those after treatment add {in_words(ranking.iloc[-1])} to both, "
+    "which in these patients cannot be told from zero. So most of what the second images tell could be known months earlier. In *this* study that follows from the pace that the generator draws; "
     "in patients it is the question to ask.",
     f"What each examination adds to the C-index: {'; '.join(in_words(row) for row in ranking.itertuples())}.",
 )
@@ -318,7 +318,7 @@ up, down = moved.idxmax(), moved.idxmin()
 claim(
     progressed[up] and not progressed[down] and moved[up] > 0.3 and moved[down] < 0,
     f"{up} began at {course.loc[up].iloc[0]:.0%}, stands at {course.loc[up, last]:.0%} after treatment, and progressed at {months[up]:.0f} months. {down} came down from "
-    f"{course.loc[down].iloc[0]:.0%} to {course.loc[down, last]:.0%} and was well at {months[down]:.0f} months. Two patients who were chosen for their curves prove nothing; the table above is the proof.",
+    f"{course.loc[down].iloc[0]:.0%} to {course.loc[down, last]:.0%} and was well at {months[down]:.0f} months. Two patients who were chosen for their curves prove nothing; the evidence is the table above.",
     f"The risk of {up} rises by {moved[up]:.2f}, that of {down} changes by {moved[down]:+.2f}.",
 )
 
@@ -407,9 +407,9 @@ shares = {
 whole, cut = shares[whole_images.WHOLE], shares[whole_images.RECTANGLES]
 claim(
     whole["brain and cerebellum"] > 0.2 and whole["tumour"] < cut["tumour"],
-    f"On the whole image {whole['brain and cerebellum']:.0%} of the map lie on brain and cerebellum and {whole['tumour']:.0%} on the tumour; on the rectangle, of which the cerebellum is cut off, "
-    f"{cut['tumour']:.0%} lie on the tumour. That is one slice; `docs/results.md` has all patients, structure by structure.",
-    f"On the whole image {whole['tumour']:.0%} of the map lie on the tumour, on the rectangle {cut['tumour']:.0%}.",
+    f"On the whole image {whole['brain and cerebellum']:.0%} of the map lies on brain and cerebellum and {whole['tumour']:.0%} on the tumour; on the rectangle, of which the cerebellum is cut off, "
+    f"{cut['tumour']:.0%} lies on the tumour. That is one slice; `docs/results.md` has all patients, structure by structure.",
+    f"On the whole image {whole['tumour']:.0%} of the map lies on the tumour, on the rectangle {cut['tumour']:.0%}.",
 )
 
 # %% [markdown]

@@ -281,7 +281,7 @@ class Results:
     def _edited(self, row: Artefact) -> str:
         where = self._relative(self.result_path(row.name))
         tables = [self._relative(self.table_path(n)) for n in row.inputs if n in TABLE_NAMES]
-        instead = f" What should differ belongs into {' or '.join(tables)}." if tables else ""
+        instead = f" What should differ belongs in {' or '.join(tables)}." if tables else ""
         return (
             f"{where} was changed after notebook {row.maker} had written it (also by a spreadsheet "
             f"that only saved it: True becomes TRUE).{instead} Rename or delete the file, then run "

@@ -370,7 +370,7 @@ def test_an_artefact_edited_after_writing_is_noticed(study, edit):
         study.read_table("cohort.csv")
     assert str(refusal.value) == (
         "results/cohort.csv was changed after notebook 01_screen_cohort had written it (also by a "
-        "spreadsheet that only saved it: True becomes TRUE). What should differ belongs into "
+        "spreadsheet that only saved it: True becomes TRUE). What should differ belongs in "
         "data/registry.csv or data/visits.csv. Rename or delete the file, then run notebook "
         "01_screen_cohort again."
     )

@@ -84,8 +84,7 @@ def _cohort(options: argparse.Namespace) -> Cohort:
     if not (ordinary and options.prefix == "SYN" and options.upgraded_on is None):
         if options.folder is None:
             raise StudyError(
-                "Name a folder: this is not the demonstration study that belongs into the "
-                "repository."
+                "Name a folder: this is not the demonstration study that belongs in the repository."
             )
     count = len(cohort.patients) if options.patients is None else options.patients
     if options.patients is not None or options.prefix != "SYN" or options.vendor:
