@@ -186,6 +186,16 @@ for edition in (7, 8):
 # %%
 cohort = co.build_cohort(study, seed=2025, review_tolerance_days=review_tolerance_days)
 included = co.included_patients(cohort)
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 01.2 – fill in one line** (3 minutes). A colleague reads only the stage group and not
+# > the edition. For how many patients of the cohort is the group a different one? Let pandas compare `stage_7th` and `stage_8th` of `included`.
+
+# %% tags=["solution"]
+different = (included.stage_7th != included.stage_8th).sum()  # fill in
+check("01.2", different, patients=included)
+
+# %%
 pd.crosstab(included.stage_7th, included.stage_8th)
 
 # %% tags=["claim"]
@@ -204,14 +214,6 @@ for edition in ("stage_7th", "stage_8th"):
 # The paper reports 132 patients in stage III and 74 in stage IVa. In this cohort, whose T and
 # N counts are those of the paper's Table 1, that is the **8th** edition's grouping; under the
 # 7th a part of the 74 would be IVB. We keep both columns and use the 8th for the comparison.
-
-# %% [markdown] tags=["exercise"]
-# > **Exercise 01.2 – fill in one line** (3 minutes). A colleague reads only the stage group and not
-# > the edition. For how many patients of the cohort is the group a different one? Let pandas compare the two columns of `included`.
-
-# %% tags=["solution"]
-different = (included.stage_7th != included.stage_8th).sum()  # fill in
-check("01.2", different, patients=included)
 
 # %% [markdown]
 # ## Progression-free survival

@@ -220,7 +220,7 @@ for _ in range(300):
     of_post = rng.integers(n, size=n)
     of_pre = of_post.copy()  # repair: rng.integers(n, size=n)
     differences.append(c_drawn("post", of_post) - c_drawn("pre", of_pre))
-check("04.2", differences, test=test, pre=pre, post=post_test)
+check("04.2", differences, drawn=(of_post, of_pre), test=test, pre=pre, post=post_test)
 
 # %% [markdown]
 # `compare_c_index` computes the interval of such a *paired* difference without drawing:

@@ -66,6 +66,15 @@ def made(tmp_path, monkeypatch):
     return tmp_path / "class"
 
 
+def test_a_class_says_where_it_stands_also_in_a_file(tmp_path, monkeypatch, capsys):
+    """`make class > log`: a line as soon as something is written, and not only at the end."""
+    pytest.importorskip("sphinx_revealjs")
+    monkeypatch.setenv("NPC_STUDY", str(make_study(tmp_path / "study")))
+    products.write_products({"00_one": lesson(), "01_two": lesson()}, tmp_path / "class")
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:3] == ["1 of 2: 00_one", "2 of 2: 01_two", "Site and its panels"]
+
+
 # --- the products -------------------------------------------------------------------------------
 
 
@@ -280,6 +289,29 @@ def test_lab_opens_copies_and_names_a_sandbox_unless_the_study_is_ones_own(
     place = study / "notebooks" if own else tmp_path / "repository" / "learner"
     assert started["cwd"] == place and (place / "00_one.ipynb").exists()
     assert started["env"].get("NPC_SANDBOX") == (None if own else str(place))
+
+
+def test_lab_asks_no_question_at_first_start_and_keeps_other_settings(
+    lessons, tmp_path, monkeypatch
+):
+    """What JupyterLab itself reads of the environment in which it is started."""
+    config = tmp_path / "config" / "labconfig"
+    config.mkdir(parents=True)
+    (config / "page_config.json").write_text('{"disabledExtensions": {"of-the-hospital": true}}')
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(config.parent))
+    monkeypatch.setenv("NPC_STUDY", str(make_study(tmp_path / "study")))
+    read = "from jupyterlab_server.config import get_page_config as g; print(g([])['{}'])"
+    command = [sys.executable, "-c", read.format("disabledExtensions")]
+    said = []
+
+    def instead(_, *, cwd, env):
+        said.append(subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True))
+        return said[0].returncode
+
+    monkeypatch.setattr(learner.subprocess, "call", instead)
+    assert learner.lab() == 0
+    off = said[0].stdout
+    assert "@jupyterlab/apputils-extension:announcements" in off and "of-the-hospital" in off
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the other JupyterLab is a shell script")

@@ -35,6 +35,26 @@ def test_images_are_set_aside_with_their_patients(answers):
     assert "0% of the images are set aside" in answers("03.2", [False] * 10, who=who)
     assert "80% of the images" in answers("03.2", who != "b", who=who)
     assert "one `True` or `False` for each" in answers("03.2", [True], who=who)
+
+
+@pytest.mark.parametrize("numbers", [range(1, 4), range(18, 21), range(8, 14)])
+def test_neighbours_in_the_list_are_not_drawn(numbers, answers):
+    """The first fifth, the last, a block in the middle; by name, and in the order of the images."""
+    for arrival in (1, -1):
+        who = np.repeat([f"H-{n:02d}" for n in range(1, 21)], 3)[::arrival]
+        aside = np.isin(who, [f"H-{n:02d}" for n in numbers])
+        said = answers("03.2", aside, who=who)
+        assert f"These {len(numbers)} patients follow one another" in said
+    shuffled = np.random.default_rng(4).permutation(np.unique(who))
+    who = np.repeat(shuffled, 3)
+    aside = np.isin(who, shuffled[:4])
+    assert "These 4 patients follow" in answers("03.2", aside, who=who)
+    every_fifth = np.isin(who, np.unique(who)[::5])
+    assert "right. 4 patients with 12 images watch" in answers("03.2", every_fifth, who=who)
+
+
+def test_flags_of_another_kind_are_not_taken(answers):
+    who = np.array(["a", "a", "b", "b", "c", "c", "d", "d", "e", "e"])
     assert "one `True` or `False` for each" in answers("03.2", "b", who=who)
 
 
@@ -118,14 +138,21 @@ def drawn(tested, together):
 
 def test_patients_are_drawn_once_for_both_models(answers, tested):
     together, apart = drawn(tested, True), drawn(tested, False)
+    rows, others = np.random.default_rng(2).integers(80, size=(2, 80))
     assert np.std(apart) > 1.5 * np.std(together)
-    said = answers("04.2", together, **tested)
+    same = {"drawn": (rows, rows.copy()), **tested}
+    said = answers("04.2", together, **same)
     assert f"right. Drawn together, the differences scatter by {np.std(together):.3f}" in said
-    said = answers("04.2", apart, **tested)
+    said = answers("04.2", apart, **same)
     assert f"not yet. Their standard deviation is {np.std(apart):.3f}" in said
-    assert "far from the observed" in answers("04.2", np.array(together) + 1, **tested)
-    assert "not yet" in answers("04.2", np.full(200, np.mean(together)), **tested)
-    assert "at least 100 differences" in answers("04.2", together[:20], **tested)
+    assert "far from the observed" in answers("04.2", np.array(together) + 1, **same)
+    assert "not yet" in answers("04.2", np.full(200, np.mean(together)), **same)
+    assert "at least 100 differences" in answers("04.2", together[:20], **same)
+    for other in (others, np.arange(80), rows[::-1]):  # even if the spread came out right by luck
+        said = answers("04.2", together, **tested, drawn=(rows, other))
+        assert "not yet. The last draw took other patients" in said
+    everybody = (np.arange(80), np.arange(80))
+    assert "every patient once" in answers("04.2", together, **tested, drawn=everybody)
 
 
 def test_larger_luck(answers, tested):

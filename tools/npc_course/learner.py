@@ -22,6 +22,7 @@ from npc_helpers.study.results import SANDBOX
 
 ISSUED = ".issued.json"  # what each copy held when it was made
 NEWER = "newer version"  # folder for lessons whose copy somebody has worked in
+WITHOUT_NEWS = Path(__file__).with_name("jupyter")  # JupyterLab asks no question at first start
 ALONE = 'formats = "ipynb"\n'  # jupytext.toml: a copy is paired with nothing
 
 
@@ -40,6 +41,9 @@ def lab() -> int:
         folder = study.folder / "notebooks"
     for line in prepare(folder, exercises=study.is_demonstration):
         print(line)
+    environment["JUPYTER_CONFIG_PATH"] = os.pathsep.join(
+        [str(WITHOUT_NEWS), *filter(None, [environment.get("JUPYTER_CONFIG_PATH")])]
+    )
     first = f"{sources()[0].stem}.ipynb"
     # Not `jupyter lab`: that runs whichever JupyterLab comes first on the PATH.
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", first]

@@ -57,13 +57,15 @@ def write_products(notebooks: Mapping[str, nbformat.NotebookNode], folder: Path)
     for part in ("student", "solutions", "instructor", "slides", "site"):
         shutil.rmtree(folder / part, ignore_errors=True)
     slides.copy_assets(folder / "slides")  # first: it may refuse
-    for name, notebook in notebooks.items():
+    for number, (name, notebook) in enumerate(notebooks.items(), start=1):
+        print(f"{number} of {len(notebooks)}: {name}", flush=True)  # also where no bar is shown
         write_notebook(folder / "student" / f"{name}.ipynb", cells.student_version(notebook))
         write_notebook(folder / "solutions" / f"{name}.ipynb", cells.solution_version(notebook))
         lesson = instructor_version(notebook)
         write_notebook(folder / "instructor" / f"{name}.ipynb", lesson)
         site.write_page(lesson, folder / "instructor", name, list(notebooks))
         slides.write_slides(notebook, folder / "slides", name)
+    print("Site and its panels", flush=True)
     site.write_frame(notebooks, folder / "instructor")
     site.write_frame(notebooks, folder / "slides")
     solved = {name: cells.solution_version(book) for name, book in notebooks.items()}

@@ -22,7 +22,7 @@ from npc_demo.registry import Cohort
 from npc_demo.slices import LEVELS
 from npc_helpers.study import StudyError, atomic_path
 from npc_helpers.study.jobs import spread
-from npc_helpers.study.progress import progress_bar
+from npc_helpers.study.progress import progress_bar, somebody_watches
 from npc_helpers.study.schema import (
     MANIFEST,
     REGISTRY,
@@ -273,8 +273,12 @@ def _make_all(
     """Make the examinations, in this process or in several; yield each as it is finished."""
     if not jobs:
         return
-    done = spread(make, jobs, workers=workers, what="draws images")
-    yield from progress_bar(done, total=len(jobs), desc="drawing", unit="exam", shown=progress)
+    done, n = spread(make, jobs, workers=workers, what="draws images"), len(jobs)
+    bar = progress_bar(done, total=n, desc="drawing", unit="exam", shown=progress)
+    for number, made in enumerate(bar, start=1):
+        yield made
+        if progress and not somebody_watches() and number * 10 // n > (number - 1) * 10 // n:
+            print(f"{number} of {n} examinations drawn", flush=True)
 
 
 # --- the tables -----------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from npc_helpers.study import Study
 SAME = 5e-4  # as closely as a result is printed, with three decimals
 LOWER = 0.05  # a loss that ends lower by less is not called lower
 ALIKE = 0.02  # mean probabilities closer than this are called the same
+FEW = 2  # patients; so few may be neighbours by chance
+FEW_ENOUGH = 8  # of so few patients a draw may take each once
 ASIDE = (0.05, 0.5)  # share of the images that may be set aside: some to watch, most to learn from
 
 
@@ -54,10 +56,22 @@ def aside_by_patient(study: Study, answer: object, *, who: np.ndarray) -> str:
         raise Wrong(f"{len(both)} of {len(watching | learning)} patients are on both sides.")
     if not ASIDE[0] <= given.mean() <= ASIDE[1]:
         raise Wrong(f"{given.mean():.0%} of the images are set aside; a fifth would do.")
+    for order in (np.unique(who), pd.unique(who)):
+        if _in_one_block(np.isin(order, list(watching))):
+            raise Wrong(
+                f"These {len(watching)} patients follow one another in the list. In many hospitals "
+                "that is the order of arrival, and then these are of one period. Draw them."
+            )
     return (
         f"{len(watching)} patients with {given.sum()} images watch, {len(learning)} train, and "
         "nobody does both. The price: that many patients fewer to learn from."
     )
+
+
+def _in_one_block(chosen: np.ndarray) -> bool:
+    """Tell whether neighbours in a list were taken, so many that a draw would not do it."""
+    places = np.flatnonzero(chosen)
+    return FEW < len(places) < len(chosen) - FEW and np.ptp(places) == len(places) - 1
 
 
 @exercise(
@@ -133,18 +147,30 @@ def first_look(study: Study, answer: object, *, before: pd.Series, after: pd.Ser
     hint="The same patients must be drawn for both models.",
 )
 def paired_draws(
-    study: Study, answer: object, *, test: pd.DataFrame, pre: pd.Series, post: pd.Series
-) -> str:
-    """Judge whether a bootstrap of a difference draws the same patients for both models."""
+    study: Study, answer: object, *, drawn: tuple[np.ndarray, np.ndarray], test: pd.DataFrame,
+    pre: pd.Series, post: pd.Series,
+) -> str:  # fmt: skip
+    """Judge whether a bootstrap of a difference draws the same patients for both models.
+
+    `drawn` is whom the last draw took for each; a spread alone may come out right by luck.
+    """
     given, risk = numbers(answer), {"post": post, "pre": pre}
     if len(given) < 100:
         raise OtherForm("too few draws")
+    if len(set(drawn[0])) == len(drawn[0]) > FEW_ENOUGH:
+        raise Wrong("The last draw took every patient once, so nothing was drawn.")
     outcome = test["pfs_months"], test["progressed"].astype(bool)
     row = compare_c_index(*outcome, risk).iloc[0]
     alone = [c_index(*outcome, score, method="plain") for score in risk.values()]
     paired = _standard_error(row["low"], row["high"])
     unpaired = float(np.hypot(*(_standard_error(c.low, c.high) for c in alone)))
     spread = float(given.std())
+    if not np.array_equal(*drawn):
+        raise Wrong(
+            f"The last draw took other patients for one model than for the other. The differences "
+            f"scatter by {spread:.3f}; with the same patients for both it would be near "
+            f"{paired:.3f}."
+        )
     if abs(given.mean() - row["difference"]) > unpaired:
         raise Wrong(f"On average they are {given.mean():+.2f}, far from the observed difference.")
     if abs(spread - paired) > abs(spread - unpaired) or not 0.5 < spread / paired < 2:
