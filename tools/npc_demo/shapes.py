@@ -240,9 +240,10 @@ class Canvas:
 # --- random fields ------------------------------------------------------------------------------
 
 FIELD = 512
+TILES = 4  # of each correlation length
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)  # a head needs 48 tiles of 1 MiB: twelve lengths, four of each
 def noise_tile(length: float, seed: int = 0) -> np.ndarray:
     """Return a periodic random field, standard normal, correlated over `length` pixels.
 
@@ -262,7 +263,7 @@ def noise_tile(length: float, seed: int = 0) -> np.ndarray:
 
 def noise_patch(length: float, size: int, rng: np.random.Generator) -> np.ndarray:
     """Return a random `size` x `size` cut of a tile (turned and mirrored at random)."""
-    tile = noise_tile(length, int(rng.integers(4)))
+    tile = noise_tile(length, int(rng.integers(TILES)))
     row, column = rng.integers(0, FIELD - size + 1, 2)
     patch = tile[row : row + size, column : column + size]
     return np.rot90(patch, int(rng.integers(4)))
