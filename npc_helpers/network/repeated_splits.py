@@ -272,7 +272,7 @@ def _trained(inputs, of_image: pd.DataFrame, train, setting: Setting, seed: int)
     return learner
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # Pre-model and Post-model take turns, and their steps differ
 def _start(setting: Setting, steps: int) -> tuple[keras.Model, list]:
     """Return a compiled learner, and its variables and those of its optimizer with their values.
 
