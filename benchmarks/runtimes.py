@@ -77,9 +77,11 @@ def matrix_rate(repeats: int, size: int = 2048) -> float:
 
 
 def class_maps(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what makes Grad-CAM by the closed form; its graph is built once, for all images."""
-    inner, weights = gradcam.up_to(model, models.LAST_CONVOLUTION), gradcam.head(model)[0]
-    return lambda images: gradcam.class_map(gradcam.answers(inner, images), weights, target="logit")
+    """Return what makes Grad-CAM by the closed form."""
+    weights = gradcam.head(model)[0]
+    return lambda images: gradcam.class_map(
+        gradcam.activations(model, images), weights, target="logit"
+    )
 
 
 def names_in_timm() -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from npc_helpers.network import features, gradcam, models, training
+from npc_helpers.network import features, models, training
 from npc_helpers.study.settings import TUTORIAL
 
 PATIENTS, IMAGES_EACH = 163, 12
@@ -94,9 +94,9 @@ def graph_against_eager(setting) -> float:
     """Processor time of the last activations, operation by operation over in one graph."""
     model = models.prognosis_model(setting, seed=1)
     images = np.random.default_rng(0).integers(0, 256, (64, *model.input.shape[1:]), np.uint8)
-    inner, seconds = gradcam.up_to(model, models.LAST_CONVOLUTION), {}
+    inner, seconds = models.up_to(model, models.LAST_CONVOLUTION), {}
     eager = keras.ops.convert_to_numpy(inner(images[:32], training=False))
-    np.testing.assert_allclose(eager, gradcam.answers(inner, images[:32]), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(eager, features.answers(inner, images[:32]), rtol=1e-4, atol=1e-5)
     for name in ("eager", "graph"):
         start = time.process_time()
         for _ in range(REPEATS):
@@ -104,7 +104,7 @@ def graph_against_eager(setting) -> float:
                 for first in range(0, len(images), 32):
                     inner(images[first : first + 32], training=False)
             else:
-                gradcam.answers(inner, images)
+                features.answers(inner, images)
         seconds[name] = time.process_time() - start
     return seconds["eager"] / seconds["graph"]
 
@@ -131,7 +131,7 @@ def features_per_second(setting) -> float:
     model = models.prognosis_model(setting, seed=1)
     images = np.zeros((256, setting.input_size, setting.input_size, 1), np.uint8)
     start = time.perf_counter()
-    features.extract_features(model, images, progress=False)
+    features.extract_features(model, images)
     return len(images) / (time.perf_counter() - start)
 
 

@@ -20,39 +20,47 @@ from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.settings import Setting, current_setting
 
 
-def extract_features(
+def answers(
     model: keras.Model,
-    images: np.ndarray,
+    inputs: np.ndarray,
     *,
     batch_size: int = 32,
-    progress: bool = True,
+    desc: str | None = None,
     out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Return the mean of each of the last feature maps, for each image.
+    """Return what a model answers to each input, batch by batch.
+
+    The model's compiled graph does it: called as ``model(batch)`` it would run operation by
+    operation, at four times the processor time.
 
     Parameters
     ----------
-    model : keras.Model
-        A model of `models.prognosis_model` is used up to that mean; any other as it is.
-    images : ndarray, shape (n, S, S, 1)
-        Pixel values 0..255; a memory map is read batch by batch.
-    progress : bool
-        Show a bar where somebody watches.
+    inputs : ndarray, shape (n, ...)
+        A memory map is read batch by batch.
+    desc : str, optional
+        Shows a bar of this name where somebody watches.
     out : ndarray of float32, optional
-        Where to put the values, such as a memory map.
+        Where to put the answers, such as a memory map.
 
     Returns
     -------
-    ndarray of float32, shape (n, C)
+    ndarray of float32, shape (n, ...)
     """
-    backbone = backbone_of(model)
-    what = {"desc": "features", "unit": "batch", "leave": False}
-    starts = progress_bar(range(0, len(images), batch_size), shown=progress, **what)
-    values = np.empty((len(images), *backbone.output.shape[1:]), np.float32) if out is None else out
-    for start in starts:
-        batch = np.asarray(images[start : start + batch_size])
-        values[start : start + batch_size] = backbone.predict_on_batch(batch)
+    what = {"desc": desc, "unit": "batch", "leave": False}
+    values = np.empty((len(inputs), *model.output.shape[1:]), np.float32) if out is None else out
+    starts = range(0, len(inputs), batch_size)
+    for start in progress_bar(starts, shown=desc is not None, **what):
+        batch = np.asarray(inputs[start : start + batch_size])
+        values[start : start + batch_size] = model.predict_on_batch(batch)
     return values
+
+
+def extract_features(model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Return the mean of each of the last feature maps, for each image: float32, (n, C).
+
+    A model of `models.prognosis_model` is used up to that mean; any other as it is.
+    """
+    return answers(backbone_of(model), images, desc="features")
 
 
 def study_images(
@@ -151,7 +159,7 @@ def kept_values(
         shape = (len(images), *frozen.output.shape[1:])
         with atomic_path(path) as temporary:
             values = np.lib.format.open_memmap(temporary, "w+", np.float32, shape)
-            extract_features(frozen, images, progress=progress, out=values)
+            answers(frozen, images, desc="features" if progress else None, out=values)
             values.flush()
     return np.load(path, mmap_mode="r")
 

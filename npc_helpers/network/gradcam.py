@@ -15,9 +15,17 @@ from __future__ import annotations
 import keras
 import numpy as np
 
+from npc_helpers.network.features import answers
 from npc_helpers.network.gradcam_scores import TARGETS
 from npc_helpers.network.map_geometry import Geometry as Geometry
-from npc_helpers.network.models import HEAD, HIGH_RISK, LAST_CONVOLUTION, POOL, end_of_block17
+from npc_helpers.network.models import (
+    HEAD,
+    HIGH_RISK,
+    LAST_CONVOLUTION,
+    POOL,
+    end_of_block17,
+    up_to,
+)
 
 
 def activations(model, images, *, batch_size: int = 32) -> np.ndarray:
@@ -35,24 +43,6 @@ def activations(model, images, *, batch_size: int = 32) -> np.ndarray:
     float32 array (n, h, w, C)
     """
     return answers(up_to(model, LAST_CONVOLUTION), images, batch_size=batch_size)
-
-
-def up_to(model: keras.Model, layer: str) -> keras.Model:
-    """Return the part of a model that ends with a layer; it shares the model's weights."""
-    return keras.Model(model.input, model.get_layer(layer).output)
-
-
-def answers(inner: keras.Model, images, *, batch_size: int = 32) -> np.ndarray:
-    """Return what a model answers to images, batch by batch.
-
-    The model's compiled graph does it: called as ``inner(batch)`` it would run operation by
-    operation, at four times the processor time.
-    """
-    values = np.empty((len(images), *inner.output.shape[1:]), dtype=np.float32)
-    for start in range(0, len(images), batch_size):
-        batch = np.asarray(images[start : start + batch_size])
-        values[start : start + batch_size] = inner.predict_on_batch(batch)
-    return values
 
 
 def head(model) -> tuple[np.ndarray, np.ndarray]:

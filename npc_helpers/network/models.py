@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import keras
 import pandas as pd
@@ -284,6 +285,21 @@ def end_of_block17(model: keras.Model) -> str:
     return [layer.name for layer in model.layers if layer.name.startswith("block17_")][-1]
 
 
+_parts: WeakKeyDictionary[keras.Model, dict[str, keras.Model]] = WeakKeyDictionary()
+
+
+def up_to(model: keras.Model, layer: str) -> keras.Model:
+    """Return a model up to one of its layers; it shares the weights.
+
+    Built once for each model and layer, and forgotten with the model: the graph that Keras makes
+    of it at its first prediction takes as long as predictions of some dozen images.
+    """
+    parts = _parts.setdefault(model, {})
+    if layer not in parts:
+        parts[layer] = keras.Model(model.input, model.get_layer(layer).output, name=f"to_{layer}")
+    return parts[layer]
+
+
 def backbone_of(model: keras.Model) -> keras.Model:
     """Return a prognosis model up to the mean of each feature map, sharing its layers.
 
@@ -291,7 +307,7 @@ def backbone_of(model: keras.Model) -> keras.Model:
     """
     if POOL not in {layer.name for layer in model.layers}:
         return model
-    return keras.Model(model.input, model.get_layer(POOL).output, name="backbone")
+    return up_to(model, POOL)
 
 
 def frozen_part(model: keras.Model) -> keras.Model | None:
@@ -305,8 +321,7 @@ def frozen_part(model: keras.Model) -> keras.Model | None:
         return backbone
     if any(layer.trainable_variables for layer in model.layers if layer.name.startswith("stem_")):
         return None
-    end = model.get_layer(end_of_block17(model)).output
-    return keras.Model(model.input, end, name="up_to_block17")
+    return up_to(model, end_of_block17(model))
 
 
 def trainable_part(model: keras.Model) -> keras.Model:

@@ -7,6 +7,7 @@ synthetic study, the same image without its tumour.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -129,14 +130,15 @@ def curves(
         name: _rank(geometry.to_canvas(values, step=geometry.shrink), inside)
         for name, values in maps.items()
     }
-    steps = [(name, share) for name in maps for share in SHARES]
-    first = [ranks[name] < share for name, share in steps]
-    hidden = [covered(images, mask, infill) for mask in first]
-    uncovered = [covered(infill, mask, images) for mask in first]
-    odds = log_odds(model, np.concatenate([*hidden, *uncovered]))  # at once: one graph is built
-    rows = pd.concat([index[KEY].assign(map=name, share=share) for name, share in steps])
-    deletion, insertion = np.split(odds, 2)
-    return rows.assign(deletion=deletion, insertion=insertion).reset_index(drop=True)
+    tables = []
+    for name, share in itertools.product(maps, SHARES):
+        first = ranks[name] < share
+        odds = {
+            "deletion": log_odds(model, covered(images, first, infill)),
+            "insertion": log_odds(model, covered(infill, first, images)),
+        }
+        tables.append(index[KEY].assign(map=name, share=share, **odds))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _rank(heat: np.ndarray, inside: np.ndarray) -> np.ndarray:

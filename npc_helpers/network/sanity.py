@@ -6,9 +6,10 @@ import keras
 import numpy as np
 import pandas as pd
 
-from npc_helpers.network.gradcam import answers, class_map, head, up_to
+from npc_helpers.network.features import answers
+from npc_helpers.network.gradcam import class_map, head
 from npc_helpers.network.gradcam_scores import similarity
-from npc_helpers.network.models import HEAD, LAST_CONVOLUTION
+from npc_helpers.network.models import HEAD, LAST_CONVOLUTION, up_to
 
 STAGES = (  # from the output back to the input; each ends with a layer whose name is stable
     ("head", HEAD),
@@ -51,10 +52,9 @@ def sanity_check(model, images, *, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
-    inner = up_to(copy, LAST_CONVOLUTION)  # built once: it shares its weights with the copy
 
     def maps() -> np.ndarray:
-        return class_map(answers(inner, images), head(copy)[0])
+        return class_map(answers(up_to(copy, LAST_CONVOLUTION), images), head(copy)[0])
 
     intact = maps()
     unrelated = [f.mean() for f in similarity(intact, intact[_derangement(len(intact), rng)])]

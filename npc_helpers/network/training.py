@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.network.batches import Batches, vary
+from npc_helpers.network.features import answers
 from npc_helpers.network.models import HIGH_RISK, trainable_part
 from npc_helpers.network.resume import Resume
-from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.settings import Setting
 
 MODES = {"accuracy": "max", "loss": "min"}  # what can be watched, and which way it gets better
@@ -210,9 +210,5 @@ def predict(
     ndarray of float32, shape (n,)
         ``p_high_risk``.
     """
-    what = {"desc": "predictions", "unit": "batch", "leave": False}
-    p = np.empty(len(inputs), dtype=np.float32)
-    for start in progress_bar(range(0, len(inputs), batch_size), shown=progress, **what):
-        batch = np.asarray(inputs[start : start + batch_size])
-        p[start : start + batch_size] = learner.predict_on_batch(batch)[:, HIGH_RISK]
-    return p
+    desc = "predictions" if progress else None
+    return answers(learner, inputs, batch_size=batch_size, desc=desc)[:, HIGH_RISK]

@@ -19,7 +19,7 @@ def images():
 
 def test_features_of_a_model_are_the_means_of_its_last_maps(images):
     model = start_model(HEAD)
-    values = features.extract_features(model, images, batch_size=7)
+    values = features.extract_features(model, images)
     inner = keras.Model(model.input, model.get_layer("conv_7b_ac").output)
     means = inner.predict(images, verbose=0).mean(axis=(1, 2))
     np.testing.assert_allclose(values, means, rtol=1e-4, atol=1e-6)
@@ -37,8 +37,7 @@ def test_memory_maps_are_read_batch_by_batch(images, tmp_path):
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     model = start_model(HEAD)
     np.testing.assert_array_equal(
-        features.extract_features(model, mapped, batch_size=8),
-        features.extract_features(model, images, batch_size=8),
+        features.answers(model, mapped, batch_size=8), features.answers(model, images, batch_size=8)
     )
 
 

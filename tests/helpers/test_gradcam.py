@@ -10,7 +10,7 @@ import pytest
 from fixed_weights import network, pixels
 
 from npc_helpers.imaging.roi import Rectangle, zero_pad
-from npc_helpers.network import gradcam, gradcam_bench, gradcam_scores, models, sanity
+from npc_helpers.network import features, gradcam, gradcam_bench, gradcam_scores, models, sanity
 from npc_helpers.network.map_geometry import Geometry
 from npc_helpers.study import NotInThisStudy
 from npc_helpers.study.settings import PAPER, TUTORIAL
@@ -104,7 +104,7 @@ def test_finer_maps_are_activation_times_gradient(model, images, maps_and_head):
     np.testing.assert_allclose(last, exact, atol=1e-5 * np.abs(exact).max())
     layer = models.end_of_block17(model)
     behind = keras.Model(model.get_layer(layer).output, model.get_layer("pool").output)
-    values = tf.convert_to_tensor(gradcam.answers(gradcam.up_to(model, layer), images))
+    values = tf.convert_to_tensor(features.answers(models.up_to(model, layer), images))
     with tf.GradientTape() as tape:
         tape.watch(values)
         score = tf.reduce_sum(behind(values) @ (weights[:, 1:] - weights[:, :1]))

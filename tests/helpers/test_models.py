@@ -1,8 +1,10 @@
 """The network against keras.applications, the weight sources, the two-neuron end."""
 
 import dataclasses
+import gc
 import hashlib
 import json
+import weakref
 
 import h5py
 import keras
@@ -293,6 +295,30 @@ def test_top_blocks_on_kept_values_learn_as_they_do_in_the_whole_network(tmp_pat
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
     first, last = (m.get_layer("conv_7b").get_weights()[0] for m in (start, top))
     assert np.abs(first - last).max() > 1e-4
+
+
+def test_a_part_of_a_model_is_built_once_and_forgotten_with_it():
+    model = models.prognosis_model(SMALL_SETTING, seed=0)
+    images = np.zeros((1, SMALL_SETTING.input_size, SMALL_SETTING.input_size, 1), dtype=np.uint8)
+    part = models.up_to(model, models.POOL)
+    before = part.predict_on_batch(images)
+    graph = part.predict_function
+    for layer in part.layers:
+        layer.set_weights([w + 0.01 for w in layer.get_weights()])
+    again = models.up_to(model, models.POOL)
+    assert again is part is models.backbone_of(model) and again.predict_function is graph
+    assert models.up_to(model, models.LAST_CONVOLUTION) is not part
+    np.testing.assert_allclose(
+        again.predict_on_batch(images),
+        models.up_to(model, models.LAST_CONVOLUTION).predict_on_batch(images).mean((1, 2)),
+        rtol=1e-4,
+    )
+    assert np.abs(again.predict_on_batch(images) - before).max() > 1e-3
+    remembered = weakref.ref(part)
+    del model, part, again, graph, layer
+    for _ in range(2):  # the model goes first
+        gc.collect()
+    assert remembered() is None
 
 
 def test_description_covers_the_whole_model():

@@ -119,15 +119,15 @@ def test_features_are_computed_once_and_anew_for_other_images(tmp_path, monkeypa
     network = keras.Model(inputs, keras.layers.Flatten()(inputs))
     calls = []
 
-    extract = features_of_images.extract_features
+    answers = features_of_images.answers
 
     def counted(model, images, **options):
         calls.append(len(images))
-        return extract(model, images, **options)
+        return answers(model, images, **options)
 
     monkeypatch.setattr(survival_heads, "study_images", lambda *a, **k: (images, index))
     monkeypatch.setattr(survival_heads, "prognosis_model", lambda *a, **k: network)
-    monkeypatch.setattr(features_of_images, "extract_features", counted)
+    monkeypatch.setattr(features_of_images, "answers", counted)
     study = SimpleNamespace(result_path=lambda name: tmp_path / name)
     for _ in range(2):
         table = survival_heads.patient_features(study, None, "pre", patients=["a"], setting=None)
