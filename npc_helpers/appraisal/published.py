@@ -1,7 +1,5 @@
 """What the paper prints, read from the tables beside this file."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 

@@ -1,7 +1,5 @@
 """Numbers that follow from the paper's counts, one function per question."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -67,11 +65,6 @@ def fractions_of_quartiles(n: int) -> dict[str, tuple[float, float]]:
     return {rule: (rank(0.25) % 1, rank(0.75) % 1) for rule, rank in ranks.items()}
 
 
-def pooled_mean(means, sizes) -> float:
-    """Mean of all patients from the means of groups."""
-    return float(np.average(means, weights=sizes))
-
-
 def attainable_auc(printed: float, n_high: int, n_low: int) -> tuple[float, float]:
     """Return the attainable AUCs just below (or at) and just above `printed`.
 
@@ -81,12 +74,6 @@ def attainable_auc(printed: float, n_high: int, n_low: int) -> tuple[float, floa
     steps = 2 * n_high * n_low
     below = math.floor(printed * steps)
     return below / steps, (below + 1) / steps
-
-
-def all_aucs(n_high: int, n_low: int) -> np.ndarray:
-    """Every AUC that so many patients can have (ties count half a pair)."""
-    steps = 2 * n_high * n_low
-    return np.arange(steps + 1) / steps
 
 
 def auc_range(model: str) -> tuple[float, float]:
@@ -174,16 +161,6 @@ def c_half_width(c: float, n: int, share: float) -> float:
     return statistics.half_width(statistics.c_index_standard_error(c, share * n, (1 - share) * n))
 
 
-def patients_for_c_interval(c: float, half_width: float, share: float) -> int:
-    """Patients, this share of them with progression, whose C-index has this half-width."""
-    return statistics.patients_for_half_width(
-        c,
-        wanted=half_width,
-        share_high=share,
-        standard_error=statistics.c_index_standard_error,
-    )
-
-
 def stage_overlap(group: str) -> int:
     """Patients who must be both T4 and N3 for stage IVa to mean 'T4 or N3' (8th edition).
 
@@ -221,8 +198,3 @@ def called_high_by_rule() -> dict[str, int]:
         for position in range(1, len(counts)):
             called[f"{counts.index[position]} or above"] = int(counts.iloc[position:].sum())
     return called
-
-
-def padding_share(width: int, height: int, canvas: int) -> float:
-    """Share of the padded square that is empty."""
-    return 1 - width * height / canvas**2

@@ -1,7 +1,5 @@
 """What the present run of the suite knows of itself, for the reporting checklists."""
 
-from __future__ import annotations
-
 import os
 from importlib.metadata import version
 from pathlib import Path

@@ -95,13 +95,6 @@ def test_p_of_age_is_what_samples_with_these_moments_give():
     assert p["Welch, normal"] == pytest.approx(0.35082, abs=5e-6)  # the only one printed as 0.351
 
 
-def test_mean_ages():
-    assert recompute.pooled_mean((50.0, 50.5), (147, 59)) == pytest.approx(
-        (147 * 50.0 + 59 * 50.5) / 206
-    )
-    assert recompute.pooled_mean((51.63, 49.82), (163, 43)) == pytest.approx(51.252, abs=1e-3)
-
-
 @pytest.mark.parametrize("printed", [0.741, 0.806, 0.842])
 def test_attainable_areas_by_listing_all(printed):
     values = [k / 920 for k in range(921)]
@@ -201,8 +194,7 @@ def test_intervals_of_the_text_are_too_narrow_even_if_all_progressed(slope, c, p
     assert recompute.c_half_width(c, 43, 1.0) == pytest.approx(half, rel=0.08)
 
 
-def test_padding_and_intervals():
-    assert recompute.padding_share(400, 200, 512) == pytest.approx(1 - 80_000 / 262_144)
+def test_intervals():
     table = appraisal.intervals()
     assert ((table.low < table.value) & (table.value < table.high)).all()
     figure = figures.printed_intervals_figure(table)
