@@ -212,7 +212,8 @@ for name in ("Pre-model", "Post-model", "Ensemble"):
     score = risk[name].rename("score").to_frame()
     fitted = statistics.fit_cox(train.pfs_months, train.progressed, score.loc[train.index])
     p_event[name] = fitted.p_event(score.loc[test.index], at=horizons)
-p_event["TNM"] = statistics.tn_cox(train).p_event(statistics.tn_covariates(test), at=horizons)
+staging = statistics.fit_cox(train.pfs_months, train.progressed, statistics.tn_covariates(train))
+p_event["TNM"] = staging.p_event(statistics.tn_covariates(test), at=horizons)
 p_36 = {name: table[36] for name, table in p_event.items()}
 spread = pd.DataFrame(p_36).describe().loc[["mean", "min", "50%", "max"]]
 spread.round(2)

@@ -14,7 +14,6 @@ from npc_helpers.figures.images import (
     contact_sheet,
     gradcam_panel,
     input_montage,
-    overlay,
     roi_montage,
     sanity_figure,
     series_grid,

@@ -1,19 +1,20 @@
 """Figure of two readers: how much their rectangles overlap, and whether one draws larger."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from npc_helpers.figures.style import SERIES, colour, in_house_style, new_panels, write_beside
+from npc_helpers.figures import style
 from npc_helpers.statistics import bland_altman
 from npc_helpers.statistics.gate import checked, images, numbers, of_table
 
 
-@in_house_style
+@style.in_house_style
 def agreement_figure(agreement: pd.DataFrame, *, pixel_mm: float) -> Figure:
     """Draw the overlap of two readers' rectangles, and the Bland-Altman plot of their areas.
+
+    Left, the number of images by overlap; right, the difference of areas (first minus second
+    reader) against their mean in cm², with bias and 95% limits of agreement.
 
     Parameters
     ----------
@@ -21,12 +22,6 @@ def agreement_figure(agreement: pd.DataFrame, *, pixel_mm: float) -> Figure:
         Columns iou, area_a and area_b (pixels), as `roi.compare_readers` returns them.
     pixel_mm : float
         Side of a pixel.
-
-    Returns
-    -------
-    Figure
-        Left, the number of images by overlap; right, the difference of areas (first minus second
-        reader) against their mean in cm², with bias and 95% limits of agreement.
 
     Examples
     --------
@@ -36,22 +31,18 @@ def agreement_figure(agreement: pd.DataFrame, *, pixel_mm: float) -> Figure:
     """
     columns = of_table(agreement, images(agreement), iou=numbers, area_a=numbers, area_b=numbers)
     iou, *areas = checked(**columns)
-    figure, (left, right) = new_panels(9, 3.6, 2, width_ratios=(1, 1.3))
-    left.hist(iou, bins=np.linspace(0, 1, 21), color=SERIES[0], alpha=0.85)
+    figure, (left, right) = style.new_panels(9, 3.6, 2, width_ratios=(1, 1.3))
+    left.hist(iou, bins=np.linspace(0, 1, 21), color=style.SERIES[0], alpha=0.85)
     median = float(np.median(iou))
-    left.axvline(median, color=colour("ink"), linestyle="--", linewidth=1.2)
-    left.annotate(
-        f"median {median:.2f}", (median, 1), xycoords=("data", "axes fraction"),
-        xytext=(-6, -4), textcoords="offset points", ha="right", va="top",
-    )  # fmt: skip
+    style.mark_value(left, median, f"median {median:.2f}", ha="right")
     left.set(title="Overlap", xlabel="intersection over union", ylabel="images", xlim=(0, 1))
 
     first, second = (area * pixel_mm**2 / 100 for area in areas)
     limits = bland_altman(first, second)
-    right.plot((first + second) / 2, first - second, "o", color=SERIES[0], ms=3, alpha=0.35)
-    for name, style in (("bias", "-"), ("low", "--"), ("high", "--")):
-        right.axhline(limits[name], color=colour("ink"), linestyle=style, linewidth=1.2)
-        write_beside(right, limits[name], f"{limits[name]:+.1f}")
+    right.plot((first + second) / 2, first - second, "o", color=style.SERIES[0], ms=3, alpha=0.35)
+    for name, line in (("bias", "-"), ("low", "--"), ("high", "--")):
+        right.axhline(limits[name], color=style.colour("ink"), linestyle=line, linewidth=1.2)
+        style.write_beside(right, limits[name], f"{limits[name]:+.1f}")
     right.set(
         title="Size: bias and 95% limits of agreement",
         xlabel="mean area, cm²",

@@ -1,22 +1,14 @@
 """Figure of the appraisal: printed intervals against what the test patients can give."""
 
-from __future__ import annotations
-
 import pandas as pd
 from matplotlib.figure import Figure
 
-from npc_helpers.figures.results import model_colour
-from npc_helpers.figures.style import colour, draw_interval, in_house_style, new_panels
+from npc_helpers.figures import style
 
 
-@in_house_style(source="printed by Li et al. 2022")
+@style.in_house_style(source="printed by Li et al. 2022")
 def printed_intervals_figure(intervals: pd.DataFrame) -> Figure:
-    """Draw each printed interval over the width that this number of patients gives.
-
-    Parameters
-    ----------
-    intervals : DataFrame
-        As `appraisal.intervals` returns it: measure, model, value, low, high, place, expected.
+    """Draw each printed interval (`appraisal.intervals`) over the width that so few patients give.
 
     Examples
     --------
@@ -28,17 +20,17 @@ def printed_intervals_figure(intervals: pd.DataFrame) -> Figure:
     """
     parts = list(intervals.groupby("measure", sort=False))
     height = 0.42 * max(len(part) for _, part in parts) + 1.5
-    figure, panels = new_panels(9.8, height, len(parts))
+    figure, panels = style.new_panels(9.8, height, len(parts))
     for axes, (measure, part) in zip(panels, parts, strict=True):
         for line, row in enumerate(part.itertuples()):
             ends = [row.value - row.expected, min(row.value + row.expected, 1)]
             label = "expected of these patients" if line == 0 else None
-            axes.plot(ends, [line] * 2, color=colour("faint"), linewidth=9, alpha=0.3,
+            axes.plot(ends, [line] * 2, color=style.colour("faint"), linewidth=9, alpha=0.3,
                       solid_capstyle="butt", label=label)  # fmt: skip
-            tint = model_colour(row.model, line)
-            draw_interval(axes, row.low, row.high, row.value, line, "s", tint)
+            tint = style.model_colour(row.model, line)
+            style.draw_interval(axes, row.low, row.high, row.value, line, "s", tint)
         labels = [f"{row.model}\n({row.place})" for row in part.itertuples()]
         axes.set_yticks(range(len(part)), labels, fontsize=8)
         axes.set(title=f"{measure} (95% CI)", ylim=(len(part) + 0.1, -0.6), xlim=(0.5, 1.0))
-        axes.legend(loc="lower left", fontsize=8)
+        axes.legend(loc="lower left")
     return figure

@@ -1,7 +1,5 @@
 """Figures of probabilities: do they mean what they say, and does acting on them help."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,27 +7,22 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from npc_helpers import statistics
-from npc_helpers.figures.results import model_colour
-from npc_helpers.figures.style import LINE_STYLES, colour, in_house_style, new_panels
+from npc_helpers.figures import style
+from npc_helpers.statistics.calibration import GROUPS
 from npc_helpers.statistics.gate import checked, each, flags, probabilities, times
-from npc_helpers.statistics.horizon import GROUPS, HORIZON
+from npc_helpers.statistics.survival import HORIZON
 
 DEFAULTS = {"treat all": "^", "treat none": "o"}  # markers: on any page both lines are grey
 
 
-@in_house_style
+@style.in_house_style
 def calibration_figure(
     time, event, p_event: Mapping, *, horizon: float = HORIZON, groups: int = GROUPS
 ) -> Figure:
     """Draw observed against predicted risk of progression by a horizon, one panel for each model.
 
-    Parameters
-    ----------
-    time, event : array or Series (n,)
-    p_event : mapping of name to array or Series (n,)
-        Probabilities of progression by the horizon, which is in the unit of `time`.
-    groups : int
-        Of rising predicted risk; the observed risk of each is read from its Kaplan-Meier curve.
+    `p_event` holds the probabilities of each model, by name; the observed risk of each of the
+    `groups` of rising predicted risk is read from its Kaplan-Meier curve.
 
     Examples
     --------
@@ -41,9 +34,9 @@ def calibration_figure(
     time, event, *predicted = checked(
         time=times(time), event=flags(event), **each(p_event, probabilities, "probability of {}")
     )
-    figure, panels = new_panels(3.2 * len(p_event) + 0.4, 3.9, len(p_event), sharey=True)
+    figure, panels = style.new_panels(3.2 * len(p_event) + 0.4, 3.9, len(p_event), sharey=True)
     for position, (axes, name, p) in enumerate(zip(panels, p_event, predicted, strict=True)):
-        tint = model_colour(name, position)
+        tint = style.model_colour(name, position)
         result = statistics.calibration_at(time, event, p, horizon=horizon)
         table = statistics.calibration_groups(time, event, p, horizon=horizon, groups=groups)
         _calibration_panel(axes, result, table, tint)
@@ -57,7 +50,7 @@ def calibration_figure(
 
 
 def _calibration_panel(axes, result, table: pd.DataFrame, tint: str) -> None:
-    axes.plot([0, 1], [0, 1], color=colour("faint"), linestyle=":", linewidth=1.2)
+    style.draw_reference(axes)
     axes.vlines(table.predicted, table.low, table.high, color=tint, linewidth=1.4, alpha=0.7)
     axes.plot(table.predicted, table.observed, "o-", color=tint, clip_on=False)
     estimates = {"O/E": result.ratio, "slope": result.slope, "intercept": result.intercept}
@@ -67,14 +60,11 @@ def _calibration_panel(axes, result, table: pd.DataFrame, tint: str) -> None:
     axes.set_xlabel(text, fontsize=8.5)
 
 
-@in_house_style
+@style.in_house_style
 def decision_figure(benefit: pd.DataFrame) -> Figure:
-    """Draw decision curves; the band of each model is its 95% interval against the default.
+    """Draw decision curves from a table of `statistics.survival_net_benefit`.
 
-    Parameters
-    ----------
-    benefit : DataFrame
-        As `statistics.survival_net_benefit` returns it.
+    The band of each model is its 95% interval against the better of treating all and none.
 
     Examples
     --------
@@ -84,14 +74,17 @@ def decision_figure(benefit: pd.DataFrame) -> Figure:
     >>> [line.get_label() for line in figure.axes[0].lines]
     ['model', 'treat all', 'treat none']
     """
-    figure, (left, right) = new_panels(9.8, 4.3, 2)
+    figure, (left, right) = style.new_panels(9.8, 4.3, 2)
     for position, (name, curve) in enumerate(benefit.groupby("model", sort=False)):
         if name in DEFAULTS:
-            left.plot(curve.threshold, curve.net_benefit, label=name, color=colour("ink"),
+            left.plot(curve.threshold, curve.net_benefit, label=name, color=style.colour("ink"),
                       linewidth=1.3, marker=DEFAULTS[name], markevery=0.12, markersize=6,
                       markerfacecolor="none")  # fmt: skip
             continue
-        look = {"color": model_colour(name, position), "linestyle": LINE_STYLES.get(name, "-")}
+        look = {
+            "color": style.model_colour(name, position),
+            "linestyle": style.LINE_STYLES.get(name, "-"),
+        }
         left.plot(curve.threshold, curve.net_benefit, label=name, **look)
         right.plot(curve.threshold, curve.gain, **look)
         right.fill_between(
@@ -99,9 +92,9 @@ def decision_figure(benefit: pd.DataFrame) -> Figure:
         )
     highest = benefit.net_benefit.max()
     left.set(ylim=(-0.3 * highest, 1.1 * highest), ylabel="net benefit", title="Net benefit")
-    right.axhline(0, color=colour("ink"), linewidth=1.2)
+    right.axhline(0, color=style.colour("ink"), linewidth=1.2)
     right.set_title("Gain over treating all or none (95% CI)")
     for axes in (left, right):
         axes.set(xlabel="risk at which one would act", xlim=(0, benefit.threshold.max()))
-    left.legend(fontsize=8.5, loc="upper right")
+    left.legend(loc="upper right")
     return figure

@@ -1,34 +1,19 @@
 """Figures of the cohort: who is in the study, and what became of them."""
 
-from __future__ import annotations
-
 import textwrap
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from npc_helpers.figures.style import (
-    SERIES,
-    colour,
-    draw_arrow,
-    draw_box,
-    in_house_style,
-    new_figure,
-    new_panels,
-)
+from npc_helpers.figures import style
 from npc_helpers.statistics import kaplan_meier
 from npc_helpers.statistics.gate import checked, flags, of_table, times
 
 
-@in_house_style
+@style.in_house_style
 def flow_chart(flow: pd.DataFrame) -> Figure:
-    """Draw the selection of patients, as the paper's Fig. 1.
-
-    Parameters
-    ----------
-    flow : DataFrame
-        As `cohort.flow` returns it: meaning, remaining_before, lost, remaining.
+    """Draw the selection of patients from a table of `cohort.flow`, as the paper's Fig. 1.
 
     Examples
     --------
@@ -36,18 +21,20 @@ def flow_chart(flow: pd.DataFrame) -> Figure:
     >>> flow_chart(pd.DataFrame([step])).axes[0].texts[0].get_text()
     '50 patients in the registry'
     """
-    figure, axes = new_figure(8.4, 0.66 * len(flow) + 1.6)
+    figure, axes = style.new_figure(8.4, 0.66 * len(flow) + 1.6)
     axes.axis("off")
     axes.set(xlim=(0, 10), ylim=(-len(flow) - 0.45, 0.5))
     start = int(flow.remaining_before.iloc[0]) if len(flow) else 0
     _box(axes, 0.1, 0, 3.2, f"{start:,} patients in the registry", strong=True)
-    axes.text(4.35, 0, "lost, by the first criterion not met", va="center", color=colour("faint"))
+    axes.text(
+        4.35, 0, "lost, by the first criterion not met", va="center", color=style.colour("faint")
+    )
     for step, row in enumerate(flow.itertuples(), start=1):
         last = step == len(flow)
-        draw_arrow(axes, (1.7, 0.67 - step), (1.7, 0.33 - step))
+        style.draw_arrow(axes, (1.7, 0.67 - step), (1.7, 0.33 - step))
         text = f"{row.remaining:,} patients studied" if last else f"{row.remaining:,}"
         _box(axes, 0.1, -step, 3.2, text, strong=last)
-        draw_arrow(axes, (1.7, 0.5 - step), (4.25, 0.5 - step))
+        style.draw_arrow(axes, (1.7, 0.5 - step), (4.25, 0.5 - step))
         criterion = textwrap.fill(row.meaning, 62)
         axes.text(4.35, 0.5 - step, f"−{row.lost:,}", va="center", ha="left", weight="bold")
         axes.text(5.1, 0.5 - step, criterion, va="center", ha="left", fontsize=8.5)
@@ -55,29 +42,26 @@ def flow_chart(flow: pd.DataFrame) -> Figure:
 
 
 def _box(axes, x: float, y: float, width: float, text: str, *, strong: bool = False) -> None:
-    edge = colour("Ensemble") if strong else colour("faint")
-    draw_box(axes, x, y, width, 0.6, edgecolor=edge, linewidth=2 if strong else 1)
+    edge = style.colour("Ensemble") if strong else style.colour("faint")
+    style.draw_box(axes, x, y, width, 0.6, edgecolor=edge, linewidth=2 if strong else 1)
     axes.text(x + width / 2, y, text, ha="center", va="center", weight="bold" if strong else None)
 
 
-def _draw_kaplan_meier(axes, months, progressed, **style) -> None:
+def _draw_kaplan_meier(axes, months, progressed, **look) -> None:
     curve = kaplan_meier(months, progressed).fillna(0.0)  # no limits where nobody is left
-    axes.step(curve.time, curve.survival, where="post", **style)
+    axes.step(curve.time, curve.survival, where="post", **look)
     axes.fill_between(
-        curve.time, curve.low, curve.high, step="post", alpha=0.18, color=style["color"], lw=0
+        curve.time, curve.low, curve.high, step="post", alpha=0.18, color=look["color"], lw=0
     )
     lost = curve[curve.censored > 0]
-    axes.plot(lost.time, lost.survival, "|", color=style["color"], markersize=6, mew=1)
+    axes.plot(lost.time, lost.survival, "|", color=look["color"], markersize=6, mew=1)
 
 
-@in_house_style
+@style.in_house_style
 def pfs_figure(cohort: pd.DataFrame) -> Figure:
     """Draw progression-free survival: Kaplan-Meier curve, and the months observed.
 
-    Parameters
-    ----------
-    cohort : DataFrame
-        Included patients: pfs_months, progressed.
+    `cohort` holds the included patients: pfs_months, progressed.
 
     Examples
     --------
@@ -87,21 +71,17 @@ def pfs_figure(cohort: pd.DataFrame) -> Figure:
     """
     months, progressed = checked(**of_table(cohort, pfs_months=times, progressed=flags))
     median = float(np.median(months))
-    figure, (left, right) = new_panels(9.6, 3.6, 2)
-    _draw_kaplan_meier(left, months, progressed, color=SERIES[0])
+    figure, (left, right) = style.new_panels(9.6, 3.6, 2)
+    _draw_kaplan_meier(left, months, progressed, color=style.SERIES[0])
     left.set(title="Without progression", xlabel="months since treatment start", ylim=(0, 1.02))
     left.set_ylabel("share of patients")
     edges = np.arange(0, months.max() + 6, 3)
     right.hist(
         [months[progressed], months[~progressed]], bins=edges, stacked=True,
-        color=[colour("high risk"), colour("low risk")], label=["progressed", "censored"],
-        edgecolor=colour("paper"), linewidth=0.6,
+        color=[style.colour(f"{name} risk") for name in ("high", "low")],
+        label=["progressed", "censored"], edgecolor=style.colour("paper"), linewidth=0.6,
     )  # fmt: skip
-    right.axvline(median, color=colour("ink"), linestyle="--", linewidth=1.3)
-    right.annotate(
-        f"median {median:g}", (median, 1), xycoords=("data", "axes fraction"),
-        xytext=(4, -2), textcoords="offset points", va="top",
-    )  # fmt: skip
+    style.mark_value(right, median, f"median {median:g}")
     right.set(title="PFS period of each patient", xlabel="months", ylabel="patients")
     right.legend(loc="center right")
     right.yaxis.get_major_locator().set_params(integer=True)
@@ -110,14 +90,11 @@ def pfs_figure(cohort: pd.DataFrame) -> Figure:
     return figure
 
 
-@in_house_style
+@style.in_house_style
 def km_by_risk(months, progressed, high) -> Figure:
     """Draw survival of patients called high risk and low risk, with the numbers at risk.
 
-    Parameters
-    ----------
-    months, progressed, high : array or Series (n,)
-        PFS in months, whether progressed, and whether the model calls the patient high risk.
+    `high` says of each patient whether the model calls them high risk.
 
     Examples
     --------
@@ -130,12 +107,12 @@ def km_by_risk(months, progressed, high) -> Figure:
         months=times(months), progressed=flags(progressed), high=flags(high)
     )
     groups = {"low risk": ~high, "high risk": high}
-    figure, (axes, counts) = new_figure(7, 4.6, nrows=2, height_ratios=(5, 1), sharex=True)
-    for name, style in zip(groups, ("-", "--"), strict=True):
+    figure, (axes, counts) = style.new_figure(7, 4.6, nrows=2, height_ratios=(5, 1), sharex=True)
+    for name, line in zip(groups, ("-", "--"), strict=True):
         if groups[name].any():
             _draw_kaplan_meier(
                 axes, months[groups[name]], progressed[groups[name]],
-                color=colour(name), linestyle=style,
+                color=style.colour(name), linestyle=line,
                 label=f"called {name} (n = {groups[name].sum()})",
             )  # fmt: skip
     axes.set(ylim=(0, 1.02), xlim=(0, None), ylabel="share without progression")

@@ -1,12 +1,10 @@
 """How a notebook shows things: a figure with its caption, and the closing footer."""
 
-from __future__ import annotations
-
 import io
 import platform
 from importlib.metadata import version
 
-from npc_helpers.figures.style import for_any_page
+from npc_helpers.figures import style
 from npc_helpers.study import mark
 from npc_helpers.study.settings import current_setting
 
@@ -33,7 +31,7 @@ def show(figure, *, alt: str, number: str = "") -> None:
     from IPython.display import Image, display
     from matplotlib import pyplot as plt
 
-    picture, width = _png(for_any_page(figure))
+    picture, width = _png(style.for_any_page(figure))
     figure.clear()
     plt.close(figure)
     described = mark.on_caption(alt)

@@ -1,13 +1,11 @@
 """Plotly figures for exploring: hover tells what a printed figure cannot."""
 
-from __future__ import annotations
-
 from html import escape
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from npc_helpers.figures.style import PALETTE
+from npc_helpers.figures import style
 from npc_helpers.statistics import gate
 from npc_helpers.study import mark
 
@@ -41,8 +39,8 @@ def follow_up_explorer(patients: pd.DataFrame) -> go.Figure:
     ordered = patients.sort_values("pfs_months").reset_index(drop=True)
     figure = go.Figure()
     for progressed, name, colour, symbol in (
-        (True, "progressed", PALETTE["high risk"], "x"),
-        (False, "without progression when last seen", PALETTE["low risk"], "circle-open"),
+        (True, "progressed", style.PALETTE["high risk"], "x"),
+        (False, "without progression when last seen", style.PALETTE["low risk"], "circle-open"),
     ):
         group = ordered[ordered["progressed"].astype(bool) == progressed]
         figure.add_scatter(

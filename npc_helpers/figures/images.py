@@ -1,7 +1,5 @@
 """Figures of images: series, rectangles, network inputs and Grad-CAM maps."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from textwrap import fill, shorten
 
@@ -12,18 +10,7 @@ from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle as Outline
 
-from npc_helpers.figures.style import (
-    PAPER_COLOURS,
-    PERCEPTUAL_COLOURS,
-    SERIES,
-    bare,
-    colour,
-    grey_range,
-    in_house_style,
-    new_figure,
-    new_panels,
-    new_pictures,
-)
+from npc_helpers.figures import style
 
 EVERY = 2  # pictures are drawn from every second pixel: a quarter of the bytes, no visible loss
 
@@ -35,10 +22,10 @@ def show_grey(axes, image: np.ndarray, **how) -> None:
         image[::EVERY, ::EVERY], extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
         interpolation="nearest", **how,
     )  # fmt: skip
-    bare(axes)
+    style.bare(axes)
 
 
-@in_house_style
+@style.in_house_style
 def series_grid(series: Mapping, *, height: float = 0.5) -> Figure:
     """Draw one slice of several MR series, two side by side.
 
@@ -48,17 +35,17 @@ def series_grid(series: Mapping, *, height: float = 0.5) -> Figure:
     height : float
         Which slice of each series, from 0 (the lowest) over 0.5 (the middle one) to 1.
     """
-    figure, grid = new_pictures(len(series), 2, 3.2, 3.45)
+    figure, grid = style.new_pictures(len(series), 2, 3.2, 3.45)
     for axes, (label, shown) in zip(grid, series.items(), strict=True):
         slices = len(shown.array)
         number = min(int(height * slices), slices - 1)
         image = np.asarray(shown.array[number])
-        show_grey(axes, image, **grey_range(image))
+        show_grey(axes, image, **style.grey_range(image))
         axes.set_title(f"{label}, slice {number + 1} of {slices}", fontsize=10)
     return figure
 
 
-@in_house_style
+@style.in_house_style
 def contact_sheet(
     found: pd.DataFrame, pictures: Sequence[np.ndarray | str], *, columns: int = 4
 ) -> Figure:
@@ -76,7 +63,7 @@ def contact_sheet(
     pictures : sequence of array (rows, columns) or str
         One per row; words stand where there is no picture (`intake.thumbnails.thumbnails`).
     """
-    figure, grid = new_pictures(len(found), columns, 2.7, 3.65)
+    figure, grid = style.new_pictures(len(found), columns, 2.7, 3.65)
     for axes, row, picture in zip(grid, found.itertuples(), pictures, strict=True):
         axes.axis("on")
         if isinstance(picture, str):
@@ -84,11 +71,11 @@ def contact_sheet(
             words = fill(picture, 30, max_lines=8, placeholder=" …")
             axes.text(0.5, 0.5, words, ha="center", va="center", fontsize=8.5)
         else:
-            show_grey(axes, picture, **grey_range(picture))
+            show_grey(axes, picture, **style.grey_range(picture))
         state = "decided" if row.decided else row.status
         used = state in ("proposed", "decided") and row.decided != "skip"
         tint, line = ("Ensemble", "-") if used else ("Post-model", (0, (3, 2)))
-        axes.spines[:].set(visible=True, color=colour(tint), linestyle=line, linewidth=2.5)
+        axes.spines[:].set(visible=True, color=style.colour(tint), linestyle=line, linewidth=2.5)
         place = row.decided or f"{row.timepoint} {row.kind}".strip()
         axes.set_title(f"{row.Index}  {state}: {place}")
         what = shorten(row.description or "no description", 26, placeholder=" …")
@@ -98,7 +85,7 @@ def contact_sheet(
     return figure
 
 
-@in_house_style
+@style.in_house_style
 def roi_montage(stacks: Mapping, rois: pd.DataFrame, patient_id: str, timepoint: str) -> Figure:
     """Draw every slice of a patient in each sequence with its rectangle and its size in mm.
 
@@ -118,14 +105,14 @@ def roi_montage(stacks: Mapping, rois: pd.DataFrame, patient_id: str, timepoint:
         raise ValueError(f"patient {patient_id} has no {timepoint} series in stacks.")
     n_slices = max(len(stacks[key].array) for key in keys)
     width = min(1.55, 12 / n_slices)
-    figure, grid = new_figure(
+    figure, grid = style.new_figure(
         width * n_slices, (width + 0.22) * len(keys) + 0.5, nrows=len(keys), ncols=n_slices,
         squeeze=False,
     )  # fmt: skip
     for line, key in zip(grid, keys, strict=True):
         boxes = rois[(rois[["patient_id", "timepoint", "sequence"]] == key).all(axis=1)]
         boxes = boxes.set_index("slice_index")
-        limits = grey_range(np.asarray(stacks[key].array)[:, ::4, ::4])
+        limits = style.grey_range(np.asarray(stacks[key].array)[:, ::4, ::4])
         for number, axes in enumerate(line):
             axes.axis("off")
             if number < len(stacks[key].array):
@@ -152,7 +139,7 @@ def _outline(axes, box, spacing_mm) -> None:
     )
 
 
-@in_house_style
+@style.in_house_style
 def input_montage(images: np.ndarray, index: pd.DataFrame) -> Figure:
     """Draw up to twelve images as the network receives them: cropped, padded, shrunk.
 
@@ -163,21 +150,20 @@ def input_montage(images: np.ndarray, index: pd.DataFrame) -> Figure:
         patient_id, timepoint, sequence, slice_index of each.
     """
     shown = min(len(images), 12)
-    figure, grid = new_pictures(shown, min(6, shown), 1.75, 1.95)
+    figure, grid = style.new_pictures(shown, min(6, shown), 1.75, 1.95)
     for axes, image, row in zip(grid, images[:shown], index.itertuples(), strict=False):
         axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         axes.set_title(f"{row.sequence.upper()} slice {row.slice_index + 1}", fontsize=8.5)
     return figure
 
 
-@in_house_style
+@style.in_house_style
 def gradcam_panel(
     image: np.ndarray,
     cells: np.ndarray,
     heat: np.ndarray,
     *,
     mask: np.ndarray | None = None,
-    limit: float | None = None,
     rectangle: str = "",
 ) -> Figure:
     """Draw an image, its map cell by cell, and the map over the image in two colour scales.
@@ -199,57 +185,55 @@ def gradcam_panel(
     -----
     A map without positive evidence says so in the picture.
     """
-    figure, (whole, grid, paper, perceptual) = new_panels(12, 3.5, 4)
-    limits = grey_range(image)
+    figure, (whole, grid, paper, perceptual) = style.new_panels(12, 3.5, 4)
+    limits = style.grey_range(image)
     show_grey(whole, image, **limits)
     whole.set_title("Image")
     whole.set_xlabel(fill(rectangle, 40), fontsize=8)
     most = float(np.abs(cells).max()) or 1.0
     drawn = grid.imshow(cells, cmap="PuOr_r", vmin=-most, vmax=most)
-    bare(grid)
+    style.bare(grid)
     grid.set_title("Map, cell by cell (signed)")
     figure.colorbar(drawn, ax=grid, shrink=0.7, label="contribution to the score")
-    highest = float(np.nanmax(heat))
     for axes, scale, title in (
-        (paper, PAPER_COLOURS, "The paper's colours"),
-        (perceptual, colormaps[PERCEPTUAL_COLOURS], "Perceptually uniform"),
+        (paper, style.PAPER_COLOURS, "The paper's colours"),
+        (perceptual, colormaps[style.PERCEPTUAL_COLOURS], "Perceptually uniform"),
     ):
         show_grey(axes, image, **limits)
         axes.set_title(title)
-        if highest > 0:
-            show_grey(axes, overlay(heat, highest, scale))
-        else:
+        if not show_overlay(axes, heat, scale):
             axes.text(
                 0.5, 0.5, "no positive evidence", transform=axes.transAxes, ha="center",
                 color="white", bbox={"facecolor": "black", "alpha": 0.7},
             )  # fmt: skip
-    if mask is not None and mask.any():
-        for axes in (whole, paper, perceptual):
-            outline_truth(axes, mask)
+    for axes in (whole, paper, perceptual):
+        outline_truth(axes, mask)
     return figure
 
 
-def overlay(heat: np.ndarray, limit: float, scale: Colormap, *, opacity: float = 0.5) -> np.ndarray:
-    """Return RGBA (rows, columns, 4): the positive part of a map in colour, clear outside."""
-    share = np.clip(np.nan_to_num(heat) / (limit if limit > 0 else 1), 0, 1)
-    rgba = scale(share)
-    rgba[..., 3] = np.where(np.isfinite(heat), opacity, 0)
-    return rgba
+def show_overlay(axes, heat: np.ndarray, scale: Colormap) -> bool:
+    """Draw the positive part of a map in half-clear colour over an image; False if it has none."""
+    highest = float(np.nanmax(heat))
+    if highest > 0:
+        colours = scale(np.clip(np.nan_to_num(heat) / highest, 0, 1))  # (rows, columns, 4)
+        colours[..., 3] = np.where(np.isfinite(heat), 0.5, 0)
+        show_grey(axes, colours)
+    return highest > 0
 
 
-def outline_truth(axes, mask: np.ndarray) -> None:
+def outline_truth(axes, mask: np.ndarray | None) -> None:
+    """Draw the outline of a mask, if there is one."""
+    if mask is None or not mask.any():
+        return
     outline = axes.contour(mask, levels=[0.5], colors="white", linewidths=1.2)
     outline.set_path_effects([patheffects.withStroke(linewidth=2.6, foreground="black")])
 
 
-@in_house_style
+@style.in_house_style
 def sanity_figure(sanity: pd.DataFrame) -> Figure:
     """Draw how maps change as a network's weights are randomised from the top.
 
-    Parameters
-    ----------
-    sanity : DataFrame
-        As `gradcam.sanity_check` returns it.
+    `sanity` is a table of `network.sanity.sanity_check`.
 
     Examples
     --------
@@ -258,25 +242,22 @@ def sanity_figure(sanity: pd.DataFrame) -> Figure:
     >>> sanity_figure(steps.assign(rank_correlation_unrelated=0.1)).axes[0].get_ylabel()
     'likeness to intact map'
     """
-    figure, axes = new_figure(8.6, 3.6)
-    for name, label, style, marker in (
-        ("rank_correlation", "rank correlation", "-", "o"),
-        ("ssim", "structural similarity", "--", "s"),
+    figure, axes = style.new_figure(8.6, 3.6)
+    ends = []
+    for name, label, look, tint in (
+        ("rank_correlation", "rank correlation", "-o", style.SERIES[1]),
+        ("ssim", "structural similarity", "--s", style.SERIES[0]),
     ):
-        tint = SERIES[0] if name == "ssim" else SERIES[1]
-        axes.plot(sanity.step, sanity[name], style, marker=marker, color=tint, label=label)
-        axes.axhline(sanity[f"{name}_unrelated"].iloc[0], color=tint, linestyle=":", linewidth=1.4)
-    ends = [sanity[f"{name}_unrelated"].iloc[0] for name in ("rank_correlation", "ssim")]
+        axes.plot(sanity.step, sanity[name], look, color=tint, label=label)
+        ends.append(sanity[f"{name}_unrelated"].iloc[0])
+        axes.axhline(ends[-1], color=tint, linestyle=":", linewidth=1.4)
     axes.text(
         1.01, np.mean(ends), "maps of\nunrelated\nimages", va="center", fontsize=8.5,
-        color=colour("faint"), transform=axes.get_yaxis_transform(),
+        color=style.colour("faint"), transform=axes.get_yaxis_transform(),
     )  # fmt: skip
-    axes.set_xticks(sanity.step, [f"+ {name}" if n else "intact" for n, name in _steps(sanity)])
+    names = [f"+ {row.randomised}" if row.step else "intact" for row in sanity.itertuples()]
+    axes.set_xticks(sanity.step, names)
     axes.set(xlabel="randomised so far, from the output back", ylabel="likeness to intact map")
     axes.set_ylim(min(-0.1, sanity[["ssim", "rank_correlation"]].min().min() - 0.05), 1.05)
     axes.legend(loc="upper right")
     return figure
-
-
-def _steps(sanity: pd.DataFrame) -> list[tuple[int, str]]:
-    return list(zip(sanity.step, sanity.randomised, strict=True))

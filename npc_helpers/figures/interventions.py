@@ -1,7 +1,5 @@
 """Figures of what happens when an image is changed: covered bit by bit, or drawn again."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,22 +7,12 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from npc_helpers.figures.images import outline_truth, overlay, show_grey
-from npc_helpers.figures.style import (
-    PERCEPTUAL_COLOURS,
-    SERIES,
-    colour,
-    draw_interval,
-    grey_range,
-    in_house_style,
-    new_figure,
-    new_panels,
-    write_beside,
-)
+from npc_helpers.figures import style
+from npc_helpers.figures.images import outline_truth, show_grey, show_overlay
 from npc_helpers.study.schema import MODELS
 
 
-@in_house_style
+@style.in_house_style
 def finer_figure(
     image: np.ndarray, heats: Mapping[str, np.ndarray], *, mask: np.ndarray | None = None
 ) -> Figure:
@@ -38,28 +26,20 @@ def finer_figure(
     mask : bool array (rows, columns), optional
         Known truth, drawn as an outline.
     """
-    figure, panels = new_panels(4 * len(heats), 3.9, len(heats))
+    figure, panels = style.new_panels(4 * len(heats), 3.9, len(heats))
     for axes, (title, heat) in zip(panels, heats.items(), strict=True):
-        show_grey(axes, image, **grey_range(image))
-        top = max(float(np.nanmax(heat)), 0.0)
-        if top > 0:
-            show_grey(axes, overlay(heat, top, colormaps[PERCEPTUAL_COLOURS]))
-        else:
-            title += " (nowhere positive)"
-        axes.set_title(title)
-        if mask is not None and mask.any():
-            outline_truth(axes, mask)
+        show_grey(axes, image, **style.grey_range(image))
+        positive = show_overlay(axes, heat, colormaps[style.PERCEPTUAL_COLOURS])
+        axes.set_title(title if positive else f"{title} (nowhere positive)")
+        outline_truth(axes, mask)
     return figure
 
 
-@in_house_style
+@style.in_house_style
 def covering_figure(curves: pd.DataFrame) -> Figure:
     """Draw the mean log-odds over patients while images are covered and uncovered.
 
-    Parameters
-    ----------
-    curves : DataFrame
-        As `perturbation.curves` returns it.
+    `curves` is a table of `network.perturbation.curves`.
 
     Examples
     --------
@@ -69,10 +49,12 @@ def covering_figure(curves: pd.DataFrame) -> Figure:
     'mean log-odds of high risk'
     """
     timepoints = list(dict.fromkeys(curves["timepoint"]))
-    figure, panels = new_panels(4.9 * len(timepoints), 3.7, len(timepoints))
+    figure, panels = style.new_panels(4.9 * len(timepoints), 3.7, len(timepoints))
     for axes, when in zip(panels, timepoints, strict=True):
         of_time = curves[curves["timepoint"] == when]
-        for tint, (name, of_map) in zip(SERIES, of_time.groupby("map", sort=False), strict=False):
+        for tint, (name, of_map) in zip(
+            style.SERIES, of_time.groupby("map", sort=False), strict=False
+        ):
             means = of_map.groupby("share")[["insertion", "deletion"]].mean()
             axes.plot(means.index, means["deletion"], "-o", ms=3, color=tint, label=name)
             axes.plot(means.index, means["insertion"], "--o", ms=3, color=tint)
@@ -80,21 +62,17 @@ def covering_figure(curves: pd.DataFrame) -> Figure:
             title=MODELS[when], xlabel="share of the rectangle, highest of the map first",
             ylabel="mean log-odds of high risk",
         )  # fmt: skip
-    panels[-1].plot([], [], "-", color=colour("faint"), label="covered")
-    panels[-1].plot([], [], "--", color=colour("faint"), label="uncovered")
-    panels[-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8)
+    panels[-1].plot([], [], "-", color=style.colour("faint"), label="covered")
+    panels[-1].plot([], [], "--", color=style.colour("faint"), label="uncovered")
+    panels[-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
     return figure
 
 
-@in_house_style
+@style.in_house_style
 def interventions_figure(effects: pd.DataFrame) -> Figure:
     """Draw by how much each change of the images moves the answer: mean over patients, interval.
 
-    Parameters
-    ----------
-    effects : DataFrame
-        As `gradcam_scores.patient_summary` returns it: timepoint, map (the change), mean, low,
-        high.
+    `effects` is a table of `network.gradcam_scores.patient_summary`, ``map`` being the change.
 
     Examples
     --------
@@ -104,20 +82,19 @@ def interventions_figure(effects: pd.DataFrame) -> Figure:
     'tumour covered'
     """
     names = list(dict.fromkeys(effects["map"]))
-    figure, axes = new_figure(8.4, 0.6 * len(names) + 1.3)
-    axes.axvline(0, color=colour("faint"), linewidth=1)
+    figure, axes = style.new_figure(8.4, 0.6 * len(names) + 1.3)
+    axes.axvline(0, color=style.colour("faint"), linewidth=1)
     for (when, rows), shift, marker in zip(
         effects.groupby("timepoint", sort=False), (-0.17, 0.17), "os", strict=False
     ):
         lines = np.array([names.index(name) for name in rows["map"]]) + shift
-        tint = colour(MODELS[when])
+        tint = style.colour(MODELS[when])
         ends = rows["low"], rows["high"], rows["mean"]
-        draw_interval(axes, *ends, lines, marker, tint, label=MODELS[when])
+        style.draw_interval(axes, *ends, lines, marker, tint, label=MODELS[when])
         for line, row in zip(lines, rows.itertuples(), strict=True):
             text = f"{row.mean:+.2f} ({row.low:+.2f} to {row.high:+.2f})"
-            write_beside(axes, line, text, fontsize=8, color=tint)
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
+            style.write_beside(axes, line, text, fontsize=8, color=tint)
+    style.name_rows(axes, names)
     axes.set_xlabel("change of the log-odds of high risk (mean over patients, 95% CI)")
     axes.legend(loc="best")
     return figure

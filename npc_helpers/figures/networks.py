@@ -1,22 +1,12 @@
 """Figures of models: their structure, their training and what they answer."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from npc_helpers.figures.style import (
-    SERIES,
-    colour,
-    draw_arrow,
-    draw_box,
-    in_house_style,
-    new_figure,
-    new_panels,
-)
+from npc_helpers.figures import style
 from npc_helpers.statistics.gate import checked, flags, groups, probabilities
 from npc_helpers.study.schema import MODELS
 
@@ -24,36 +14,32 @@ RUNS = dict(zip(MODELS.values(), ("before", "after"), strict=True))
 STAGE_WIDTH, GAP = 0.82, 0.24
 
 
-@in_house_style
+@style.in_house_style
 def network_diagram(description: pd.DataFrame) -> Figure:
-    """Draw Pre-model, Post-model and soft vote from a built model, after the paper's Fig. 2.
+    """Draw Pre-model, Post-model and soft vote, after the paper's Fig. 2.
 
-    Parameters
-    ----------
-    description : DataFrame
-        As `models.describe` returns it: stage, repeats, output_shape, parameters. Both models
-        are built alike, so one description draws both.
+    Both models are built alike, so one `network.models.describe` draws both.
     """
     pitch = STAGE_WIDTH + GAP
     end = len(description) * pitch
-    figure, axes = new_figure(12.5, 5.4)
+    figure, axes = style.new_figure(12.5, 5.4)
     axes.axis("off")
     axes.set(xlim=(-0.2, end + 2.3), ylim=(-3.3, 3.25))
     for (name, when), middle in zip(RUNS.items(), (1.75, -1.35), strict=True):
         axes.text(
             0, middle + 1.15, f"{name}: images from {when} treatment",
-            weight="bold", color=colour(name),
+            weight="bold", color=style.colour(name),
         )  # fmt: skip
         for place, stage in enumerate(description.itertuples()):
-            _stage(axes, place * pitch, middle, stage, colour(name))
+            _stage(axes, place * pitch, middle, stage, style.colour(name))
             if place:
-                draw_arrow(axes, (place * pitch - GAP, middle), (place * pitch, middle))
-        draw_arrow(axes, (end - GAP, middle), (end + 0.35, 0.2 if middle > 0 else 0.0))
+                style.draw_arrow(axes, (place * pitch - GAP, middle), (place * pitch, middle))
+        style.draw_arrow(axes, (end - GAP, middle), (end + 0.35, 0.2 if middle > 0 else 0.0))
     _vote(axes, end + 0.35, 0.1)
     total = int(description.parameters.sum())
     axes.text(
         0, -3.25, f"Each model: {total:,} parameters. Box height: side of the feature maps; below "
-        "each box: side × channels.", fontsize=8.5, color=colour("faint"),
+        "each box: side × channels.", fontsize=8.5, color=style.colour("faint"),
     )  # fmt: skip
     return figure
 
@@ -63,7 +49,7 @@ def _stage(axes, x: float, middle: float, stage, edge: str) -> None:
     shape = tuple(stage.output_shape)
     side = shape[0] if len(shape) == 3 else 1
     height = 0.75 + 0.13 * np.log2(side)
-    draw_box(axes, x, middle, STAGE_WIDTH, height, edgecolor=edge, linewidth=1.4)
+    style.draw_box(axes, x, middle, STAGE_WIDTH, height, edgecolor=edge, linewidth=1.4)
     times = f"\n× {stage.repeats}" if stage.repeats > 1 else ""
     axes.text(
         x + STAGE_WIDTH / 2, middle, f"{stage.stage}{times}", ha="center", va="center",
@@ -72,30 +58,25 @@ def _stage(axes, x: float, middle: float, stage, edge: str) -> None:
     size = f"{side} × {shape[-1]}" if len(shape) == 3 else f"{shape[-1]}"
     axes.text(
         x + STAGE_WIDTH / 2, middle - height / 2 - 0.1, size, ha="center", va="top",
-        fontsize=7.5, color=colour("faint"),
+        fontsize=7.5, color=style.colour("faint"),
     )  # fmt: skip
 
 
 def _vote(axes, x: float, middle: float) -> None:
-    draw_box(axes, x, middle, 1.75, 1.3, edgecolor=colour("Ensemble"), linewidth=2)
+    style.draw_box(axes, x, middle, 1.75, 1.3, edgecolor=style.colour("Ensemble"), linewidth=2)
     axes.text(
         x + 0.875, middle, "soft vote:\nmean of the\ntwo models'\nprobabilities", ha="center",
         va="center", fontsize=8.5,
     )  # fmt: skip
     axes.text(
         x + 0.875, middle + 0.75, "Ensemble", ha="center", va="bottom", weight="bold",
-        color=colour("Ensemble"),
+        color=style.colour("Ensemble"),
     )  # fmt: skip
 
 
-@in_house_style
+@style.in_house_style
 def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
-    """Draw loss and accuracy on the training images by epoch.
-
-    Parameters
-    ----------
-    histories : mapping of name to DataFrame
-        Each as `training.train` returns it: epoch, loss, accuracy.
+    """Draw loss and accuracy on the training images by epoch, of histories by name.
 
     Examples
     --------
@@ -103,41 +84,27 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     >>> [axes.get_ylabel() for axes in learning_curves({"seed 1": history}).axes]
     ['loss', 'accuracy']
     """
-    figure, panels = new_panels(9.6, 3.6, 2)
-    styles = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+    figure, panels = style.new_panels(9.6, 3.6, 2)
     for position, (name, history) in enumerate(histories.items()):
         for axes, measure in zip(panels, ("loss", "accuracy"), strict=True):
-            tint = SERIES[position % len(SERIES)]
-            axes.plot(
-                history.epoch, history[measure], color=tint, label=name, linewidth=1.7,
-                linestyle=styles[position % len(styles)],
-            )  # fmt: skip
+            tint = style.SERIES[position % len(style.SERIES)]
+            look = {
+                "color": tint,
+                "linestyle": style.LINES[position % len(style.LINES)],
+                "linewidth": 1.7,
+            }
+            axes.plot(history.epoch, history[measure], label=name, **look)
             axes.plot(history.epoch.iloc[-1], history[measure].iloc[-1], "o", color=tint, ms=4)
-    panels[0].set(title="Loss on the training images", xlabel="epoch", ylabel="loss")
-    panels[1].set(title="Accuracy on the training images", xlabel="epoch", ylabel="accuracy")
+    for axes, measure in zip(panels, ("loss", "accuracy"), strict=True):
+        axes.set(title=f"{measure.capitalize()} on the training images")
+        axes.set(xlabel="epoch", ylabel=measure)
     panels[1].legend(loc="best")
     return figure
 
 
-def _spread(values: np.ndarray) -> np.ndarray:
-    """Return a vertical offset for each value, so that near values do not hide each other."""
-    offsets = np.zeros(len(values))
-    bins = np.round(values / 0.02)
-    for one in np.unique(bins):
-        here = np.flatnonzero(bins == one)
-        step = min(0.09, 0.7 / len(here))
-        offsets[here] = (np.arange(len(here)) - (len(here) - 1) / 2) * step
-    return offsets
-
-
-@in_house_style
+@style.in_house_style
 def prediction_strip(p_high_risk: pd.Series, high_risk: pd.Series, split: pd.Series) -> Figure:
-    """Draw every patient's predicted probability, by true group and by split.
-
-    Parameters
-    ----------
-    p_high_risk, high_risk, split : Series
-        By patient_id, in the same order.
+    """Draw every patient's predicted probability, by true group and by split (train, test).
 
     Examples
     --------
@@ -146,7 +113,7 @@ def prediction_strip(p_high_risk: pd.Series, high_risk: pd.Series, split: pd.Ser
     >>> figure.axes[0].get_yticklabels()[0].get_text()
     'test, low risk (n = 1)'
     """
-    figure, axes = new_figure(8.4, 4.2)
+    figure, axes = style.new_figure(8.4, 4.2)
     p, truth, side_of = checked(
         p_high_risk=probabilities(p_high_risk), high_risk=flags(high_risk), split=groups(split)
     )
@@ -156,28 +123,22 @@ def prediction_strip(p_high_risk: pd.Series, high_risk: pd.Series, split: pd.Ser
         chosen = (side_of == side) & (truth == high)
         name, values = ("high risk" if high else "low risk"), p[chosen]
         labels.append(f"{side}, {name} (n = {chosen.sum()})")
-        axes.plot(
-            values, line + _spread(values), "^" if high else "o", color=colour(name), ms=4.5,
-            alpha=0.75, mew=0,
-        )  # fmt: skip
         if len(values):
+            heights = style.stacked(values, 0.02)
+            heights *= min(0.09, 0.35 / max(heights.max(), 1))  # no row reaches into the next
+            look = {"color": style.colour(name), "ms": 4.5, "alpha": 0.75, "mew": 0}
+            axes.plot(values, line + heights, "^" if high else "o", **look)
             median = [np.median(values)] * 2
-            axes.plot(median, [line - 0.38, line + 0.38], color=colour("ink"), linewidth=2)
-    axes.axvline(0.5, color=colour("faint"), linestyle=":", linewidth=1.2)
+            axes.plot(median, [line - 0.38, line + 0.38], color=style.colour("ink"), linewidth=2)
+    style.draw_reference(axes, x=0.5)
     axes.set_yticks(range(len(labels)), labels)
     axes.set(xlim=(-0.02, 1.02), xlabel="predicted probability of high risk (bar: median)")
     return figure
 
 
-@in_house_style
+@style.in_house_style
 def pre_post_scatter(pre: pd.Series, post: pd.Series, progressed: pd.Series) -> Figure:
-    """Draw the Post-model's probability against the Pre-model's, one point per patient.
-
-    Parameters
-    ----------
-    pre, post : Series
-        Probability of high risk by patient, in the same order.
-    progressed : Series of bool
+    """Draw the Post-model's probability of high risk against the Pre-model's, patient by patient.
 
     Examples
     --------
@@ -185,12 +146,12 @@ def pre_post_scatter(pre: pd.Series, post: pd.Series, progressed: pd.Series) -> 
     >>> pre_post_scatter(pre, post, pd.Series([True, False])).axes[0].get_ylabel()
     'Post-model: probability'
     """
-    figure, axes = new_figure(5.2, 5.2)
+    figure, axes = style.new_figure(5.2, 5.2)
     pre, post, hit = checked(
         pre=probabilities(pre), post=probabilities(post), progressed=flags(progressed)
     )
-    axes.plot([0, 1], [0, 1], color=colour("faint"), linestyle=":", linewidth=1.2)
-    tints = {"low": colour("low risk"), "high": colour("high risk")}
+    style.draw_reference(axes)
+    tints = {"low": style.colour("low risk"), "high": style.colour("high risk")}
     axes.plot(pre[~hit], post[~hit], "o", color=tints["low"], mfc="none", label="not progressed")
     axes.plot(pre[hit], post[hit], "^", color=tints["high"], label="progressed")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")

@@ -1,7 +1,5 @@
 """What goes into a manuscript: figures as SVG and PDF, tables as CSV and LaTeX, one page of all."""
 
-from __future__ import annotations
-
 import base64
 import html
 import re

@@ -3,8 +3,6 @@
 It always comes: a part without a result says why this study cannot have it, or what to run.
 """
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Callable
 from importlib.metadata import version

@@ -4,22 +4,19 @@ Colours keep at least 3:1 contrast against white and against JupyterLab's dark b
 stay apart under red-green colour blindness; line style or marker always says the same again.
 """
 
-from __future__ import annotations
-
-import warnings
 from collections.abc import Callable
-from contextlib import suppress
-from functools import cache, partial, wraps
+from functools import partial, wraps
 from pathlib import Path
 
 import numpy as np
-from matplotlib import font_manager, rc_context, rcParams
+from matplotlib import rc_context, rcParams
 from matplotlib.colors import LinearSegmentedColormap, is_color_like, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Patch
 from matplotlib.text import Text
 
+from npc_helpers.figures import fonts
 from npc_helpers.study import mark
 from npc_helpers.study.schema import MODELS
 
@@ -34,6 +31,8 @@ PALETTE = {
 }
 LINE_STYLES = {MODELS["pre"]: "--", MODELS["post"]: "-.", "Ensemble": "-", "TNM": ":"}
 SERIES = ("#0072B2", "#D55E00", "#009F6B", "#B8417F", "#696969", "#8C6BB1")  # for what has no name
+LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
+MARKERS = ("o", "s", "D", "^", "v", "P")
 
 PAPER_COLOURS = LinearSegmentedColormap.from_list(
     "paper", ["#1f2fd0", "#1fae3a", "#f2e52a", "#d8201f"]
@@ -41,13 +40,6 @@ PAPER_COLOURS = LinearSegmentedColormap.from_list(
 """Blue, green, yellow, red: the look of the paper's Figs. 4 to 7."""
 PERCEPTUAL_COLOURS = "inferno"
 """Equal steps in value look like equal steps in colour."""
-
-BOXES_ONLY = "Last Resort"  # a font that draws a box for every sign there is
-CHINESE = "鼻咽癌患者"  # whoever has these has the others
-CHINESE_FONTS = (
-    *("Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC"),
-    *("Hiragino Sans GB", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "SimHei", "Heiti TC"),
-)
 
 DESCRIPTION = {"png": "Description", "svg": "Description", "pdf": "Subject"}
 """Where a picture file says what it shows, by format."""
@@ -67,6 +59,11 @@ def colour(name: str) -> str:
     '#222222'
     """
     return _PRINTED.get(name) or PALETTE[name]
+
+
+def model_colour(name: str, position: int) -> str:
+    """Return the colour of a model; one without a colour of its own takes that of its position."""
+    return PALETTE.get(name, SERIES[position % len(SERIES)])
 
 
 def for_any_page(figure: Figure) -> Figure:
@@ -91,13 +88,8 @@ def in_house_style(
 ) -> Callable[..., Figure]:
     """Run a drawing function with the fonts and colours of all figures, and stamp what it shows.
 
-    Parameters
-    ----------
-    draw : callable
-        Returns a figure made by `new_figure`.
-    source : str
-        Where the numbers come from, if it is never the study; else the mark of the study is
-        stamped (`npc_helpers.study.mark`).
+    The figure is made by `new_figure`. `source` says where its numbers come from, if that is never
+    the study; else the mark of the study is stamped (`npc_helpers.study.mark`).
     """
     if draw is None:
         return partial(in_house_style, source=source)
@@ -110,44 +102,10 @@ def in_house_style(
     return drawn
 
 
-@cache
-def _fonts() -> list[str]:
-    """The usual font, and behind it those of this machine that have Chinese characters."""
-    installed = set(font_manager.get_font_names())
-    chinese = [name for name in CHINESE_FONTS if name in installed]
-    return ["DejaVu Sans", *(chinese or _any_with(CHINESE))]
-
-
-def _any_with(signs: str) -> list[str]:
-    """Return the name of the first font of this machine that has certain signs, if there is one."""
-    manager = font_manager.fontManager
-    listed = {font.fname for font in manager.ttflist}
-    for path in set(font_manager.findSystemFonts()) - listed:  # installed since matplotlib looked
-        with suppress(OSError, RuntimeError):  # damaged
-            manager.addfont(path)
-    for font in manager.ttflist:
-        if font.name.startswith(BOXES_ONLY):
-            continue
-        with suppress(OSError, RuntimeError):  # no longer there
-            if set(map(ord, signs)) <= font_manager.get_font(font.fname).get_charmap().keys():
-                return [font.name]
-    return []
-
-
-@cache
-def _say_that_signs_are_missing() -> None:
-    warnings.warn(
-        "No font of this machine has some signs of this figure (Chinese characters, for instance): "
-        "boxes stand in their place. Install one that has them, such as Noto Sans CJK (package "
-        "fonts-noto-cjk), and start Python again.",
-        stacklevel=2,
-    )
-
-
 def _rc() -> dict:
     ink, faint, paper = colour("ink"), colour("faint"), colour("paper")
     return {
-        "font.family": _fonts(),
+        "font.family": fonts.families(),
         "text.parse_math": False,  # a dollar sign in a name is a dollar sign
         "font.size": 10,
         "axes.titlesize": 11,
@@ -166,6 +124,7 @@ def _rc() -> dict:
         "xtick.labelcolor": ink,
         "ytick.labelcolor": ink,
         "legend.frameon": False,
+        "legend.fontsize": 8.5,
         "lines.linewidth": 2,
         "figure.dpi": 80,
         "savefig.dpi": 80,
@@ -180,14 +139,8 @@ class MarkedFigure(Figure):
 
     def draw(self, renderer) -> None:
         """Draw the figure as matplotlib does."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with fonts.missing_signs_said_once():
             super().draw(renderer)
-        for item in caught:
-            if "missing from font" in str(item.message):
-                _say_that_signs_are_missing()
-            else:
-                warnings.warn_explicit(item.message, item.category, item.filename, item.lineno)
 
     def savefig(self, fname, *, metadata=None, **kwargs) -> None:
         """Save the figure as matplotlib does, the mark of the study among the metadata."""
@@ -200,11 +153,7 @@ class MarkedFigure(Figure):
 def new_figure(width: float, height: float, **subplots) -> tuple:
     """Return a figure of `width` x `height` inches that arranges itself, and its axes.
 
-    Parameters
-    ----------
-    width, height : float
-    **subplots
-        For ``Figure.subplots``: nrows, ncols, sharex, squeeze …
+    `subplots` are arguments of ``Figure.subplots``: nrows, ncols, sharex, squeeze …
 
     Examples
     --------
@@ -237,6 +186,42 @@ def draw_interval(axes, low, high, value, line, marker: str, tint: str, **label)
     """Draw estimates, or arrays of them, as markers on lines from `low` to `high`."""
     axes.hlines(line, low, high, color=tint)
     axes.plot(value, line, marker, color=tint, **label)
+
+
+def draw_reference(axes, x: float | None = None, y: float | None = None) -> None:
+    """Draw a dotted line at `x` or at `y`; without either the diagonal from (0, 0) to (1, 1)."""
+    look = {"color": colour("faint"), "linestyle": ":", "linewidth": 1.2}
+    if x is not None:
+        axes.axvline(x, **look)
+    elif y is not None:
+        axes.axhline(y, **look)
+    else:
+        axes.plot([0, 1], [0, 1], **look)
+
+
+def mark_value(axes, x: float, text: str, *, ha: str = "left") -> None:
+    """Draw a broken line at `x` with a text at its upper end, to the right of it or the left."""
+    axes.axvline(x, color=colour("ink"), linestyle="--", linewidth=1.2)
+    axes.annotate(
+        text, (x, 1), xycoords=("data", "axes fraction"), textcoords="offset points",
+        xytext=(4 if ha == "left" else -6, -3), ha=ha, va="top",
+    )  # fmt: skip
+
+
+def stacked(values: np.ndarray, width: float) -> np.ndarray:
+    """Heights of dots that would overlap: in steps of 1 around 0 among those within a `width`."""
+    bins = np.round(np.asarray(values) / width)
+    heights = np.empty(len(bins))
+    for which in np.unique(bins):
+        alike = np.flatnonzero(bins == which)
+        heights[alike] = np.arange(len(alike)) - (len(alike) - 1) / 2
+    return heights
+
+
+def name_rows(axes, names, **look) -> None:
+    """Write a name at each row of the axes, the first one at the top."""
+    axes.set_yticks(range(len(names)), names, **look)
+    axes.set_ylim(len(names) - 0.5, -0.5)
 
 
 def write_beside(axes, line: float, text: str, **style) -> None:

@@ -1,38 +1,22 @@
 """Figures of follow-up: what a label does, hazard ratios, and accuracy at several horizons."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from npc_helpers.figures.results import model_colour
-from npc_helpers.figures.style import (
-    LINE_STYLES,
-    PALETTE,
-    SERIES,
-    colour,
-    draw_interval,
-    in_house_style,
-    new_figure,
-    new_panels,
-)
+from npc_helpers.figures import style
 
-MARKERS = ("o", "s", "D", "^", "v", "P")
 DODGE = 0.16
 HAZARD_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
-@in_house_style
+@style.in_house_style
 def label_figure(comparison: pd.DataFrame) -> Figure:
-    """Draw how the same scores fare against different labels.
+    """Draw how the same scores fare against different labels, by `statistics.compare_labels`.
 
-    Parameters
-    ----------
-    comparison : DataFrame
-        As `statistics.compare_labels` returns it; hazard ratios are not drawn.
+    Its hazard ratios are not drawn.
 
     Examples
     --------
@@ -43,31 +27,29 @@ def label_figure(comparison: pd.DataFrame) -> Figure:
     """
     shown = comparison[comparison.measure.isin(["AUC", "C-index"])]
     labels, scores = list(dict.fromkeys(shown.label)), list(dict.fromkeys(shown.score))
-    figure, axes = new_figure(8.4, 0.85 * len(labels) + 1.5)
+    figure, axes = style.new_figure(8.4, 0.85 * len(labels) + 1.5)
     for position, score in enumerate(scores):
         rows = shown[shown.score == score].set_index("label").loc[labels]
         lines = np.arange(len(labels)) + DODGE * (position - (len(scores) - 1) / 2)
-        tint = PALETTE.get(score, colour("ink"))
-        marker = MARKERS[position % len(MARKERS)]
-        draw_interval(axes, rows.low, rows.high, rows.value, lines, marker, tint, label=score)
-    axes.axvline(0.5, color=colour("faint"), linestyle=":", linewidth=1.2)
+        tint, marker = (
+            style.PALETTE.get(score, style.colour("ink")),
+            style.MARKERS[position % len(style.MARKERS)],
+        )
+        style.draw_interval(axes, rows.low, rows.high, rows.value, lines, marker, tint, label=score)
+    style.draw_reference(axes, x=0.5)
     first = shown.drop_duplicates("label").set_index("label").loc[labels]
     names = [f"{label}\n{row.measure}, n = {row.n}" for label, row in first.iterrows()]
-    axes.set_yticks(range(len(labels)), names, fontsize=8.5)
-    axes.set(ylim=(len(labels) - 0.5, -0.5), xlim=(min(0.3, shown.low.min()), 1))
-    axes.set_xlabel("AUC or C-index (95% CI)")
+    style.name_rows(axes, names, fontsize=8.5)
+    axes.set(xlim=(min(0.3, shown.low.min()), 1), xlabel="AUC or C-index (95% CI)")
     figure.legend(loc="outside right upper")
     return figure
 
 
-@in_house_style
+@style.in_house_style
 def cox_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw hazard ratios of one or more Cox models on a logarithmic axis.
 
-    Parameters
-    ----------
-    tables : mapping of name to DataFrame
-        The ``table`` of `statistics.fit_cox`: hazard_ratio, low, high by covariate.
+    `tables` holds the ``table`` of each `statistics.fit_cox`, by name.
 
     Examples
     --------
@@ -76,38 +58,37 @@ def cox_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
     'log'
     """
     covariates = list(dict.fromkeys(name for table in tables.values() for name in table.index))
-    figure, axes = new_figure(8, 0.5 * len(covariates) + 1.5)
+    figure, axes = style.new_figure(8, 0.5 * len(covariates) + 1.5)
     for position, (name, table) in enumerate(tables.items()):
         lines = np.array([covariates.index(covariate) for covariate in table.index])
         lines = lines + DODGE * (position - (len(tables) - 1) / 2)
-        tint = model_colour(name, position)
-        ends, marker = (table.low, table.high, table.hazard_ratio), MARKERS[position % len(MARKERS)]
-        draw_interval(axes, *ends, lines, marker, tint, label=name)
-    axes.axvline(1, color=colour("faint"), linestyle=":", linewidth=1.2)
+        tint = style.model_colour(name, position)
+        ends, marker = (
+            (table.low, table.high, table.hazard_ratio),
+            style.MARKERS[position % len(style.MARKERS)],
+        )
+        style.draw_interval(axes, *ends, lines, marker, tint, label=name)
+    style.draw_reference(axes, x=1)
     axes.set_xscale("log")
     ends = [1, *(limit for t in tables.values() for limit in (t.low.min(), t.high.max()))]
     ticks = [t for t in HAZARD_TICKS if min(ends) * 0.8 <= t <= max(ends) * 1.25]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
-    axes.set_yticks(range(len(covariates)), [name.replace("_", " ") for name in covariates])
-    axes.set(ylim=(len(covariates) - 0.5, -0.5), xlabel="hazard ratio (95% CI)")
+    style.name_rows(axes, [name.replace("_", " ") for name in covariates])
+    axes.set_xlabel("hazard ratio (95% CI)")
     if len(tables) > 1:
         figure.legend(loc="outside right upper")
     return figure
 
 
-@in_house_style
+@style.in_house_style
 def time_dependent_figure(
     auc: Mapping[str, pd.DataFrame], brier: Mapping[str, pd.DataFrame]
 ) -> Figure:
     """Draw AUC and Brier score at several horizons, the intervals as bars.
 
-    Parameters
-    ----------
-    auc : mapping of name to DataFrame
-        As `statistics.cumulative_dynamic_auc` returns it.
-    brier : mapping of name to DataFrame
-        As `statistics.brier_curve` returns it; the reference is drawn once.
+    `auc` and `brier` hold tables of `statistics.cumulative_dynamic_auc` and of
+    `statistics.brier_curve`, by model; the reference of the first Brier score is drawn.
 
     Examples
     --------
@@ -116,7 +97,7 @@ def time_dependent_figure(
     >>> len(time_dependent_figure({"TNM": auc}, {}).axes)
     2
     """
-    figure, (left, right) = new_panels(9.8, 4, 2)
+    figure, (left, right) = style.new_panels(9.8, 4, 2)
     names = list(dict.fromkeys([*auc, *brier]))
     for axes, tables, measure in ((left, auc, "auc"), (right, brier, "brier")):
         for name, table in tables.items():
@@ -125,18 +106,18 @@ def time_dependent_figure(
     _months(left, auc, "\n{row.cases} : {row.controls}")
     _months(right, brier, "")
     left.set_xlabel("months (below: progressed by then : observed for longer)")
-    left.axhline(0.5, color=colour("faint"), linestyle=":", linewidth=1.2)
+    style.draw_reference(left, y=0.5)
     left.set(title="AUC (weighted for censoring)", ylim=(min(0.3, left.get_ylim()[0]), 1.01))
     if brier:
         reference = next(iter(brier.values()))
         right.plot(
-            reference.months, reference.reference, color=colour("ink"), linewidth=1.2,
+            reference.months, reference.reference, color=style.colour("ink"), linewidth=1.2,
             label="Kaplan-Meier, nobody told apart",
         )  # fmt: skip
     right.set(title="Brier score (smaller is better)", ylim=(0, None))
     for axes in (left, right):
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=8.5, loc="lower left" if axes is left else "upper left")
+            axes.legend(loc="lower left" if axes is left else "upper left")
     return figure
 
 
@@ -152,24 +133,19 @@ def _horizons(axes, table: pd.DataFrame, measure: str, name: str, names: list[st
     position = names.index(name)
     step = np.diff(table.months).min() if len(table) > 1 else 12
     moved = table.months + 0.08 * step * (position - (len(names) - 1) / 2)
-    tint = model_colour(name, position)
+    tint = style.model_colour(name, position)
     axes.vlines(moved, table.low, table.high, color=tint, linewidth=1.4, alpha=0.7)
     axes.plot(
-        moved, table[measure], color=tint, linestyle=LINE_STYLES.get(name, "-"),
-        marker=MARKERS[position % len(MARKERS)], label=name,
+        moved, table[measure], color=tint, linestyle=style.LINE_STYLES.get(name, "-"),
+        marker=style.MARKERS[position % len(style.MARKERS)], label=name,
     )  # fmt: skip
 
 
-@in_house_style
+@style.in_house_style
 def interval_figure(usual: pd.DataFrame, by_visits: pd.DataFrame) -> Figure:
     """Draw the usual curve of survival, and the one that knows events by visits only.
 
-    Parameters
-    ----------
-    usual : DataFrame
-        As `statistics.kaplan_meier` returns it.
-    by_visits : DataFrame
-        As `statistics.interval_survival` returns it.
+    These are tables of `statistics.kaplan_meier` and of `statistics.interval_survival`.
 
     Examples
     --------
@@ -178,9 +154,9 @@ def interval_figure(usual: pd.DataFrame, by_visits: pd.DataFrame) -> Figure:
     >>> interval_figure(usual, by_visits).axes[0].get_ylabel()
     'without progression'
     """
-    figure, axes = new_figure(8.4, 4)
+    figure, axes = style.new_figure(8.4, 4)
     end = max(usual.time.max(), by_visits.time.max())
-    tint, other = SERIES[:2]
+    tint, other = style.SERIES[:2]
     axes.step(
         [*usual.time, end], [*usual.survival, usual.survival.iloc[-1]], where="post",
         color=tint, linestyle="--", label="usual: on the day it was found",
@@ -196,11 +172,11 @@ def interval_figure(usual: pd.DataFrame, by_visits: pd.DataFrame) -> Figure:
     axes.step(months, high, where="post", color=other, linewidth=1.2)
     axes.set(xlabel="months since treatment start", ylabel="without progression")
     axes.set(xlim=(0, end), ylim=(max(0, usual.survival.min() - 0.1), 1.01))
-    axes.legend(fontsize=8.5, loc="lower left")
+    axes.legend(loc="lower left")
     return figure
 
 
-@in_house_style
+@style.in_house_style
 def update_figure(risk: pd.DataFrame, marked: Mapping[str, str], *, ahead: float) -> Figure:
     """Draw the risk of every patient at each examination, some patients marked.
 
@@ -220,23 +196,23 @@ def update_figure(risk: pd.DataFrame, marked: Mapping[str, str], *, ahead: float
     >>> update_figure(risk, {"a": "progressed at 20 months"}, ahead=24).axes[0].get_ylabel()
     'risk within the next 24 months'
     """
-    figure, axes = new_figure(7.4, 4.2)
+    figure, axes = style.new_figure(7.4, 4.2)
     places = np.arange(risk.shape[1])
-    axes.plot(places, risk.T.to_numpy(), color=colour("faint"), linewidth=0.7, alpha=0.3)
+    axes.plot(places, risk.T.to_numpy(), color=style.colour("faint"), linewidth=0.7, alpha=0.3)
     for position, (patient, outcome) in enumerate(marked.items()):
         axes.plot(
-            places, risk.loc[patient], color=model_colour(patient, position),
-            marker=MARKERS[position % len(MARKERS)], markersize=8, linewidth=2.4,
-            linestyle=("-", "--", "-.")[position % 3], label=f"{patient}: {outcome}",
+            places, risk.loc[patient], color=style.model_colour(patient, position),
+            marker=style.MARKERS[position % len(style.MARKERS)], markersize=8, linewidth=2.4,
+            linestyle=style.LINES[position % len(style.LINES)], label=f"{patient}: {outcome}",
         )  # fmt: skip
     axes.set_xticks(places, risk.columns)
     axes.set(xlim=(-0.15, len(places) - 0.85), ylim=(0, 1), xlabel="examination")
     axes.set_ylabel(f"risk within the next {ahead:g} months")
-    axes.legend(fontsize=8.5, loc="upper left")
+    axes.legend(loc="upper left")
     return figure
 
 
-@in_house_style
+@style.in_house_style
 def patient_figure(points: pd.DataFrame, curve: pd.DataFrame, *, outcome: str = "") -> Figure:
     """Draw what a Cox model says of one patient: points by term, and the predicted curve.
 
@@ -256,22 +232,20 @@ def patient_figure(points: pd.DataFrame, curve: pd.DataFrame, *, outcome: str = 
     >>> patient_figure(points, curve).axes[0].get_title("left")
     'points: 20 of at most 40'
     """
-    figure, (left, right) = new_panels(9.8, 0.42 * len(points) + 2, 2)
-    lines, tint = np.arange(len(points)), colour("high risk")
-    left.hlines(lines, 0, points.most, color=colour("faint"), linewidth=1.2)
+    figure, (left, right) = style.new_panels(9.8, 0.42 * len(points) + 2, 2)
+    lines, tint = np.arange(len(points)), style.colour("high risk")
+    left.hlines(lines, 0, points.most, color=style.colour("faint"), linewidth=1.2)
     left.hlines(lines, 0, points.points, color=tint, linewidth=5)
     left.plot(points.points, lines, "o", color=tint, markersize=8)
     names = [f"{term}: {value}" for term, value in points.value.items()]
-    left.set_yticks(lines, names)
-    left.set(ylim=(len(points) - 0.5, -0.5), xlim=(-2, 1.04 * points.most.max()))
-    left.set(xlabel="points (thin line: what the term can give)")
-    left.set_title(
-        f"points: {points.points.sum():.0f} of at most {points.most.sum():.0f}", loc="left"
-    )
+    style.name_rows(left, names)
+    left.set_xlim(-2, 1.04 * points.most.max())
+    left.set_xlabel("points (thin line: what the term can give)")
+    left.set_title(f"points: {points.points.sum():.0f} of at most {points.most.sum():.0f}")
     right.fill_between(curve.index, curve.low, curve.high, color=tint, alpha=0.25, linewidth=0,
                        label="95% of the refits")  # fmt: skip
     right.plot(curve.index, curve.survival, color=tint, label="predicted")
     right.set(xlabel="months since treatment start", ylim=(0, 1.02), xlim=(0, curve.index.max()))
-    right.set_title("without progression", loc="left")
-    right.legend(fontsize=8.5, loc="lower left", title=outcome or None)
+    right.set_title("without progression")
+    right.legend(loc="lower left", title=outcome or None)
     return figure

@@ -1,39 +1,24 @@
 """Figures of what a small cohort can tell: other splits, more patients, and other models."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from npc_helpers.figures.results import model_colour
-from npc_helpers.figures.style import (
-    SERIES,
-    colour,
-    in_house_style,
-    new_figure,
-    new_panels,
-    write_beside,
-)
+from npc_helpers.figures import style
 from npc_helpers.statistics import instability, split_differences
 
 TITLES = {"auc": "AUC", "c_index": "C-index"}
 WANTED = 0.05  # half-width of an interval that one would like, marked
 
 
-@in_house_style
+@style.in_house_style
 def split_figure(splits: pd.DataFrame, *, single: pd.DataFrame | None = None) -> Figure:
     """Draw the AUC and C-index of each model in each of many splits.
 
-    Parameters
-    ----------
-    splits : DataFrame
-        As `network.repeated_splits` returns it.
-    single : DataFrame, optional
-        As `statistics.compare_models` returns it: the one split of the study, drawn as a diamond
-        with its interval.
+    `splits` is a table of `network.repeated_splits`. The one split of the study, a table of
+    `statistics.compare_models` given as `single`, is drawn as diamonds with intervals.
 
     Examples
     --------
@@ -42,27 +27,22 @@ def split_figure(splits: pd.DataFrame, *, single: pd.DataFrame | None = None) ->
     ['AUC', 'C-index']
     """
     models = list(dict.fromkeys(splits.model))
-    figure, panels = new_panels(9.8, 0.75 * len(models) + 1.4, 2, sharey=True)
+    figure, panels = style.new_panels(9.8, 0.75 * len(models) + 1.4, 2, sharey=True)
     for axes, (measure, title) in zip(panels, TITLES.items(), strict=True):
         for line, model in enumerate(models):
             values = splits.loc[splits.model == model, measure].to_numpy()
-            _swarm(axes, values, line, model_colour(model, line))
+            _swarm(axes, values, line, style.model_colour(model, line))
             if single is not None and (single.model == model).any():
                 _single(axes, single.set_index("model").loc[model], measure, line)
-        axes.axvline(0.5, color=colour("faint"), linestyle=":", linewidth=1.2)
+        style.draw_reference(axes, x=0.5)
         axes.set(title=title, xlabel="one dot for each split", xlim=(None, 1))
-    panels[0].set_yticks(range(len(models)), models)
-    panels[0].set_ylim(len(models) - 0.5, -0.6)
+    style.name_rows(panels[0], models)
     return figure
 
 
 def _swarm(axes, values: np.ndarray, line: int, tint: str, *, band: bool = True) -> None:
     """Dots stacked where they would overlap, with the mean (and the middle 95%) above them."""
-    bins = np.round(values / 0.01).astype(int)
-    heights = np.empty(len(values))
-    for which in np.unique(bins):
-        alike = np.flatnonzero(bins == which)
-        heights[alike] = np.arange(len(alike)) - (len(alike) - 1) / 2
+    heights = style.stacked(values, 0.01)
     tallest = max(np.abs(heights).max(), 1)
     axes.plot(values, line + 0.2 + heights / tallest * 0.16, ".", color=tint, ms=4, alpha=0.6)
     if band:
@@ -72,21 +52,17 @@ def _swarm(axes, values: np.ndarray, line: int, tint: str, *, band: bool = True)
 
 def _single(axes, row: pd.Series, measure: str, line: int) -> None:
     value, low, high = (row[f"{measure}{end}"] for end in ("", "_low", "_high"))
-    axes.plot([low, high], [line - 0.28] * 2, color=colour("ink"), linewidth=1)
-    axes.plot(value, line - 0.28, "D", color=colour("ink"), markersize=5)
+    axes.plot([low, high], [line - 0.28] * 2, color=style.colour("ink"), linewidth=1)
+    axes.plot(value, line - 0.28, "D", color=style.colour("ink"), markersize=5)
 
 
-@in_house_style
+@style.in_house_style
 def paired_figure(splits: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> Figure:
     """Draw how much better the C-index of one model was than that of another, split by split.
 
-    Parameters
-    ----------
-    splits : DataFrame
-        As `network.repeated_splits` returns it.
-    pairs : sequence of (str, str)
-        Two models each: the first minus the second, one dot for each split. The bar is the 95%
-        interval of the mean difference (`statistics.split_differences`).
+    `splits` is a table of `network.repeated_splits`. Of each of the `pairs` of models it is the
+    first minus the second, one dot for each split; the bar is the 95% interval of the mean
+    difference (`statistics.split_differences`).
 
     Examples
     --------
@@ -95,23 +71,22 @@ def paired_figure(splits: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> Fig
     >>> paired_figure(splits, [("new", "old")]).axes[0].get_yticklabels()[0].get_text()
     'new\\nminus old'
     """
-    figure, axes = new_figure(8.4, 0.75 * len(pairs) + 1.2)
+    figure, axes = style.new_figure(8.4, 0.75 * len(pairs) + 1.2)
     for line, pair in enumerate(pairs):
         two = splits[splits.model.isin(pair)]
         wide = two.pivot(index="split", columns="model", values="c_index")
         mean = split_differences(two, measure="c_index").iloc[0]
         sign = 1 if mean.a == pair[0] else -1
-        tint = model_colour(" minus ".join(pair), line)
+        tint = style.model_colour(" minus ".join(pair), line)
         _swarm(axes, (wide[pair[0]] - wide[pair[1]]).to_numpy(), line, tint, band=False)
         axes.plot([sign * mean.low, sign * mean.high], [line - 0.08] * 2, color=tint)
-    axes.axvline(0, color=colour("ink"), linewidth=1)
-    axes.set_yticks(range(len(pairs)), [f"{a}\nminus {b}" for a, b in pairs])
-    axes.set_ylim(len(pairs) - 0.5, -0.6)
+    axes.axvline(0, color=style.colour("ink"), linewidth=1)
+    style.name_rows(axes, [f"{a}\nminus {b}" for a, b in pairs])
     axes.set_xlabel("difference in C-index, one dot for each split")
     return figure
 
 
-@in_house_style
+@style.in_house_style
 def precision_figure(curves: Mapping[str, pd.Series], *, patients: int) -> Figure:
     """Draw how the half-width of an interval shrinks with the number of test patients.
 
@@ -128,26 +103,24 @@ def precision_figure(curves: Mapping[str, pd.Series], *, patients: int) -> Figur
     >>> figure.axes[0].get_xlabel()
     'test patients'
     """
-    figure, axes = new_figure(6.4, 3.8)
+    figure, axes = style.new_figure(6.4, 3.8)
     for position, (name, curve) in enumerate(curves.items()):
         axes.plot(
-            curve.index, curve, color=model_colour(name, position), label=name,
-            linestyle=("-", "--", "-.", ":")[position % 4],
+            curve.index, curve, color=style.model_colour(name, position), label=name,
+            linestyle=style.LINES[position % len(style.LINES)],
         )  # fmt: skip
-    axes.axhline(WANTED, color=colour("faint"), linestyle=":", linewidth=1.2)
-    axes.axvline(patients, color=colour("ink"), linewidth=1)
-    place = {"xy": (patients, 0.97), "xycoords": ("data", "axes fraction")}
-    axes.annotate(f" {patients} patients", va="top", **place)
+    style.draw_reference(axes, y=WANTED)
+    style.mark_value(axes, patients, f"{patients} patients")
     axes.set(xscale="log", ylim=(0, None), xlabel="test patients")
     axes.set_xticks([20, 50, 100, 200, 500, 1000, 2000], minor=False)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.minorticks_off()
     axes.set_ylabel("half-width of the 95% interval (formula)")
-    axes.legend(fontsize=8.5)
+    axes.legend()
     return figure
 
 
-@in_house_style
+@style.in_house_style
 def instability_figure(p: pd.Series, refits: pd.DataFrame, *, cutoff: float) -> Figure:
     """Draw each patient's predictions by many refits against that of the model itself.
 
@@ -169,20 +142,20 @@ def instability_figure(p: pd.Series, refits: pd.DataFrame, *, cutoff: float) -> 
     'risk by the model'
     """
     moved = instability(p, refits, cutoff=cutoff)
-    figure, axes = new_figure(6.4, 4.6)
-    axes.plot([0, 1], [0, 1], color=colour("faint"), linestyle=":", linewidth=1.2)
-    axes.axhline(cutoff, color=colour("ink"), linewidth=1)
+    figure, axes = style.new_figure(6.4, 4.6)
+    style.draw_reference(axes)
+    axes.axhline(cutoff, color=style.colour("ink"), linewidth=1)
     drawn = refits.to_numpy()  # (n, refits)
     by_model = np.repeat(moved.p.to_numpy(), drawn.shape[1])
     axes.plot(
-        by_model, drawn.ravel(), ".", color=SERIES[0], markersize=4.5, alpha=0.45,
+        by_model, drawn.ravel(), ".", color=style.SERIES[0], markersize=4.5, alpha=0.45,
         markeredgewidth=0, label="one refit",
     )  # fmt: skip
     for ends, label in ((moved.low, "middle 95% of the refits"), (moved.high, None)):
-        axes.plot(moved.p, ends, "_", color=SERIES[1], markersize=9, mew=2, label=label)
+        axes.plot(moved.p, ends, "_", color=style.SERIES[1], markersize=9, mew=2, label=label)
     highest = min(1.0, 1.05 * float(max(drawn.max(), moved.p.max())))
     axes.set(xlim=(0, highest), ylim=(0, highest), aspect="equal")
     axes.set(xlabel="risk by the model", ylabel="risk by refits to other training patients")
-    write_beside(axes, cutoff, f"{cutoff:.0%}")
-    axes.legend(fontsize=8.5, loc="upper left")
+    style.write_beside(axes, cutoff, f"{cutoff:.0%}")
+    axes.legend(loc="upper left")
     return figure

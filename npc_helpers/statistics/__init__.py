@@ -21,22 +21,18 @@ ones, as `TooFewPatients`. Both are ValueErrors.
 
 from npc_helpers.statistics.agreement import bland_altman
 from npc_helpers.statistics.bootstrap import bootstrap_models
-from npc_helpers.statistics.calibration import Calibration, calibration
-from npc_helpers.statistics.comparators import (
-    clinical_covariates,
-    tn_covariates,
-    tn_cox,
-    tnm_scores,
+from npc_helpers.statistics.calibration import (
+    Calibration,
+    HorizonCalibration,
+    calibration,
+    calibration_at,
+    calibration_groups,
 )
+from npc_helpers.statistics.comparators import clinical_covariates, tn_covariates, tnm_scores
 from npc_helpers.statistics.comparison import compare_models
 from npc_helpers.statistics.competing_risks import cause_specific_c, cumulative_incidence
 from npc_helpers.statistics.concordance import c_index, compare_c_index, uno_c_index
-from npc_helpers.statistics.confusion import (
-    ConfusionTable,
-    confusion,
-    mcnemar_exact,
-    wilson,
-)
+from npc_helpers.statistics.confusion import ConfusionTable, confusion, mcnemar_exact, wilson
 from npc_helpers.statistics.cox import (
     AddedValue,
     CoxModel,
@@ -47,22 +43,23 @@ from npc_helpers.statistics.cox import (
 from npc_helpers.statistics.estimate import Estimate, format_p, with_printed_p
 from npc_helpers.statistics.gate import ColumnError, TooFewPatients
 from npc_helpers.statistics.horizon import (
-    HorizonCalibration,
-    calibration_at,
-    calibration_groups,
+    IntegratedBrier,
+    auc_at_horizon,
+    brier_curve,
     compare_at_horizon,
-    survival_net_benefit,
+    cumulative_dynamic_auc,
+    integrated_brier,
 )
 from npc_helpers.statistics.interval_censoring import interval_survival
 from npc_helpers.statistics.labels import (
     compare_labels,
     horizon_label,
     label_audit,
-    landmark,
     require_patients,
 )
-from npc_helpers.statistics.landmarks import landmark_risk
+from npc_helpers.statistics.landmarks import landmark, landmark_risk
 from npc_helpers.statistics.missing import Pooled, impute, pool_estimates
+from npc_helpers.statistics.net_benefit import survival_net_benefit
 from npc_helpers.statistics.roc import compare_auc, roc_auc, roc_curve
 from npc_helpers.statistics.sample_size import (
     auc_standard_error,
@@ -87,11 +84,4 @@ from npc_helpers.statistics.survival import (
     survival_table,
 )
 from npc_helpers.statistics.table_one import table_one
-from npc_helpers.statistics.time_dependent import (
-    IntegratedBrier,
-    auc_at_horizon,
-    brier_curve,
-    cumulative_dynamic_auc,
-    integrated_brier,
-    ipcw_weights,
-)
+from npc_helpers.statistics.weighting import ipcw_weights

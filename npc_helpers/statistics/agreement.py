@@ -1,7 +1,5 @@
 """Agreement of two measurements of the same thing."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from npc_helpers.statistics.gate import checked, numbers

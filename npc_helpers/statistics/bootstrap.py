@@ -5,8 +5,6 @@ won by a model in a matrix A, and all comparable pairs in N, the C-index of a re
 w is w'Aw / w'Nw: exact, for all resamples at once, and the same resamples for every model.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,6 +30,7 @@ from npc_helpers.statistics.roc import roc_auc
 BLOCK = 500  # resamples at once: their counts stay in the processor's cache
 LARGEST = 5_000  # patients: a matrix of all their pairs has 100 MB in single precision
 MOST_WITHOUT_PAIRS = 0.01  # leaving more resamples out would shift the ends of an interval
+HALF = np.float32(0.5)
 SAME = 1e-12  # two estimates closer than this differ by rounding only
 
 
@@ -105,10 +104,10 @@ def bootstrap_models(
             "use compare_auc and compare_c_index, whose intervals need no resampling"
         )
     pairs = {
-        "auc": _pairs_of_classes(positive, scores),
-        "c_index": _pairs_in_time(time, event, scores),
+        "auc": _Pairs.of(~positive, positive, scores),  # a case leads every control
+        "c_index": _Pairs.of(order_of_ends(time, event)[0], event, scores),
     }
-    if pairs["c_index"].comparable.sum() == 0:
+    if not pairs["c_index"].matrices[-1].any():
         c_index(time, event, scores[0])  # says why no pair is comparable
     strata = 2 * positive + event.astype(int)
     all_once, without_one = np.ones((1, len(strata))), 1 - np.eye(len(strata))
@@ -140,47 +139,31 @@ def bootstrap_models(
 
 @dataclass(frozen=True)
 class _Pairs:
-    """Who is compared with whom: leaders are rows, followers are columns.
+    """Who of two patients leads, by `order`, and who of such pairs each model puts in order.
 
-    won holds one matrix per model (1 won, 0.5 tied), comparable one for all; single precision
-    is exact, because all sums of counts stay below 2**24.
+    Matrices (leaders, n), one per model (1 in order, 0.5 tied) and a last one for all such pairs;
+    single precision is exact, because all sums of counts stay below 2**24.
     """
 
-    leaders: np.ndarray
-    followers: np.ndarray
-    won: list[np.ndarray]
-    comparable: np.ndarray
+    leads: np.ndarray
+    matrices: list[np.ndarray]
+
+    @classmethod
+    def of(cls, order, leads, scores) -> "_Pairs":
+        comparable = order[leads, None] < order
+        won = [
+            comparable * ((score[leads, None] > score) + HALF * (score[leads, None] == score))
+            for score in scores
+        ]
+        return cls(leads, [*won, comparable.astype(np.float32)])
 
     def ratios(self, counts: np.ndarray) -> np.ndarray:
         """Share of comparable pairs won, (resamples, models); NaN without comparable pairs."""
-        leaders, followers = counts[:, self.leaders], counts[:, self.followers]
-        sums = [
-            np.einsum("ij,ij->i", leaders @ matrix, followers, dtype=float)
-            for matrix in (*self.won, self.comparable)
-        ]
-        pairs = np.where(sums[-1] > 0, sums[-1], np.nan)
-        return np.column_stack(sums[:-1]) / pairs[:, None]
-
-
-def _pairs_of_classes(positive, scores) -> _Pairs:
-    leaders, followers = np.flatnonzero(positive), np.flatnonzero(~positive)
-    comparable = np.ones((len(leaders), len(followers)), dtype=np.float32)
-    return _with_wins(leaders, followers, comparable, scores)
-
-
-def _pairs_in_time(time, event, scores) -> _Pairs:
-    order, _ = order_of_ends(time, event)
-    leaders, followers = np.flatnonzero(event), np.arange(len(order))
-    comparable = (order[leaders, None] < order).astype(np.float32)  # (events, n)
-    return _with_wins(leaders, followers, comparable, scores)
-
-
-def _with_wins(leaders, followers, comparable, scores) -> _Pairs:
-    won = []
-    for score in scores:
-        high, low = score[leaders, None], score[followers]
-        won.append(((high > low) + np.float32(0.5) * (high == low)) * comparable)
-    return _Pairs(leaders, followers, won, comparable)
+        *won, comparable = (
+            np.einsum("ij,ij->i", counts[:, self.leads] @ matrix, counts, dtype=float)
+            for matrix in self.matrices
+        )
+        return np.column_stack(won) / np.where(comparable > 0, comparable, np.nan)[:, None]
 
 
 def _drawn_counts(strata, resamples: int, rng: np.random.Generator) -> Iterator[np.ndarray]:

@@ -1,22 +1,34 @@
-"""Whether a predicted probability means what it says.
+"""Whether a predicted probability means what it says: for a 0/1 label, and by a horizon.
 
-All measures need a 0/1 label and probabilities; scores on another scale have no calibration. With
-43 patients every one of them is vague, which their intervals say.
+A label that calls the lost "healthy" or "progressed" cannot say whether 30% of those who were
+given 30% by 36 months do progress. What is observed by a horizon is read from the Kaplan-Meier
+curve, or from the patients whose status is known, weighted for those who were lost (`weighting`).
+
+Scores on another scale have no calibration. With 43 patients every measure is vague, which the
+intervals say.
 """
 
-from __future__ import annotations
-
+import math
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from npc_helpers.statistics.estimate import Estimate, plain_interval
+from npc_helpers.statistics.estimate import Estimate, critical_value, plain_interval
 from npc_helpers.statistics.gate import (
     TooFewPatients,
     checked,
     flags,
+    outcomes,
     probabilities,
     two_classes,
+)
+from npc_helpers.statistics.survival import HORIZON, risk_by
+from npc_helpers.statistics.weighting import (
+    check_horizon,
+    jackknife_interval,
+    leave_one_out,
+    weights_of,
 )
 
 CLIP = 1e-6  # 0 and 1 have infinite log odds; a step so small moves no slope of a small cohort
@@ -24,6 +36,7 @@ ALL_EQUAL = 1e-9  # a spread of log odds below it is rounding
 SINGULAR = 1e12  # condition beyond which half of a double's 16 digits or fewer would be left
 CONVERGED = 1e-10  # of a Newton step, which doubles the right digits each time
 DRAWS = 2_000  # simulated label sets: their mean calibration error is known to about 0.001
+GROUPS = 3
 
 
 @dataclass(frozen=True)
@@ -94,6 +107,118 @@ def calibration(
     )
 
 
+@dataclass(frozen=True)
+class HorizonCalibration:
+    """How far predicted probabilities of progression by a horizon can be taken at their word.
+
+    Attributes
+    ----------
+    observed : Estimate
+        One minus the Kaplan-Meier curve at the horizon.
+    expected : float
+        Mean predicted probability.
+    ratio : Estimate
+        Observed over expected: 1 is right, above 1 the risk is underestimated.
+    slope : Estimate
+        1 is right; below 1 the predictions are too extreme, above it too timid.
+    intercept : Estimate
+        Log odds missing on average; 0 is right, above 0 the risk is underestimated.
+    n, events : int
+        Patients, and those who progressed by the horizon.
+    """
+
+    observed: Estimate
+    expected: float
+    ratio: Estimate
+    slope: Estimate
+    intercept: Estimate
+    n: int
+    events: int
+
+
+def calibration_at(
+    time, event, p_event, *, horizon: float = HORIZON, confidence: float = 0.95
+) -> HorizonCalibration:
+    """Compare predicted probabilities of progression by a horizon with what happened.
+
+    O/E = (1 − S(h)) / mean p, with S the Kaplan-Meier curve. Slope and intercept are those of a
+    logistic regression of having progressed by h on the log odds of p (the intercept with the
+    slope held at 1), each patient of known status weighted for those who were lost.
+
+    Returns
+    -------
+    HorizonCalibration
+        Interval of O/E on the log scale with Greenwood's variance, predictions taken as given;
+        slope and intercept have the jackknife's, which includes that weights were estimated.
+        There is none if all probabilities are equal, or separate the patients completely.
+
+    References
+    ----------
+    McLernon et al., Ann Intern Med 2023;176:105. Gerds et al., Stat Med 2014;33:3191.
+
+    Examples
+    --------
+    >>> months, progressed = [5, 10, 15, 20, 40, 45, 50, 60], [1, 1, 1, 0, 1, 0, 0, 0]
+    >>> p = [0.7, 0.2, 0.5, 0.4, 0.3, 0.6, 0.1, 0.4]
+    >>> round(calibration_at(months, progressed, p).ratio.value, 3)
+    0.938
+    """
+    time, event, p = outcomes(time, event, p_event=probabilities(p_event))
+    case, _ = check_horizon(time, event, horizon)
+    if np.ptp(log_odds(p)) < ALL_EQUAL:
+        raise TooFewPatients("all probabilities are equal, so there is no slope to estimate")
+    observed, error = risk_by(time, event, horizon, confidence)
+    expected = float(p.mean())
+    ratio = observed.value / expected
+    factor = math.exp(critical_value(confidence) * error / observed.value)
+    values = _recalibrated(time, event, p, horizon, leave_one_out(len(time)))  # (1 + n, 2)
+    slope, intercept = (jackknife_interval(column, confidence) for column in values.T)
+    return HorizonCalibration(
+        observed=observed,
+        expected=expected,
+        ratio=Estimate(ratio, ratio / factor, ratio * factor, confidence),
+        slope=slope,
+        intercept=intercept,
+        n=len(time),
+        events=int(case.sum()),
+    )
+
+
+def calibration_groups(
+    time, event, p_event, *, horizon: float = HORIZON, groups: int = GROUPS,
+    confidence: float = 0.95,
+) -> pd.DataFrame:  # fmt: skip
+    """Observed risk by the Kaplan-Meier curve in groups of rising predicted risk.
+
+    The groups are of (nearly) equal size; patients with the same probability stay together.
+
+    Returns
+    -------
+    DataFrame
+        n, predicted (mean), observed, low, high (log-log scale).
+
+    Examples
+    --------
+    >>> months, progressed = [5, 10, 15, 20, 40, 45, 50, 60], [1, 1, 1, 0, 1, 0, 0, 0]
+    >>> p = [0.7, 0.2, 0.5, 0.4, 0.3, 0.6, 0.1, 0.4]
+    >>> table = calibration_groups(months, progressed, p, groups=2)
+    >>> table[["n", "predicted", "observed"]].round(2).values.tolist()
+    [[5.0, 0.28, 0.2], [3.0, 0.6, 0.67]]
+    """
+    time, event, p = outcomes(time, event, p_event=probabilities(p_event))
+    check_horizon(time, event, horizon)
+    edges = np.unique(np.quantile(p, np.linspace(0, 1, groups + 1)[1:-1]))
+    member = np.searchsorted(edges, p, side="left")
+    if len(np.unique(member)) < groups:
+        raise TooFewPatients(f"the probabilities are too alike for {groups} groups")
+    rows = []
+    for group in range(groups):
+        inside = member == group
+        risk, _ = risk_by(time[inside], event[inside], horizon, confidence)
+        rows.append([inside.sum(), p[inside].mean(), *risk])
+    return pd.DataFrame(rows, columns=["n", "predicted", "observed", "low", "high"])
+
+
 # --- parts ---------------------------------------------------------------------------------------
 
 
@@ -146,3 +271,19 @@ def _ece(labels: np.ndarray, p: np.ndarray, bins: int) -> np.ndarray:
         if len(members)
     ]
     return np.sum(gaps, axis=0) / len(p)
+
+
+def _recalibrated(time, event, p, horizon, counts) -> np.ndarray:
+    """Slopes and intercepts, (resamples, 2), where patient i occurs counts[:, i] times."""
+    case, control = weights_of(time, event, horizon, counts)
+    weights = counts * (case + control)  # (resamples, n)
+    status_known = weights.any(axis=0)
+    odds, label = log_odds(p)[status_known], (case > 0).any(axis=0)[status_known]
+    ones = np.ones((len(odds), 1))
+    design = np.column_stack([ones, odds])
+    values = []
+    for weight in weights[:, status_known]:
+        slope, _ = logistic(design, label, weight=weight)
+        intercept, _ = logistic(ones, label, offset=odds, weight=weight)
+        values.append((slope[1], intercept[0]))
+    return np.array(values)

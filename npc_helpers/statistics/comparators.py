@@ -4,13 +4,11 @@ Everything that is estimated is estimated in the training cohort; the test cohor
 A stage or word that a study's tables may not hold ("IVa", "4A", blank) is refused by patient.
 """
 
-from __future__ import annotations
-
 import warnings
 
 import pandas as pd
 
-from npc_helpers.statistics.cox import CoxModel, fit_cox
+from npc_helpers.statistics.cox import fit_cox
 from npc_helpers.statistics.gate import checked, numbers, of_table, one_of
 
 STAGE_ORDER = ("I", "II", "III", "IVA", "IVB", "IVC")
@@ -76,25 +74,6 @@ def clinical_covariates(patients: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def tn_cox(train: pd.DataFrame) -> CoxModel:
-    """Fit a Cox model of T and N on the training cohort.
-
-    Parameters
-    ----------
-    train : DataFrame
-        t_stage, n_stage, pfs_months, progressed.
-
-    Examples
-    --------
-    >>> train = pd.DataFrame({"t_stage": ["T4", "T2", "T4", "T3", "T2", "T3"],
-    ...                       "n_stage": ["N1", "N2", "N2", "N1", "N1", "N2"]})
-    >>> train = train.assign(pfs_months=[5, 10, 15, 20, 25, 30], progressed=[1, 1, 1, 1, 0, 0])
-    >>> tn_cox(train).table.hazard_ratio.round(1).to_dict()
-    {'T': 2.6, 'N': 0.7}
-    """
-    return fit_cox(train["pfs_months"], train["progressed"], tn_covariates(train))
-
-
 def tnm_scores(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, pd.Series]:
     """Score the test cohort by staging in three ways, from coarse to fine.
 
@@ -132,4 +111,5 @@ def tnm_scores(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, pd.Series]:
         )
     else:
         scores["TNM, ordinal"] = stage_ranks(test, column="stage_7th")
-    return scores | {"T + N, Cox": tn_cox(train).risk_score(tn_covariates(test))}
+    model = fit_cox(train["pfs_months"], train["progressed"], tn_covariates(train))
+    return scores | {"T + N, Cox": model.risk_score(tn_covariates(test))}

@@ -1,7 +1,5 @@
 """The suite's main table: every model on the same patients."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pandas as pd

@@ -4,8 +4,6 @@ One minus the Kaplan-Meier curve of one cause, with the others taken as losses, 
 happen if the others could not. The cumulative incidence answers what does happen.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,10 +12,9 @@ import pandas as pd
 from npc_helpers.statistics.concordance import c_index
 from npc_helpers.statistics.estimate import Estimate, log_log_limits
 from npc_helpers.statistics.gate import TooFewPatients, checked, groups, numbers, times
-from npc_helpers.statistics.survival import product_limit, steps
+from npc_helpers.statistics.survival import HORIZONS, greenwood, product_limit, steps
 
 CENSORED = "censored"
-HORIZONS = (12, 24, 36, 48, 60)
 
 
 def cumulative_incidence(
@@ -103,9 +100,7 @@ def _incidence(time, cause, name: str, months: float) -> tuple[float, float]:
     if not len(incidence) or incidence[-1] == 0:
         return 0.0, 0.0
     ahead = incidence[-1] - incidence
-    left = at_risk - any_cause
-    all_ends = np.divide(any_cause, at_risk * left, out=np.zeros(len(moments)), where=left > 0)
-    variance = np.sum(ahead**2 * all_ends)
+    variance = np.sum(ahead**2 * greenwood(at_risk, any_cause))
     variance += np.sum(before**2 * this_cause * (at_risk - this_cause) / at_risk**3)
     variance -= 2 * np.sum(ahead * before * this_cause / at_risk**2)
     return float(incidence[-1]), float(max(variance, 0.0))

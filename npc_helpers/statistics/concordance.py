@@ -12,23 +12,14 @@ Watson, Mayo Clinic report 85, 2017): the sum of squared influences of the patie
 Python library gives it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
-from npc_helpers.statistics.estimate import (
-    INTERVALS,
-    NO_VARIANCE,
-    Estimate,
-    check_method,
-    compare_pairs,
-)
+from npc_helpers.statistics.estimate import Estimate, compare_pairs, interval_of_share
 from npc_helpers.statistics.gate import TooFewPatients, at_least, each, numbers, outcomes
 from npc_helpers.statistics.pairs import concordant_weights
-from npc_helpers.statistics.roc import newcombe_interval
 from npc_helpers.statistics.survival import product_limit, steps
 
 SAME_TIME = 2**-26  # two times closer than this part of their mean are equal, as in R's aeqSurv:
@@ -62,18 +53,13 @@ def c_index(
     >>> c_index(months, progressed, [0.9, 0.3, 0.6, 0.1]).value
     0.8
     """
-    time, event, score = _checked(time, event, risk_score)
+    time, event, score = outcomes(time, event, risk_score=numbers(risk_score))
     value, influence = concordance(time, event, score)
     return _interval(value, influence, event, confidence, method)
 
 
 def uno_c_index(
-    time,
-    event,
-    risk_score,
-    *,
-    truncation: float,
-    confidence: float = 0.95,
+    time, event, risk_score, *, truncation: float, confidence: float = 0.95
 ) -> Estimate:
     """C-index that does not depend on how many patients were lost to follow-up.
 
@@ -101,7 +87,7 @@ def uno_c_index(
     """
     if not truncation > 0:
         raise ValueError(f"truncation is {truncation}; give a time after the start, such as 36")
-    time, event, score = _checked(time, event, risk_score)
+    time, event, score = outcomes(time, event, risk_score=numbers(risk_score))
     value, influence = concordance(time, event, score, truncation=truncation)
     return _interval(value, influence, event, confidence)
 
@@ -199,10 +185,6 @@ def order_of_ends(time, event) -> tuple[np.ndarray, np.ndarray]:
     return 2 * rank + ~np.asarray(event, dtype=bool), first_of_group[rank]
 
 
-def _checked(time, event, risk_score) -> list[np.ndarray]:
-    return outcomes(time, event, risk_score=numbers(risk_score))
-
-
 def _still_observed(order: np.ndarray) -> np.ndarray:
     """Kaplan-Meier share still under observation just before each patient's end, shape (n,)."""
     moments, at_risk, lost = steps(order, order % 2 == 1)
@@ -210,10 +192,6 @@ def _still_observed(order: np.ndarray) -> np.ndarray:
 
 
 def _interval(value, influence, event, confidence: float, method: str = "logit") -> Estimate:
-    check_method(method)
-    variance = float(influence @ influence)
-    if variance < NO_VARIANCE or value in (0.0, 1.0):
-        total, events = len(influence), int(event.sum())
-        first = min(events, total // 2)
-        return newcombe_interval(value, first, total - first, confidence)
-    return INTERVALS[method](value, variance, confidence)
+    first = min(int(event.sum()), len(event) // 2)
+    sizes = (first, len(event) - first)
+    return interval_of_share(value, float(influence @ influence), sizes, confidence, method)

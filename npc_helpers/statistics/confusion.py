@@ -1,13 +1,11 @@
 """The 2 x 2 table and the numbers read from it, each along its own axis; McNemar's exact test."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 
 from scipy.stats import binomtest
 
-from npc_helpers.statistics.estimate import Estimate, critical_value
+from npc_helpers.statistics.estimate import Estimate
 from npc_helpers.statistics.gate import checked, flags, two_classes
 
 
@@ -91,13 +89,8 @@ def wilson(part: int, whole: int, *, confidence: float = 0.95) -> Estimate:
     """Share with Wilson's score interval (J Am Stat Assoc 1927;22:209)."""
     if whole <= 0 or not 0 <= part <= whole:
         raise ValueError(f"{part} of {whole} is no share")
-    z = critical_value(confidence)
-    share = part / whole
-    centre = (share + z**2 / (2 * whole)) / (1 + z**2 / whole)
-    half = z / (1 + z**2 / whole) * math.sqrt(share * (1 - share) / whole + (z / (2 * whole)) ** 2)
-    low = max(centre - half, 0.0) if part else 0.0
-    high = min(centre + half, 1.0) if part < whole else 1.0
-    return Estimate(share, low, high, confidence)
+    low, high = binomtest(part, whole).proportion_ci(confidence, method="wilson")
+    return Estimate(part / whole, low, high, confidence)
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:

@@ -3,8 +3,6 @@
 Fitted by lifelines (Efron's rule for tied times, as R's ``coxph``).
 """
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections.abc import Sequence
@@ -16,11 +14,20 @@ from scipy.stats import chi2
 
 from npc_helpers.statistics.concordance import c_index, compare_c_index
 from npc_helpers.statistics.estimate import Estimate, holm
-from npc_helpers.statistics.gate import TooFewPatients, checked, each, numbers, of_table, outcomes
+from npc_helpers.statistics.gate import (
+    TooFewPatients,
+    checked,
+    each,
+    numbers,
+    of_table,
+    outcomes,
+    standardised,
+)
 from npc_helpers.statistics.survival import ChiSquared, product_limit, steps
 
 # lifelines stops three digits earlier than R by default, which shows in absolute risks
 TO_THE_END = {"precision": 1e-14, "r_precision": 1e-15}
+RATIO = ["hazard_ratio", "low", "high"]
 
 
 @dataclass(frozen=True)
@@ -290,14 +297,9 @@ def added_value(
     χ² = 6.03, df = 1, P = 0.014
     """
     *_, values = outcomes(
-        time,
-        event,
-        **each(covariates, numbers, "covariate {}"),
-        score=numbers(score),
+        time, event, **each(covariates, numbers, "covariate {}"), score=numbers(score)
     )
-    if np.ptp(values) == 0:
-        raise TooFewPatients("the score is the same for every patient; it cannot add anything")
-    more = covariates.assign(score=(values - values.mean()) / values.std(ddof=1))
+    more = covariates.assign(score=standardised(values))
     without = fit_cox(time, event, covariates, confidence=confidence)
     full = fit_cox(time, event, more, confidence=confidence)
     risks = {"with": full.risk_score(more), "without": without.risk_score(covariates)}

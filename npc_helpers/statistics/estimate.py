@@ -1,7 +1,5 @@
 """A number with its interval, how it is printed, and the comparison of such numbers in pairs."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -9,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
 from scipy.stats import chi2, norm
 
 from npc_helpers.statistics.gate import TooFewPatients
@@ -68,6 +67,32 @@ def plain_interval(value: float, variance: float, confidence: float) -> Estimate
 
 
 INTERVALS = {"logit": interval_on_logit_scale, "plain": plain_interval}
+
+
+def interval_of_share(
+    value: float, variance: float, sizes: tuple[int, int], confidence: float, method: str = "logit"
+) -> Estimate:
+    """Interval of a share of pairs of patients from two groups of these `sizes`.
+
+    On the scale that `method` names; without variance, or at 0 and 1, it is Newcombe's.
+    """
+    check_method(method)
+    if variance < NO_VARIANCE or value in (0.0, 1.0):
+        return newcombe_interval(value, *sizes, confidence)
+    return INTERVALS[method](value, variance, confidence)
+
+
+def newcombe_interval(area: float, m: int, n: int, confidence: float) -> Estimate:
+    """Score interval of an area from its value and the class sizes alone (never of width 0)."""
+    z, balanced = critical_value(confidence), (m + n) / 2 - 1
+
+    def distance(theta: float) -> float:
+        shape = 1 + balanced * ((1 - theta) / (2 - theta) + theta / (1 + theta))
+        return abs(area - theta) - z * math.sqrt(theta * (1 - theta) * shape / (m * n))
+
+    low = brentq(distance, 1e-9, area - 1e-9) if area > 1e-6 else 0.0
+    high = brentq(distance, area + 1e-9, 1 - 1e-9) if area < 1 - 1e-6 else 1.0
+    return Estimate(area, low, high, confidence)
 
 
 def check_method(method: str, methods: Sequence[str] = tuple(INTERVALS)) -> str:

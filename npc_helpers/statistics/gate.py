@@ -8,8 +8,6 @@ All columns must belong to the same patients in the same order, one row each. Wh
 is refused with the name of the column, the first patient concerned, and what to do.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,6 +28,28 @@ class TooFewPatients(ValueError):
 
     The message says what is needed and what there is.
     """
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """Raises if a row of a column is wrong; `what` may mention the ``{value}`` found there."""
+
+    name: str
+    patients: list | None
+    plain: np.ndarray
+
+    def __call__(self, wrong: np.ndarray, what: str) -> None:
+        positions = np.flatnonzero(wrong)
+        if not len(positions):
+            return
+        first = positions[0]
+        row = (
+            f"patient {self.patients[first]}" if self.patients else f"row {first} (counted from 0)"
+        )
+        value = self.plain[first]
+        value = value.item() if isinstance(value, np.generic) else value
+        more = f" (and {len(positions) - 1} more)" if len(positions) > 1 else ""
+        raise ColumnError(f"{self.name}: {row}{more} {what.format(value=value)}")
 
 
 @dataclass(frozen=True)
@@ -185,6 +205,13 @@ def two_classes(labels: np.ndarray, name: str = "high_risk") -> np.ndarray:
     return labels
 
 
+def standardised(score: np.ndarray) -> np.ndarray:
+    """Return a score in standard deviations from its mean; one without spread is refused."""
+    if np.ptp(score) == 0:
+        raise TooFewPatients("the score is the same for every patient; nothing follows from it")
+    return (score - score.mean()) / score.std(ddof=1)
+
+
 def index_of(values) -> pd.Index | None:
     """Return the index of a Series or table, so that a result can carry it on."""
     return values.index if isinstance(values, pd.Series | pd.DataFrame) else None
@@ -295,28 +322,6 @@ def _row_names(columns: Mapping[str, Column], n: int) -> list | None:
             "Keep one."
         )
     return names.tolist()
-
-
-@dataclass(frozen=True)
-class _Refusal:
-    """Raises if a row of a column is wrong; `what` may mention the ``{value}`` found there."""
-
-    name: str
-    patients: list | None
-    plain: np.ndarray
-
-    def __call__(self, wrong: np.ndarray, what: str) -> None:
-        positions = np.flatnonzero(wrong)
-        if not len(positions):
-            return
-        first = positions[0]
-        row = (
-            f"patient {self.patients[first]}" if self.patients else f"row {first} (counted from 0)"
-        )
-        value = self.plain[first]
-        value = value.item() if isinstance(value, np.generic) else value
-        more = f" (and {len(positions) - 1} more)" if len(positions) > 1 else ""
-        raise ColumnError(f"{self.name}: {row}{more} {what.format(value=value)}")
 
 
 def _missing(plain: np.ndarray) -> np.ndarray:

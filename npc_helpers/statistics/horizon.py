@@ -1,27 +1,22 @@
-"""Evaluation true to a horizon: of those given 30% by 36 months, do 30% progress, and does it help?
+"""Discrimination and accuracy at a horizon, with patients lost before it weighted for.
 
-A label that calls the lost "healthy" or "progressed" cannot answer that. What is observed is read
-from the Kaplan-Meier curve, or from the patients whose status is known, weighted for those who
-were lost (`time_dependent`). Intervals are the jackknife's over patients unless said otherwise;
-they include that the weights were estimated.
+The estimators are those of `weighting`; intervals are the jackknife's over patients.
 """
 
-from __future__ import annotations
-
-import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from npc_helpers.statistics.calibration import ALL_EQUAL, log_odds, logistic
+from npc_helpers.statistics import weighting
 from npc_helpers.statistics.estimate import (
+    NO_VARIANCE,
     Estimate,
     check_method,
     compare_pairs,
-    critical_value,
-    plain_interval,
+    interval_on_logit_scale,
 )
 from npc_helpers.statistics.gate import (
     TooFewPatients,
@@ -31,194 +26,170 @@ from npc_helpers.statistics.gate import (
     outcomes,
     probabilities,
 )
-from npc_helpers.statistics.survival import risk_by, risks_by
-from npc_helpers.statistics.time_dependent import (
-    auc_of,
-    brier_of,
-    check_horizon,
-    jackknife,
-    leave_one_out,
-    weights_of,
-)
-
-HORIZON = 36
-GROUPS = 3
-THRESHOLDS = tuple(np.round(np.arange(0.05, 0.951, 0.01), 2))
+from npc_helpers.statistics.roc import roc_auc
+from npc_helpers.statistics.survival import HORIZON, HORIZONS
 
 
-@dataclass(frozen=True)
-class HorizonCalibration:
-    """How far predicted probabilities of progression by a horizon can be taken at their word.
+def auc_at_horizon(
+    time, event, risk_score, *, horizon: float, confidence: float = 0.95
+) -> Estimate:
+    """Chance that who progresses by the horizon has a higher score than who does not (IPCW).
 
-    Attributes
-    ----------
-    observed : Estimate
-        One minus the Kaplan-Meier curve at the horizon.
-    expected : float
-        Mean predicted probability.
-    ratio : Estimate
-        Observed over expected: 1 is right, above 1 the risk is underestimated.
-    slope : Estimate
-        1 is right; below 1 the predictions are too extreme, above it too timid.
-    intercept : Estimate
-        Log odds missing on average; 0 is right, above 0 the risk is underestimated.
-    n, events : int
-        Patients, and those who progressed by the horizon.
-    """
-
-    observed: Estimate
-    expected: float
-    ratio: Estimate
-    slope: Estimate
-    intercept: Estimate
-    n: int
-    events: int
-
-
-def calibration_at(
-    time, event, p_event, *, horizon: float = HORIZON, confidence: float = 0.95
-) -> HorizonCalibration:
-    """Compare predicted probabilities of progression by a horizon with what happened.
-
-    O/E = (1 − S(h)) / mean p, with S the Kaplan-Meier curve. Slope and intercept are those of a
-    logistic regression of having progressed by h on the log odds of p (the intercept with the
-    slope held at 1), each patient of known status weighted for those who were lost.
+    The cumulative/dynamic AUC (Uno et al. 2007; Blanche et al., Stat Med 2013;32:5381); ties
+    count half. At least two patients must have progressed by the horizon, and two be observed
+    beyond it.
 
     Returns
     -------
-    HorizonCalibration
-        Interval of O/E on the log scale with Greenwood's variance, predictions taken as given.
-        There is none if all probabilities are equal, or separate the patients completely.
-
-    References
-    ----------
-    McLernon et al., Ann Intern Med 2023;176:105. Gerds et al., Stat Med 2014;33:3191.
+    Estimate
+        Interval on the logit scale; in 43 simulated patients it covered true areas of 0.72 to
+        0.91 in 95 to 97% of 500 cohorts. Complete separation leaves the jackknife nothing to vary:
+        the interval is then that of `roc_auc` among the patients whose status is known.
 
     Examples
     --------
-    >>> months, progressed = [5, 10, 15, 20, 40, 45, 50, 60], [1, 1, 1, 0, 1, 0, 0, 0]
-    >>> p = [0.7, 0.2, 0.5, 0.4, 0.3, 0.6, 0.1, 0.4]
-    >>> round(calibration_at(months, progressed, p).ratio.value, 3)
-    0.938
+    >>> months, progressed = [10, 20, 25, 30, 40, 50], [True, False, True, True, False, False]
+    >>> score = [0.9, 0.5, 0.2, 0.7, 0.3, 0.1]
+    >>> round(auc_at_horizon(months, progressed, score, horizon=36).value, 3)
+    0.821
     """
-    time, event, p = outcomes(time, event, p_event=probabilities(p_event))
-    case, _ = check_horizon(time, event, horizon)
-    if np.ptp(log_odds(p)) < ALL_EQUAL:
-        raise TooFewPatients("all probabilities are equal, so there is no slope to estimate")
-    observed, error = risk_by(time, event, horizon, confidence)
-    expected = float(p.mean())
-    ratio = observed.value / expected
-    factor = math.exp(critical_value(confidence) * error / observed.value)
-    values = _recalibrated(time, event, p, horizon, leave_one_out(len(time)))  # (1 + n, 2)
-    slope, intercept = (plain_interval(*jackknife(column), confidence) for column in values.T)
-    return HorizonCalibration(
-        observed=observed,
-        expected=expected,
-        ratio=Estimate(ratio, ratio / factor, ratio * factor, confidence),
-        slope=slope,
-        intercept=intercept,
-        n=len(time),
-        events=int(case.sum()),
-    )
+    time, event, score = outcomes(time, event, risk_score=numbers(risk_score))
+    case, control = weighting.check_horizon(time, event, horizon)
+    values = weighting.auc_of(time, event, score, horizon, weighting.leave_one_out(len(time)))
+    value, variance = weighting.jackknife(values)
+    if variance < NO_VARIANCE or value in (0.0, 1.0):
+        observed = case | control
+        return roc_auc(case[observed], score[observed], confidence=confidence)
+    return interval_on_logit_scale(value, variance, confidence)
 
 
-def calibration_groups(
-    time, event, p_event, *, horizon: float = HORIZON, groups: int = GROUPS,
-    confidence: float = 0.95,
-) -> pd.DataFrame:  # fmt: skip
-    """Observed risk by the Kaplan-Meier curve in groups of rising predicted risk.
-
-    The groups are of (nearly) equal size; patients with the same probability stay together.
-
-    Returns
-    -------
-    DataFrame
-        n, predicted (mean), observed, low, high (log-log scale).
-
-    Examples
-    --------
-    >>> months, progressed = [5, 10, 15, 20, 40, 45, 50, 60], [1, 1, 1, 0, 1, 0, 0, 0]
-    >>> p = [0.7, 0.2, 0.5, 0.4, 0.3, 0.6, 0.1, 0.4]
-    >>> table = calibration_groups(months, progressed, p, groups=2)
-    >>> table[["n", "predicted", "observed"]].round(2).values.tolist()
-    [[5.0, 0.28, 0.2], [3.0, 0.6, 0.67]]
-    """
-    time, event, p = outcomes(time, event, p_event=probabilities(p_event))
-    check_horizon(time, event, horizon)
-    edges = np.unique(np.quantile(p, np.linspace(0, 1, groups + 1)[1:-1]))
-    member = np.searchsorted(edges, p, side="left")
-    if len(np.unique(member)) < groups:
-        raise TooFewPatients(f"the probabilities are too alike for {groups} groups")
-    rows = []
-    for group in range(groups):
-        inside = member == group
-        risk, _ = risk_by(time[inside], event[inside], horizon, confidence)
-        rows.append([inside.sum(), p[inside].mean(), *risk])
-    return pd.DataFrame(rows, columns=["n", "predicted", "observed", "low", "high"])
-
-
-def survival_net_benefit(
+def cumulative_dynamic_auc(
     time,
     event,
-    p_event: Mapping[str, object],
+    risk_score,
     *,
-    horizon: float = HORIZON,
-    thresholds: Sequence[float] = THRESHOLDS,
+    at: Sequence[float] = HORIZONS,
+    fewest: int = 5,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
-    """Net benefit of acting on a predicted risk of progression by a horizon.
-
-    NB = q (r − (1 − r) t / (1 − t)): a share q of the patients has a predicted risk of at least
-    the threshold t; of these a share r progresses by the horizon, read from their own
-    Kaplan-Meier curve (Vickers et al., BMC Med Inform Decis Mak 2008;8:53).
+    """`auc_at_horizon` at several horizons.
 
     Parameters
     ----------
-    p_event : mapping of str to array-like, shape (n,)
-        Probabilities of progression by the horizon, by model.
-    thresholds : sequence of float
-        Risks at or above which one would act, between 0 and 1.
+    fewest : int
+        Patients needed on either side of a horizon; horizons with fewer are left out, with a
+        warning. Three relapses that happen to look alike have no spread, and their interval
+        would be deceptively short.
 
     Returns
     -------
     DataFrame
-        model, threshold, net_benefit, low, high; gain, gain_low, gain_high: the paired difference
-        to the better of treating everybody and nobody. Beside the models the rows ``treat all``
-        and ``treat none``.
+        months, cases, controls, auc, low, high; one row per horizon.
 
     Examples
     --------
-    >>> months, progressed = [5, 10, 15, 40, 45, 50], [True, True, True, False, False, False]
-    >>> p = {"model": [0.9, 0.7, 0.2, 0.3, 0.6, 0.1]}
-    >>> table = survival_net_benefit(months, progressed, p, thresholds=[0.5])
-    >>> table.set_index("model").net_benefit.round(2).abs().to_dict()
-    {'model': 0.17, 'treat all': 0.0, 'treat none': 0.0}
+    >>> months, progressed = [10, 20, 25, 30, 40, 50], [True, False, True, True, False, False]
+    >>> table = cumulative_dynamic_auc(months, progressed, range(6), at=[36], fewest=2)
+    >>> table[["months", "cases", "controls"]].values.tolist()
+    [[36, 3, 2]]
     """
-    time, event, *columns = outcomes(
-        time, event, **each(p_event, probabilities, "probability of {}")
-    )
-    check_horizon(time, event, horizon)
-    thresholds = np.asarray(thresholds, dtype=float)
-    if not ((thresholds > 0) & (thresholds < 1)).all():
-        raise ValueError("thresholds must lie between 0 and 1, both excluded")
-    n = len(time)
-    models = dict(zip(p_event, columns, strict=True))
-    models |= {"treat all": np.full(n, np.inf), "treat none": np.full(n, -np.inf)}
-    counts = leave_one_out(n)  # (1 + n, n)
-    risk_of_all = risks_by(time, event, horizon, counts)  # (1 + n,)
+    time, event, score = outcomes(time, event, risk_score=numbers(risk_score))
     rows = []
-    for name, p in models.items():
-        for threshold in thresholds:
-            odds = threshold / (1 - threshold)
-            benefit = _benefit(time, event, horizon, counts, p >= threshold, odds)
-            default = np.maximum(risk_of_all - (1 - risk_of_all) * odds, 0)
-            net, gain = (
-                plain_interval(*jackknife(values), confidence)
-                for values in (benefit, benefit - default)
-            )
-            rows.append([name, threshold, *net, *gain])
-    gains = ["gain", "gain_low", "gain_high"]
-    return pd.DataFrame(rows, columns=["model", "threshold", "net_benefit", "low", "high", *gains])
+    for horizon in _possible(time, event, at, fewest, above=2):
+        case, control = weighting.check_horizon(time, event, horizon)
+        auc = auc_at_horizon(time, event, score, horizon=horizon, confidence=confidence)
+        rows.append([horizon, int(case.sum()), int(control.sum()), *auc])
+    return pd.DataFrame(rows, columns=["months", "cases", "controls", "auc", "low", "high"])
+
+
+def brier_curve(time, event, p_event: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
+    """Mean squared distance between predicted probability and outcome, at each horizon (IPCW).
+
+    Parameters
+    ----------
+    p_event : DataFrame, shape (n, horizons)
+        Predicted probability of progression by the months that name the columns. Horizons with
+        fewer than two patients on either side are left out, with a warning.
+
+    Returns
+    -------
+    DataFrame
+        months; brier, low, high; ``reference`` (what the Kaplan-Meier curve of these patients
+        scores, the same probability for everybody); ``scaled`` = 1 − brier / reference with
+        scaled_low, scaled_high: above 0 is better than knowing nothing about the patient.
+
+    References
+    ----------
+    Graf et al., Stat Med 1999;18:2529. Kattan and Gerds, Diagn Progn Res 2018;2:7.
+
+    Examples
+    --------
+    >>> months, progressed = [10, 20, 30, 40, 50], [True, False, True, False, False]
+    >>> p = pd.DataFrame({36: [0.9, 0.5, 0.6, 0.2, 0.1]})
+    >>> brier_curve(months, progressed, p)[["months", "brier", "reference"]].round(3)
+       months  brier  reference
+    0      36  0.058      0.249
+    """
+    rows = []
+    for horizon, (score, reference) in _brier_scores(time, event, p_event).items():
+        brier = weighting.jackknife_interval(score, confidence)
+        scaled = weighting.jackknife_interval(1 - score / reference, confidence)
+        rows.append([horizon, *brier, reference[0], *scaled])
+    names = ["months", "brier", "low", "high", "reference"]
+    return pd.DataFrame(rows, columns=[*names, "scaled", "scaled_low", "scaled_high"])
+
+
+@dataclass(frozen=True)
+class IntegratedBrier:
+    """Brier score averaged over a span of months, with its reference.
+
+    Attributes
+    ----------
+    brier, scaled : Estimate
+        The score, and 1 − score / reference.
+    reference : float
+        The score of the Kaplan-Meier curve.
+    months : tuple of float
+        First and last horizon of the average.
+    """
+
+    brier: Estimate
+    scaled: Estimate
+    reference: float
+    months: tuple[float, float]
+
+
+def integrated_brier(
+    time, event, p_event: pd.DataFrame, *, confidence: float = 0.95
+) -> IntegratedBrier:
+    """Average the Brier score over time: trapezoids between horizons, divided by their span.
+
+    Packages differ in the span (from 0, from the first event, to the last time) and in the rule;
+    compare only scores computed alike. `p_event` is that of `brier_curve`, with two horizons at
+    least.
+
+    Examples
+    --------
+    >>> months, progressed = [10, 15, 20, 30, 40, 50], [True, True, False, True, False, False]
+    >>> p = pd.DataFrame({24: [0.7, 0.5, 0.4, 0.3, 0.1, 0.1], 36: [0.9, 0.7, 0.5, 0.6, 0.2, 0.1]})
+    >>> round(integrated_brier(months, progressed, p).reference, 3)
+    0.235
+    """
+    scores = _brier_scores(time, event, p_event)
+    horizons = sorted(scores)
+    if len(horizons) < 2:
+        raise TooFewPatients(
+            f"an average over time needs two horizons; only {horizons} can be used"
+        )
+    span = horizons[-1] - horizons[0]
+    by_horizon = np.array([scores[horizon] for horizon in horizons])  # (horizons, 2, 1 + n)
+    score, reference = np.trapezoid(by_horizon, x=horizons, axis=0) / span
+    return IntegratedBrier(
+        brier=weighting.jackknife_interval(score, confidence),
+        scaled=weighting.jackknife_interval(1 - score / reference, confidence),
+        reference=float(reference[0]),
+        months=(horizons[0], horizons[-1]),
+    )
 
 
 def compare_at_horizon(
@@ -258,12 +229,12 @@ def compare_at_horizon(
     check_method(measure, kinds)
     at_least(models, 2)
     time, event, *columns = outcomes(time, event, **each(models, kinds[measure], "column of {}"))
-    check_horizon(time, event, horizon)
-    counts = leave_one_out(len(time))  # (1 + n, n)
+    weighting.check_horizon(time, event, horizon)
+    counts = weighting.leave_one_out(len(time))  # (1 + n, n)
     if measure == "auc":
-        values = [auc_of(time, event, score, horizon, counts) for score in columns]
+        values = [weighting.auc_of(time, event, score, horizon, counts) for score in columns]
     else:
-        values = [brier_of(time, event, p, horizon, counts)[0] for p in columns]
+        values = [weighting.brier_of(time, event, p, horizon, counts)[0] for p in columns]
     values = np.array(values)  # (models, 1 + n)
     n = len(time)
     covariance = np.atleast_2d(np.cov(values[:, 1:])) * (n - 1) ** 2 / n  # the jackknife's
@@ -273,24 +244,32 @@ def compare_at_horizon(
 # --- parts ---------------------------------------------------------------------------------------
 
 
-def _recalibrated(time, event, p, horizon, counts) -> np.ndarray:
-    """Slopes and intercepts, (resamples, 2), where patient i occurs counts[:, i] times."""
-    case, control = weights_of(time, event, horizon, counts)
-    weights = counts * (case + control)  # (resamples, n)
-    status_known = weights.any(axis=0)
-    odds, label = log_odds(p)[status_known], (case > 0).any(axis=0)[status_known]
-    ones = np.ones((len(odds), 1))
-    design = np.column_stack([ones, odds])
-    values = []
-    for weight in weights[:, status_known]:
-        slope, _ = logistic(design, label, weight=weight)
-        intercept, _ = logistic(ones, label, offset=odds, weight=weight)
-        values.append((slope[1], intercept[0]))
-    return np.array(values)
+def _brier_scores(time, event, p_event: pd.DataFrame) -> dict[float, tuple[np.ndarray, np.ndarray]]:
+    """Brier score and its reference by horizon, (1 + n,) each, in the order of `leave_one_out`."""
+    columns = each(p_event, probabilities, "p_event by {}")
+    time, event, *values = outcomes(time, event, **columns)
+    by_horizon = dict(zip(p_event, values, strict=True))
+    counts = weighting.leave_one_out(len(time))
+    return {
+        horizon: weighting.brier_of(time, event, by_horizon[horizon], horizon, counts)
+        for horizon in _possible(time, event, by_horizon, weighting.FEWEST, above=3)
+    }
 
 
-def _benefit(time, event, horizon, counts, treated, odds: float) -> np.ndarray:
-    """Net benefit of treating some patients, (resamples,)."""
-    share = counts @ treated / counts.sum(axis=1)
-    risk = risks_by(time, event, horizon, counts * treated)
-    return share * (risk - (1 - risk) * odds)
+def _possible(time, event, horizons, fewest: int, *, above: int) -> list[float]:
+    """Horizons with enough patients; a warning names the others to the caller so far `above`."""
+    possible = [
+        horizon
+        for horizon in horizons
+        if min((event & (time <= horizon)).sum(), (time > horizon).sum()) >= fewest
+    ]
+    left_out = ", ".join(f"{horizon:g}" for horizon in horizons if horizon not in possible)
+    if not possible:
+        raise TooFewPatients(
+            f"at none of {left_out} months are there {fewest} patients who progressed "
+            f"and {fewest} observed for longer"
+        )
+    if left_out:
+        why = "too few events before or patients after"
+        warnings.warn(f"left out: {left_out} months ({why})", stacklevel=1 + above)
+    return possible

@@ -1,7 +1,5 @@
 """The curve when nobody knows the day of the event, only the visits before and after it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

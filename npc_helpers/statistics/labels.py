@@ -6,32 +6,28 @@ risk. The same scores are judged here against that label and against three that 
 what it is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from npc_helpers.statistics.concordance import c_index
-from npc_helpers.statistics.cox import fit_cox
-from npc_helpers.statistics.estimate import Estimate
+from npc_helpers.statistics.cox import RATIO, fit_cox
 from npc_helpers.statistics.gate import (
-    TooFewPatients,
     checked,
     each,
     flags,
     index_of,
     numbers,
-    numbers_or_missing,
     of_table,
-    outcomes,
+    standardised,
     times,
 )
+from npc_helpers.statistics.horizon import auc_at_horizon
 from npc_helpers.statistics.roc import roc_auc
-from npc_helpers.statistics.time_dependent import auc_at_horizon, check_horizon
+from npc_helpers.statistics.survival import HORIZON
+from npc_helpers.statistics.weighting import check_horizon
 
-HORIZON = 36
 OUTCOME = {"pfs_months": times, "progressed": flags, "high_risk": flags}
 GROUPS = ("high risk", "low risk")
 STATUS = ("progressed", "not progressed", "unknown")
@@ -147,56 +143,9 @@ def compare_labels(
     return pd.DataFrame(rows, columns=columns)
 
 
-def _hazard_ratio(months, event, score, confidence: float) -> Estimate:
-    if np.ptp(score) == 0:
-        raise TooFewPatients("a score is the same for every patient; it cannot be judged")
-    standard = pd.DataFrame({"score": (score - score.mean()) / score.std(ddof=1)})
-    row = fit_cox(months, event, standard, confidence=confidence).table.loc["score"]
-    return Estimate(*row[["hazard_ratio", "low", "high"]].astype(float), confidence)
-
-
-def landmark(time, event, start_at, *, horizon: float | None = None) -> pd.DataFrame:
-    """Restart the clock at a later moment, for the patients who reached it.
-
-    A score that needs the post-treatment MRI exists only for patients who lived free of
-    progression until that scan. On a clock from treatment start they cannot fail before it: the
-    months until then are *immortal time*. The landmark analysis starts where the score becomes
-    known (Anderson et al., J Clin Oncol 1983;1:710).
-
-    Parameters
-    ----------
-    start_at : array-like, shape (n,)
-        When the score became known, on the clock and in the unit of `time`; missing if never.
-    horizon : float, optional
-        Look no farther ahead than that: whoever is observed for longer is censored there
-        (*administratively*), and events beyond it do not count.
-
-    Returns
-    -------
-    DataFrame, n rows
-        ``reached`` (still observed without event after the landmark), ``time`` (from the
-        landmark; missing if not reached) and ``event`` (False if not reached).
-
-    Examples
-    --------
-    >>> landmark([10, 20, 30], [True, True, False], [12, 12, None])
-       reached  time  event
-    0    False   NaN  False
-    1     True   8.0   True
-    2    False   NaN  False
-    """
-    index = index_of(time)
-    time, event, start_at = outcomes(time, event, start_at=numbers_or_missing(start_at))
-    reached = time > start_at  # False where start_at is missing
-    since = np.where(reached, time - start_at, np.nan)
-    event = reached & event
-    if horizon is not None:
-        if not horizon > 0:
-            raise ValueError(f"horizon is {horizon}; it lies after the landmark, above 0")
-        event &= since <= horizon
-        since = np.minimum(since, horizon)
-    columns = {"reached": reached, "time": since, "event": event}
-    return pd.DataFrame(columns, index=index)
+def _hazard_ratio(months, event, score, confidence: float) -> pd.Series:
+    standard = pd.DataFrame({"score": standardised(score)})
+    return fit_cox(months, event, standard, confidence=confidence).table.loc["score", RATIO]
 
 
 def require_patients(patients: pd.DataFrame, *, months: float, at_least: int) -> tuple[int, int]:

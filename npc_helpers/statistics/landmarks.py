@@ -5,8 +5,6 @@ are looked at anew: a Cox model of what is known by then, on a clock that starts
 farther than a horizon (van Houwelingen, Scand J Stat 2007;34:70).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -23,7 +21,50 @@ from npc_helpers.statistics.gate import (
     numbers_or_missing,
     outcomes,
 )
-from npc_helpers.statistics.labels import landmark
+
+
+def landmark(time, event, start_at, *, horizon: float | None = None) -> pd.DataFrame:
+    """Restart the clock at a later moment, for the patients who reached it.
+
+    A score that needs the post-treatment MRI exists only for patients who lived free of
+    progression until that scan. On a clock from treatment start they cannot fail before it: the
+    months until then are *immortal time*. The landmark analysis starts where the score becomes
+    known (Anderson et al., J Clin Oncol 1983;1:710).
+
+    Parameters
+    ----------
+    start_at : array-like, shape (n,)
+        When the score became known, on the clock and in the unit of `time`; missing if never.
+    horizon : float, optional
+        Look no farther ahead than that: whoever is observed for longer is censored there
+        (*administratively*), and events beyond it do not count.
+
+    Returns
+    -------
+    DataFrame, n rows
+        ``reached`` (still observed without event after the landmark), ``time`` (from the
+        landmark; missing if not reached) and ``event`` (False if not reached).
+
+    Examples
+    --------
+    >>> landmark([10, 20, 30], [True, True, False], [12, 12, None])
+       reached  time  event
+    0    False   NaN  False
+    1     True   8.0   True
+    2    False   NaN  False
+    """
+    index = index_of(time)
+    time, event, start_at = outcomes(time, event, start_at=numbers_or_missing(start_at))
+    reached = time > start_at  # False where start_at is missing
+    since = np.where(reached, time - start_at, np.nan)
+    event = reached & event
+    if horizon is not None:
+        if not horizon > 0:
+            raise ValueError(f"horizon is {horizon}; it lies after the landmark, above 0")
+        event &= since <= horizon
+        since = np.minimum(since, horizon)
+    columns = {"reached": reached, "time": since, "event": event}
+    return pd.DataFrame(columns, index=index)
 
 
 def landmark_risk(

@@ -5,8 +5,6 @@ lie below it. Both are drawn many times, each completed table is analysed, and R
 results together (Rubin, Multiple Imputation for Nonresponse in Surveys, 1987).
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -6,8 +6,6 @@ for longer have a lower score? Here the scores are split bit by bit from the hig
 matrix: Claude and Navarro, SPIRE 2012), which takes n log n and only whole-array operations.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 

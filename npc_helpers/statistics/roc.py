@@ -4,23 +4,12 @@ No Python library is safe for the paired comparison, so DeLong's method (Biometr
 is written here, from sorted scores as in Sun and Xu (IEEE Signal Process Lett 2014;21:1389).
 """
 
-from __future__ import annotations
-
-import math
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
 
-from npc_helpers.statistics.estimate import (
-    INTERVALS,
-    NO_VARIANCE,
-    Estimate,
-    check_method,
-    compare_pairs,
-    critical_value,
-)
+from npc_helpers.statistics.estimate import Estimate, compare_pairs, interval_of_share
 from npc_helpers.statistics.gate import (
     TooFewPatients,
     at_least,
@@ -79,15 +68,11 @@ def roc_auc(high_risk, risk_score, *, confidence: float = 0.95, method: str = "l
     """
     labels, score = checked(high_risk=flags(high_risk), risk_score=numbers(risk_score))
     positive = two_classes(labels)
-    check_method(method)
     high, low = int(positive.sum()), int((~positive).sum())
-    if min(high, low) < 2:
-        return newcombe_interval(placements(positive, score)[0], high, low, confidence)
-    areas, covariance = delong(positive, [score])
-    area, variance = float(areas[0]), float(covariance[0, 0])
-    if variance <= NO_VARIANCE:
-        return newcombe_interval(area, high, low, confidence)
-    return INTERVALS[method](area, variance, confidence)
+    area, variance = placements(positive, score)[0], 0.0
+    if min(high, low) > 1:
+        variance = delong(positive, [score])[1].item()
+    return interval_of_share(area, variance, (high, low), confidence, method)
 
 
 def compare_auc(
@@ -124,13 +109,10 @@ def placements(positive: np.ndarray, score: np.ndarray) -> tuple[float, np.ndarr
 
 
 def _share_below(others: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Share of `others` below each value, equal ones counted half (looked up in sorted order)."""
-    order, others = np.argsort(values), np.sort(others)
-    ascending = values[order]
-    twice = np.searchsorted(others, ascending) + np.searchsorted(others, ascending, side="right")
-    share = np.empty(len(values))
-    share[order] = twice / (2 * len(others))
-    return share
+    """Share of `others` below each value, equal ones counted half."""
+    others = np.sort(others)
+    below, at_most = (np.searchsorted(others, values, side=side) for side in ("left", "right"))
+    return (below + at_most) / (2 * len(others))
 
 
 def delong(positive: np.ndarray, scores: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -145,16 +127,3 @@ def delong(positive: np.ndarray, scores: list[np.ndarray]) -> tuple[np.ndarray, 
             raise TooFewPatients("DeLong's variance needs at least two patients in each class")
         covariance += np.atleast_2d(np.cov(components)) / size
     return areas, covariance
-
-
-def newcombe_interval(area: float, m: int, n: int, confidence: float) -> Estimate:
-    """Score interval of an area from its value and the class sizes alone (never of width 0)."""
-    z, balanced = critical_value(confidence), (m + n) / 2 - 1
-
-    def distance(theta: float) -> float:
-        shape = 1 + balanced * ((1 - theta) / (2 - theta) + theta / (1 + theta))
-        return abs(area - theta) - z * math.sqrt(theta * (1 - theta) * shape / (m * n))
-
-    low = brentq(distance, 1e-9, area - 1e-9) if area > 1e-6 else 0.0
-    high = brentq(distance, area + 1e-9, 1 - 1e-9) if area < 1 - 1e-6 else 1.0
-    return Estimate(area, low, high, confidence)

@@ -3,9 +3,8 @@
 Formulas for planning: they need an assumption about the truth, and no data.
 """
 
-from __future__ import annotations
-
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 
 import numpy as np
@@ -31,6 +30,8 @@ SPREADS = (  # sqrt(n Var(C)) of large simulated cohorts: rows C_VALUES, columns
     (0.443, 0.305, 0.244, 0.181, 0.148, 0.130, 0.120),
     (0.248, 0.170, 0.136, 0.099, 0.080, 0.069, 0.062),
 )
+SHRINKAGE, MARGIN = 0.9, 0.05  # what Riley et al. ask of coefficients, and of R² and the risk
+POWER = 0.8  # a study smaller than that misses a true difference more often than once in five
 SMALL_COHORT = 3  # the variance is larger by about this many parts in the number of events
 
 
@@ -87,15 +88,15 @@ def c_index_standard_error(c: float, events: float, others: float) -> float:
     return sigma * math.sqrt((1 + SMALL_COHORT / events) / n)
 
 
-def half_width(standard_error: float, *, confidence: float = 0.95) -> float:
-    """Half the width of the symmetric interval that a standard error gives.
+def half_width(standard_error: float) -> float:
+    """Half the width of the symmetric 95% interval that a standard error gives.
 
     Examples
     --------
     >>> round(half_width(0.05), 3)
     0.098
     """
-    return critical_value(confidence) * standard_error
+    return critical_value(0.95) * standard_error
 
 
 def patients_for_half_width(
@@ -103,10 +104,9 @@ def patients_for_half_width(
     *,
     wanted: float = 0.05,
     share_high: float = 0.5,
-    confidence: float = 0.95,
     standard_error: Callable[[float, float, float], float] = auc_standard_error,
 ) -> int:
-    """Smallest number of patients whose interval is `wanted` wide to each side.
+    """Smallest number of patients whose 95% interval is `wanted` wide to each side.
 
     Parameters
     ----------
@@ -127,28 +127,19 @@ def patients_for_half_width(
 
     def narrow_enough(n: int) -> bool:
         high = max(1, n * share_high)
-        error = standard_error(auc, high, n - high)
-        return half_width(error, confidence=confidence) <= wanted
+        return half_width(standard_error(auc, high, n - high)) <= wanted
 
     return _smallest(narrow_enough)
 
 
 def patients_for_development(
-    coefficients: int,
-    *,
-    r_squared: float,
-    rate: float,
-    follow_up: float,
-    risk_at_horizon: float,
-    shrinkage: float = 0.9,
-    optimism: float = 0.05,
-    margin: float = 0.05,
+    coefficients: int, *, r_squared: float, rate: float, follow_up: float, risk_at_horizon: float
 ) -> pd.Series:
     """Smallest training cohort for a prediction model (Riley et al., BMJ 2020;368:m441).
 
-    n = k / ((S − 1) ln(1 − R² / S)) patients for k coefficients that keep a share S of their
-    strength in new patients; the second criterion puts S = R² / (R² + δ max R²) in the same
-    formula; the third asks 1.96² r (1 − r) / margin² for an overall risk r.
+    n = k / ((S − 1) ln(1 − R² / S)) patients for k coefficients that keep a share S = 0.9 of their
+    strength in new patients; the second criterion puts S = R² / (R² + 0.05 max R²) in the same
+    formula; the third asks 1.96² r (1 − r) / 0.05² for an overall risk r.
 
     Parameters
     ----------
@@ -162,8 +153,6 @@ def patients_for_development(
         Mean time at risk, in the same unit.
     risk_at_horizon : float
         Overall risk r by the horizon of interest.
-    shrinkage, optimism, margin : float
-        S, δ and the margin of the overall risk.
 
     Returns
     -------
@@ -182,32 +171,27 @@ def patients_for_development(
     """
     events = rate * follow_up  # per patient
     largest = 1 - math.exp(2 * (events * math.log(events) - events)) if events > 0 else 0.0
-    if not (coefficients >= 1 and 0 < r_squared < min(largest, shrinkage)):
+    highest = min(largest, SHRINKAGE)
+    if not (coefficients >= 1 and 0 < r_squared < highest):
         raise TooFewPatients(
             f"{coefficients} coefficients and R² = {r_squared}: there must be one at least, and R² "
-            f"lie between 0 and {min(largest, shrinkage):.3f}, the highest that it can be here"
+            f"lie between 0 and {highest:.3f}, the highest that it can be here"
         )
-    if not (0 < shrinkage < 1 and 0 < risk_at_horizon < 1 and 0 < margin < 1 and optimism > 0):
-        raise ValueError("shrinkage, risk_at_horizon and margin must lie between 0 and 1")
-    kept = r_squared / (r_squared + optimism * largest)
-    overall = critical_value(0.95) ** 2 * risk_at_horizon * (1 - risk_at_horizon) / margin**2
+    if not 0 < risk_at_horizon < 1:
+        raise ValueError(f"risk_at_horizon is {risk_at_horizon}; it must lie between 0 and 1")
+    kept = r_squared / (r_squared + MARGIN * largest)
+    overall = critical_value(0.95) ** 2 * risk_at_horizon * (1 - risk_at_horizon) / MARGIN**2
     sizes = {
         name: coefficients / ((share - 1) * math.log(1 - r_squared / share))
-        for name, share in (("for_shrinkage", shrinkage), ("for_optimism", kept))
+        for name, share in (("for_shrinkage", SHRINKAGE), ("for_optimism", kept))
     }
     return pd.Series({**sizes, "for_overall_risk": overall}).apply(math.ceil)
 
 
 def power_of_difference(
-    first: float,
-    second: float,
-    *,
-    n_high: float,
-    n_low: float,
-    correlation: float,
-    alpha: float = 0.05,
+    first: float, second: float, *, n_high: float, n_low: float, correlation: float
 ) -> float:
-    """Chance that a two-sided paired test finds a true difference of two AUCs.
+    """Chance that a two-sided paired test at 5% finds a true difference of two AUCs.
 
     Parameters
     ----------
@@ -226,20 +210,14 @@ def power_of_difference(
         raise ValueError(f"correlation is {correlation}; it must lie between -1 and 1")
     errors = [auc_standard_error(area, n_high, n_low) for area in (first, second)]
     variance = errors[0] ** 2 + errors[1] ** 2 - 2 * correlation * errors[0] * errors[1]
-    shift, limit = abs(first - second) / math.sqrt(variance), critical_value(1 - alpha)
+    shift, limit = abs(first - second) / math.sqrt(variance), critical_value(0.95)
     return float(norm.sf(limit - shift) + norm.cdf(-limit - shift))
 
 
-def patients_for_power(
-    first: float,
-    second: float,
-    *,
-    power: float = 0.8,
-    share_high: float = 0.5,
-    correlation: float,
-    alpha: float = 0.05,
-) -> int:
-    """Smallest number of patients that gives `power_of_difference` the wanted power.
+def patients_for_power(first: float, second: float, *, correlation: float) -> int:
+    """Smallest number of patients, half of them with high risk, whose test has 80% power.
+
+    The test is that of `power_of_difference`.
 
     Examples
     --------
@@ -248,28 +226,24 @@ def patients_for_power(
     """
     if first == second:
         raise TooFewPatients("the areas are equal: no number of patients will show a difference")
-    if not (0 < share_high < 1 and 0 < power < 1):
-        raise ValueError("share_high and power must lie between 0 and 1")
 
     def strong_enough(n: int) -> bool:
-        groups = {"n_high": max(1, n * share_high), "n_low": max(1, n * (1 - share_high))}
-        reached = power_of_difference(first, second, correlation=correlation, alpha=alpha, **groups)
-        return reached >= power
+        half = max(1, n / 2)
+        reached = power_of_difference(
+            first, second, n_high=half, n_low=half, correlation=correlation
+        )
+        return reached >= POWER
 
     return _smallest(strong_enough)
 
 
 def _smallest(is_enough: Callable[[int], bool]) -> int:
     """Smallest n from 2 on that is enough, if every larger one is too (bisection)."""
-    low, high = 1, 2
-    while not is_enough(high):
-        low, high = high, high * 2
-        if high > LARGEST:
-            raise TooFewPatients(f"more than {LARGEST:,} patients would be needed")
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if is_enough(middle) else (middle, high)
-    return high
+    sizes = range(2, LARGEST + 1)
+    place = bisect_left(sizes, True, key=is_enough)
+    if place == len(sizes):
+        raise TooFewPatients(f"more than {LARGEST:,} patients would be needed")
+    return sizes[place]
 
 
 def _check(area: float, *groups: float) -> None:

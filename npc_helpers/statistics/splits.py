@@ -4,8 +4,6 @@
 per split and model.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 

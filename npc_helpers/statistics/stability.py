@@ -4,8 +4,6 @@ The training patients are drawn again with replacement, the model is fitted anew
 other patients are predicted again (Riley and Collins, Biom J 2023;65:2200302).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -4,14 +4,12 @@ The estimates of small subgroups scatter although nothing differs. An empirical 
 draws each towards the common value, the more so the less it rests on.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 from scipy.stats import chi2
 
-from npc_helpers.statistics.cox import fit_cox
+from npc_helpers.statistics.cox import RATIO, fit_cox
 from npc_helpers.statistics.estimate import critical_value
 from npc_helpers.statistics.gate import (
     ColumnError,
@@ -21,6 +19,7 @@ from npc_helpers.statistics.gate import (
     groups,
     numbers,
     outcomes,
+    standardised,
 )
 
 
@@ -115,9 +114,7 @@ def subgroup_hazard_ratios(
     """
     kinds = each(characteristics, groups, "characteristic {}")
     time, event, score, *levels = outcomes(time, event, risk_score=numbers(risk_score), **kinds)
-    if np.ptp(score) == 0:
-        raise TooFewPatients("the score is the same for every patient")
-    scaled = pd.DataFrame({"score": (score - score.mean()) / score.std(ddof=1)})
+    scaled = pd.DataFrame({"score": standardised(score)})
     rows = []
     for title, values in zip(characteristics, levels, strict=True):
         for level in sorted(pd.unique(values)):
@@ -125,27 +122,21 @@ def subgroup_hazard_ratios(
             row = {"characteristic": title, "level": level, "n": int(members.sum())}
             row |= {"events": int(event[members].sum())}
             try:
-                model = fit_cox(
-                    time[members], event[members], scaled[members], confidence=confidence
-                )
-                ratios = model.table.loc["score", ["hazard_ratio", "low", "high"]]
-                rows.append(row | ratios.to_dict())
+                part = time[members], event[members], scaled[members]
+                ratios = fit_cox(*part, confidence=confidence).table.loc["score", RATIO]
             except TooFewPatients:
-                rows.append(row | dict.fromkeys(("hazard_ratio", "low", "high"), np.nan))
+                ratios = dict.fromkeys(RATIO, np.nan)
+            rows.append(row | dict(ratios))
     table = pd.DataFrame(rows)
     known = table["hazard_ratio"].notna()
     if not known.any():
         raise TooFewPatients("no subgroup has enough patients with progression for a Cox model")
-    logs = np.log(table.loc[known, ["hazard_ratio", "low", "high"]])
+    logs = np.log(table.loc[known, RATIO])
     error = (logs["high"] - logs["low"]) / (2 * critical_value(confidence))
     family = table.loc[known, "characteristic"]
     shrunken = shrink(logs["hazard_ratio"], error, family, confidence=confidence)
-    for name, column in (
-        ("shrunken", "effect"),
-        ("shrunken_low", "low"),
-        ("shrunken_high", "high"),
-    ):
-        table.loc[known, name] = np.exp(shrunken[column].to_numpy())
+    for end, column in (("", "effect"), ("_low", "low"), ("_high", "high")):
+        table.loc[known, f"shrunken{end}"] = np.exp(shrunken[column].to_numpy())
     table.loc[known, "p"] = shrunken["p"].to_numpy()
     table.attrs["tau"] = shrunken.attrs["tau"]
     return table

@@ -7,8 +7,6 @@ was still at risk then. `steps` counts d and n, `product_limit` multiplies: ever
 package that corrects for losses is made of these two.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from scipy.stats import norm
 from npc_helpers.statistics.estimate import Estimate, critical_value, format_p, plain_interval
 from npc_helpers.statistics.gate import TooFewPatients, groups, outcomes
 
+HORIZON, HORIZONS = 36, (12, 24, 36, 48, 60)  # in months
 NEVER = "not reached"
 HALF = 1e-9  # S(t) is one half if it is closer: products of fractions miss it by less than 1e-12
 
@@ -44,6 +43,12 @@ def product_limit(at_risk, having) -> np.ndarray:
     return np.concatenate([np.ones((*stay.shape[:-1], 1)), np.cumprod(stay, axis=-1)], axis=-1)
 
 
+def greenwood(at_risk, having) -> np.ndarray:
+    """Greenwood's terms d / (n (n − d)) of the variance, (m,); 0 where nobody is left."""
+    left = at_risk - having
+    return np.divide(having, at_risk * left, out=np.zeros(len(left)), where=left > 0)
+
+
 def losses_last(time, event) -> np.ndarray:
     """Order of the ends of observation, (n,): at equal times progressions come before losses."""
     return 2 * np.unique(time, return_inverse=True)[1] + ~event
@@ -55,25 +60,24 @@ class Curve:
 
     Attributes
     ----------
-    greenwood : ndarray
-        Σ d / (n (n − d)): the variance of S(t), divided by S(t)².
+    variance : ndarray
+        The variance of S(t), divided by S(t)²; where S(t) is 0, it means nothing.
     """
 
     time: np.ndarray
     survival: np.ndarray
-    greenwood: np.ndarray
+    variance: np.ndarray
 
     @classmethod
-    def of(cls, time, event) -> Curve:
+    def of(cls, time, event) -> "Curve":
         moments, at_risk, having = steps(time, event)
-        with np.errstate(divide="ignore"):
-            greenwood = np.cumsum(having / (at_risk * (at_risk - having)))
-        return cls(moments, product_limit(at_risk, having)[1:], greenwood)
+        survival, variance = product_limit(at_risk, having)[1:], greenwood(at_risk, having)
+        return cls(moments, survival, np.cumsum(variance))
 
     def limits(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:
         """Limits S^exp(±z √V / |log S|) of the log-log scale; NaN where nobody is left."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            half = critical_value(confidence) * np.sqrt(self.greenwood)
+            half = critical_value(confidence) * np.sqrt(self.variance)
             spread = np.exp(half / np.abs(np.log(self.survival)))
             low, high = self.survival**spread, self.survival ** (1 / spread)
         gone = self.survival <= 0
@@ -117,7 +121,7 @@ def kaplan_meier(time, event, *, confidence: float = 0.95) -> pd.DataFrame:
 
 
 def survival_table(
-    time, event, group, *, at: Sequence[float] = (0, 12, 24, 36, 48, 60), confidence: float = 0.95
+    time, event, group, *, at: Sequence[float] = (0, *HORIZONS), confidence: float = 0.95
 ) -> pd.DataFrame:
     """Kaplan-Meier estimates of each group at chosen times, with the numbers at risk.
 
@@ -184,18 +188,11 @@ def log_rank(time, event, group) -> ChiSquared:
 
 
 @dataclass(frozen=True)
-class MedianTime:
+class MedianTime(Estimate):
     """A median time with its interval; ends that the curve does not reach are infinite."""
 
-    value: float
-    low: float
-    high: float
-    confidence: float = 0.95
-
     def __str__(self) -> str:
-        value, low, high = (
-            NEVER if math.isinf(end) else f"{end:.1f}" for end in (self.value, self.low, self.high)
-        )
+        value, low, high = (NEVER if math.isinf(end) else f"{end:.1f}" for end in self)
         return f"{value} ({100 * self.confidence:g}% CI {low} to {high})"
 
 
@@ -300,9 +297,7 @@ def _area(time, event, horizon: float) -> tuple[float, float]:
     widths = np.diff(np.concatenate([[0.0], moments, [horizon]]))
     pieces = product_limit(at_risk, having) * widths  # (1 + m,)
     beyond = np.cumsum(pieces[::-1])[::-1][1:]  # (m,): area after each step
-    left = at_risk - having
-    jumps = np.divide(having, at_risk * left, out=np.zeros(len(moments)), where=left > 0)
-    return float(pieces.sum()), float(np.sum(beyond**2 * jumps))
+    return float(pieces.sum()), float(np.sum(beyond**2 * greenwood(at_risk, having)))
 
 
 def risk_by(time, event, horizon: float, confidence: float) -> tuple[Estimate, float]:
@@ -313,7 +308,7 @@ def risk_by(time, event, horizon: float, confidence: float) -> tuple[Estimate, f
         return Estimate(risk, risk, risk, confidence), 0.0
     stay = float(curve.survival[-1])
     low, high = (float(1 - limits[-1]) for limits in reversed(curve.limits(confidence)))
-    return Estimate(1 - stay, low, high, confidence), stay * math.sqrt(curve.greenwood[-1])
+    return Estimate(1 - stay, low, high, confidence), stay * math.sqrt(curve.variance[-1])
 
 
 def risks_by(time, event, horizon: float, counts) -> np.ndarray:

@@ -1,7 +1,5 @@
 """Table 1: who the patients of two groups are, with standardised differences beside P values."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

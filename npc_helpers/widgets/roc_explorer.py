@@ -8,8 +8,7 @@ import numpy as np
 import traitlets
 
 from npc_helpers import statistics
-from npc_helpers.figures.results import model_colour
-from npc_helpers.figures.style import LINE_STYLES
+from npc_helpers.figures.style import LINE_STYLES, model_colour
 from npc_helpers.widgets.base import MarkedWidget, browser_module, style_sheet
 
 DASHES = {"--": "7 4", "-.": "7 3 2 3", "-": "", ":": "2 3"}  # of a line in SVG, by its style

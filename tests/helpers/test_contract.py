@@ -386,11 +386,6 @@ CALLS = {
         {"age": "age_years", "split": "split"},
     ),
     "statistics.tn_covariates": (lambda c: s.tn_covariates(staged(c)), {}, TN),
-    "statistics.tn_cox": (
-        lambda c: s.tn_cox(staged(c)),
-        {},
-        TN | {"time": "time", "event": "event"},
-    ),
     "statistics.tnm_scores": (
         lambda c: s.tnm_scores(staged(Columns(outcome())), staged(c)),
         {},
@@ -569,7 +564,6 @@ NO_COLUMNS = {
     "figures.label_figure": RESULTS,
     "figures.learning_curves": RESULTS,
     "figures.network_diagram": RESULTS,
-    "figures.overlay": IMAGES,
     "figures.precision_figure": RESULTS,
     "figures.printed_intervals_figure": RESULTS,
     "figures.roi_montage": IMAGES,

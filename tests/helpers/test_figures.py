@@ -22,8 +22,9 @@ from matplotlib.text import Text
 from PIL import Image
 
 from npc_helpers import figures, statistics
-from npc_helpers.figures import display, style
+from npc_helpers.figures import display, fonts, style
 from npc_helpers.figures.display import show
+from npc_helpers.figures.images import show_overlay
 from npc_helpers.figures.style import for_any_page
 
 
@@ -176,14 +177,17 @@ def test_gradcam_panel_says_so_when_nothing_is_positive():
     assert text.count("no positive evidence") == 2
 
 
-def test_overlay_is_clear_outside_the_region_and_scaled_by_the_limit():
+def test_an_overlay_is_clear_outside_the_region_and_scaled_by_its_highest_value():
     from matplotlib import colormaps
 
-    heat = np.array([[np.nan, -1.0, 1.0, 2.0]])
-    rgba = figures.overlay(heat, 2.0, colormaps["viridis"], opacity=0.4)
-    assert rgba[0, :, 3].tolist() == [0, 0.4, 0.4, 0.4]
+    heat = np.repeat([[np.nan, -1.0, 1.0, 2.0]], 2, axis=1)  # every second pixel is drawn
+    _, axes = style.new_figure(2, 2)
+    assert show_overlay(axes, heat, colormaps["viridis"])
+    rgba = axes.images[0].get_array()
+    assert rgba[0, :, 3].tolist() == [0, 0.5, 0.5, 0.5]
     np.testing.assert_allclose(rgba[0, 2, :3], colormaps["viridis"](0.5)[:3], atol=0.01)
     np.testing.assert_allclose(rgba[0, 1, :3], colormaps["viridis"](0.0)[:3])
+    assert not show_overlay(axes, -np.abs(heat), colormaps["viridis"]) and len(axes.images) == 1
 
 
 def test_roi_montage_draws_the_rectangles_of_the_table():
@@ -258,11 +262,11 @@ def chinese_figure():
 
 def test_a_name_in_chinese_is_drawn_or_missed_once(tmp_path, monkeypatch):
     """Without a font for it one sentence, not one for every sign; with one, no sentence."""
-    for fonts, expected in ([["DejaVu Sans"], 1], [style._any_with(style.CHINESE), 0]):
-        if not fonts:
+    for chinese, expected in ([["DejaVu Sans"], 1], [fonts.any_with(fonts.CHINESE), 0]):
+        if not chinese:
             continue  # this machine has no such font
-        style._say_that_signs_are_missing.cache_clear()
-        monkeypatch.setattr(style, "_fonts", lambda fonts=fonts: ["DejaVu Sans", *fonts])
+        fonts.say_that_signs_are_missing.cache_clear()
+        monkeypatch.setattr(fonts, "families", lambda chinese=chinese: ["DejaVu Sans", *chinese])
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             chinese_figure().savefig(tmp_path / "a.png")
@@ -273,5 +277,5 @@ def test_a_name_in_chinese_is_drawn_or_missed_once(tmp_path, monkeypatch):
 
 
 def test_a_font_of_boxes_is_not_taken_for_one_with_the_signs():
-    assert not [name for name in style._any_with(style.CHINESE) if "Last Resort" in name]
-    assert style._any_with("a") != []
+    assert not [name for name in fonts.any_with(fonts.CHINESE) if "Last Resort" in name]
+    assert fonts.any_with("a") != []

@@ -76,7 +76,7 @@ def test_split_figure_draws_every_split_and_the_single_one():
 def test_precision_figure_marks_the_study():
     axes = figures.precision_figure(precision(), patients=43).axes[0]
     np.testing.assert_allclose(points(axes, "AUC")[1], precision()["AUC"])
-    assert " 43 patients" in words(axes.figure)
+    assert "43 patients" in words(axes.figure)
 
 
 def test_instability_figure_draws_every_refit_over_the_models_own_prediction():

@@ -7,7 +7,7 @@ from scipy import stats
 
 from npc_helpers import statistics
 from npc_helpers.statistics import bootstrap
-from npc_helpers.statistics.concordance import concordance
+from npc_helpers.statistics.concordance import concordance, order_of_ends
 
 
 def patients(n=43, *, seed=0):
@@ -31,8 +31,9 @@ def test_a_resample_of_counts_is_a_resampled_table():
     columns = list(scores.values())
     strata = 2 * label + event
     counts = next(bootstrap._drawn_counts(strata, 20, np.random.default_rng(1)))
-    areas = bootstrap._pairs_of_classes(label, columns).ratios(counts.astype(np.float32))
-    cs = bootstrap._pairs_in_time(time, event, columns).ratios(counts.astype(np.float32))
+    order, _ = order_of_ends(time, event)
+    areas = bootstrap._Pairs.of(~label, label, columns).ratios(counts.astype(np.float32))
+    cs = bootstrap._Pairs.of(order, event, columns).ratios(counts.astype(np.float32))
     for draw, area, c in zip(counts, areas, cs, strict=True):
         rows = np.repeat(np.arange(len(label)), draw)
         for position, score in enumerate(columns):

@@ -12,8 +12,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.metrics import roc_curve as sklearn_roc_curve
 
 from npc_helpers import statistics
-from npc_helpers.statistics.estimate import format_p
-from npc_helpers.statistics.roc import delong, newcombe_interval
+from npc_helpers.statistics.estimate import format_p, newcombe_interval
+from npc_helpers.statistics.roc import delong
 
 patients = st.lists(
     st.tuples(st.booleans(), st.integers(-4, 4), st.integers(-4, 4)), min_size=6, max_size=40

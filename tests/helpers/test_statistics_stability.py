@@ -137,7 +137,7 @@ def test_the_wanted_shrinkage_is_reached_at_the_computed_size():
 
 
 @pytest.mark.parametrize(
-    "change", [{"coefficients": 0}, {"r_squared": 0.0}, {"r_squared": 0.99}, {"shrinkage": 1.0},
+    "change", [{"coefficients": 0}, {"r_squared": 0.0}, {"r_squared": 0.99},
                {"risk_at_horizon": 0.0}]
 )  # fmt: skip
 def test_impossible_plans_are_refused(change):

@@ -108,7 +108,7 @@ def test_a_copy_of_a_score_or_a_constant_is_refused():
     time, event, x = planted(100, seed=1)
     with pytest.raises(ValueError, match="no stable solution"):
         statistics.added_value(time, event, x[["x0"]], x["x0"])
-    with pytest.raises(ValueError, match="cannot add anything"):
+    with pytest.raises(ValueError, match="same for every patient"):
         statistics.added_value(time, event, x[["x0"]], x["x0"] * 0)
 
 
