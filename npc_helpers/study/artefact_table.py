@@ -106,6 +106,23 @@ _ALL = [
 ]  # fmt: skip
 ARTEFACTS = {artefact.name: artefact for artefact in _ALL}
 
+_MODELS = ("pre_model.keras", "post_model.keras")
+_OF_RUN = ("rois.csv", "scanners.csv", "comparison.csv", "gradcam_scores.csv")
+OPENS: dict[str, tuple[str, ...]] = {
+    "04_train_post_model": ("predictions_pre.csv",),
+    "05_compare_with_tnm": ("flow.csv", "scanners.csv", "rois.csv"),
+    "06_explore_gradcam": ("cohort.csv", *_MODELS),
+    "07_appraise_paper": (*_PREDICTED, *_OF_RUN),
+    "09_probabilities_and_decisions": _PREDICTED,
+    "10_how_sure": ("labels.csv", "appraisal.csv", "checklists.csv", *_OF_RUN),
+    "11_another_hospital": ("rois.csv", *_PREDICTED, *_MODELS),
+    "12_survival_networks": ("cohort.csv", "rois.csv"),
+    "13_break_it": ("rois.csv", *_PREDICTED, *_MODELS),
+    "14_missing_values": _PREDICTED,
+    "15_next_examination": ("cohort.csv", "rois.csv"),
+}
+"""What a notebook opens besides that of which it makes its artefacts, if it is there."""
+
 
 def artefact(name: str) -> Artefact:
     """Return the row of one artefact.
@@ -122,6 +139,13 @@ def artefact(name: str) -> Artefact:
             "pandas to a file of your own."
         )
     return ARTEFACTS[name]
+
+
+def opens_from(notebook: str) -> set[str]:
+    """Return the notebooks that make what a notebook opens: it comes after them."""
+    opened = {name for row in _ALL if row.maker == notebook for name in row.inputs}
+    opened.update(OPENS.get(notebook, ()))
+    return {row.maker for row in _ALL if row.name in opened} - {notebook}
 
 
 def results_page() -> str:

@@ -189,15 +189,17 @@ def noted(path: Path, facts: Mapping[str, object]) -> Iterator[Path]:
     """Yield a path to write an artefact to; it takes its name, and gets its note, at the end.
 
     A reader sees the old artefact with its note, or one without a note, which counts as stale, or
-    the new one with its own. The note also keeps the hash of the content.
+    the new one with its own. The note also keeps the hash of the content. Where both stay what
+    they were, as when a notebook runs again, a reader sees no change at all.
     """
     with atomic_path(path) as temporary:
         yield temporary
-        content = file_hash(temporary)
-        note_path(path).unlink(missing_ok=True)
+        note = json.dumps({**facts, "content": file_hash(temporary)}, indent=1) + "\n"
+        before = note_path(path)
+        if not (before.exists() and before.read_bytes() == note.encode()):
+            before.unlink(missing_ok=True)
     with atomic_path(note_path(path)) as temporary:
-        note = json.dumps({**facts, "content": content}, indent=1)
-        temporary.write_text(note + "\n", encoding="utf-8")
+        temporary.write_text(note, encoding="utf-8")
 
 
 def read_note(path: Path) -> dict | None:

@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ MISSING = "missing"
 SANDBOX = "NPC_SANDBOX"  # environment variable: where a learner's exercises write
 SHARED_FOLDERS = ("stacks",)  # folders of results that no setting changes
 TABLE_NAMES = {table.name for table in TABLES}
+REPLACED_S = 0.2  # so long a file that another program is just replacing may lack its note
 REPEATED = {"rtol": 1e-3, "atol": 1e-3}  # processors and GPUs round differently, hardly ever more
 
 
@@ -202,6 +204,9 @@ class Results:
         if reason := self.why_left_out(name):
             raise NotInThisStudy(f"notebook {row.maker} left {name} out: {reason}")
         state, where = self._state(row, path), self._relative(path)
+        if state == "edited" or (state == "stale" and read_note(path) is None):
+            time.sleep(REPLACED_S)
+            state = self._state(row, path)
         if state == "current":
             return self._noticed(name, path)
         if state == "edited":

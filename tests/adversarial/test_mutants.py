@@ -65,8 +65,8 @@ MUTANTS = [
     Mutant(
         "the note is not removed before its table is replaced",
         "npc_helpers/study/artefacts.py",
-        "        note_path(path).unlink(missing_ok=True)\n    with atomic_path(note_path(path))",
-        "    with atomic_path(note_path(path))",
+        "            before.unlink(missing_ok=True)\n",
+        "            pass\n",
         (
             "tests/helpers/test_artefacts.py"
             "::test_killed_before_the_new_table_the_old_one_is_never_current_without_its_note",

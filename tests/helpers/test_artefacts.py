@@ -334,6 +334,27 @@ def test_killed_before_the_new_table_the_old_one_is_never_current_without_its_no
     assert study.artefact_state("cohort.csv") == "stale"
 
 
+def test_a_notebook_that_runs_again_hides_nothing_from_one_that_reads(study, monkeypatch):
+    study.write_table("cohort.csv", TABLE)
+    states, replace = [], Path.replace
+
+    def read_meanwhile(self, target):
+        states.append(Study(study.folder).artefact_state("cohort.csv"))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", read_meanwhile)
+    study.write_table("cohort.csv", TABLE)
+    assert states == ["current"] * 2  # before the table takes its name, and before the note does
+
+
+def test_a_reader_waits_for_the_note_of_a_file_that_is_just_replaced(study, monkeypatch):
+    note = artefacts.note_path(study.write_table("cohort.csv", TABLE))
+    written = note.read_text()
+    note.unlink()
+    monkeypatch.setattr(time, "sleep", lambda seconds: note.write_text(written))
+    assert len(study.read_table("cohort.csv")) == len(TABLE)
+
+
 def test_an_artefact_with_half_a_note_is_stale(study):
     study.write_table("cohort.csv", TABLE)
     for damage in ("{half a no", "[]", '{"made_from": {}}'):

@@ -1,99 +1,29 @@
-"""Executing the notebooks: the tutorial run, and rebuilding the committed ``.ipynb`` files."""
+"""The notebooks, executed: the tutorial run, and rebuilding the committed ``.ipynb`` files."""
 
 from __future__ import annotations
 
 import os
 import re
-import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import jinja2
 import jupytext
-import nbclient
 import nbformat
 import pandas as pd
-import psutil
 from nbconvert import HTMLExporter
 from traitlets.config import Config
 
 from npc_course.cells import CLAIM, fold_claims, unsolved
 from npc_course.exercises.claims import STRICT
+from npc_course.running import FOLDER, Run, run_each
 from npc_helpers.figures.study_report import FEW_TEST_PATIENTS
 from npc_helpers.study import Study, atomic_path, mark
-from npc_helpers.study.artefact_table import ARTEFACTS
-from npc_helpers.study.progress import progress_bar
+from npc_helpers.study.artefact_table import ARTEFACTS, opens_from
 
-FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
-AFRESH = """\
-import os, sys, warnings
-os.environ.update({environment!r})
-warnings.resetwarnings()
-get_ipython().ast_transformers.clear()
-for module, forget in {forget!r}:
-    if module in sys.modules:
-        eval(forget, vars(sys.modules[module]))
-get_ipython().run_line_magic("reset", "-f")
-"""
-"""What lets a kernel that has run another notebook begin like a new one."""
-FORGET = (
-    ("npc_helpers.study.mark", "forget()"),
-    ("matplotlib.pyplot", "close('all')"),
-    ("keras", "backend.clear_session()"),
-)
-
-
-@dataclass(frozen=True)
-class Run:
-    """What executing one notebook took.
-
-    Attributes
-    ----------
-    seconds : float
-        Wall-clock time from kernel start to the last cell.
-    peak_mib : float
-        Largest resident memory of the kernel and its children together.
-    error : str or None
-        The failing cell and its traceback, if one failed.
-    """
-
-    name: str
-    seconds: float
-    peak_mib: float
-    error: str | None = None
-
-
-class PeakMemory(threading.Thread):
-    """Samples the resident memory of a process and its children until stopped."""
-
-    def __init__(self, pid: int, *, every_s: float = 0.25):
-        super().__init__(daemon=True)
-        self._process, self._every_s, self._done = psutil.Process(pid), every_s, threading.Event()
-        self.peak_mib = 0.0
-
-    def run(self) -> None:
-        """Sample until `stop`, or until the process has gone."""
-        while not self._done.wait(self._every_s):
-            try:
-                family = [self._process, *self._process.children(recursive=True)]
-                total = sum(unshared_bytes(member) for member in family)
-            except psutil.Error:
-                continue
-            self.peak_mib = max(self.peak_mib, total / 2**20)
-
-    def stop(self) -> None:
-        """End the sampling."""
-        self._done.set()
-        self.join()
-
-
-def unshared_bytes(process: psutil.Process) -> int:
-    """Resident memory of `process` without file-backed pages, where the system tells them apart."""
-    memory = process.memory_info()
-    return memory.rss - getattr(memory, "shared", 0)
 
 
 def sources() -> list[Path]:
@@ -112,64 +42,6 @@ def from_source(source: Path) -> nbformat.NotebookNode:
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     }
     return notebook
-
-
-def execute(
-    notebook: nbformat.NotebookNode, name: str, *, progress, log: Path, cell_limit_s=None,
-    kernel=None,
-) -> Run:  # fmt: skip
-    """Execute `notebook` in place, in a fresh kernel whose folder is ``notebooks/``.
-
-    Parameters
-    ----------
-    name : str
-        Shown in the progress bar.
-    progress : tqdm.tqdm
-        Advanced by one for each executed cell.
-    log : pathlib.Path
-        Receives what the kernel process itself prints, for instance why it died.
-    cell_limit_s : float, optional
-        A cell that takes longer stops its notebook. None by default: in the paper setting a
-        model trains for as long as it takes.
-    kernel : jupyter_client.AsyncKernelManager, optional
-        Runs this notebook and then others, which saves starting it and importing everything anew;
-        what one notebook leaves is forgotten before the next (`AFRESH`). The caller ends it.
-    """
-    client = nbclient.NotebookClient(
-        notebook,
-        kernel,
-        timeout=cell_limit_s,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(FOLDER)}},
-        store_widget_state=False,
-        on_cell_executed=lambda **_: progress.update(),
-    )
-    started, error, peak_mib = time.perf_counter(), None, 0.0
-    progress.set_description(name)
-    with log.open("w") as stderr, client.setup_kernel(stderr=stderr):
-        memory = PeakMemory(client.km.provisioner.process.pid)
-        memory.start()
-        try:
-            if kernel is not None:
-                environment = {k: v for k, v in os.environ.items() if k.startswith("NPC_")}
-                afresh = AFRESH.format(environment=environment, forget=FORGET)
-                notebook.cells.insert(0, nbformat.v4.new_code_cell(afresh))
-                client.execute_cell(notebook.cells[0], 0, store_history=False)
-                del notebook.cells[0]
-            for index, cell in enumerate(notebook.cells):
-                client.execute_cell(cell, index)
-        except (
-            nbclient.exceptions.CellExecutionError,
-            nbclient.exceptions.CellTimeoutError,
-            nbclient.exceptions.DeadKernelError,
-        ) as failure:
-            error = str(failure)
-        finally:
-            memory.stop()
-            peak_mib = memory.peak_mib
-            if kernel is not None:
-                client.kc.stop_channels()
-    return Run(name, time.perf_counter() - started, peak_mib, error)
 
 
 def clean_outputs(notebook: nbformat.NotebookNode) -> None:
@@ -247,29 +119,29 @@ def without_plotly(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def run_all(
-    names: list[Path], folder: Path, *, logs: Path, cell_limit_s=None, kernel=None
+    names: list[Path], folder: Path, *, logs: Path, pages: Path | None = None, **how
 ) -> list[Run]:
-    """Execute the notebooks in order into `folder`; one that fails does not keep the next back.
+    """Execute notebooks into `folder`, and as pages into `pages`; see `running.run_each`.
 
-    Parameters other than these as for `execute`.
+    Each begins as soon as the notebooks have ended of which it opens an artefact.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    logs.mkdir(parents=True, exist_ok=True)
     notebooks = {source.stem: from_source(source) for source in names}
-    total = sum(c.cell_type == "code" for book in notebooks.values() for c in book.cells)
-    runs = []
-    with progress_bar(total=total, unit="cell", dynamic_ncols=True) as progress:
-        for name, notebook in notebooks.items():
-            log = logs / f"{name}.log"
-            how = {"log": log, "cell_limit_s": cell_limit_s, "kernel": kernel}
-            runs.append(execute(notebook, name, progress=progress, **how))
-            progress.write(f"{name}: {runs[-1].seconds:.0f} s")
-            if Study.open().is_demonstration and (wrong := unsolved(notebook)):
-                runs[-1] = replace(runs[-1], error=runs[-1].error or "\n".join(wrong))
-            clean_outputs(notebook)
-            with atomic_path(folder / f"{name}.ipynb") as temporary:
-                nbformat.write(notebook, temporary)
-    return runs
+
+    def finish(run: Run) -> Run:
+        notebook = notebooks[run.name]
+        if Study.open().is_demonstration and (wrong := unsolved(notebook)):
+            run = replace(run, error=run.error or "\n".join(wrong))
+        clean_outputs(notebook)
+        with atomic_path(folder / f"{run.name}.ipynb") as temporary:
+            nbformat.write(notebook, temporary)
+        if pages is not None:
+            pages.mkdir(parents=True, exist_ok=True)
+            to_html(notebook, pages / f"{run.name}.html")
+        return run
+
+    after = {name: opens_from(name) for name in notebooks}
+    return run_each(notebooks, after=after, finish=finish, logs=logs, **how)
 
 
 def tutorial(*, kernel=None) -> int:
@@ -277,13 +149,10 @@ def tutorial(*, kernel=None) -> int:
     study = Study.open()
     executed = study.result_path("notebooks")
     pages = study.result_path("html")
-    runs = run_all(sources(), executed, logs=study.result_path("logs"), kernel=kernel)
-    pages.mkdir(parents=True, exist_ok=True)
-    for run in runs:
-        to_html(
-            nbformat.read(executed / f"{run.name}.ipynb", as_version=4), pages / f"{run.name}.html"
-        )
-    report(study, runs)
+    began = time.perf_counter()
+    logs = study.result_path("logs")
+    runs = run_all(sources(), executed, logs=logs, pages=pages, kernel=kernel)
+    report(study, runs, seconds=time.perf_counter() - began)
     print(f"\nExecuted notebooks: {executed}\nHTML pages:         {pages}")
     failed = [run for run in runs if run.error]
     for run in failed:
@@ -291,7 +160,7 @@ def tutorial(*, kernel=None) -> int:
     return 1 if failed else 0
 
 
-def report(study: Study, runs: list[Run]) -> None:
+def report(study: Study, runs: list[Run], *, seconds: float) -> None:
     """Print the results table, what was left out and why, and what each notebook took."""
     if study.artefact_state("comparison.csv") == "current":
         print(f"\nResults in the test patients ({study.mark})")
@@ -306,7 +175,7 @@ def report(study: Study, runs: list[Run]) -> None:
         state = "   FAILED" if run.error else ""
         print(f"{run.name:<30} {run.seconds:7.1f} {run.peak_mib:10.0f}{state}")
     print(
-        f"{'all':<30} {sum(run.seconds for run in runs):7.1f} "
+        f"{'all, some at the same time':<30} {seconds:7.1f} "
         f"{max(run.peak_mib for run in runs):10.0f}"
     )
 
