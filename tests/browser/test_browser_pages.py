@@ -9,13 +9,13 @@ from small_study import make_study
 
 from npc_course import site
 from npc_course.notebooks import FOLDER
+from npc_course.widget_page import save_page
 from npc_helpers.cohort import CRITERIA, progression_free_survival
 from npc_helpers.network.gradcam_scores import TARGETS
 from npc_helpers.network.map_geometry import Geometry
 from npc_helpers.study import Study
 from npc_helpers.widgets import GradCamExplorer, RocExplorer, ScreeningExplorer
 from npc_helpers.widgets.gradcam_explorer import Examination
-from npc_helpers.widgets.page import save_page
 
 pytestmark = [
     pytest.mark.browser,

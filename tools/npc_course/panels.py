@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from npc_course.widget_page import save_page
 from npc_helpers.study import Study, StudyError
-from npc_helpers.widgets.page import save_page
 
 MISSING = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>

@@ -8,6 +8,7 @@ import itertools
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from string import Template
 
 import ipywidgets
 
@@ -15,79 +16,16 @@ from npc_helpers.study import atomic_path
 
 Markup = str  # a part of a page that is safe as it stands
 ANYWIDGET = {"_esm", "_css", "_anywidget_id"}  # sent beside what a widget shows
-
-# What an anywidget asks of its model. Another choice brings the values recorded for it.
-MODEL = """
-const { pool, states, chosen, opened } = JSON.parse(
-  document.getElementById("data").textContent,
-  (name, value) => (name === "base64" ? bytes(value) : value?.base64 ?? value),
-);
-function bytes(text) {
-  return new DataView(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
-}
-const values = {}, listeners = {};
-const fire = (name) => (listeners[`change:${name}`] || []).forEach((react) => react());
-function take(state) {
-  const changed = Object.keys(state).filter((name) => values[name] !== pool[state[name]]);
-  for (const name of changed) values[name] = pool[state[name]];
-  changed.forEach(fire);
-}
-const model = {
-  get: (name) => values[name],
-  set(name, value) {
-    if (values[name] === value) return;
-    values[name] = value;
-    fire(name);
-    if (chosen.includes(name)) take(states[JSON.stringify(chosen.map((choice) => values[choice]))]);
-  },
-  on: (name, react) => (listeners[name] ??= new Set()).add(react),
-  off: (name, react) => listeners[name]?.delete(react),
-  save_changes() {},
-};
-take(states[opened]);
-render({ model, el: document.getElementById("panel") });
-"""
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ margin: 0; background: var(--jp-layout-color1, #fff); }}
-h1 {{ font: 600 15px/1.4 system-ui; margin: 8px 6px 0; color: var(--jp-ui-font-color1, #222); }}
-@media (prefers-color-scheme: dark) {{
-  :root {{ --jp-layout-color1: #16181c; --jp-layout-color2: #2a2f37; --jp-border-color1: #565d67;
-    --jp-ui-font-color1: #e6e6e6; --jp-ui-font-color2: #a9b1ba; --jp-brand-color1: #79b8ff; }}
-}}
-{style}
-</style>
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-<div id="panel"></div>
-</main>
-<script type="application/json" id="data">{data}</script>
-<script type="module">
-{script}
-</script>
-</body>
-</html>
-"""
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+PAGE = Template((TEMPLATES / "widget_page.html").read_text(encoding="utf-8"))
+MODEL = (TEMPLATES / "widget_page.js").read_text(encoding="utf-8")
 
 
 def page(widget, *, title: str, choices: Mapping[str, Iterable] | None = None) -> str:
-    """Return a page that shows a widget without Python.
+    """Return a page that shows a widget without Python; the widget stays as it was.
 
-    Parameters
-    ----------
-    widget : MarkedWidget
-        Left as it was.
-    choices : mapping of str to iterable, optional
-        Traits that Python answers, and the values that can be chosen on the page: each combination
-        is recorded. Traits that the browser answers need nothing.
+    `choices` are traits that Python answers, with the values that can be chosen on the page: each
+    combination is recorded. Traits that the browser answers need nothing.
 
     Examples
     --------
@@ -114,7 +52,7 @@ def page(widget, *, title: str, choices: Mapping[str, Iterable] | None = None) -
     inert: Markup = packed.replace("<", "\\u003c")  # JSON in which no tag can begin
     style: Markup = widget._css
     script: Markup = widget._esm + MODEL
-    return PAGE.format(title=html.escape(title), style=style, data=inert, script=script)
+    return PAGE.substitute(title=html.escape(title), style=style, data=inert, script=script)
 
 
 def save_page(widget, path: str | Path, **options) -> None:
