@@ -9,20 +9,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
-from npc_helpers.cohort.screening import (
-    CRITERIA,
-    DAYS_PER_MONTH,
-    REVIEW_TOLERANCE_DAYS,
-    Criterion,
-    first_event,
-    flow,
-    screen,
-)
+from npc_helpers.cohort.screening import CRITERIA, REVIEW_TOLERANCE_DAYS, Criterion, flow, screen
 from npc_helpers.cohort.staging import stage_groups
 from npc_helpers.study import NotInThisStudy, Study, StudyError
+from npc_helpers.study.follow_up import DAYS_PER_MONTH, first_event, followed_days
 from npc_helpers.study.later import FEWEST_DIVIDED, PAPER_PATIENTS, PAPER_TEST_PATIENTS
 
 # --- outcome ----------------------------------------------------------------------------------
@@ -50,15 +42,9 @@ def progression_free_survival(registry: pd.DataFrame) -> pd.DataFrame:
     >>> progression_free_survival(registry)[["pfs_months", "event_type"]].values.tolist()
     [[12.0, 'distant']]
     """
-    event = first_event(registry)
-    end = event.fillna(registry["last_review_date"])
-    days = (end - registry["treatment_start"]).dt.days
-    kind = pd.Series("censored", registry.index, dtype=object)
-    kind = kind.mask(event.notna(), "death")
-    kind = kind.mask(
-        registry["progression_date"].notna() & (registry["progression_date"] == event),
-        registry["progression_type"],
-    )
+    event, days = first_event(registry), followed_days(registry)
+    kind = pd.Series("censored", registry.index, dtype=object).mask(event.notna(), "death")
+    kind = kind.mask(registry["progression_date"] == event, registry["progression_type"])
     return pd.DataFrame(
         {
             "patient_id": registry["patient_id"],
@@ -74,18 +60,8 @@ def risk_groups(pfs_months: pd.Series) -> tuple[pd.Series, float]:
     """Split patients at the median survival, the median itself in the high-risk group (2.3).
 
     Censoring is ignored, as in the paper: a patient who was merely followed for a short time
-    is called high-risk.
-
-    Returns
-    -------
-    high_risk : Series of bool
-    median : float
-        In months.
-
-    Raises
-    ------
-    ValueError
-        If there is no patient or a time is missing.
+    is called high-risk. Returns who is in the high-risk group, and the median in months; a missing
+    time, or no patient at all, is a `ValueError`.
     """
     pfs_months = pd.Series(pfs_months)
     if pfs_months.empty or pfs_months.isna().any():
@@ -107,7 +83,7 @@ def split(
     seed: int,
     stratify: Sequence[str] = ("high_risk", "stage_8th"),
 ) -> pd.Series:
-    """Divide patients at random into training and test.
+    """Divide patients at random into training and test: ``"train"`` or ``"test"`` for each.
 
     Parameters
     ----------
@@ -118,11 +94,6 @@ def split(
     stratify : sequence of str
         Columns whose combinations are shared out evenly. From the last on they are given up,
         with a warning, where a combination is too rare.
-
-    Returns
-    -------
-    Series of str
-        ``"train"`` or ``"test"``, with the index of `cohort`.
 
     Raises
     ------
@@ -171,16 +142,8 @@ def _strata(cohort: pd.DataFrame, columns: Sequence[str], smaller_side: int) -> 
 def check_split(table: pd.DataFrame) -> None:
     """Make sure that everything of one patient is on one side.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Any table with patient_id and split: patients, series or images. A blank split means
-        not used.
-
-    Raises
-    ------
-    StudyError
-        If a patient is on both sides or a side is unknown; the message names them.
+    The table lists patients, series or images with patient_id and split, blank where not used.
+    Raises `StudyError` if a patient is on both sides, with the names, or a side is unknown.
     """
     unknown = sorted(set(table["split"].fillna("")) - {"train", "test", ""})
     if unknown:
@@ -220,8 +183,6 @@ def divided_patients(cohort: pd.DataFrame) -> pd.DataFrame:
 
 # --- the artefact -----------------------------------------------------------------------------
 
-OUTCOME_COLUMNS = ["pfs_months", "progressed", "event_type"]
-
 
 def build_cohort(
     study: Study,
@@ -236,7 +197,7 @@ def build_cohort(
     Parameters
     ----------
     seed : int
-        Seed of the split.
+        Of the split.
     criteria, review_tolerance_days
         As for `screen`.
     n_test : int, optional
@@ -276,22 +237,18 @@ def build_cohort(
     cohort["stage_7th"] = stage_groups(registry, edition=7)
     cohort["stage_8th"] = stage_groups(registry, edition=8)
     cohort["treatment"] = registry["treatment"]
-    outcome = progression_free_survival(registry)[OUTCOME_COLUMNS]
+    outcome = progression_free_survival(registry)[["pfs_months", "progressed", "event_type"]]
+    outcome = outcome.astype({"progressed": "boolean"}).where(included & study.has_outcomes)
+    cohort = cohort.join(outcome).fillna({"event_type": ""})
     if not study.has_outcomes:
         blank = pd.array([pd.NA] * len(cohort), dtype="boolean")
-        return cohort.assign(
-            pfs_months=np.nan, progressed=blank, event_type="", high_risk=blank, split=""
-        )
+        return cohort.assign(high_risk=blank, split="")
     unknown = registry.loc[included & outcome["pfs_months"].isna(), "patient_id"]
     if len(unknown):
         raise StudyError(
             f"data/registry.csv: {len(unknown)} included patient(s) have no end of follow-up: "
             f"{', '.join(unknown[:5])}. Fill in last_review_date (or progression or death)."
         )
-    cohort = cohort.join(outcome.astype({"progressed": "boolean"}))
-    cohort.loc[~included, "pfs_months"] = np.nan
-    cohort.loc[~included, "progressed"] = pd.NA
-    cohort.loc[~included, "event_type"] = ""
     cohort["high_risk"] = risk_groups(cohort.loc[included, "pfs_months"])[0].astype("boolean")
     try:
         sides = split(cohort[included], n_test=n_test, seed=seed)

@@ -14,33 +14,17 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.cohort.staging import ADVANCED_STAGES, stage_groups
-from npc_helpers.study.checks import without_end
+from npc_helpers.study.follow_up import DAYS_PER_MONTH, first_event, without_end
 
-DAYS_PER_MONTH = 30.4375
 DAYS_PER_YEAR = 365.25
 REVIEW_TOLERANCE_DAYS = 45  # not in the paper: clinics and patients are not clockwork
 
 
-def first_event(registry: pd.DataFrame) -> pd.Series:
-    """Return the date of progression or death, whichever came first (NaT: neither)."""
-    return registry[["progression_date", "death_date"]].min(axis=1)
-
-
 def progressed_by_scan(registry: pd.DataFrame) -> pd.Series:
-    """Tell who had progressed or died by the day of the MRI after treatment.
+    """Tell who had progressed or died by the day of the MRI after treatment (False without one).
 
     That image may show the event itself: whoever reads it recognises an outcome and foresees
     nothing. `NO_EVENT_BY_SCAN` leaves these patients out.
-
-    Parameters
-    ----------
-    registry : DataFrame
-        progression_date, death_date, mri_post_date.
-
-    Returns
-    -------
-    Series of bool
-        In the order of `registry`; False where there is no such MRI.
 
     Examples
     --------
@@ -68,10 +52,10 @@ def regular_review(
     Parameters
     ----------
     visits : DataFrame
-        Needs patient_id, visit_date and kind.
+        patient_id, visit_date, kind.
     registry : DataFrame
-        Needs patient_id, treatment_end, progression_date, death_date, last_review_date. A blank
-        last review is taken from `visits`.
+        patient_id, treatment_end, progression_date, death_date, last_review_date. A blank last
+        review is taken from `visits`.
     tolerance_days : float
         By how much an interval may be longer, and by how much the review that closes the second
         or fifth year may be early.
@@ -155,38 +139,7 @@ class Criterion:
     needs_visits: bool = False
 
 
-def _criterion(kind: str, number: int, text: str, *, needs_visits: bool = False):
-    """Make a criterion of the rule below, with the name of its function."""
-
-    def of(rule: Callable[..., pd.Series]) -> Criterion:
-        return Criterion(rule.__name__.lstrip("_"), kind, number, text, rule, needs_visits)
-
-    return of
-
-
-@_criterion("inclusion", 1, "primary NPC, proven by pathology and treated in the hospital")
-def _primary_npc_treated_here(registry, visits, **_):
-    return registry["primary_npc"] & registry["treated_here"]
-
-
-@_criterion("inclusion", 2, "no distant metastasis before the diagnosis")
-def _no_metastasis_before_diagnosis(registry, visits, **_):
-    return ~registry["metastasis_before_diagnosis"]
-
-
-@_criterion("inclusion", 3, "MRI both before treatment and after its first course")
-def _mri_before_and_after(registry, visits, **_):
-    before = registry["mri_pre_date"] <= registry["treatment_start"]
-    return before & (registry["mri_post_date"] >= registry["treatment_end"])
-
-
-@_criterion("inclusion", 4, "reviewed at the intervals of section 2.2", needs_visits=True)
-def _regular_review(registry, visits, *, tolerance_days=REVIEW_TOLERANCE_DAYS):
-    return regular_review(visits, registry, tolerance_days=tolerance_days)
-
-
-@_criterion("inclusion", 5, "stage III or IV by T and N")
-def _stage_iii_or_iv(registry, visits, **_):
+def _stage_iii_or_iv(registry: pd.DataFrame, visits: pd.DataFrame, **_) -> pd.Series:
     advanced = pd.Series(False, registry.index)
     for edition, stages in ADVANCED_STAGES.items():
         stage = stage_groups(registry, edition=edition, ignore_m=True)
@@ -194,50 +147,59 @@ def _stage_iii_or_iv(registry, visits, **_):
     return advanced & (registry["m_stage"] != "")
 
 
-@_criterion("exclusion", 1, "not a recurrence after treatment")
-def _not_recurrent(registry, visits, **_):
-    return ~registry["recurrent_disease"]
-
-
-@_criterion("exclusion", 2, "no metastasis at diagnosis")
-def _no_metastasis_at_diagnosis(registry, visits, **_):
-    return registry["m_stage"] != "M1"
-
-
-@_criterion("exclusion", 3, "came to at least one review", needs_visits=True)
-def _reviewed_at_all(registry, visits, **_):
-    return registry["patient_id"].isin(visits.loc[visits["kind"] == "review", "patient_id"])
-
-
-@_criterion("exclusion", 4, "no surgery in the treatment")
-def _no_surgery(registry, visits, **_):
-    return ~registry["surgery"]
-
-
-@_criterion("exclusion", 5, "age, sex, treatment and all four MR series are available")
-def _information_complete(registry, visits, **_):
-    named = (registry["sex"] != "") & (registry["treatment"] != "")
-    return registry["age_years"].notna() & named & registry["imaging_complete"]
-
-
-@_criterion("exclusion", 6, "no progression by the day of the MRI after treatment")
-def _no_event_by_scan(registry, visits, **_):
-    return ~progressed_by_scan(registry)
-
-
 CRITERIA = (
-    _primary_npc_treated_here,
-    _no_metastasis_before_diagnosis,
-    _mri_before_and_after,
-    _regular_review,
-    _stage_iii_or_iv,
-    _not_recurrent,
-    _no_metastasis_at_diagnosis,
-    _reviewed_at_all,
-    _no_surgery,
-    _information_complete,
-)
-NO_EVENT_BY_SCAN = _no_event_by_scan
+    Criterion(
+        "primary_npc_treated_here", "inclusion", 1,
+        "primary NPC, proven by pathology and treated in the hospital",
+        lambda registry, visits, **_: registry["primary_npc"] & registry["treated_here"],
+    ),
+    Criterion(
+        "no_metastasis_before_diagnosis", "inclusion", 2,
+        "no distant metastasis before the diagnosis",
+        lambda registry, visits, **_: ~registry["metastasis_before_diagnosis"],
+    ),
+    Criterion(
+        "mri_before_and_after", "inclusion", 3,
+        "MRI both before treatment and after its first course",
+        lambda registry, visits, **_: (registry["mri_pre_date"] <= registry["treatment_start"])
+        & (registry["mri_post_date"] >= registry["treatment_end"]),
+    ),
+    Criterion(
+        "regular_review", "inclusion", 4, "reviewed at the intervals of section 2.2",
+        lambda registry, visits, **tolerance: regular_review(visits, registry, **tolerance),
+        needs_visits=True,
+    ),
+    Criterion("stage_iii_or_iv", "inclusion", 5, "stage III or IV by T and N", _stage_iii_or_iv),
+    Criterion(
+        "not_recurrent", "exclusion", 1, "not a recurrence after treatment",
+        lambda registry, visits, **_: ~registry["recurrent_disease"],
+    ),
+    Criterion(
+        "no_metastasis_at_diagnosis", "exclusion", 2, "no metastasis at diagnosis",
+        lambda registry, visits, **_: registry["m_stage"] != "M1",
+    ),
+    Criterion(
+        "reviewed_at_all", "exclusion", 3, "came to at least one review",
+        lambda registry, visits, **_: registry["patient_id"].isin(
+            visits.loc[visits["kind"] == "review", "patient_id"]
+        ),
+        needs_visits=True,
+    ),
+    Criterion(
+        "no_surgery", "exclusion", 4, "no surgery in the treatment",
+        lambda registry, visits, **_: ~registry["surgery"],
+    ),
+    Criterion(
+        "information_complete", "exclusion", 5,
+        "age, sex, treatment and all four MR series are available",
+        lambda registry, visits, **_: registry["age_years"].notna()
+        & (registry["sex"] != "") & (registry["treatment"] != "") & registry["imaging_complete"],
+    ),
+)  # fmt: skip
+NO_EVENT_BY_SCAN = Criterion(
+    "no_event_by_scan", "exclusion", 6, "no progression by the day of the MRI after treatment",
+    lambda registry, visits, **_: ~progressed_by_scan(registry),
+)  # fmt: skip
 """Not among the paper's ten: append it to `CRITERIA` to leave out patients whose image after
 treatment may show the outcome itself."""
 
@@ -249,17 +211,10 @@ def screen(
     criteria: Sequence[Criterion] = CRITERIA,
     review_tolerance_days: float = REVIEW_TOLERANCE_DAYS,
 ) -> pd.DataFrame:
-    """Judge every patient by every criterion.
+    """Judge every patient by every criterion; `criteria` may be fewer, to see what one does.
 
-    Parameters
-    ----------
-    visits : DataFrame
-        Where it has no row, the criteria that need them let everybody pass, with a warning; but
-        not who alone has neither progression nor death nor last review.
-    criteria : sequence of Criterion
-        Leave one out to see what it does.
-    review_tolerance_days : float
-        Handed to `regular_review`.
+    Where `visits` has no row, the criteria that need them let everybody pass, with a warning; but
+    not who alone has neither progression nor death nor last review.
 
     Returns
     -------
@@ -288,12 +243,7 @@ def screen(
 
 
 def flow(screening: pd.DataFrame) -> pd.DataFrame:
-    """Count, criterion by criterion, who is lost: the numbers of the paper's Fig. 1.
-
-    Parameters
-    ----------
-    screening : DataFrame
-        As `screen` returns it.
+    """Count, criterion by criterion, who is lost in a table of `screen`: the numbers of Fig. 1.
 
     Returns
     -------

@@ -53,25 +53,10 @@ def _stages(edition: int) -> dict[tuple[str, str], str]:
 
 
 def stage_group(t: str, n: str, m: str, *, edition: int) -> str:
-    """Return the AJCC stage group of a nasopharyngeal carcinoma.
+    """Return the AJCC stage group of a nasopharyngeal carcinoma, ``"I"`` to ``"IVC"``.
 
-    Parameters
-    ----------
-    t, n, m : str
-        Categories such as ``"T3"``, ``"N2"``, ``"M0"``.
-    edition : {7, 8}
-        The same T and N are another stage in another edition: T4 N3 is IVB in the 7th, IVA in
-        the 8th.
-
-    Returns
-    -------
-    str
-        ``"I"``, ``"II"``, ``"III"``, ``"IVA"``, ``"IVB"`` or ``"IVC"``.
-
-    Raises
-    ------
-    ValueError
-        If a category does not exist in that edition, or T0 is combined with N0.
+    The same T and N are another stage in another edition: T4 N3 is IVB in the 7th, IVA in the 8th.
+    A category that does not exist in that edition, or T0 with N0, is a `ValueError`.
 
     Examples
     --------
@@ -95,19 +80,10 @@ def stage_group(t: str, n: str, m: str, *, edition: int) -> str:
 def stage_groups(registry: pd.DataFrame, *, edition: int, ignore_m: bool = False) -> pd.Series:
     """Return the stage group of every patient under one edition.
 
-    Parameters
-    ----------
-    registry : DataFrame
-        Needs t_stage, n_stage and m_stage. The letters are regrouped as they stand: the images
-        are not read again, although some definitions of T and N changed between editions.
-    edition : {7, 8}
-    ignore_m : bool
-        Judge by T and N alone, as if there were no distant metastasis.
-
-    Returns
-    -------
-    Series of str
-        Blank where T, N or M is blank or T does not exist in that edition.
+    Blank where T, N or M is blank or T does not exist in that edition. The letters of the columns
+    t_stage, n_stage and m_stage are regrouped as they stand: the images are not read again,
+    although some definitions of T and N changed between editions. `ignore_m`: judge by T and N
+    alone, as if there were no distant metastasis.
 
     Examples
     --------
