@@ -6,12 +6,9 @@ plane of the slices is not seen here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    from npc_helpers.imaging.mr_series import MRSeries
+from npc_helpers.imaging.mr_series import MRSeries
 
 SPACING_TOLERANCE = 0.01  # of the pixel size: 5 pixels at the far edge of 512
 POSITION_TOLERANCE_MM = 1.0
@@ -40,21 +37,10 @@ def difference(first: MRSeries, second: MRSeries) -> str:
 
 
 def slice_notes(shown: MRSeries, beside: MRSeries, *, name: str) -> list[str]:
-    """Return a note for every slice number at which two series are not in step.
+    """Return a note for every slice number at which `shown` and `beside` are not in step.
 
-    Parameters
-    ----------
-    shown : MRSeries
-        The series that the notes are about.
-    beside : MRSeries
-        The series seen beside it; whichever is shorter stays at its last slice.
-    name : str
-        What to call `beside`.
-
-    Returns
-    -------
-    list of str
-        One per slice of the longer series; blank where both lie within 1 mm.
+    One per slice of the longer series, blank where both lie within 1 mm; whichever is shorter stays
+    at its last slice. `name` is what to call `beside`.
     """
     n = max(len(shown.positions_mm), len(beside.positions_mm))
     if not _same_plane(shown, beside):

@@ -45,14 +45,5 @@ def stretch(image: np.ndarray, bottom: float, top: float) -> np.ndarray:
 
 
 def to_uint8(stack: np.ndarray) -> np.ndarray:
-    """Stretch a series to 0..255 by its own `intensity_range`.
-
-    Parameters
-    ----------
-    stack : ndarray, shape (slices, rows, columns)
-
-    Returns
-    -------
-    ndarray of uint8, same shape
-    """
+    """Stretch a series (slices, rows, columns) to 0..255 by its own `intensity_range`."""
     return stretch(stack, *intensity_range(stack))

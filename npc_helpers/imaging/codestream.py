@@ -14,7 +14,7 @@ from struct import unpack_from
 
 from pydicom.encaps import generate_frames
 
-from npc_helpers.imaging.headers import Tags
+from npc_helpers.imaging.headers import AGAIN, Tags
 from npc_helpers.study.dicom_file import refuse
 
 SIZ = b"\xff\x4f\xff\x51"  # start of a JPEG 2000 codestream and of its size segment
@@ -28,33 +28,20 @@ BITS = range(2, 17)  # of one value of a grey image
 def check_codestream(tags: Tags) -> None:
     """Refuse a file whose compressed images have another size than its header says, or a bad start.
 
-    Parameters
-    ----------
-    tags : Tags
-        With encapsulated pixel data, not yet decoded.
-
-    Raises
-    ------
-    DicomError
+    Its pixel data are encapsulated and not yet decoded.
     """
     expected = (tags.integer("Rows"), tags.integer("Columns"), tags.integer("SamplesPerPixel"))
     for frame in _frames(tags):
         if frame.startswith(START_OF_IMAGE) and not is_whole_jpeg(frame):
-            raise refuse(
-                tags.path,
-                "undecodable",
-                "its compressed image is damaged or cut off",
-                "Copy or export it again",
-            )
+            problem = "its compressed image is damaged or cut off"
+            raise refuse(tags.path, "undecodable", problem, AGAIN)
         size = coded_size(frame)
         if size not in (None, expected):
-            raise refuse(
-                tags.path,
-                "coded-size",
+            problem = (
                 f"its compressed image has {size[0]} x {size[1]} pixels of {size[2]} value(s), its "
-                f"header says {expected[0]} x {expected[1]} of {expected[2]}",
-                "Export the series again",
+                f"header says {expected[0]} x {expected[1]} of {expected[2]}"
             )
+            raise refuse(tags.path, "coded-size", problem, "Export the series again")
 
 
 def _frames(tags: Tags) -> Iterator[bytes]:
@@ -69,15 +56,8 @@ def _frames(tags: Tags) -> Iterator[bytes]:
 def coded_size(frame: bytes) -> tuple[int, int, int] | None:
     """Return rows, columns and values per pixel that a compressed image gives for itself.
 
-    Parameters
-    ----------
-    frame : bytes
-        JPEG, JPEG-LS or JPEG 2000, the last with or without the boxes of a JP2 file around it.
-
-    Returns
-    -------
-    tuple of int, or None
-        None if it is none of these, is cut off before its size, or leaves the number of rows open.
+    JPEG, JPEG-LS or JPEG 2000, the last with or without the boxes of a JP2 file around it. None if
+    it is none of these, is cut off before its size, or leaves the number of rows open.
     """
     try:
         if frame.startswith(START_OF_IMAGE):

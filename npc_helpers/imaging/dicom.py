@@ -112,17 +112,8 @@ def refuse_series(folder: Path, code: str, problem: str, action: str) -> DicomEr
 def open_images(folder: Path, findings: list[Finding], *, pixels: bool = True) -> list[Tags]:
     """Open every MR image of a folder; refuse other DICOM objects.
 
-    Parameters
-    ----------
-    findings : list of Finding
-        What is ignored is added to it.
-    pixels : bool
-        Also read the pixel data (not yet decoded).
-
-    Raises
-    ------
-    DicomError
-        If the folder or a file in it cannot be used.
+    What is ignored is added to `findings`. The pixel data are read, too, but not yet decoded,
+    unless `pixels` is False.
     """
     files, size = [], 0
     for path in list_files(folder, findings):
@@ -150,10 +141,7 @@ def open_images(folder: Path, findings: list[Finding], *, pixels: bool = True) -
 def list_files(folder: Path, findings: list[Finding]) -> list[Path]:
     """Return the files of a folder that may be DICOM, by name, with findings about the others.
 
-    Raises
-    ------
-    DicomError
-        If one is a link to a place outside the folder, or the folder cannot be listed.
+    A link to a place outside the folder is refused.
     """
     if not folder.is_dir():
         action = "Check the column path of data_manifest.csv"
@@ -245,20 +233,10 @@ def _frame_of_reference(tags: Tags) -> str:
 
 
 def in_order(folder: Path, planes: list[Plane]) -> tuple[list[Plane], np.ndarray]:
-    """Sort the images of a series by their position along the slice normal.
+    """Sort the images of a series by their position along the slice normal (mm, increasing).
 
-    Never by file name: DICOM PS3.3, C.7.6.2 (Image Plane Module).
-
-    Returns
-    -------
-    list of Plane
-    ndarray, shape (slices,)
-        Positions in mm, increasing.
-
-    Raises
-    ------
-    DicomError
-        If orientations or pixel sizes are mixed, or two images lie in one place.
+    Never by file name: DICOM PS3.3, C.7.6.2 (Image Plane Module). Mixed orientations or pixel sizes
+    are refused, and two images in one place.
     """
     first = planes[0]
     for other in planes[1:]:
@@ -350,13 +328,10 @@ def _note_shift(planes: list[Plane]) -> None:
 
 
 def _decoded(files: list[Tags], planes: list[Plane], findings: list[Finding]) -> np.ndarray:
-    """Decode all images: as stored, or rescaled as float32 where any has a slope or intercept.
+    """Decode all images to one array (planes, rows, columns).
 
-    Each file's compressed pixels are dropped once they are decoded.
-
-    Returns
-    -------
-    ndarray, shape (planes, rows, columns)
+    As stored, or rescaled as float32 where any has a slope or intercept. Each file's compressed
+    pixels are dropped once they are decoded.
     """
     as_stored = all(plane.slope == 1 and plane.intercept == 0 for plane in planes)
     if not as_stored:

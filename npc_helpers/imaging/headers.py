@@ -43,17 +43,10 @@ SEQUENCE = (  # keywords in classic and in enhanced files, and how their value i
 
 
 class Tags:
-    """Typed reading of one dataset (or one item of a sequence in it).
+    """Typed reading of one dataset, or of one item of a sequence in it.
 
-    Parameters
-    ----------
-    path : Path
-        The file, named in every refusal.
-
-    Attributes
-    ----------
-    findings : list of Finding
-        What was odd about the file, in whichever step of reading that was noticed.
+    Every refusal names the file at `path`. ``findings`` tell what was odd about the file, in
+    whichever step of reading that was noticed.
     """
 
     def __init__(self, dataset: pydicom.Dataset, path: Path) -> None:
@@ -88,10 +81,7 @@ class Tags:
     def number(self, keyword: str, default: float | None = None) -> float:
         """Return one finite number, or `default` where the tag is absent or empty.
 
-        Raises
-        ------
-        DicomError
-            If the value is no number, or absent and there is no default.
+        No number at all, or an absent one without a default, is refused.
         """
         value = self.text(keyword)
         if value:
@@ -137,15 +127,8 @@ class Tags:
 def open_file(path: Path, *, pixels: bool = True) -> Tags | None:
     """Open one file; return None if it is no DICOM and is not named like one.
 
-    Parameters
-    ----------
-    pixels : bool
-        Also read the pixel data (not yet decoded).
-
-    Raises
-    ------
-    DicomError
-        If the file is named like DICOM and is not, or is cut off in its header.
+    The pixel data are read, too, but not yet decoded, unless `pixels` is False. A file that is
+    named like DICOM and is none, or is cut off in its header, is refused.
     """
     named_like_dicom = path.suffix.lower() in ("", ".dcm", ".ima") or path.suffix[1:].isdigit()
     remarks: list[str] = []
@@ -182,12 +165,7 @@ def _bare(tags: Tags) -> Tags | None:
 
 
 def check_image(tags: Tags) -> int:
-    """Refuse a file that holds no plain grey image; return the bytes that its pixels take.
-
-    Raises
-    ------
-    DicomError
-    """
+    """Refuse a file that holds no plain grey image; return the bytes that its pixels take."""
 
     def refused(code: str, problem: str, action: str) -> DicomError:
         return refuse(tags.path, code, problem, action)
@@ -224,10 +202,8 @@ class Plane:
 
     Attributes
     ----------
-    tags : Tags
-        The file.
     frame : int
-        Which image of the file, from 0; -1 in a classic file of one image.
+        Which image of its file, from 0; -1 in a classic file of one image.
     origin : ndarray, shape (3,)
         Centre of the first pixel, LPS millimetres.
     orientation : ndarray, shape (6,)
@@ -257,10 +233,7 @@ class Plane:
 def planes_of(tags: Tags) -> list[Plane]:
     """Return the geometry and rescale of every image in one file.
 
-    Raises
-    ------
-    DicomError
-        If a tag that says so is missing, malformed or impossible.
+    Refused if a tag that says so is missing, malformed or impossible.
     """
     frames = tags.items("PerFrameFunctionalGroupsSequence")
     if not frames:

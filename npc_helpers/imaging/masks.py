@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +10,9 @@ from npc_helpers.imaging.dicom import in_order, open_images
 from npc_helpers.imaging.headers import Plane, open_file, planes_of
 from npc_helpers.imaging.mr_series import Grid
 from npc_helpers.imaging.pixels import stored_pixels
-from npc_helpers.imaging.resample import mask_to_reference
+from npc_helpers.imaging.resample import resample_mask
+from npc_helpers.study import Study
 from npc_helpers.study.dicom_file import refuse
-
-if TYPE_CHECKING:
-    from npc_helpers.study import Study
 
 SEGMENTS = {1: 0, 2: 1}  # segment number -> first axis of read_mask: tumour, nodes
 BUILD_AGAIN = "Build the study again"
@@ -23,10 +20,6 @@ BUILD_AGAIN = "Build the study again"
 
 def read_mask(study: Study, patient_id: str, timepoint: str) -> np.ndarray | None:
     """Read the known truth of a synthetic patient.
-
-    Parameters
-    ----------
-    timepoint : {"pre", "post"}
 
     Returns
     -------
@@ -64,7 +57,10 @@ def read_mask(study: Study, patient_id: str, timepoint: str) -> np.ndarray | Non
         number = segments[0].integer("ReferencedSegmentNumber")
         if number in SEGMENTS:
             mask[SEGMENTS[number], _slice_at(planes, plane, path)] |= frame > 0
-    return mask_to_reference(mask, Grid(rows, columns, tuple(planes[0].spacing)))
+    grid = Grid(rows, columns, tuple(planes[0].spacing))
+    if grid.is_reference_matrix:
+        return mask
+    return resample_mask(mask, source=grid, target=Grid.reference())
 
 
 def _slice_at(planes: list[Plane], drawn: Plane, path: Path) -> int:

@@ -14,13 +14,8 @@ REFERENCE_SPACING_MM = 250 / 512  # the demonstration study's field of view is 2
 class Finding:
     """Something noticed while reading that did not prevent it.
 
-    Attributes
-    ----------
-    severity : {"info", "warn", "error"}
-    code : str
-        Stable short name, e.g. ``"ignored-file"``.
-    file : str
-        File name; blank if it concerns the whole series.
+    `severity` is info, warn or error, `code` a stable short name (``"ignored-file"``), `file` the
+    name of the file, blank if it concerns the whole series.
     """
 
     severity: str
@@ -31,13 +26,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Grid:
-    """In-plane grid of pixels about a common centre.
-
-    Attributes
-    ----------
-    spacing_mm : tuple of float
-        Between rows, between columns.
-    """
+    """In-plane grid of pixels about a common centre; `spacing_mm` between rows, between columns."""
 
     rows: int
     columns: int

@@ -40,18 +40,11 @@ DECODERS = {
 
 
 def decode(tags: Tags) -> np.ndarray:
-    """Decode the pixels of one file that passed `check_image`.
+    """Decode the pixels of one file that passed `check_image`, as (frames, rows, columns).
 
-    Returns
-    -------
-    ndarray, shape (frames, rows, columns)
-        As stored, but with larger values brighter: MONOCHROME1 is inverted within its stored
-        bits, which is a finding of the file.
-
-    Raises
-    ------
-    DicomError
-        If the pixels are cut off, damaged, or compressed in a way nothing here can decode.
+    As stored, but with larger values brighter: MONOCHROME1 is inverted within its stored bits,
+    which is a finding of the file. Refused if the pixels are cut off, damaged, or compressed in a
+    way nothing here can decode.
     """
     pixels = stored_pixels(tags)
     pixels = pixels.reshape(-1, *pixels.shape[-2:])
@@ -94,18 +87,10 @@ def _without_unused_bits(pixels: np.ndarray, tags: Tags) -> np.ndarray:
 
 
 def transfer_syntax(tags: Tags) -> pydicom.uid.UID:
-    """Return how a file's dataset and pixels are encoded.
-
-    Raises
-    ------
-    DicomError
-        If that is missing or no transfer syntax.
-    """
-    meta = getattr(tags.dataset, "file_meta", None) or {}
-    value = meta.get("TransferSyntaxUID")
+    """Return how a file's dataset and pixels are encoded; refused if that is missing or none."""
+    value = (getattr(tags.dataset, "file_meta", None) or {}).get("TransferSyntaxUID")
     if not value:
-        problem = "the transfer syntax is missing"
-        raise refuse(tags.path, "bad-tag", problem, AGAIN)
+        raise refuse(tags.path, "bad-tag", "the transfer syntax is missing", AGAIN)
     syntax = pydicom.uid.UID(str(value))
     if not syntax.is_transfer_syntax and not syntax.is_private:
         raise _no_decoder(tags.path, syntax)

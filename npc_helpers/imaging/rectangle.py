@@ -24,10 +24,7 @@ class ROIError(ValueError):
 class Rectangle:
     """A rectangle of whole pixels, half-open: columns x0 to x1 - 1, rows y0 to y1 - 1.
 
-    Raises
-    ------
-    ROIError
-        If an edge is no whole number. Whether it fits an image says `check`.
+    An edge that is no whole number is a `ROIError`. Whether it fits an image says `check`.
     """
 
     x0: int
@@ -50,17 +47,19 @@ class Rectangle:
         return self.y1 - self.y0
 
     @property
+    def edges(self) -> tuple[int, int, int, int]:
+        """The four numbers x0, y0, x1, y1."""
+        return self.x0, self.y0, self.x1, self.y1
+
+    @property
     def slices(self) -> tuple[slice, slice]:
         """The rows and columns as an index: ``image[rectangle.slices]``."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
     def check(self, rows: int, columns: int) -> None:
-        """Refuse a rectangle that cannot be cut out of an image of `rows` x `columns`.
+        """Refuse (`ROIError`) a rectangle that cannot be cut out of an image of `rows` x `columns`.
 
-        Raises
-        ------
-        ROIError
-            If it is smaller than 8 pixels, larger than `LIMIT`, or leaves the image.
+        It is smaller than 8 pixels, larger than `LIMIT`, or leaves the image.
         """
         size = f"the rectangle is {self.width} x {self.height} pixels (width x height)"
         if min(self.width, self.height) < SMALLEST:
@@ -109,17 +108,7 @@ def overlap(a: Rectangle, b: Rectangle) -> float:
 
 
 def crop(image: np.ndarray, rectangle: Rectangle) -> np.ndarray:
-    """Cut a rectangle out of an image (a view).
-
-    Parameters
-    ----------
-    image : ndarray, shape (..., rows, columns)
-
-    Raises
-    ------
-    ROIError
-        See `Rectangle.check`.
-    """
+    """Cut a rectangle out of an image (..., rows, columns), as a view; see `Rectangle.check`."""
     rectangle.check(*image.shape[-2:])
     return image[..., *rectangle.slices]
 
@@ -132,10 +121,7 @@ def pad_offset(rectangle: Rectangle, size: int = LIMIT) -> tuple[int, int]:
 def zero_pad(image: np.ndarray, size: int = LIMIT) -> np.ndarray:
     """Put zeros around an image until it is `size` x `size`; it lies in the middle, unscaled.
 
-    Raises
-    ------
-    ROIError
-        If the image is larger than `size` in either direction.
+    One that is larger in either direction is a `ROIError`.
     """
     rows, columns = image.shape[-2:]
     if max(rows, columns) > size:

@@ -18,28 +18,13 @@ from npc_helpers.imaging.mr_series import Finding, Grid, MRSeries
 
 
 def to_reference(series: MRSeries) -> MRSeries:
-    """Return a series of 512 x 512 pixels as it is, and any other on the reference grid."""
-    return series if Grid.of(series).is_reference_matrix else resample_series(series)
+    """Return a series of 512 x 512 pixels as it is, and any other on the reference grid.
 
-
-def mask_to_reference(mask: np.ndarray, source: Grid) -> np.ndarray:
-    """Return a mask where `to_reference` puts the series it was drawn on."""
-    if source.is_reference_matrix:
-        return mask
-    return resample_mask(mask, source=source, target=Grid.reference())
-
-
-def resample_series(series: MRSeries) -> MRSeries:
-    """Return a series on the reference grid; one that is on it already as it is.
-
-    Returns
-    -------
-    MRSeries
-        Interpolated linearly, after a Gaussian blur where pixels become larger (against
-        aliasing), in the stored type; a finding and ``source_grid`` say what was done.
+    Interpolated linearly, after a Gaussian blur where pixels become larger (against aliasing), in
+    the stored type; a finding and ``source_grid`` say what was done.
     """
     grid, source = Grid.reference(), Grid.of(series)
-    if source == grid:
+    if source.is_reference_matrix:
         return series
     rows, columns = grid.places_in(source)
     sigma = [
@@ -63,17 +48,14 @@ def resample_series(series: MRSeries) -> MRSeries:
         array=array,
         pixel_spacing_mm=grid.spacing_mm,
         findings=findings,
-        source_grid=series.source_grid or source,
+        source_grid=source,
     )
 
 
 def resample_box(box: Sequence[int], *, source: Grid, target: Grid) -> tuple[int, int, int, int]:
     """Return a rectangle on another grid, to the nearest pixel and cut to the image.
 
-    Parameters
-    ----------
-    box : sequence of int
-        x0, y0, x1, y1; first column and row inside, first outside.
+    `box` holds x0, y0, x1, y1: first column and row inside, first outside.
     """
     x0, y0, x1, y1 = box
     moved = []
@@ -86,22 +68,10 @@ def resample_box(box: Sequence[int], *, source: Grid, target: Grid) -> tuple[int
 
 
 def resample_mask(mask: np.ndarray, *, source: Grid, target: Grid) -> np.ndarray:
-    """Return a mask on another grid; with the grids exchanged, back again.
+    """Return a mask (..., rows, columns) on another grid; with the grids exchanged, back again.
 
-    Parameters
-    ----------
-    mask : ndarray of bool, shape (..., rows, columns)
-        On the grid `source`.
-
-    Returns
-    -------
-    ndarray of bool, shape (..., target.rows, target.columns)
-        Each pixel takes the nearest one's value; False outside the source.
-
-    Raises
-    ------
-    ValueError
-        If the mask is not on the grid `source`.
+    Each pixel takes the nearest one's value; False outside the source. A mask that is not on the
+    grid `source` is a `ValueError`.
     """
     mask = np.asarray(mask, dtype=bool)
     if mask.shape[-2:] != (source.rows, source.columns):

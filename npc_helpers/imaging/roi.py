@@ -13,13 +13,12 @@ import hashlib
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from npc_helpers.imaging.brightness import intensity_range, stretch, to_uint8
-from npc_helpers.imaging.mr_series import Grid
+from npc_helpers.imaging.mr_series import Grid, MRSeries
 from npc_helpers.imaging.rectangle import (
     BOX,
     DEFAULT_SIZE,
@@ -47,13 +46,10 @@ from npc_helpers.imaging.roi_table import (
     replace_rows,
     require_drawn,
 )
+from npc_helpers.study import Study
 from npc_helpers.study.artefact_table import run_first
 from npc_helpers.study.provenance import provenance, provenance_sentence
 from npc_helpers.study.settings import Setting, current_setting
-
-if TYPE_CHECKING:
-    from npc_helpers.imaging.mr_series import MRSeries
-    from npc_helpers.study import Study
 
 IN_MEMORY = 2**28  # bytes of network inputs that are kept in memory: those of a tutorial
 BLANK = 128  # the value of every pixel in the control without image content
@@ -63,24 +59,11 @@ BLANK = 128  # the value of every pixel in the control without image content
 
 
 def suggest_rois(study: Study, stacks: Mapping[tuple[str, str, str], MRSeries]) -> pd.DataFrame:
-    """Return a rectangle to start from for every image.
+    """Return an ROI table with a rectangle to start from for every image, in the order of `stacks`.
 
-    Parameters
-    ----------
-    study : Study
-        Its ``data/suggested_rois.csv``, in pixels of the files, is used where there is one.
-    stacks : mapping of (patient_id, timepoint, sequence) to MRSeries
-
-    Returns
-    -------
-    DataFrame
-        One row per image in the order of `stacks`. ``source`` is ``suggested``, or ``default``
-        where the study suggests nothing: a centred rectangle, to be moved by a reader.
-
-    Raises
-    ------
-    ROIError
-        If a suggested rectangle does not fit its image.
+    ``source`` is ``suggested`` where the study's ``data/suggested_rois.csv``, in pixels of the
+    files, has one; else ``default``: a centred rectangle, to be moved by a reader. A suggested
+    rectangle that does not fit its image is a `ROIError`.
     """
     rows = []
     for key, series in stacks.items():
@@ -187,12 +170,9 @@ def _fill(images: np.ndarray, index: pd.DataFrame, stacks: Mapping, setting: Set
 
 
 def blank_inputs(index: pd.DataFrame, *, setting: Setting) -> np.ndarray:
-    """Return inputs that hold nothing but the size of each rectangle: the control of `index`.
+    """Return inputs (n, S, S, 1) that hold nothing but the size of each rectangle: the control.
 
-    Returns
-    -------
-    ndarray of uint8, shape (n, S, S, 1)
-        As `network_inputs` would make them if every pixel had the same brightness.
+    As `network_inputs` would make them of `index` if every pixel had the same brightness.
     """
     size = setting.input_size
     images = np.empty((len(index), size, size, 1), dtype=np.uint8)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from npc_helpers.imaging.roi_table import COLUMNS, IMAGE, rectangle_of
+from npc_helpers.study import Study
 from npc_helpers.study.artefacts import StudyError
 from npc_helpers.study.locks import locked
 from npc_helpers.study.schema import ROI_COLUMNS, Table
 from npc_helpers.study.tables import check_table, read_text, write_text
-
-if TYPE_CHECKING:
-    from npc_helpers.study import Study
 
 WAIT_S = 10.0  # for another program that writes the same file: a write takes milliseconds
 RECTANGLES = Table(
@@ -29,18 +26,10 @@ RECTANGLES = Table(
 
 
 def read_rectangles(path: str | Path) -> pd.DataFrame:
-    """Read a file of rectangles, of one reader or of several.
+    """Read a file of rectangles, of one reader or several, as an ROI table; empty without a file.
 
-    Returns
-    -------
-    DataFrame
-        ROI table; without rows where there is no file.
-
-    Raises
-    ------
-    StudyError
-        If the file is no such table, if its last line is cut off, or if a row cannot be what a
-        reader drew: an edge that is no whole number, an unknown source, an image twice.
+    A `StudyError` if the file is no such table, if its last line is cut off, or if a row cannot be
+    what a reader drew: an edge that is no whole number, an unknown source, an image twice.
     """
     path = Path(path)
     if not path.exists():
@@ -75,10 +64,7 @@ def _check_end(path: Path) -> None:
 def write_rectangles(path: str | Path, table: pd.DataFrame) -> None:
     """Write a file of rectangles, whole or not at all.
 
-    Raises
-    ------
-    ROIError
-        If an edge is no whole number; nothing is written then.
+    If an edge is no whole number, nothing is written, and that is a `ROIError`.
     """
     boxes = [vars(rectangle_of(row)) for row in table.itertuples()]
     if boxes:
@@ -87,23 +73,11 @@ def write_rectangles(path: str | Path, table: pd.DataFrame) -> None:
 
 
 def replace_in_file(path: str | Path, new: pd.DataFrame, replaced: Callable) -> None:
-    """Put rectangles in the place of some that a file holds; all others stay.
+    """Put rectangles in the place of some that a file holds (made if need be); all others stay.
 
-    Other programs that do the same wait meanwhile, so that no rectangle of theirs is lost.
-
-    Parameters
-    ----------
-    path : path-like
-        Made if need be.
-    new : DataFrame
-        ROI table.
-    replaced : callable
-        Given the table that is there, tells which of its rows go (a Series of bool).
-
-    Raises
-    ------
-    StudyError
-        If the file cannot be read (see `read_rectangles`), or another program keeps it locked.
+    `replaced`, given the table that is there, tells which of its rows go (a Series of bool). Other
+    programs that do the same wait meanwhile, so that no rectangle of theirs is lost. A `StudyError`
+    if the file cannot be read (see `read_rectangles`), or another program keeps it locked.
     """
     with locked(path, wait_s=WAIT_S):
         present = read_rectangles(path)
@@ -123,38 +97,11 @@ def drawn_path(study: Study, reader_id: str) -> Path:
     return study.by_hand_path(f"rois_{name}.csv")
 
 
-def open_drawn(study: Study, reader_id: str) -> Path:
-    """Return the file of `drawn_path`, made of what the reader left in another's, if anything.
-
-    In earlier versions, one table could hold the rectangles of several readers.
-    """
-    path = drawn_path(study, reader_id)
-    if not path.exists():
-        drawn = read_drawn(study)
-        earlier = drawn[drawn["reader_id"] == reader_id]
-        if len(earlier):
-            with locked(path, wait_s=WAIT_S):
-                if not path.exists():  # another window of the same reader may have been first
-                    write_rectangles(path, earlier)
-    return path
-
-
 def read_drawn(study: Study) -> pd.DataFrame:
-    """Read what all readers of a study drew.
+    """Read what all readers of a study drew, as an ROI table.
 
-    Returns
-    -------
-    DataFrame
-        ROI table; an image that several readers drew has a row of each. What a reader left in the
-        file of another (see `open_drawn`) counts if the reader has no file.
+    An image that several readers drew has a row of each.
     """
-    folders = (study.by_hand_path(""), study.result_path("rois.csv").parent)
-    paths = [path for folder in folders for path in sorted(folder.glob("rois_*.csv"))]
-    tables = {path: read_rectangles(path) for path in paths}
-    drawn = [pd.DataFrame(columns=COLUMNS)]
-    for reader_id in dict.fromkeys(name for table in tables.values() for name in table.reader_id):
-        of_reader = tables.get(drawn_path(study, reader_id))
-        if of_reader is None:
-            of_reader = next(t for t in tables.values() if (t["reader_id"] == reader_id).any())
-        drawn.append(of_reader[of_reader["reader_id"] == reader_id])
-    return pd.concat(drawn, ignore_index=True)[COLUMNS].infer_objects()
+    paths = sorted(study.by_hand_path("").glob("rois_*.csv"))
+    tables = [pd.DataFrame(columns=COLUMNS), *map(read_rectangles, paths)]
+    return pd.concat(tables, ignore_index=True)[COLUMNS].infer_objects()

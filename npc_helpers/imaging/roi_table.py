@@ -8,19 +8,16 @@ top left, x along a row. `slice_index` counts from the lowest position as `read_
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from npc_helpers.imaging.mr_series import MRSeries
 from npc_helpers.imaging.rectangle import BOX, Rectangle, ROIError, overlap
+from npc_helpers.study import Study
 from npc_helpers.study.about import ABOUT
 from npc_helpers.study.artefacts import NotInThisStudy, first_few
 from npc_helpers.study.schema import ROI_COLUMNS
-
-if TYPE_CHECKING:
-    from npc_helpers.imaging.mr_series import MRSeries
-    from npc_helpers.study import Study
 
 COLUMNS = [column.name for column in ROI_COLUMNS]
 SERIES = COLUMNS[:3]
@@ -46,16 +43,9 @@ def check_rois(
 ) -> pd.DataFrame:
     """Check every rectangle whose series is in `stacks`.
 
-    Returns
-    -------
-    DataFrame
-        Those rows, in their order, with whole numbers as integers.
-
-    Raises
-    ------
-    ROIError
-        If a column is missing, a value is no whole number, an image does not exist or has two
-        rectangles, or a rectangle does not fit; up to five problems are named at once.
+    Returns those rows, in their order, with whole numbers as integers. A `ROIError` if a column is
+    missing, a value is no whole number, an image does not exist or has two rectangles, or a
+    rectangle does not fit; up to five problems are named at once.
     """
     lacking = [column for column in INDEX if column not in table.columns]
     if lacking:
@@ -100,13 +90,7 @@ def _misfits(table: pd.DataFrame, stacks: Mapping) -> Iterator[str]:
 
 
 def rectangle_of(row) -> Rectangle:
-    """Return the rectangle of one row of an ROI table.
-
-    Raises
-    ------
-    ROIError
-        Naming the image, if an edge is no whole number.
-    """
+    """Return the rectangle of one row of an ROI table; a `ROIError` names the image."""
     try:
         return Rectangle(row.x0, row.y0, row.x1, row.y1)
     except ROIError as error:
@@ -119,17 +103,8 @@ def rectangle_of(row) -> Rectangle:
 def require_drawn(study: Study, rois: pd.DataFrame) -> None:
     """Refuse rectangles most of which are the default one: nobody has looked at those images.
 
-    Parameters
-    ----------
-    study : Study
-        Its ``study.toml`` may say ``accept_default_rectangles = true``; then nothing is refused.
-    rois : DataFrame
-        ROI table of the images to be used.
-
-    Raises
-    ------
-    NotInThisStudy
-        If more than half of the rectangles are default ones.
+    `rois` is the ROI table of the images to be used. If more than half are default ones, that is
+    `NotInThisStudy`, unless ``study.toml`` says ``accept_default_rectangles = true``.
     """
     n_default = int((rois["source"] == "default").sum())
     if 2 * n_default > len(rois) and not study.about.accept_default_rectangles:
@@ -142,21 +117,11 @@ def require_drawn(study: Study, rois: pd.DataFrame) -> None:
 
 
 def join_readers(rois: pd.DataFrame, drawn: pd.DataFrame, *, prefer: str = "") -> pd.DataFrame:
-    """Return an ROI table in which what readers drew replaces what was there.
+    """Return an ROI table in which what readers drew (`read_drawn`) replaces what was there.
 
-    Parameters
-    ----------
-    rois : DataFrame
-        ROI table, one row per image.
-    drawn : DataFrame
-        Of `read_drawn`: rectangles of images that `rois` does not have are left out.
-    prefer : str
-        The reader whose rectangle counts where several drew the same image.
-
-    Raises
-    ------
-    ROIError
-        If readers other than `prefer` drew the same image differently.
+    Drawn rectangles of images that `rois` does not have are left out. Where several readers drew
+    the same image differently, that of the reader `prefer` counts; if neither is, that is a
+    `ROIError`.
     """
     first = drawn["reader_id"] == prefer
     others = drawn[~first & ~_images(drawn).isin(_images(drawn[first]))]

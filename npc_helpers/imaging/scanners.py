@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from pydicom.multival import MultiValue
 
+from npc_helpers.study import Study
 from npc_helpers.study.artefacts import dicom_files
 from npc_helpers.study.dicom_file import DicomError, open_dicom
 from npc_helpers.study.progress import progress_bar
-
-if TYPE_CHECKING:
-    from npc_helpers.study import Study
 
 TAGS = {
     "maker": "Manufacturer",
@@ -33,12 +30,9 @@ UNKNOWN = "not stated"
 def scanner_table(study: Study) -> pd.DataFrame:
     """Return one row for each scanner and sequence, from the header of each series' first image.
 
-    Returns
-    -------
-    DataFrame
-        maker, model, software, field_t (tesla), sequence, series, patients, and TR_ms, TE_ms,
-        thickness_mm and rows as text, a range where they differ. What a header does not say, for
-        instance after de-identification, is "not stated".
+    Columns: maker, model, software, field_t (tesla), sequence, series, patients, and TR_ms, TE_ms,
+    thickness_mm and rows as text, a range where they differ. What a header does not say, for
+    instance after de-identification, is "not stated".
     """
     manifest = study.manifest
     folders = [study.folder / path for path in manifest["path"]]

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -24,6 +23,7 @@ import pandas as pd
 from npc_helpers.imaging.dicom import DicomError, read_series
 from npc_helpers.imaging.mr_series import Finding, Grid, MRSeries
 from npc_helpers.imaging.resample import to_reference
+from npc_helpers.study import Study
 from npc_helpers.study.artefacts import (
     SHOWN_AT_ONCE,
     NotInThisStudy,
@@ -34,9 +34,6 @@ from npc_helpers.study.artefacts import (
 )
 from npc_helpers.study.jobs import spread
 from npc_helpers.study.progress import progress_bar
-
-if TYPE_CHECKING:
-    from npc_helpers.study import Study
 
 Key = tuple[str, str, str]  # patient_id, timepoint ("pre", "post"), sequence ("t2w", "t1c")
 
@@ -56,14 +53,38 @@ WHEN = {None: "", "pre": " before treatment", "post": " after treatment"}
 
 @dataclass(frozen=True)
 class _Job:
-    """One series to read: what a worker process needs to know."""
+    """One series to read, and the two files it leaves: what a worker process needs to know."""
 
     key: Key
     folder: Path
-    cache: Path
-    name: str
     n_images: int
     checksum: str
+    cache: Path
+
+    @property
+    def name(self) -> str:
+        """The series, as its files may be called on every computer."""
+        name = "-".join(self.key)
+        readable = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
+        if readable != name:
+            readable += "-" + hashlib.sha256(name.encode()).hexdigest()[:8]
+        return readable
+
+    @property
+    def array(self) -> Path:
+        """Where the pixels are kept."""
+        return self.cache / f"{self.name}-{self.checksum[:16]}.npy"
+
+    @property
+    def note(self) -> Path:
+        """Where everything else is kept; written last, so that without it the array is nothing."""
+        return self.array.with_suffix(".json")
+
+    def state(self, files: list[int]) -> dict[str, object]:
+        """Return what has to be the same of a series for what was read of it to count."""
+        size = self.array.stat().st_size
+        state = {"format": FORMAT, "key": list(self.key), "checksum": self.checksum}
+        return state | {"files": files, "array_bytes": size}
 
 
 class Stacks(Mapping[Key, MRSeries]):
@@ -153,19 +174,12 @@ def load_stacks(
         message = f"{len(problems)} series cannot be used:\n  {shown}"
         raise DicomError(message, problems[0].code)
     for job in missing:
-        notes[job.key] = json.loads(_path(job, ".json").read_text(encoding="utf-8"))
-    return Stacks({job.key: _path(job, ".npy") for job in jobs}, notes)
+        notes[job.key] = json.loads(job.note.read_text(encoding="utf-8"))
+    return Stacks({job.key: job.array for job in jobs}, notes)
 
 
 def coverage(study: Study, patients: Iterable[str], timepoint: str | None = None) -> str:
-    """Tell in words who of some patients has images, and whose images are left out.
-
-    Parameters
-    ----------
-    patients : iterable of str
-        Usually those of the cohort, as for `load_stacks`.
-    timepoint : {"pre", "post"}, optional
-        Of this time point only.
+    """Tell in words who of some patients (usually the cohort) has images, and whose are left out.
 
     Examples
     --------
@@ -212,27 +226,12 @@ def _jobs(study: Study, patients: Iterable[str] | None, timepoint: str | None) -
                 f"none of the {len(wanted)} patients has images{WHEN[timepoint]}, by "
                 "data_manifest.csv."
             )
-    return [_job(study, row) for row in manifest.itertuples(index=False)]
-
-
-def _job(study: Study, row) -> _Job:
-    key = (row.patient_id, row.timepoint, row.sequence)
-    name = "-".join(key)
-    readable = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
-    if readable != name:
-        readable += "-" + hashlib.sha256(name.encode()).hexdigest()[:8]
-    return _Job(
-        key=key,
-        folder=study.series_folder(*key),
-        cache=study.result_path("stacks"),
-        name=readable,
-        n_images=int(row.n_images),
-        checksum=row.sha256,
-    )
-
-
-def _path(job: _Job, suffix: str) -> Path:
-    return job.cache / f"{job.name}-{job.checksum[:16]}{suffix}"
+    columns = ["patient_id", "timepoint", "sequence", "n_images", "sha256"]
+    cache = study.result_path("stacks")
+    return [
+        _Job(tuple(key), study.series_folder(*key), int(n_images), checksum, cache)
+        for *key, n_images, checksum in manifest[columns].itertuples(index=False)
+    ]
 
 
 def _files_state(folder: Path) -> list[int]:
@@ -246,19 +245,12 @@ def _files_state(folder: Path) -> list[int]:
 def _cached_note(job: _Job) -> dict | None:
     """Return what is noted about a series read before, or None if it has to be read."""
     try:
-        note = json.loads(_path(job, ".json").read_text(encoding="utf-8"))
-        current = _state(job, _files_state(job.folder))
+        note = json.loads(job.note.read_text(encoding="utf-8"))
+        current = job.state(_files_state(job.folder))
     except (OSError, ValueError):
         return None
     whole = isinstance(note, dict) and all(note.get(name) == now for name, now in current.items())
     return note if whole else None
-
-
-def _state(job: _Job, files: list[int]) -> dict[str, object]:
-    """Return what has to be the same of a series for what was read of it to count."""
-    size = _path(job, ".npy").stat().st_size
-    state = {"format": FORMAT, "key": list(job.key), "checksum": job.checksum}
-    return state | {"files": files, "array_bytes": size}
 
 
 # --- reading ----------------------------------------------------------------------------------
@@ -267,10 +259,10 @@ def _state(job: _Job, files: list[int]) -> dict[str, object]:
 def _read_one(job: _Job) -> DicomError | None:
     """Read one series and keep it; return what is wrong with it instead of raising.
 
-    Runs in a worker process. The note is written last: without it the array does not count.
+    Runs in a worker process.
     """
     try:
-        state = _files_state(job.folder)
+        files = _files_state(job.folder)
         if (actual := series_checksum(job.folder)) != job.checksum:
             raise DicomError(
                 f"{job.folder}: the files are not those data_manifest.csv describes (column "
@@ -282,7 +274,11 @@ def _read_one(job: _Job) -> DicomError | None:
         code = getattr(error, "code", "") or "unreadable"
         return DicomError(f"patient {job.key[0]}, {job.key[1]} {job.key[2]}: {error}", code)
     try:
-        _keep(job, series, state)
+        with atomic_path(job.array) as temporary:
+            np.save(temporary, series.array, allow_pickle=False)
+        note = job.state(files) | asdict(replace(series, array=None))
+        with atomic_path(job.note) as temporary:
+            temporary.write_text(json.dumps(note, default=np.ndarray.tolist), encoding="utf-8")
     except OSError as error:
         return DicomError(
             f"{job.cache}: what is read from DICOM cannot be kept there ({error}). Allow writing "
@@ -293,21 +289,12 @@ def _read_one(job: _Job) -> DicomError | None:
     return None
 
 
-def _keep(job: _Job, series: MRSeries, files: list[int]) -> None:
-    with atomic_path(_path(job, ".npy")) as temporary:
-        np.save(temporary, series.array, allow_pickle=False)
-    said = asdict(replace(series, array=None))
-    with atomic_path(_path(job, ".json")) as temporary:
-        note = json.dumps(_state(job, files) | said, default=np.ndarray.tolist)
-        temporary.write_text(note, encoding="utf-8")
-
-
 def _tidy(job: _Job) -> None:
     """Remove what earlier versions of the same series and killed processes left behind."""
     of_series = re.compile(rf"(\.part-\w+-)?{re.escape(job.name)}-[0-9a-f]{{16}}\.(npy|json)")
     for path in job.cache.glob(f"*{job.name}-*"):
         match = of_series.fullmatch(path.name)
-        if not match or path in (_path(job, ".npy"), _path(job, ".json")):
+        if not match or path in (job.array, job.note):
             continue
         with suppress(OSError):  # in use by another process, or gone: no harm
             if not match[1] or time.time() - path.stat().st_mtime > ABANDONED_S:

@@ -1,4 +1,4 @@
-"""What the widgets share: the mark of the study, browser files, small facts about series."""
+"""What the widgets share: the mark of the study, browser files, the sides of the patient."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ STATIC = Path(__file__).resolve().parent
 AXES = (("L", "R"), ("P", "A"), ("S", "I"))  # DICOM: x to the left, y to the back, z to the head
 
 
+def style_sheet() -> str:
+    """Return the style sheet of all widgets."""
+    return (STATIC / "widgets.css").read_text(encoding="utf-8")
+
+
 class MarkedWidget(anywidget.AnyWidget):
     """A canvas widget that says below its pictures what kind of patients they show."""
 
+    _css = style_sheet()
     mark = traitlets.Unicode().tag(sync=True)
 
     @traitlets.default("mark")
@@ -30,23 +36,11 @@ def browser_module(name: str) -> str:
     return "\n".join(part.read_text(encoding="utf-8") for part in parts)
 
 
-def style_sheet() -> str:
-    """Return the style sheet of all widgets."""
-    return (STATIC / "widgets.css").read_text(encoding="utf-8")
-
-
 def edge_letters(orientation: np.ndarray) -> str:
     """Return which side of the patient lies at the left, right, top and bottom of an image.
 
-    Parameters
-    ----------
-    orientation : array (6,)
-        Direction cosines of a row and of a column (DICOM ImageOrientationPatient).
-
-    Returns
-    -------
-    str
-        Four letters of R, L, A, P, S, I; for an axial image ``"RLAP"``.
+    Four letters of R, L, A, P, S, I, for an axial image ``"RLAP"``, from the six direction cosines
+    of a row and of a column (DICOM ImageOrientationPatient).
     """
     ends = []
     for direction in np.reshape(orientation, (2, 3)):

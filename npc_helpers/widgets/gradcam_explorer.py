@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,11 +11,12 @@ import traitlets
 from matplotlib import colormaps
 
 from npc_helpers.figures import PAPER_COLOURS, PERCEPTUAL_COLOURS
+from npc_helpers.imaging import masks
+from npc_helpers.imaging.roi import BOX, network_inputs, to_uint8
 from npc_helpers.network.gradcam_scores import TARGETS
 from npc_helpers.study.schema import TIMEPOINTS
-from npc_helpers.widgets.base import MarkedWidget, browser_module, edge_letters, style_sheet
+from npc_helpers.widgets.base import MarkedWidget, browser_module, edge_letters
 
-PLACES = ("slice_index", "x0", "y0", "x1", "y1")
 COLOURS = {
     "paper": PAPER_COLOURS,
     "viridis": colormaps["viridis"],
@@ -43,7 +44,7 @@ class Examination:
     index: pd.DataFrame
     spacing_mm: tuple[float, float] = (1.0, 1.0)
     letters: str = ""
-    mask: np.ndarray | None = field(default=None)
+    mask: np.ndarray | None = None
 
 
 class GradCamExplorer(MarkedWidget):
@@ -73,7 +74,6 @@ class GradCamExplorer(MarkedWidget):
     """
 
     _esm = browser_module("gradcam_explorer.js")
-    _css = style_sheet()
 
     patients = traitlets.List().tag(sync=True)
     patient_id = traitlets.Unicode().tag(sync=True)
@@ -129,7 +129,7 @@ class GradCamExplorer(MarkedWidget):
         geometry : Geometry, optional
             By default that of the models, which are alike in it.
         **kwargs
-            As for the class.
+            What is shown first.
         """
         if geometry is None:
             from npc_helpers.network.map_geometry import Geometry
@@ -186,7 +186,7 @@ def _packed(examination: Examination) -> dict:
     sequences, index = {}, examination.index
     for name, volume in examination.images.items():
         rows = np.flatnonzero((index.sequence == name).to_numpy())
-        places = index.iloc[rows][list(PLACES)].astype(int).to_numpy().tolist()
+        places = index.iloc[rows][["slice_index", *BOX]].astype(int).to_numpy().tolist()
         sequences[name] = {
             "shape": list(volume.shape),
             "pixels": np.ascontiguousarray(volume).tobytes(),
@@ -217,16 +217,14 @@ class _FromMaps:
         return np.flatnonzero((self.index[timepoint].patient_id == patient_id).to_numpy())
 
     def examine(self, patient_id: str, timepoint: str) -> Examination | None:
-        from npc_helpers.imaging.masks import read_mask
-        from npc_helpers.imaging.roi import to_uint8
-
         if timepoint not in self.index or not len(self.rows(patient_id, timepoint)):
             return None
         index = self.index[timepoint].iloc[self.rows(patient_id, timepoint)]
         series = {
             name: self.stacks[patient_id, timepoint, name] for name in index.sequence.unique()
         }
-        first, truth = next(iter(series.values())), read_mask(self.study, patient_id, timepoint)
+        first = next(iter(series.values()))
+        truth = masks.read_mask(self.study, patient_id, timepoint)
         return Examination(
             images={name: to_uint8(np.asarray(images.array)) for name, images in series.items()},
             index=index.reset_index(drop=True),
@@ -236,7 +234,6 @@ class _FromMaps:
         )
 
     def compute(self, patient_id: str, timepoint: str, model: str) -> dict[str, np.ndarray]:
-        from npc_helpers.imaging.roi import network_inputs
         from npc_helpers.network import gradcam
 
         rows = self.rows(patient_id, timepoint)

@@ -34,20 +34,10 @@ COMMANDS = {  # label of a button -> what it asks of the session (`RoiSession.ac
 class IntegerBoxes(ipw.VBox):
     """Edit the rectangles of a session with number fields and buttons, without our JavaScript.
 
-    Parameters
-    ----------
-    session : RoiSession
-        The same that `RoiEditor` shows; every change is checked and saved by it at once.
-
-    Attributes
-    ----------
-    edges : dict of str to ipywidgets.IntText
-        Fields x0, y0, x1, y1; they take effect with the button *apply*.
-    buttons : dict of str to ipywidgets.Button
-    message : ipywidgets.HTML
-        What was refused, or where the rectangle is and how large.
-    unsaved : ipywidgets.HTML
-        What is not on the disk yet; *save again* and every change try to save it.
+    The session is the same that `RoiEditor` shows; it checks and saves every change at once. The
+    fields of ``edges`` (x0, y0, x1, y1) take effect with the button *apply* of ``buttons``;
+    ``message`` says what was refused, or where the rectangle is and how large, and ``unsaved`` what
+    is not on the disk yet: *save again* and every change try to save it.
     """
 
     def __init__(self, session: RoiSession) -> None:
@@ -100,8 +90,8 @@ class IntegerBoxes(ipw.VBox):
         self._following = False
         box = session.rectangle
         if box is not None and not problem:
-            for name, field in self.edges.items():
-                field.value = getattr(box, name)
+            for field, edge in zip(self.edges.values(), box.edges, strict=True):
+                field.value = edge
         width, height = session.size_mm() if box is not None else (0, 0)
         place = f"{session.patient_id}, {session.timepoint}-treatment, {session.progress}"
         shown = f"{place}: {width:.0f} x {height:.0f} mm, {session.source}"

@@ -9,7 +9,7 @@ import traitlets
 
 from npc_helpers import statistics
 from npc_helpers.figures.style import LINE_STYLES, model_colour
-from npc_helpers.widgets.base import MarkedWidget, browser_module, style_sheet
+from npc_helpers.widgets.base import MarkedWidget, browser_module
 
 DASHES = {"--": "7 4", "-.": "7 3 2 3", "-": "", ":": "2 3"}  # of a line in SVG, by its style
 FIRST_THRESHOLD = 0.5  # where the explorer opens: the usual cut of a probability
@@ -40,7 +40,6 @@ class RocExplorer(MarkedWidget):
     """
 
     _esm = browser_module("roc_explorer.js")
-    _css = style_sheet()
 
     curves = traitlets.List().tag(sync=True)
     totals = traitlets.Dict().tag(sync=True)

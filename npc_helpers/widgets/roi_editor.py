@@ -7,7 +7,7 @@ import traitlets
 
 from npc_helpers.imaging.alignment import slice_notes
 from npc_helpers.imaging.roi import DEFAULT_SIZE, SMALLEST, intensity_range
-from npc_helpers.widgets.base import MarkedWidget, browser_module, edge_letters, style_sheet
+from npc_helpers.widgets.base import MarkedWidget, browser_module, edge_letters
 from npc_helpers.widgets.roi_session import RoiSession
 
 PRESETS = {  # percentiles of the non-zero pixels
@@ -22,24 +22,19 @@ class RoiEditor(MarkedWidget):
     """Draw, move, resize and copy rectangles on the images of a session.
 
     The series of the patient travels to the browser once; scrolling and windowing happen there.
-    Every finished change goes to the session, which checks and saves it, and comes back.
-
-    Parameters
-    ----------
-    session : RoiSession
-        Holds the rectangles; a change made there by code shows after `refresh`. While something
-        is not on the disk, the editor says so and lets the session try again every few seconds.
+    Every finished change goes to the session, which checks and saves it, and comes back. A change
+    made in the session by code shows after `refresh`. While something is not on the disk, the
+    editor says so and lets the session try again every few seconds.
 
     Attributes
     ----------
     rois : dict
         ``{sequence: {slice_index: [x0, y0, x1, y1]}}`` of the patient shown.
-    slice_index : int
+    sequence, slice_index
         Where the editor is; setting them moves it.
     """
 
     _esm = browser_module("roi_editor.js")
-    _css = style_sheet()
 
     series = traitlets.List().tag(sync=True)
     volumes = traitlets.List().tag(sync=True)

@@ -7,22 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from npc_helpers.imaging import alignment
+from npc_helpers.imaging.mr_series import MRSeries
 from npc_helpers.imaging.rectangle import Rectangle, ROIError
-from npc_helpers.imaging.roi_files import open_drawn, read_rectangles, replace_in_file
+from npc_helpers.imaging.roi_files import drawn_path, read_rectangles, replace_in_file
 from npc_helpers.imaging.roi_table import COLUMNS, IMAGE, check_rois, rectangle_of, replace_rows
-from npc_helpers.study import StudyError
-from npc_helpers.widgets.shown_series import Key, ShownSeries
-
-if TYPE_CHECKING:
-    from npc_helpers.imaging.mr_series import MRSeries
-    from npc_helpers.study import Study
+from npc_helpers.study import Study, StudyError
+from npc_helpers.study.schema import TIMEPOINTS
 
 DEFAULT_READER = "reader1"
+Key = tuple[str, str, str]  # patient_id, timepoint, sequence
 Image = tuple[str, str, str, int]
 
 
@@ -38,7 +36,7 @@ class Drawn(NamedTuple):
     reader_id: str
 
 
-class RoiSession(ShownSeries):
+class RoiSession:
     """Rectangles of a reader, with a patient and time point on the screen at a time.
 
     Parameters
@@ -46,9 +44,8 @@ class RoiSession(ShownSeries):
     stacks : mapping of (patient_id, timepoint, sequence) to MRSeries
     rois : DataFrame
         ROI table to start from (see `roi.suggest_rois`), one row per image.
-    patient_id : str
-        Patient shown first.
-    timepoint : {"pre", "post"}
+    patient_id, timepoint : str
+        Shown first.
     reader_id : str
         Who draws; kept with every rectangle drawn or copied.
     path : path-like, optional
@@ -58,6 +55,10 @@ class RoiSession(ShownSeries):
 
     Attributes
     ----------
+    sequences : tuple of str
+        Of the patient at the time point shown.
+    sequence, slice_index
+        What is shown; change it with `show`.
     unsaved : str
         Why the last change is not on the disk yet; blank if it is. Each further change, and
         `save`, tries again, with all that is not saved.
@@ -65,7 +66,7 @@ class RoiSession(ShownSeries):
     Raises
     ------
     ROIError
-        If the ROI table or the saved file does not fit the series.
+        If the patient has no series there, or the ROI table or the saved file does not fit them.
     StudyError
         If the saved file is damaged (`roi_files.read_rectangles`).
     """
@@ -85,13 +86,13 @@ class RoiSession(ShownSeries):
         self.reader_id = reader_id.strip()
         self.unsaved = ""
         self.path = None if path is None else Path(path)
-        self._start: dict[Image, Drawn] = dict(map(_drawn, check_rois(rois, stacks).itertuples()))
-        self._now = dict(self._start)
+        self._stacks = stacks
+        self._start = _by_image(check_rois(rois, stacks))
+        self._now = self._start | self._saved_before()
         self._touched: set[Image] = set()
-        self._undo: list[dict[Image, Drawn]] = []
-        self._redo: list[dict[Image, Drawn]] = []
-        super().__init__(stacks, patient_id, timepoint)
-        self._load()
+        self._undo: list[dict[Image, Drawn | None]] = []
+        self._redo: list[dict[Image, Drawn | None]] = []
+        self.open(patient_id, timepoint)
 
     @classmethod
     def in_study(
@@ -99,30 +100,16 @@ class RoiSession(ShownSeries):
     ) -> RoiSession:
         """Draw in a study: the reader's file lies among what people made there.
 
-        Parameters
-        ----------
-        stacks, rois, **options
-            As for the class, without ``path``. What the reader drew with an earlier version of the
-            editor is copied from its table among the results.
+        The options are those of the class, without ``path``.
         """
         reader_id = options.get("reader_id", DEFAULT_READER).strip()
-        return cls(stacks, rois, path=open_drawn(study, reader_id), **options)
+        return cls(stacks, rois, path=drawn_path(study, reader_id), **options)
 
     def act(self, command: str, *, place: Mapping | None = None, box=None, step: int = 0) -> str:
         """Carry out a command of a view, and return what was refused, or "".
 
-        What could not be saved is no refusal: `unsaved` says it until it is saved.
-
-        Parameters
-        ----------
-        command : str
-            One of set, copy_next, copy_sequence, undo, redo, reset, patient, timepoint, save.
-        place : mapping, optional
-            What `show` is to be asked for first.
-        box : sequence of int
-            The four edges, for ``set``.
-        step : int
-            How many patients to go on, for ``patient``.
+        What could not be saved is no refusal: `unsaved` says it until it is saved. `show` is asked
+        for `place` first; ``set`` takes the four edges of `box`, ``patient`` goes on by `step`.
         """
         commands = {
             "set": lambda: self.set(Rectangle(*box)),
@@ -144,7 +131,86 @@ class RoiSession(ShownSeries):
             return str(error)
         return ""
 
+    # --- what is on the screen ----------------------------------------------------------------
+
+    def open(self, patient_id: str, timepoint: str | None = None) -> None:
+        """Show another patient, at the first slice of the first sequence.
+
+        Raises
+        ------
+        ROIError
+            If the patient has no series at that time point among those loaded.
+        """
+        timepoint = timepoint or self.timepoint
+        sequences = tuple(key[2] for key in self._stacks if key[:2] == (patient_id, timepoint))
+        if not sequences:
+            raise ROIError(
+                f"patient {patient_id} has no {timepoint} series here. Load them with load_stacks."
+            )
+        self.patient_id, self.timepoint, self.sequences = patient_id, timepoint, sequences
+        self.sequence, self.slice_index = sequences[0], 0
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Everybody who has a series at the time point shown, in the order of the stacks."""
+        return tuple(dict.fromkeys(key[0] for key in self._stacks if key[1] == self.timepoint))
+
+    def next_patient(self, step: int = 1) -> None:
+        """Show the next patient of this time point (-1: the previous); at either end one stays."""
+        position = self.patients.index(self.patient_id) + step
+        if 0 <= position < len(self.patients):
+            self.open(self.patients[position])
+
+    @property
+    def other_timepoint(self) -> str:
+        """The time point that is not shown: post while pre is, and pre while post is."""
+        return next(name for name in TIMEPOINTS if name != self.timepoint)
+
+    @property
+    def has_other_timepoint(self) -> bool:
+        """True if the patient has a series at the other time point."""
+        return any(key[:2] == (self.patient_id, self.other_timepoint) for key in self._stacks)
+
+    def switch_timepoint(self) -> None:
+        """Show the same patient at the other time point; `ROIError` if there is no series."""
+        self.open(self.patient_id, self.other_timepoint)
+
+    def show(self, *, sequence: str | None = None, slice_index: int | None = None) -> None:
+        """Show another sequence or slice of the patient; a slice beyond the end is the last."""
+        if sequence is not None and sequence not in self.sequences:
+            raise ROIError(
+                f"patient {self.patient_id}, {self.timepoint}: no sequence {sequence!r}; "
+                f"there is {', '.join(self.sequences)}."
+            )
+        self.sequence = sequence or self.sequence
+        wanted = self.slice_index if slice_index is None else slice_index
+        self.slice_index = min(max(wanted, 0), self.n_slices - 1)
+
+    def series(self, sequence: str | None = None) -> MRSeries:
+        """Return a series of the patient; by default the one that is shown."""
+        return self._stacks[self.patient_id, self.timepoint, sequence or self.sequence]
+
+    @property
+    def n_slices(self) -> int:
+        """Number of slices of the series that is shown."""
+        return len(self.series().positions_mm)
+
+    @property
+    def progress(self) -> str:
+        """Where one is: ``slice 3 of 6, patient 12 of 206``."""
+        return (
+            f"slice {self.slice_index + 1} of {self.n_slices}, "
+            f"patient {self.patients.index(self.patient_id) + 1} of {len(self.patients)}"
+        )
+
     # --- rectangles ---------------------------------------------------------------------------
+
+    def get(
+        self, *, sequence: str | None = None, slice_index: int | None = None
+    ) -> Rectangle | None:
+        """Return the rectangle of a slice (by default the one shown), or None without one."""
+        drawn = self._now.get(self._image(sequence, slice_index))
+        return drawn.rectangle if drawn else None
 
     @property
     def rectangle(self) -> Rectangle | None:
@@ -157,21 +223,11 @@ class RoiSession(ShownSeries):
         drawn = self._now.get(self._image())
         return drawn.source if drawn else ""
 
-    def get(
-        self, *, sequence: str | None = None, slice_index: int | None = None
-    ) -> Rectangle | None:
-        """Return the rectangle of a slice of the patient, or None where there is none."""
-        drawn = self._now.get(self._image(sequence, slice_index))
-        return drawn.rectangle if drawn else None
-
     def boxes(self, sequence: str | None = None) -> dict[int, tuple[int, int, int, int]]:
         """Return every rectangle of a sequence as plain numbers, by slice: what a view draws."""
-        boxes = {}
-        for index in range(len(self.series(sequence).positions_mm)):
-            box = self.get(sequence=sequence, slice_index=index)
-            if box is not None:
-                boxes[index] = (box.x0, box.y0, box.x1, box.y1)
-        return boxes
+        slices = range(len(self.series(sequence).positions_mm))
+        drawn = {index: self.get(sequence=sequence, slice_index=index) for index in slices}
+        return {index: box.edges for index, box in drawn.items() if box}
 
     def size_mm(self) -> tuple[float, float]:
         """Return width and height of the rectangle that is shown, in mm."""
@@ -179,13 +235,7 @@ class RoiSession(ShownSeries):
         rows_mm, columns_mm = self.series().pixel_spacing_mm
         return box.width * columns_mm, box.height * rows_mm
 
-    def set(
-        self,
-        rectangle: Rectangle,
-        *,
-        sequence: str | None = None,
-        slice_index: int | None = None,
-    ) -> None:
+    def set(self, rectangle: Rectangle, *, slice_index: int | None = None) -> None:
         """Draw a rectangle by hand, by default on the slice that is shown.
 
         Raises
@@ -194,7 +244,7 @@ class RoiSession(ShownSeries):
             If it does not fit the image (`Rectangle.check`); nothing is changed then.
         """
         drawn = Drawn(rectangle, "manual", self.reader_id)
-        self._commit({self._image(sequence, slice_index): drawn})
+        self._commit({self._image(slice_index=slice_index): drawn})
 
     def copy_to_next(self) -> None:
         """Copy the rectangle to the next slice and show that one; at the last slice do nothing."""
@@ -236,7 +286,17 @@ class RoiSession(ShownSeries):
         if image in self._start:
             self._commit({image: self._start[image]})
 
-    # --- undo ---------------------------------------------------------------------------------
+    def _image(self, sequence: str | None = None, slice_index: int | None = None) -> Image:
+        index = self.slice_index if slice_index is None else int(slice_index)
+        return self.patient_id, self.timepoint, sequence or self.sequence, index
+
+    def _required(self) -> Rectangle:
+        box = self.rectangle
+        if box is None:
+            raise ROIError(f"{self.progress}: there is no rectangle yet. Draw one first.")
+        return box
+
+    # --- steps, and how to take them back -----------------------------------------------------
 
     @property
     def can_undo(self) -> bool:
@@ -269,15 +329,7 @@ class RoiSession(ShownSeries):
 
     def _commit(self, changes: dict[Image, Drawn]) -> None:
         """Check all changes, then make them as one step."""
-        for (patient_id, timepoint, sequence, slice_index), drawn in changes.items():
-            n_slices, rows, columns = self._stacks[patient_id, timepoint, sequence].array.shape
-            where = f"patient {patient_id}, {timepoint} {sequence}, slice {slice_index}"
-            if not 0 <= slice_index < n_slices:
-                raise ROIError(f"{where}: the series has slices 0 to {n_slices - 1}.")
-            try:
-                drawn.rectangle.check(rows, columns)
-            except ROIError as error:
-                raise ROIError(f"{where}: {error}") from None
+        check_rois(_table(changes), self._stacks)
         changes = {i: drawn for i, drawn in changes.items() if self._now.get(i) != drawn}
         if not changes:
             return
@@ -296,40 +348,20 @@ class RoiSession(ShownSeries):
         self._touched |= set(changes)
         return before
 
-    def _image(self, sequence: str | None = None, slice_index: int | None = None) -> Image:
-        index = self.slice_index if slice_index is None else int(slice_index)
-        return self.patient_id, self.timepoint, sequence or self.sequence, index
-
-    def _required(self) -> Rectangle:
-        box = self.rectangle
-        if box is None:
-            raise ROIError(f"{self.progress}: there is no rectangle yet. Draw one first.")
-        return box
-
     # --- tables and files ---------------------------------------------------------------------
 
     def to_frame(self) -> pd.DataFrame:
         """Return the rectangles of the patient and time point shown, as an ROI table."""
-        return self._table(
-            image for image in self._now if image[:2] == (self.patient_id, self.timepoint)
-        )
+        shown = (self.patient_id, self.timepoint)
+        return _table({i: drawn for i, drawn in self._now.items() if i[:2] == shown})
 
     def drawn(self) -> pd.DataFrame:
         """Return every rectangle this reader drew or copied, of all patients."""
-        return self._table(
-            image for image, drawn in self._now.items() if drawn.reader_id == self.reader_id
-        )
+        return _table({i: d for i, d in self._now.items() if d.reader_id == self.reader_id})
 
     def merge_into(self, rois: pd.DataFrame) -> pd.DataFrame:
         """Return an ROI table in which this reader's rectangles replace those of `rois`."""
         return replace_rows(rois, self.drawn())
-
-    def _table(self, images) -> pd.DataFrame:
-        rows = []
-        for image in images:
-            box, source, reader = self._now[image]
-            rows.append((*image, box.x0, box.y0, box.x1, box.y1, source, reader))
-        return pd.DataFrame(rows, columns=COLUMNS)
 
     def save(self) -> None:
         """Write what this reader changed to `path`, keeping every other row of the file.
@@ -345,43 +377,44 @@ class RoiSession(ShownSeries):
         if self.path is None:
             return
         self.unsaved = f"NOT SAVED to {self.path}: interrupted. Save again."
-        new = self.drawn()
+        drawn = self.drawn()
         try:
-            replace_in_file(self.path, new[self._is_touched(new)], self._is_ours)
+            replace_in_file(self.path, drawn[self._changed(drawn)], self._changed)
         except (OSError, StudyError) as error:
-            self.unsaved = _not_saved(self.path, error)
+            reason = getattr(error, "strerror", None) or str(error)
+            self.unsaved = (
+                f"NOT SAVED to {self.path}: {reason}. The rectangles are kept in memory and saved "
+                "as soon as that is possible: do not restart the kernel before."
+            )
             raise NotSaved(self.unsaved) from error
         self.unsaved = ""
 
-    def _is_ours(self, saved: pd.DataFrame) -> pd.Series:
-        """Tell which rows of the file this session has changed."""
-        return (saved["reader_id"] == self.reader_id) & self._is_touched(saved)
-
-    def _is_touched(self, table: pd.DataFrame) -> pd.Series:
+    def _changed(self, table: pd.DataFrame) -> pd.Series:
+        """Tell which rows of a table are this reader's, of images that this session changed."""
         images = table[IMAGE].itertuples(index=False, name=None)
-        return pd.Series([image in self._touched for image in images], table.index, dtype=bool)
+        touched = pd.Series([image in self._touched for image in images], table.index, dtype=bool)
+        return (table["reader_id"] == self.reader_id) & touched
 
-    def _load(self) -> None:
-        """Take up what this reader saved before."""
+    def _saved_before(self) -> dict[Image, Drawn]:
+        """Return what this reader saved before."""
         if self.path is None:
-            return
+            return {}
         saved = read_rectangles(self.path)
         try:
-            mine = check_rois(saved[saved["reader_id"] == self.reader_id], self._stacks)
+            return _by_image(check_rois(saved[saved["reader_id"] == self.reader_id], self._stacks))
         except ROIError as error:
             raise ROIError(f"{self.path}: {error}") from None
-        self._now.update(map(_drawn, mine.itertuples()))
 
 
-def _drawn(row) -> tuple[Image, Drawn]:
-    image = row.patient_id, row.timepoint, row.sequence, int(row.slice_index)
-    reader = row.reader_id if isinstance(row.reader_id, str) else ""
-    return image, Drawn(rectangle_of(row), row.source, reader)
+def _by_image(rois: pd.DataFrame) -> dict[Image, Drawn]:
+    """Return the rectangles of an ROI table by their image."""
+    return {
+        (*row[1:4], row.slice_index): Drawn(rectangle_of(row), row.source, row.reader_id)
+        for row in rois[COLUMNS].fillna({"reader_id": ""}).itertuples()
+    }
 
 
-def _not_saved(path: Path, error: OSError | StudyError) -> str:
-    reason = getattr(error, "strerror", None) or str(error)
-    return (
-        f"NOT SAVED to {path}: {reason}. The rectangles are kept in memory and saved as soon as "
-        "that is possible: do not restart the kernel before."
-    )
+def _table(drawn: Mapping[Image, Drawn]) -> pd.DataFrame:
+    """Return rectangles by their image as an ROI table."""
+    rows = [(*image, *box.edges, *by) for image, (box, *by) in drawn.items()]
+    return pd.DataFrame(rows, columns=COLUMNS)

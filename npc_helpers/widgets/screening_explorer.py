@@ -7,7 +7,7 @@ import traitlets
 
 from npc_helpers.cohort import CRITERIA, flow, progression_free_survival, screen
 from npc_helpers.study.schema import ENDS
-from npc_helpers.widgets.base import MarkedWidget, browser_module, style_sheet
+from npc_helpers.widgets.base import MarkedWidget, browser_module
 
 COUNTED = {"sex": "sex", "t_stage": "T stage", "n_stage": "N stage", "treatment": "treatment"}
 
@@ -33,7 +33,6 @@ class ScreeningExplorer(MarkedWidget):
     """
 
     _esm = browser_module("screening_explorer.js")
-    _css = style_sheet()
 
     criteria = traitlets.List().tag(sync=True)
     chosen = traitlets.List().tag(sync=True)

@@ -599,7 +599,6 @@ NO_COLUMNS = {
     "roi_table.check_rois": STACKS,
     "roi_files.drawn_path": FILES,
     "roi_table.join_readers": FILES,
-    "roi_files.open_drawn": FILES,
     "rectangle.overlap": "takes two rectangles, which refuse edges that are no whole numbers",
     "roi_files.read_drawn": FILES,
     "roi_files.read_rectangles": FILES,

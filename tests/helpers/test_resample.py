@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from npc_helpers.imaging.mr_series import REFERENCE_SPACING_MM, Grid, MRSeries
-from npc_helpers.imaging.resample import resample_box, resample_mask, resample_series, to_reference
+from npc_helpers.imaging.resample import resample_box, resample_mask, to_reference
 
 
 def series(array, spacing):
@@ -35,7 +35,7 @@ GRIDS = [
 def test_a_circle_stays_a_circle_of_its_size_and_place(grid, centre):
     drawn = disc(grid, radius_mm=30, centre_mm=centre)
     image = series((1000 * drawn[None]).astype(np.uint16), grid.spacing_mm)
-    result = resample_series(image)
+    result = to_reference(image)
     assert result.array.shape == (1, 512, 512) and result.array.dtype == np.uint16
     expected = disc(Grid.reference(), radius_mm=30, centre_mm=centre)
     found = result.array[0] > 500
@@ -57,12 +57,12 @@ def test_masks_go_there_and_back(grid):
 
 def test_the_same_grid_changes_nothing():
     image = series(np.ones((2, 512, 512), np.int16), (REFERENCE_SPACING_MM,) * 2)
-    assert resample_series(image) is image
+    assert to_reference(image) is image
 
 
 def test_signed_values_do_not_wrap():
     image = series(np.full((1, 300, 300), -7, np.int16), (0.8, 0.8))
-    values = np.unique(resample_series(image).array)
+    values = np.unique(to_reference(image).array)
     assert values.min() == -7 and values.max() <= 0
 
 

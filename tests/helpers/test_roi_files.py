@@ -329,29 +329,6 @@ def test_each_reader_has_a_file_and_reading_joins_them(study):
     )
 
 
-@pytest.mark.parametrize("old_name", ["rois_ann.csv", "rois_first.csv"])
-def test_a_table_of_an_earlier_version_is_taken_up(study, old_name):
-    """It lay among the results, under the name of one reader, and held rows of several."""
-    old = study.folder / "results" / old_name
-    old.parent.mkdir(parents=True)
-    write_rectangles(old, rows_of("ann", "bo"))
-    assert len(read_drawn(study)) == 6
-    stacks = {("A", "pre", "t2w"): series()}
-    options = {"patient_id": "A", "timepoint": "pre", "reader_id": "ann"}
-    drawing = RoiSession.in_study(study, stacks, suggested(stacks), **options)
-    assert drawing.path == drawn_path(study, "ann") and len(drawing.drawn()) == 3
-    drawing.set(moved(BOX, 5, 5))
-    drawing.show(slice_index=1)
-    drawing.reset()
-    joined = read_drawn(study)
-    assert joined[joined.reader_id == "ann"]["x0"].tolist() == [20, 25]
-    assert joined[joined.reader_id == "bo"]["x0"].tolist() == [20, 20, 20]
-    for reader, columns in (("ann", [25, 20]), ("bo", [20, 20, 20])):
-        options["reader_id"] = reader
-        again = RoiSession.in_study(study, stacks, suggested(stacks), **options)
-        assert sorted(again.drawn()["x0"]) == sorted(columns)
-
-
 def test_drawing_makes_what_was_made_from_rectangles_stale_and_undoing_does_not(study):
     stacks = {("A", "pre", "t2w"): series()}
     options = {"patient_id": "A", "timepoint": "pre", "reader_id": "ann"}
