@@ -11,7 +11,20 @@ from pathlib import Path
 from npc_helpers.study.problems import Problem
 
 ABOUT = "study.toml"
-KEYS = ("cut_off_date", "linked_folders", "accept_default_rectangles")
+KEYS = {  # name of an entry -> is a value of its kind, and what to write otherwise
+    "cut_off_date": (
+        lambda value: isinstance(value, date) and not isinstance(value, datetime),
+        "Write the day without quotes: cut_off_date = 2020-01-05",
+    ),
+    "linked_folders": (
+        lambda value: isinstance(value, list) and all(isinstance(place, str) for place in value),
+        'Write a list of folders: linked_folders = ["/mnt/disk2/images"]',
+    ),
+    "accept_default_rectangles": (
+        lambda value: isinstance(value, bool),
+        "Write true or false, without quotes.",
+    ),
+}
 EMPTY = """\
 # What the tables of this study cannot say. Remove the '#' from a line to use it.
 
@@ -55,36 +68,25 @@ def read_about(folder: Path) -> tuple[About, list[Problem]]:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         action = "Compare it with the lines that `python -m npc_helpers.study init` writes."
         return About(), [Problem(ABOUT, "", "", f"cannot be read ({error})", action)]
-    problems = []
-
-    def refuse(name: str, problem: str, action: str) -> None:
-        problems.append(Problem(ABOUT, "", name, problem, action))
-
-    for name in entries.keys() - set(KEYS):
-        near = difflib.get_close_matches(name, KEYS, n=1)
-        action = f"Is '{near[0]}' meant?" if near else f"There are {' and '.join(KEYS)}."
-        refuse(name, "is not known", action)
-    day = entries.get("cut_off_date")
-    if day is not None and (not isinstance(day, date) or isinstance(day, datetime)):
-        action = "Write the day without quotes: cut_off_date = 2020-01-05"
-        refuse("cut_off_date", f"is {day!r}", action)
-        day = None
-    if day is not None and day > date.today():
+    refused: list[tuple[str, str, str]] = []
+    values = {}
+    for name, value in entries.items():
+        if name not in KEYS:
+            near = difflib.get_close_matches(name, KEYS, n=1)
+            action = f"Is '{near[0]}' meant?" if near else f"There are {' and '.join(KEYS)}."
+            refused.append((name, "is not known", action))
+        elif not KEYS[name][0](value):
+            refused.append((name, f"is {value!r}", KEYS[name][1]))
+        else:
+            values[name] = value
+    if (day := values.get("cut_off_date")) and day > date.today():
         action = "Write the last day on which follow-up was brought up to date."
-        refuse("cut_off_date", f"is {day}, which has not come yet", action)
-        day = None
-    places = entries.get("linked_folders", [])
-    if not isinstance(places, list) or not all(isinstance(place, str) for place in places):
-        action = 'Write a list of folders: linked_folders = ["/mnt/disk2/images"]'
-        refuse("linked_folders", f"is {places!r}", action)
-        places = []
-    linked = [folder / Path(place).expanduser() for place in places]  # absolute ones stay
-    for place in linked:
+        refused.append(("cut_off_date", f"is {day}, which has not come yet", action))
+        del values["cut_off_date"]
+    linked = [folder / Path(place).expanduser() for place in values.get("linked_folders", ())]
+    for place in linked:  # an absolute one is not below the study
         if not place.is_dir():
             action = "Connect the disk, or correct the name."
-            refuse("linked_folders", f"there is no folder {place}", action)
-    accepted = entries.get("accept_default_rectangles", False)
-    if not isinstance(accepted, bool):
-        action = "Write true or false, without quotes."
-        refuse("accept_default_rectangles", f"is {accepted!r}", action)
-    return About(day, tuple(place.resolve() for place in linked), accepted is True), problems
+            refused.append(("linked_folders", f"there is no folder {place}", action))
+    values["linked_folders"] = tuple(place.resolve() for place in linked)
+    return About(**values), [Problem(ABOUT, "", *why) for why in refused]

@@ -125,13 +125,7 @@ OPENS: dict[str, tuple[str, ...]] = {
 
 
 def artefact(name: str) -> Artefact:
-    """Return the row of one artefact.
-
-    Raises
-    ------
-    StudyError
-        If the table has none of that name.
-    """
+    """Return the row of one artefact; `StudyError` if the table has none of that name."""
     if name not in ARTEFACTS:
         raise StudyError(
             f"{name!r} is no artefact of the suite ({', '.join(ARTEFACTS)}). What notebooks hand "

@@ -22,12 +22,12 @@ import pandas as pd
 import psutil
 
 from npc_helpers.study import mark
-from npc_helpers.study.formulas import defused_table, restored_table
+from npc_helpers.study.formulas import defused, defused_table, restored_table
 
 SHOWN_AT_ONCE = 5  # of the problems that one error names
 NOTE_SUFFIX = ".from.json"
 LEFTOVER = re.compile(r"\.part-(?P<computer>[0-9a-f]{8})_(?P<process>\d+)_[0-9a-f]{8}-")
-KINDS = {"b": "bool", "M": "date", "i": "int64", "u": "int64", "f": "float64"}
+KINDS = {"b": "bool", "M": "date", "i": "int64", "u": "int64", "f": "float64"}  # else "text"
 CLOCKS_APART_S = 2.0  # a file's date and a process' start are rounded, and told by two clocks
 
 
@@ -42,42 +42,33 @@ class NotInThisStudy(StudyError):
     """
 
 
-def first_few(sentences: Sequence[object], most: int = SHOWN_AT_ONCE) -> list[str]:
+def first_few(sentences: Sequence[object]) -> list[str]:
     """Return the first sentences as text and, if there are others, how many.
 
     Examples
     --------
-    >>> first_few("abcd", 2)
-    ['a', 'b', '… and 2 more']
+    >>> first_few("abcdefg")
+    ['a', 'b', 'c', 'd', 'e', '… and 2 more']
     """
-    more = len(sentences) - most
-    return [*map(str, sentences[:most]), *([f"… and {more} more"] if more > 0 else [])]
+    more = len(sentences) - SHOWN_AT_ONCE
+    shown = [str(sentence) for sentence in sentences[:SHOWN_AT_ONCE]]
+    return shown if more <= 0 else [*shown, f"… and {more} more"]
 
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its name when the block succeeds.
 
-    Parameters
-    ----------
-    path : path-like
-        The final file, replaced if it exists, or the final folder, which must not exist yet.
-        Missing parent folders are made.
+    `path` is the final file, replaced if it exists, or the final folder, which must not exist yet;
+    missing parent folders are made. The temporary name is hidden and has the same suffix. If the
+    block raises, what was written there is removed and `path` stays as it was.
 
-    Yields
-    ------
-    Path
-        A hidden name in the same folder with the same suffix. If the block raises, whatever was
-        written there is removed and `path` stays as it was.
-
-    Notes
-    -----
     A file has reached the disk before it takes its name, so that a power cut leaves no empty file
     under it. That costs 1 to 3 ms per file of 200 kB on a solid-state disk. The files of a folder
     are not waited for: they can be made again, and checksums stand in the manifest.
 
-    The hidden name tells computer and process. What a writer that was killed left is removed by
-    the first call of a later process in the same folder; a writer still at work is left alone.
+    The hidden name tells computer and process. What a writer that was killed left is removed by the
+    first call of a later process in the same folder; a writer still at work is left alone.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -161,13 +152,9 @@ def dicom_files(folder: str | Path) -> list[Path]:
 def series_checksum(folder: str | Path) -> str:
     """Return one SHA-256 for all ``.dcm`` files of a series folder.
 
-    The hash is taken over one line per file, ``<file name> <SHA-256 of the file>``, sorted by
-    name: a changed, missing, added or renamed file changes it; a changed file date does not.
-
-    Raises
-    ------
-    StudyError
-        If the folder does not exist or holds no ``.dcm`` file.
+    The hash is taken over one line per file, ``<file name> <SHA-256 of the file>``, sorted by name:
+    a changed, missing, added or renamed file changes it; a changed file date does not. A folder
+    that does not exist or holds no ``.dcm`` file is a `StudyError`.
     """
     files = dicom_files(folder)
     if not files:
@@ -213,23 +200,10 @@ def read_note(path: Path) -> dict | None:
 
 
 def _column_kind(column: pd.Series) -> str:
-    """Name what a CSV file forgets about a column: one of the kinds `_restore` knows."""
+    """Name what a CSV file forgets about a column: a type of pandas, "date" or "text"."""
     kind = KINDS.get(column.dtype.kind, "text")
     may_be_blank = pd.api.types.is_extension_array_dtype(column.dtype)
     return {"bool": "boolean", "int64": "Int64"}.get(kind, kind) if may_be_blank else kind
-
-
-def _restore(column: pd.Series, kind: str) -> pd.Series:
-    """Undo the writing of one column: `column` holds text, "" where the value was missing."""
-    if kind in ("bool", "boolean"):
-        return column.map({"True": True, "False": False, "": pd.NA}).astype(kind)
-    if kind == "date":
-        return pd.to_datetime(column.where(column != ""))
-    if kind == "float64":  # as Python reads it: pandas' to_numeric may lose the last digit
-        return column.where(column != "", "nan").astype(object).astype(float)
-    if kind in ("int64", "Int64"):
-        return pd.to_numeric(column.where(column != "")).astype(kind)
-    return column
 
 
 def save_table(
@@ -247,14 +221,21 @@ def load_table(path: Path) -> pd.DataFrame:
 
     Missing text is an empty string; without a note, pandas guesses.
     """
-    kinds = (read_note(path) or {}).get("columns", {})
-    text = restored_table(pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8"))
-    guessed = restored_table(pd.read_csv(path, float_precision="round_trip", encoding="utf-8"))
-    columns = {
-        name: _restore(text[name], kinds[name])
-        if name in kinds
-        else (text[name] if name == "patient_id" else guessed[name])
-        for name in text.columns
-        if name in kinds or name != mark.COLUMN
-    }
-    return pd.DataFrame(columns)
+    options = {"encoding": "utf-8", "float_precision": "round_trip"}
+    kinds = (read_note(path) or {}).get("columns")
+    if kinds is None:
+        table = pd.read_csv(path, converters={"patient_id": str}, **options)
+        return restored_table(table).drop(columns=mark.COLUMN, errors="ignore")
+    types = {name: kind for name, kind in kinds.items() if kind not in ("date", "text")}
+    table = pd.read_csv(
+        path,
+        usecols=[defused(name) for name in kinds],
+        dtype={defused(name): kind for name, kind in types.items()},
+        converters={defused(name): str for name in kinds.keys() - types},
+        keep_default_na=False,
+        na_values={defused(name): [""] for name in types},
+        **options,
+    )
+    table = restored_table(table)
+    dates = [name for name, kind in kinds.items() if kind == "date"]
+    return table.assign(**{name: pd.to_datetime(table[name]) for name in dates})

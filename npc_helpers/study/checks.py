@@ -16,11 +16,11 @@ import pandas as pd
 
 from npc_helpers.study.about import ABOUT, About
 from npc_helpers.study.artefacts import dicom_files, series_checksum
+from npc_helpers.study.follow_up import last_reviews, without_end
 from npc_helpers.study.jobs import spread
 from npc_helpers.study.problems import Problem
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import (
-    ENDS,
     MANIFEST,
     N_VALUES,
     REGISTRY,
@@ -87,19 +87,6 @@ def check_registry(registry: pd.DataFrame, about: About) -> list[Problem]:
         says = f"is blank although {other} is filled"
         problems += report(blank & ~filled, column, says, action)
     return problems
-
-
-def without_end(registry: pd.DataFrame) -> pd.Series:
-    """Tell who has no end of follow-up, in a study in which somebody has one."""
-    ended = registry[ENDS].notna().any(axis=1)
-    return ~ended & ended.any()
-
-
-def last_reviews(registry: pd.DataFrame, visits: pd.DataFrame) -> pd.Series:
-    """Return the last review of each patient; of those without any end, from the visits."""
-    reviews = visits[visits["kind"] == "review"].groupby("patient_id")["visit_date"].max()
-    latest = registry["patient_id"].map(reviews)
-    return registry["last_review_date"].mask(without_end(registry), latest)
 
 
 def check_ends(registry: pd.DataFrame, visits: pd.DataFrame | None) -> list[Problem]:

@@ -8,16 +8,12 @@ as ``23/2/2015``, tells which of the two numbers is the day.
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pandas as pd
 
 TIME = r"(?:[ T]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?"  # spreadsheets add midnight to a day
-MONTHS = {
-    name: number
-    for number, name in enumerate(
-        ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1
-    )
-}
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 FORMS = {  # how it is written -> pattern; the groups say which number is which
     "2015-03-02": r"(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})",
     "2015/3/2": r"(?P<y>\d{4})(?P<s>[/.-])(?P<m>\d{1,2})(?P=s)(?P<d>\d{1,2})" + TIME,
@@ -35,67 +31,42 @@ CENTURY_FROM = 70  # two digits of a year: 70 is 1970, 69 is 2069, as spreadshee
 def to_iso(cells: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     """Write the dates of a table as ``YYYY-MM-DD``.
 
-    Parameters
-    ----------
-    cells : DataFrame of str
-        The date columns of one table; blank cells stay blank.
-
-    Returns
-    -------
-    DataFrame of str
-        What cannot be read, or leaves open what is day and what is month, stays as it is.
-    dict
-        How many cells had which other form, by an example of it; ``2/3/2015`` says after it
-        which number was taken for the day.
+    `cells` are the date columns of one table, as text; blank cells stay blank. What cannot be read,
+    or leaves open what is day and what is month, stays as it is. Also returns how many cells had
+    which other form, by an example of it; ``2/3/2015`` says after it which number was taken for the
+    day.
     """
-    matches = cells.map(_match)
-    pairs = [match for match in matches.to_numpy().ravel() if match and match[0] == UNDECIDED]
-    day_first = _is_day_first([match[1] for match in pairs])
-    counts: dict[str, int] = {}
+    undecided = map(_PATTERNS[UNDECIDED].fullmatch, cells.to_numpy().ravel())
+    pairs = [(int(match["a"]), int(match["b"])) for match in undecided if match]
+    first, second = any(a > 12 for a, _ in pairs), any(b > 12 for _, b in pairs)
+    day_first = None if first == second else first  # nothing is said, or both are
+    counts: Counter[str] = Counter()
 
-    def iso(cell: str, match) -> str:
-        day = _day(*match, day_first) if match else ""
-        if not day:
-            return cell
-        if match[0] != ISO:
-            form = match[0]
-            if form == UNDECIDED:
-                form += " (the day stands first)" if day_first else " (the month stands first)"
-            counts[form] = counts.get(form, 0) + 1
-        return day
+    def iso(cell: str) -> str:
+        matches = ((form, pattern.fullmatch(cell)) for form, pattern in _PATTERNS.items())
+        form, match = next((found for found in matches if found[1]), (ISO, None))
+        day = _day(match, day_first) if match else ""
+        if day and form != ISO:
+            order = f" (the {'day' if day_first else 'month'} stands first)"
+            counts[form + order * (form == UNDECIDED)] += 1
+        return day or cell
 
-    written = {
-        name: [iso(cell, match) for cell, match in zip(cells[name], matches[name], strict=True)]
-        for name in cells
-    }
-    return pd.DataFrame(written, index=cells.index, columns=cells.columns, dtype=object), counts
+    return cells.map(iso).astype(object), counts
 
 
-def _match(cell: str) -> tuple[str, re.Match] | None:
-    for form, pattern in _PATTERNS.items():
-        if match := pattern.fullmatch(cell):
-            return form, match
-    return None
-
-
-def _is_day_first(matches: list[re.Match]) -> bool | None:
-    """Tell from the numbers over 12 which one is the day; None if nothing or both are said."""
-    first = any(int(match["a"]) > 12 for match in matches)
-    second = any(int(match["b"]) > 12 for match in matches)
-    return None if first == second else first
-
-
-def _day(form: str, match: re.Match, day_first: bool | None) -> str:
+def _day(match: re.Match, day_first: bool | None) -> str:
     """Return one date as ``YYYY-MM-DD``, or "" if there is no such day or it is not certain."""
-    if form == UNDECIDED:
-        if day_first is None and match["a"] != match["b"]:
+    numbers = match.groupdict()
+    if "a" in numbers:
+        first, second = numbers["a"], numbers["b"]
+        if day_first is None and first != second:
             return ""
-        day, month = (match["a"], match["b"]) if day_first else (match["b"], match["a"])
+        day, month = (first, second) if day_first else (second, first)
     else:
-        day, month = match["d"], match["m"]
+        day, month = numbers["d"], numbers["m"]
     if not month.isdigit():
-        month = MONTHS.get(month.lower(), 0)
-    year = int(match["y"])
+        month = MONTHS.index(month.lower()) + 1 if month.lower() in MONTHS else 0
+    year = int(numbers["y"])
     if year < 100:
         year += 1900 if year >= CENTURY_FROM else 2000
     try:

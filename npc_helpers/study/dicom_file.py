@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from io import SEEK_END
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -62,7 +62,6 @@ def open_dicom(
     pixels: bool = True,
     bare: bool = False,
     keywords: Sequence[str] | None = None,
-    name: str | Path = "",
     remarks: list[str] | None = None,
 ) -> Dataset:
     """Parse a DICOM file.
@@ -77,15 +76,8 @@ def open_dicom(
         Also read a dataset without the preamble that a file should begin with.
     keywords : sequence of str, optional
         Keep these elements only.
-    name : path-like
-        What the errors call it; by default the path.
     remarks : list of str, optional
         What pydicom warned of (`pydicom_remarks`) is added to it.
-
-    Returns
-    -------
-    pydicom.Dataset
-        With ``file_meta``.
 
     Raises
     ------
@@ -93,14 +85,12 @@ def open_dicom(
         ``"not-dicom"`` without preamble, ``"truncated"`` if it ends too early, ``"too-large"`` if
         it would take more memory than `LARGEST_FILE`, ``"unreadable"`` if pydicom stumbles.
     """
-    path = Path(name or (source if isinstance(source, str | Path) else "dataset"))
+    is_path = isinstance(source, str | Path)
+    path = Path(source if is_path else "dataset")
     with pydicom_remarks() as said:
         try:
-            if isinstance(source, str | Path):
-                with Path(source).open("rb") as file:
-                    dataset = _parse(file, path, pixels=pixels, bare=bare, keywords=keywords)
-            else:
-                dataset = _parse(source, path, pixels=pixels, bare=bare, keywords=keywords)
+            with Path(source).open("rb") if is_path else nullcontext(source) as file:
+                dataset = _parse(file, path, pixels=pixels, bare=bare, keywords=keywords)
         except DicomError:
             raise
         except Exception as error:  # pydicom raises many kinds on malformed bytes

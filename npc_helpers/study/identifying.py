@@ -1,7 +1,7 @@
 """The gate to the search for names in a study, which is part of `npc_intake`.
 
-The package of the lessons does not need that tool, and works where it is not installed. So the
-search is looked up when a study is checked, and where it is missing the check says so.
+The package of the lessons works where that tool is not installed; then the check of a study says
+so.
 """
 
 from __future__ import annotations
@@ -15,32 +15,18 @@ from npc_helpers.study.problems import Problem
 
 SEARCH = "npc_intake.identity.check"
 NOT_SEARCHED = Problem(
-    "the study folder",
-    "",
-    "",
+    "the study folder", "", "",
     "nobody looked for names, telephone numbers and the like, as npc_intake is not installed",
     "Install the whole suite (python -m pip install -e . in its folder) and check again before "
-    "anything is shown to others.",
-    "warning",
-)
+    "anything is shown to others.", "warning",
+)  # fmt: skip
 
 
-def check_identity(
-    folder: Path, manifest: pd.DataFrame | None, *, progress: bool = False
-) -> list[Problem]:
-    """Look through a study for what may still name a person.
+def check_identity(folder: Path, manifest: pd.DataFrame | None, *, progress: bool) -> list[Problem]:
+    """Look through a study for what may still name a person: tables, results and notebooks.
 
-    Parameters
-    ----------
-    folder : Path
-        Of the study: its tables, results and notebooks are read.
-    manifest : DataFrame or None
-        Rows whose path lies in the study; with it the headers of all images are read, too.
-
-    Returns
-    -------
-    list of Problem
-        `NOT_SEARCHED` alone where ``npc_intake`` is not installed.
+    With a manifest, of rows whose path lies in the study, the headers of all images are read, too.
+    Where ``npc_intake`` is not installed, `NOT_SEARCHED` is the only problem.
     """
     try:
         search = import_module(SEARCH)

@@ -55,11 +55,6 @@ def spread(
     what : str
         What the work is, for the message when a process dies: "reads DICOM".
 
-    Yields
-    ------
-    tuple
-        An item and its result, in the order in which they are done.
-
     Raises
     ------
     StudyError
@@ -76,7 +71,9 @@ def spread(
         with _cluster(place, what) as backend:
             yield from _parallel(function, items, backend=backend)
         return
-    workers = min(workers or _cores(), math.ceil(len(items) / fewest))
+    from joblib import cpu_count  # knows what a container or a batch system allows
+
+    workers = min(workers or cpu_count(), math.ceil(len(items) / fewest))
     if workers <= 1:
         yield from ((item, function(item)) for item in items)
         return
@@ -93,12 +90,6 @@ def spread(
         raise StudyError(
             f"A process that {what} ended unexpectedly. If memory is short, use workers=1."
         ) from error
-
-
-def _cores() -> int:
-    from joblib import cpu_count  # knows what a container or a batch system allows
-
-    return cpu_count()
 
 
 def _parallel(

@@ -6,22 +6,19 @@ follow from them: a test compares both.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
+from npc_helpers.study.follow_up import DAYS_PER_MONTH, first_event, followed_days
 from npc_helpers.study.problems import Problem
 from npc_helpers.study.schema import TIMEPOINTS
-
-if TYPE_CHECKING:
-    from npc_helpers.study import Study
+from npc_helpers.study.study import Study
 
 PAPER_PATIENTS, PAPER_TEST_PATIENTS = 206, 43  # section 2.4
 TEST_SHARE = PAPER_TEST_PATIENTS / PAPER_PATIENTS
 FEWEST_DIVIDED = 3  # of whom that share leaves one for the test cohort
 FEWEST_COMPARED = 4  # two of each risk group: a variance needs two
 FEWEST_BY_HORIZON = 5  # on either side of it; fewer can answer nothing about a label
-MONTHS, DAYS_PER_MONTH = 36, 30.4375
+MONTHS = 36
 BY_HORIZON = f"test patients with progression by {MONTHS} months"
 NEEDS = (
     # part, at least, of what
@@ -51,14 +48,13 @@ def counts(study: Study) -> dict[str, float]:
         cohort = cohort.reindex(patients["patient_id"])
         included, share = cohort["included"].to_numpy(), 1
         patients, test = patients[included], (cohort["split"] == "test").to_numpy()[included]
-    event = patients[["progression_date", "death_date"]].min(axis=1)
-    end = event.fillna(patients["last_review_date"])
-    months = (end - patients["treatment_start"]).dt.days / DAYS_PER_MONTH
+    event, months = first_event(patients), followed_days(patients) / DAYS_PER_MONTH
     imaged = {
         when: patients["patient_id"].isin(manifest.loc[manifest["timepoint"] == when, "patient_id"])
         for when in TIMEPOINTS
     }
-    ended, both = end.notna(), test & end.notna() & imaged["pre"] & imaged["post"]
+    ended = event.notna() | patients["last_review_date"].notna()
+    both = test & ended & imaged["pre"] & imaged["post"]
     early = event.notna() & (months <= MONTHS)
     return {
         "patients with images": (imaged["pre"] | imaged["post"]).sum(),
@@ -72,12 +68,9 @@ def counts(study: Study) -> dict[str, float]:
 
 
 def support(study: Study) -> pd.DataFrame:
-    """Tell which parts of the lessons a study supports.
+    """Tell which parts of the lessons a study supports, one row per need.
 
-    Returns
-    -------
-    DataFrame
-        One row per need: part, needs (at least), of, has, supported.
+    Columns: part, needs (at least), of, has, supported.
     """
     table = pd.DataFrame(NEEDS, columns=["part", "needs", "of"])
     table["has"] = table["of"].map(counts(study)).round().astype(int)

@@ -28,28 +28,15 @@ BEING_MADE_S = 1.0  # a lock that says for so long not whose it is was left by a
 def locked(path: str | Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
     """Keep other programs from writing a file, or into a folder, while the block runs.
 
-    Parameters
-    ----------
-    path : path-like
-        What is to be written; it need not exist yet. Missing folders above it are made.
-    wait_s : float
-        Seconds to wait for another program to finish. Use 0 where the other one may be at work for
-        long: then the user is told at once.
+    `path` need not exist yet; missing folders above it are made. Another program may take `wait_s`
+    seconds to finish; use 0 where it may be at work for long: then the user is told at once, by a
+    `StudyError` with its process and computer. The same thread may enter again.
 
-    Raises
-    ------
-    StudyError
-        If another program (or another thread of this one) is still at work after `wait_s`, with
-        its process and computer; if the lock cannot be written.
-
-    Notes
-    -----
     The lock is a small file beside `path`, ``.<name>.lock``, which holds process and computer and
     goes when the block ends (`filelock.SoftFileLock`). It needs nothing of the file system but that
     a file is made by one of two only, so it also works on network drives, where the locks of the
     operating system may be of no effect. What a program that was killed left is recognised on the
     same computer; on another one a person has to say that it is gone, and the message tells how.
-    The same thread may enter again.
 
     Examples
     --------

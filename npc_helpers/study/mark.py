@@ -65,11 +65,7 @@ def on_table(table: pd.DataFrame, *, synthetic: bool | None = None) -> pd.DataFr
     """Return a table as it is written to a file: with the column `synthetic` if any patient is.
 
     The column survives where a comment would not: in a spreadsheet, and in a part of the table.
-
-    Parameters
-    ----------
-    synthetic : bool, optional
-        By default `is_synthetic`.
+    `synthetic` is by default `is_synthetic`.
     """
     if not (is_synthetic() if synthetic is None else synthetic):
         return table

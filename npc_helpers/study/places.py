@@ -21,11 +21,8 @@ def is_repository(folder: Path) -> bool:
 def repository() -> Path:
     """Return the repository: where this package lies, or else the present folder or one above it.
 
-    Raises
-    ------
-    StudyError
-        If neither is one, for instance because the package was installed without ``-e`` and
-        Python was started elsewhere.
+    If neither is one, for instance because the package was installed without ``-e`` and Python was
+    started elsewhere, that is a `StudyError`.
     """
     present = Path.cwd().resolve()
     for folder in (Path(__file__).resolve().parents[2], present, *present.parents):

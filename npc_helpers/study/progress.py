@@ -6,20 +6,10 @@ import sys
 
 
 def progress_bar(iterable=None, *, shown: bool = True, **options):
-    """Return a tqdm bar that is drawn only where somebody watches.
+    """Return a tqdm bar that is drawn only where somebody watches, and not if `shown` is False.
 
-    Parameters
-    ----------
-    iterable : iterable, optional
-        As for tqdm; without it, the bar is advanced by ``update``.
-    shown : bool
-        False hides the bar everywhere.
-    **options
-        Passed to tqdm: total, desc, unit, initial, leave …
-
-    Returns
-    -------
-    tqdm.auto.tqdm
+    Without an iterable the bar is advanced by ``update``; the options are tqdm's (total, desc,
+    unit, initial, leave …).
     """
     from tqdm.auto import tqdm
 

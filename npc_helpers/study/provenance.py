@@ -20,12 +20,7 @@ WORDS = {
 
 
 def provenance(rois: pd.DataFrame) -> pd.DataFrame:
-    """Count rectangles by how they came about.
-
-    Parameters
-    ----------
-    rois : DataFrame
-        ROI table: patient_id, source, reader_id.
+    """Count the rectangles of an ROI table by how they came about.
 
     Returns
     -------

@@ -35,13 +35,12 @@ from npc_helpers.study.artefacts import (
     save_table,
 )
 from npc_helpers.study.places import BY_HAND, repository
-from npc_helpers.study.schema import TABLES
+from npc_helpers.study.schema import TABLE_PATHS
 from npc_helpers.study.settings import current_setting
 
 MISSING = "missing"
 SANDBOX = "NPC_SANDBOX"  # environment variable: where a learner's exercises write
 SHARED_FOLDERS = ("stacks",)  # folders of results that no setting changes
-TABLE_NAMES = {table.name for table in TABLES}
 REPLACED_S = 0.2  # so long a file that another program is just replacing may lack its note
 REPEATED = {"rtol": 1e-3, "atol": 1e-3}  # processors and GPUs round differently, hardly ever more
 
@@ -61,8 +60,8 @@ class Results:
     def result_path(self, name: str) -> Path:
         """Return where a result lies: results/<setting>/name, or results/name if shared.
 
-        In a learner's sandbox, which the environment variable ``NPC_SANDBOX`` names, it lies
-        there instead. Opened images stay shared: nobody's exercise changes them.
+        In a learner's sandbox, which the environment variable ``NPC_SANDBOX`` names, it lies there
+        instead. Opened images stay shared: nobody's exercise changes them.
         """
         shared = Path(name).parts[0] in SHARED_FOLDERS
         return (self.folder if shared else self.writable) / "results" / place_of(name)
@@ -80,14 +79,9 @@ class Results:
         """Return where lies what a person made, for instance the rectangles a reader drew.
 
         That is ``data/by_hand/``, apart from the results, which can be made again: no command
-        removes or rewrites anything there. A file that an earlier version of the suite kept among
-        the results is moved to it.
+        removes or rewrites anything there.
         """
-        path, earlier = self.writable / BY_HAND / name, self.writable / "results" / name
-        if earlier.is_file() and not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            earlier.rename(path)
-        return path
+        return self.writable / BY_HAND / name
 
     def _reason_path(self, name: str) -> Path:
         path = self.result_path(name)
@@ -156,14 +150,13 @@ class Results:
         if name in (SETTING, DRAWN):
             facts = _choices(current_setting()) if name == SETTING else self._drawn()
             return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-        path = self.table_path(name) if name in TABLE_NAMES else self._present(name)
+        path = self.table_path(name) if name in TABLE_PATHS else self._present(name)
         return file_hash(path) if path.is_file() else MISSING
 
     def _drawn(self) -> list[list[str]]:
         """Return the rows that readers drew; files without a row count as no files."""
         rows: set[tuple[str, ...]] = set()
-        folders = (self.by_hand_path(""), self.writable / "results")
-        for path in [path for folder in folders for path in folder.glob("rois_*.csv")]:
+        for path in self.by_hand_path("").glob("rois_*.csv"):
             with path.open(encoding="utf-8-sig", newline="") as file:
                 rows |= {tuple(row) for row in list(csv.reader(file))[1:] if row}
         return sorted(map(list, rows))
@@ -171,18 +164,13 @@ class Results:
     # --- reading ------------------------------------------------------------------------------
 
     def read_table(self, name: str) -> pd.DataFrame:
-        """Read a table that a notebook made, with its column types.
-
-        Parameters
-        ----------
-        name : str
-            For instance ``"cohort.csv"`` (`artefact_table` lists them).
+        """Read a table that a notebook made (`artefact_table` lists them), with its column types.
 
         Raises
         ------
         StudyError
-            If it is missing and no reference copy fits, was made from other inputs than the
-            present ones, or was edited; the message names the notebook that makes it.
+            If it is missing and no reference copy fits, was made from other inputs than the present
+            ones, or was edited; the message names the notebook that makes it.
         NotInThisStudy
             If its maker left it out, with the reason.
 
@@ -235,20 +223,9 @@ class Results:
     def write_table(self, name: str, table: pd.DataFrame, **more: object) -> Path:
         """Write a table to the results, whole or not at all, with what it was made from.
 
-        Parameters
-        ----------
-        name : str
-            For instance ``"cohort.csv"`` (`artefact_table` lists them).
-        table : DataFrame
-            The index is not kept.
-        **more
-            What else to note about how it was made (``seed=2022``).
-
-        Raises
-        ------
-        StudyError
-            If the file there was edited; if a column is missing; or if the same inputs gave other
-            values before.
+        `name` is one of `artefact_table`; the index is not kept. What `more` tells of how it was
+        made (``seed=2022``) is noted with it. A `StudyError` if the file there was edited, if a
+        column is missing, or if the same inputs gave other values before.
         """
         row, path = artefact(name), self.result_path(name)
         missing = [column for column in row.columns if column not in table.columns]
@@ -265,12 +242,8 @@ class Results:
     def write_file(self, name: str) -> Iterator[Path]:
         """Yield a path to write an artefact to that is not a table: a model, an array.
 
-        The file takes its name, and gets its note, when the block succeeds.
-
-        Raises
-        ------
-        StudyError
-            If the file there was edited.
+        The file takes its name, and gets its note, when the block succeeds. A `StudyError` if the
+        file there was edited.
         """
         with noted(self.result_path(name), self._facts(artefact(name))) as temporary:
             yield temporary
@@ -285,7 +258,7 @@ class Results:
 
     def _edited(self, row: Artefact) -> str:
         where = self._relative(self.result_path(row.name))
-        tables = [self._relative(self.table_path(n)) for n in row.inputs if n in TABLE_NAMES]
+        tables = [TABLE_PATHS[name] for name in row.inputs if name in TABLE_PATHS]
         instead = f" What should differ belongs in {' or '.join(tables)}." if tables else ""
         return (
             f"{where} was changed after notebook {row.maker} had written it (also by a spreadsheet "
@@ -351,11 +324,6 @@ def shipped_reference(name: str) -> pd.DataFrame:
     """Read the reference copy of an artefact table that ships with the repository.
 
     It describes the demonstration study, whichever study is open.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is none of this name in the present setting.
     """
     return load_table(repository() / "data" / "reference" / place_of(name))
 

@@ -47,19 +47,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table of a study.
+    """One table of a study, which lies at `path` in its folder.
 
-    Attributes
-    ----------
-    name : str
-        What the code calls it.
-    path : str
-        Where it lies, relative to the study folder.
-    columns : tuple of Column
-    key : tuple of str
-        Columns that together may occur once only; empty where rows may repeat.
-    required : bool
-        A study without this table is no study.
+    The columns of `key` together may occur once only; it is empty where rows may repeat. A study
+    without a `required` table is no study.
     """
 
     name: str
@@ -225,6 +216,7 @@ SUGGESTED_ROIS = Table(
 )
 
 TABLES = (REGISTRY, VISITS, MANIFEST, SUGGESTED_ROIS)
+TABLE_PATHS = {table.name: table.path for table in TABLES}
 
 
 def tables_page() -> str:

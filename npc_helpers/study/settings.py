@@ -136,14 +136,9 @@ TUTORIAL = Setting(
 def current_setting() -> Setting:
     """Return the setting named by the environment variable ``NPC_SETTING`` (default tutorial).
 
-    Behind the name choices can be changed, for a smaller card or a rehearsal:
-    ``NPC_SETTING="paper accumulate=4 precision=mixed_bfloat16"``. Results of each such setting
-    lie in a folder of their own.
-
-    Raises
-    ------
-    ValueError
-        If there is no such setting or choice, or its value is of another type.
+    Behind the name choices can be changed, for a smaller card or a rehearsal: ``NPC_SETTING="paper
+    accumulate=4 precision=mixed_bfloat16"``. Results of each such setting lie in a folder of their
+    own. A setting, choice or value that does not exist is a `ValueError`.
     """
     name, *changes = (os.environ.get("NPC_SETTING") or TUTORIAL.name).split()
     for setting in (TUTORIAL, PAPER):

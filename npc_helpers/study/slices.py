@@ -56,19 +56,10 @@ def slice_of(name: str, pixels: np.ndarray) -> Slice:
 def check_slices(manifest: pd.DataFrame, folder: Path, *, progress: bool) -> list[Problem]:
     """Look for images that are blank, and for images that are there twice.
 
-    Parameters
-    ----------
-    manifest : DataFrame
-        Only rows whose path lies in the study.
-    folder : Path
-        Of the study.
-
-    Returns
-    -------
-    list of Problem
-        One per series and kind, with examples. A whole series of blank images is an error, and so
-        are images that stand in two series; single blank or repeated ones are a warning. Files
-        that cannot be read are none of this check's concern.
+    `manifest` holds only rows whose path lies in the study. One problem per series and kind, with
+    examples: a whole series of blank images is an error, and so are images that stand in two
+    series; single blank or repeated ones are a warning. Files that cannot be read are none of this
+    check's concern.
     """
     places = [folder / path for path in manifest["path"]]
     done = spread(_slices, places, fewest=SERIES_PER_WORKER, what="reads images")

@@ -1,6 +1,6 @@
 """One study folder: its validated tables, its series and the artefacts made from them.
 
-Ground floor of the package. From a terminal::
+From a terminal::
 
     python -m npc_helpers.study init DIR     # empty tables and a data dictionary
     python -m npc_helpers.study check DIR    # every problem at once; exit status 1 if any
@@ -20,11 +20,21 @@ from npc_helpers.study import checks, mark, slices, tables
 from npc_helpers.study.about import ABOUT, EMPTY, About, read_about
 from npc_helpers.study.artefact_table import results_page
 from npc_helpers.study.artefacts import NotInThisStudy, StudyError, atomic_path, first_few
+from npc_helpers.study.follow_up import last_reviews, without_end
 from npc_helpers.study.identifying import check_identity
 from npc_helpers.study.places import is_repository, repository
 from npc_helpers.study.problems import Problem, as_table
 from npc_helpers.study.results import Results
-from npc_helpers.study.schema import ENDS, MANIFEST, REGISTRY, TABLES, VISITS, Table, tables_page
+from npc_helpers.study.schema import (
+    ENDS,
+    MANIFEST,
+    REGISTRY,
+    TABLE_PATHS,
+    TABLES,
+    VISITS,
+    Table,
+    tables_page,
+)
 
 NO_VISITS = Problem(
     VISITS.path, "", "", "there is no visit, so that regular review cannot be judged",
@@ -34,18 +44,10 @@ NO_VISITS = Problem(
 
 @dataclass(frozen=True)
 class Study(Results):
-    """One study folder.
+    """One study folder, with ``data_manifest.csv`` and ``data/registry.csv``.
 
-    Parameters
-    ----------
-    folder : path-like
-        Holds ``data_manifest.csv`` and ``data/registry.csv`` (`schema` lists every table and
-        column).
-
-    Raises
-    ------
-    StudyError
-        If the folder does not exist. The tables are read and checked when first asked for.
+    `schema` lists every table and column. A folder that does not exist is a `StudyError`; the
+    tables are read and checked when first asked for.
     """
 
     folder: Path
@@ -62,12 +64,9 @@ class Study(Results):
 
     @classmethod
     def open(cls) -> Study:
-        """Open the folder named by ``NPC_STUDY``, or the demonstration study of the repository.
+        """Open the folder that ``NPC_STUDY`` names, or else the demonstration study.
 
-        Raises
-        ------
-        StudyError
-            If ``NPC_STUDY`` is not set and there is no repository (`repository`).
+        Without both there is no study to open (`repository`).
         """
         return cls(os.environ.get("NPC_STUDY") or repository())
 
@@ -107,28 +106,28 @@ class Study(Results):
 
     def require_outcomes(self, purpose: str) -> None:
         """Raise `NotInThisStudy` if no patient has an outcome; `purpose`: "training"."""
-        _require(
-            self.has_outcomes,
-            f"{purpose} needs outcomes, and {REGISTRY.path} has none: progression_date, death_date "
-            "and last_review_date are blank for every patient. Fill them in. Regions of interest "
-            "and Grad-CAM work without them.",
-        )
+        if not self.has_outcomes:
+            raise NotInThisStudy(
+                f"{purpose} needs outcomes, and {REGISTRY.path} has none: {', '.join(ENDS[:-1])} "
+                f"and {ENDS[-1]} are blank for every patient. Fill them in. Regions of interest "
+                "and Grad-CAM work without them."
+            )
 
     def require_visits(self, purpose: str) -> None:
         """Raise `NotInThisStudy` if the study has no follow-up visit."""
-        _require(
-            len(self._visits),
-            f"{purpose} needs follow-up visits, and {VISITS.path} has none. Add one row per visit, "
-            "or leave out what judges regular review.",
-        )
+        if self._visits.empty:
+            raise NotInThisStudy(
+                f"{purpose} needs follow-up visits, and {VISITS.path} has none. Add one row per "
+                "visit, or leave out what judges regular review."
+            )
 
     def require_images(self, purpose: str) -> None:
         """Raise `NotInThisStudy` if the manifest lists no series."""
-        _require(
-            len(self._manifest),
-            f"{purpose} needs images, and {MANIFEST.path} lists none. Add the series "
-            "(docs/own_images.md tells how). Screening works without them.",
-        )
+        if self._manifest.empty:
+            raise NotInThisStudy(
+                f"{purpose} needs images, and {MANIFEST.path} lists none. Add the series "
+                "(docs/own_images.md tells how). Screening works without them."
+            )
 
     # --- tables -------------------------------------------------------------------------------
 
@@ -153,8 +152,8 @@ class Study(Results):
     @cached_property
     def _registry(self) -> pd.DataFrame:
         registry = self._registry_as_written
-        if checks.without_end(registry).any():
-            registry = registry.assign(last_review_date=checks.last_reviews(registry, self._visits))
+        if without_end(registry).any():
+            registry = registry.assign(last_review_date=last_reviews(registry, self._visits))
         return registry
 
     @cached_property
@@ -173,7 +172,7 @@ class Study(Results):
 
     def table_path(self, name: str) -> Path:
         """Return where a study table lies: registry, visits, manifest or suggested_rois."""
-        return self.folder / _table(name).path
+        return self.folder / TABLE_PATHS[name]
 
     @cached_property
     def about(self) -> About:
@@ -263,10 +262,7 @@ class Study(Results):
     def series_folder(self, patient_id: str, timepoint: str, sequence: str) -> Path:
         """Return the folder of one series.
 
-        Raises
-        ------
-        StudyError
-            If the manifest does not list the series or the folder is not there.
+        A `StudyError` if the manifest does not list the series or the folder is not there.
         """
         path = self._series_paths.get((patient_id, timepoint, sequence))
         if path is None:
@@ -288,18 +284,6 @@ class Study(Results):
         return {tuple(row[:3]): row[3] for row in self._manifest[columns].itertuples(index=False)}
 
 
-def _require(present: object, refusal: str) -> None:
-    if not present:
-        raise NotInThisStudy(refusal)
-
-
-def _table(name: str) -> Table:
-    for table in TABLES:
-        if table.name == name:
-            return table
-    raise KeyError(f"no table {name!r}; there are {', '.join(table.name for table in TABLES)}")
-
-
 def data_dictionary() -> str:
     """Return what stands in a study's tables and in its results, as Markdown."""
     return f"{tables_page()}\n{results_page()}"
@@ -308,15 +292,8 @@ def data_dictionary() -> str:
 def init(folder: str | Path) -> list[Path]:
     """Write the empty tables of a new study, or those that one lacks, and a data dictionary.
 
-    Returns
-    -------
-    list of Path
-        What was written; what is there already stays as it is.
-
-    Raises
-    ------
-    StudyError
-        If nothing is missing.
+    Returns what was written; what is there already stays as it is. If nothing is missing, that is a
+    `StudyError`.
     """
     folder = Path(folder)
     texts = {table.path: ",".join(column.name for column in table.columns) for table in TABLES[:3]}

@@ -35,12 +35,8 @@ NO_DATE = (
 def read_text(path: Path, where: str) -> tuple[pd.DataFrame | None, list[Problem]]:
     """Read a CSV file as text, cells stripped, `n/a` made blank, blank rows left out.
 
-    What was written so that no spreadsheet takes it for a formula is as it was (`formulas`).
-
-    Returns
-    -------
-    table : DataFrame of str, or None where the file cannot be read as a table
-    problems : list of Problem
+    What was written so that no spreadsheet takes it for a formula is as it was (`formulas`). The
+    table is None where the file cannot be read as one; the problems then say why.
     """
 
     def broken(problem: str, what_to_do: str) -> tuple[None, list[Problem]]:
@@ -87,20 +83,11 @@ def read_text(path: Path, where: str) -> tuple[pd.DataFrame | None, list[Problem
 
 
 def check_table(text: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list[Problem]]:
-    """Check a table of text against its columns and give each column its type.
+    """Check a table of text (of `read_text`) against its columns and give each column its type.
 
-    Parameters
-    ----------
-    text : DataFrame of str
-        As `read_text` returns it.
-
-    Returns
-    -------
-    typed : DataFrame
-        Every column of `table` first, then the user's own. Dates are datetime64, yes/no columns
-        bool, numbers int64 (float64 if any is blank), all else text; what cannot be read is
-        blank (False for yes/no).
-    problems : list of Problem
+    Every column of `table` comes first, then the user's own. Dates are datetime64, yes/no columns
+    bool, numbers int64 (float64 if any is blank), all else text; what cannot be read is blank
+    (False for yes/no), and a problem.
     """
     problems = _missing_columns(text, table)
     text, notes = _with_iso_dates(text, table)

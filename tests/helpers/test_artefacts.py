@@ -485,15 +485,8 @@ def test_the_same_model_may_round_differently_and_another_may_say_anything(predi
 
 
 def test_what_a_person_made_lies_apart_from_the_results(study):
-    """Also rectangles that an earlier version kept among the results."""
-    earlier = study.folder / "results" / "rois_reader1.csv"
-    earlier.parent.mkdir()
-    earlier.write_text("drawn")
     path = study.by_hand_path("rois_reader1.csv")
     assert path == study.folder / "data" / "by_hand" / "rois_reader1.csv"
-    assert path.read_text() == "drawn" and not earlier.exists()
-    earlier.write_text("another")
-    assert study.by_hand_path("rois_reader1.csv").read_text() == "drawn" and earlier.exists()
 
 
 def blank_series():
