@@ -55,6 +55,9 @@ def first_few(sentences: Sequence[object]) -> list[str]:
     return shown if more <= 0 else [*shown, f"… and {more} more"]
 
 
+# --- written whole or not at all ------------------------------------------------------------------
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its name when the block succeeds.
@@ -124,6 +127,9 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+# --- known by content -----------------------------------------------------------------------------
+
+
 def file_hash(path: str | Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal.
 
@@ -164,6 +170,9 @@ def series_checksum(folder: str | Path) -> str:
         )
     lines = "".join(f"{path.name} {file_hash(path)}\n" for path in files)
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+# --- with a note of what it was made from ---------------------------------------------------------
 
 
 def note_path(path: Path) -> Path:
