@@ -6,11 +6,12 @@
 # between. This notebook does it properly, by *landmarks*: at each examination those who are still at risk get a new risk for the months
 # ahead. Then we ask what each examination has added, and at the end what the paper's first experiment would have shown: whole images.
 #
-# *Time: 25 minutes to read, two minutes to run.*
+# *Time: 26 minutes to read, two minutes to run.*
 #
 # ## What you'll do
 #
 # - Draw an examination in mid-course that the study does not have.
+# - Let a pill that does nothing seem to work, and repair the comparison.
 # - Predict progression within 24 months of each examination, for those still at risk.
 # - Measure what mid-course adds to the images before treatment, and what those after it add to both.
 # - Look at one map of a whole image and one of a rectangle.
@@ -161,13 +162,60 @@ claim(
     f"{rate.iloc[0]:.1f} patients progressed per 100 years before that day, {rate.iloc[1]:.1f} from it on.",
 )
 
+# %% [markdown]
+# ### The trap: a pill that does nothing
+#
+# Immortal time can be sprung on purpose. For each patient we draw a month, from 0 to 48, in which to begin a pill without any effect. Whoever progressed or was lost
+# before that month never takes it. Then takers are compared with the others, and both are counted from the start of treatment.
+
 # %% [markdown] tags=["exercise"]
-# > **Exercise 15.2 – predict** (2 minutes). A patient is last seen, well, 20 months after the landmark. What is this patient at the horizon of 24 months: `"progressed"`,
+# > **Exercise 15.2 – predict** (3 minutes). How often do the takers progress, compared with the others? Give the ratio of the two rates, from the start of
+# > treatment: 1 if the pill seems to do nothing, a half if it seems to halve the rate.
+
+# %% tags=["solution"]
+begins = pd.Series(np.random.default_rng(15).uniform(0, 48, len(months)), months.index)
+takes = months > begins
+ratio = 0.15  # fill in
+check("15.2", ratio, months=months, progressed=progressed, takes=takes)
+
+# %% [markdown]
+# **Repair.** The months before the first pill are months *without* the pill, also for those who take it later. A progression counts where its month does.
+
+
+# %%
+def per_100_years(progressions, observed):
+    """Progressions in 100 years of observation; `observed` holds months."""
+    return 1200 * progressions.sum() / observed.sum()
+
+
+without, after = np.minimum(months, begins), (months - begins).clip(lower=0)
+taken, others = progressed & takes, progressed & ~takes
+rates = pd.DataFrame(
+    {
+        "takers": [per_100_years(taken, months[takes]), per_100_years(taken, after)],
+        "others": [per_100_years(others, months[~takes]), per_100_years(others, without)],
+    },
+    index=["counted from the start", "repaired"],
+)
+rates.assign(ratio=rates.takers / rates.others).round(2)
+
+# %% tags=["claim"]
+wrong, repaired = rates.takers / rates.others
+spread = np.exp(1.96 * np.sqrt(1 / taken.sum() + 1 / others.sum()))
+claim(
+    wrong < 0.25 and repaired / spread < 1 < repaired * spread,
+    f"Counted from the start, the pill seems to leave {wrong:.0%} of the progressions: whoever progressed early could not take it any more, and stands among the others. Repaired, the ratio is "
+    f"{repaired:.2f} (95% CI {repaired / spread:.2f} to {repaired * spread:.2f}), which agrees with no effect at all.",
+    f"The ratio of the rates is {wrong:.2f} if counted from the start, and {repaired:.2f} if repaired.",
+)
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 15.3 – predict** (2 minutes). A patient is last seen, well, 20 months after the landmark. What is this patient at the horizon of 24 months: `"progressed"`,
 # > `"free"` or `"unknown"`?
 
 # %% tags=["solution"]
 status = "unknown"  # fill in
-check("15.2", status)
+check("15.3", status)
 
 # %% [markdown] tags=["notes"]
 # Ask who would have answered "free" in a spreadsheet. Then ask how often that happens: the third column of the table above counts them.
@@ -323,11 +371,11 @@ claim(
 )
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 15.3 – read a figure** (2 minutes). At which examination did the risk of the patient with the rising line move most? Give its name as it stands under the figure.
+# > **Exercise 15.4 – read a figure** (2 minutes). At which examination did the risk of the patient with the rising line move most? Give its name as it stands under the figure.
 
 # %% tags=["solution"]
 where = course.loc[up].diff().abs().idxmax()  # fill in
-check("15.3", where, risk=course, patient=up)
+check("15.4", where, risk=course, patient=up)
 
 # %% [markdown]
 # A curve that moves is no advice. Whether a plan that follows it helps patients is a question for a trial in which some plans follow it and others do not.
@@ -417,7 +465,8 @@ claim(
 #
 # - At each examination a new risk, for those still at risk, on a clock that starts there, each patient predicted by models that have not seen the patient.
 # - What one more examination adds, as a paired difference with an interval.
-# - A reason to follow patients without a second examination: time in which nobody can progress is no success.
+# - A reason to follow patients without a second examination: time in which nobody can progress is no success, and a pill without effect can seem to
+#   prevent most relapses.
 # - The whole-image experiment, with a number where the paper has a sentence.
 #
 # ## Check yourself

@@ -1,13 +1,14 @@
-"""Exercises on risk at the next examination: who is at risk, and who is known to be free."""
+"""Exercises on risk at the next examination: who is at risk, and when; who is known to be free."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from npc_course.exercises.checking import OtherForm, Wrong, exercise, numbers, word
-from npc_helpers.study import Study
+from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
+from npc_helpers.study import NotInThisStudy, Study
 
+READ_OFF = 0.1  # of a ratio that nobody can compute in the head
 SEEN, AHEAD = 20, 24  # months after the landmark: last seen, and the horizon
 STATUS = ("progressed", "free", "unknown")
 
@@ -40,6 +41,30 @@ def at_risk(study: Study, answer: object, *, months: pd.Series, start: pd.Series
 
 @exercise(
     "15.2",
+    form="a ratio, that is a number from 0 on",
+    hint="Who is among the others? Think of a patient who progressed after three months.",
+)
+def useless_pill(
+    study: Study, answer: object, *, months: pd.Series, progressed: pd.Series, takes: pd.Series
+) -> str:
+    """Judge how well a treatment without effect seems to work if its takers had to live to it."""
+    if (given := number(answer)) < 0:
+        raise OtherForm(repr(answer))
+    if not (progressed & ~takes).any():
+        raise NotInThisStudy("the trap stays shut: nobody progressed before the first pill")
+    taken, others = (progressed[who].sum() / months[who].sum() for who in (takes, ~takes))
+    ratio = float(taken / others)
+    if abs(given - ratio) > READ_OFF:
+        raise Wrong(f"The pill seems to do {'more' if given > ratio else 'less'} than that.")
+    early = int((progressed & ~takes).sum())
+    return (
+        f"{ratio:.2f}. {early} patients progressed before their first pill and count among the "
+        "others, with few months; no taker could progress before taking it."
+    )
+
+
+@exercise(
+    "15.3",
     form='`"progressed"`, `"free"` or `"unknown"`',
     hint=f"What happened to this patient between {SEEN} and {AHEAD} months?",
 )
@@ -56,7 +81,7 @@ def status_at_horizon(study: Study, answer: object) -> str:
 
 
 @exercise(
-    "15.3",
+    "15.4",
     form="the name of an examination, as it stands under the figure",
     hint="Follow the marked lines. Where is the step from one point to the next the longest?",
 )
