@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Break it: eight traps, sprung on purpose
+# # Break it: seven traps, sprung on purpose
 #
 # A prognosis study can go wrong without an error message: the number is only too good. Each card of this notebook shows one such
 # trap. You predict what it will do, spring it, see the damage, and repair it. What a trap does is measured in the study
@@ -9,7 +9,7 @@
 #
 # ## What you'll do
 #
-# - Predict eight results that are too good or too bad to be true.
+# - Predict seven results that are too good or too bad to be true.
 # - Spring each trap with the features and predictions of the earlier lessons.
 # - Repair it in one line.
 #
@@ -29,31 +29,27 @@ import pandas as pd
 from sklearn.ensemble import RandomForestClassifier
 
 from npc_course.exercises import check, claim
-from npc_course.exercises.traps import noise_aucs
+from npc_course.exercises.traps import noise_aucs, p_at_each_cut
 from npc_course.lesson import begin
-
-# %%
 from npc_helpers import statistics
 from npc_helpers.figures.display import footer, show
 from npc_helpers.figures.style import in_house_style, new_figure
 from npc_helpers.imaging.masks import read_mask
+from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.network import features, gradcam, prediction
-from npc_helpers.network.repeated_splits import kept_splits
 from npc_helpers.network.saved_models import load_or_reference
 from npc_helpers.study import NotInThisStudy, Study
 
 study = Study.open()
 begin(study)
 
-# %%
+# %% tags=["nbval-check-output"]
 study.require_outcomes("springing traps")
 patients, risk = prediction.compared_scores(study.read_table)
 train, test = (patients[patients.split == side] for side in ("train", "test"))
 label = patients.high_risk.astype(bool)
 test_risk = {name: score.reindex(test.index) for name, score in risk.items()}
 rois = study.read_table("rois.csv")
-
-# %% tags=["nbval-check-output"]
 print(f"{len(train)} training patients, {len(test)} test patients")
 
 # %% [markdown]
@@ -140,49 +136,41 @@ claim(
 )
 
 # %% [markdown]
-# **Repair.** Choose on training patients, by cross-validation, and look at the test cohort once. The chosen setting on patients who chose nothing:
-
-# %%
-halves = np.arange(len(train)) % 2 == 0
-chosen, judged = (noise_aucs(label[train.index][half], 100, seed=13) for half in (halves, ~halves))
-pd.Series({"where chosen": chosen.max(), "elsewhere": judged[chosen.argmax()]}).round(3).to_frame()
-
-# %% tags=["claim"]
-claim(
-    chosen.max() > 0.6 and judged[chosen.argmax()] < chosen.max(),
-    f"{chosen.max():.2f} where it was chosen, {judged[chosen.argmax()]:.2f} among patients who did not choose it.",
-    f"{judged[chosen.argmax()]:.2f} among patients who did not choose it.",
-)
-
-# %% [markdown]
-# ## Card 3: the lucky split
+# **Repair.** Choose on training patients, by cross-validation, and look at the test cohort once.
 #
-# The networks were trained anew in many splits (lesson 10). An author may choose which one to print.
-
-# %%
-splits = kept_splits(study).query("model == 'Ensemble'").auc
-print(len(splits), "splits")
+# ## Card 3: the threshold that suits the result
+#
+# A score divides the patients at a threshold, and a log-rank test compares the two curves. Nobody has named the threshold, so we try them all, as long as
+# a tenth of the patients is left on either side, and print the smallest P value. The score is useless again.
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 13.3 – predict** (2 minutes). The Ensemble's AUC in the best of these splits?
+# > **Exercise 13.3 – predict** (2 minutes). In what share of such searches is the smallest P value below 0.05?
 
 # %% tags=["solution"]
-best_of_splits = 0.78  # fill in
-check("13.3", best_of_splits, auc=splits)
+share_below = 0.4  # fill in
+check("13.3", share_below, patients=test)
 
 # %%
-splits.describe()[["count", "mean", "min", "max"]].round(3).to_frame()
+outcome, lot = (test.pfs_months, test.progressed), np.random.default_rng(13)
+searches = [p_at_each_cut(*outcome, lot.random(len(test))) for _ in range(500)]
+below = {
+    "at the best threshold": np.mean([p.min() < 0.05 for p in searches]),
+    "at the median, named before": np.mean([p[len(p) // 2] < 0.05 for p in searches]),
+}
+pd.Series(below, name="share with P < 0.05").round(3).to_frame()
 
 # %% tags=["claim"]
+at_best, at_median = below.values()
 claim(
-    splits.max() - splits.mean() > 0.1,
-    f"The best split is {splits.max() - splits.mean():.2f} better than the mean of all {len(splits)}: as much as the paper's difference between "
-    "Ensemble and TNM.",
-    f"The best split is {splits.max() - splits.mean():.2f} better than the mean.",
+    at_best > 0.25 and at_median < 0.1,
+    f'A useless score divides the patients "significantly" in {at_best:.0%} of the searches, and in {at_median:.0%} where the threshold was named before: the second is what a '
+    "P value promises.",
+    f"The smallest P value is below 0.05 in {at_best:.0%} of the searches, that at the median in {at_median:.0%}.",
 )
 
 # %% [markdown]
-# **Repair.** Fix the split before anything is trained, or print all of them, as lesson 10 does.
+# **Repair.** Name the threshold before the test cohort is opened, for instance the median of the training patients; or keep the score as it is, and give a
+# hazard ratio per standard deviation (lesson 10).
 #
 # ## Card 4: labels drawn by lot
 #
@@ -218,115 +206,142 @@ claim(
 
 # %% [markdown]
 # **Repair.** Never print a training result as evidence; and run your whole programme once with shuffled labels. If the test result stays above a half,
-# something leaks.
+# something leaks. As it does now:
 #
-# ## Card 5: a calendar that looks like a network
+# ## Card 5: patients on both sides
+#
+# The same forest judges image by image, from the edges of one rectangle. The labels are drawn by lot, one for each patient. A fifth of
+# the *images* is drawn for the test; other images of the same patients stay in training.
+
 
 # %%
-scans = study.registry.set_index("patient_id").mri_pre_date.reindex(patients.index)
-day = (scans - scans.min()).dt.days.astype(float)
+before = rois[(rois.timepoint == "pre") & rois.patient_id.isin(patients.index)]
+inputs = before[["x0", "y0", "x1", "y1"]].to_numpy()
+whose, names = before.patient_id.factorize()  # the patient of each image, by number
+
+
+def auc_by_lot(tested, seed=0):
+    """AUC among the tested images, of a forest that has seen the others; labels are drawn."""
+    of_image = (np.random.default_rng(seed).permutation(len(names)) % 2 == 1)[whose]
+    forest = RandomForestClassifier(50, random_state=seed, n_jobs=1)
+    forest.fit(inputs[~tested], of_image[~tested])
+    return statistics.roc_auc(of_image[tested], forest.predict_proba(inputs[tested])[:, 1]).value
+
+
+lot = np.random.default_rng(13)
+drawn = {
+    "images": lot.random(len(before)) < 0.2,
+    "patients": np.isin(whose, lot.choice(len(names), len(names) // 5, replace=False)),
+}
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 13.5 – predict** (2 minutes). The date of the first scan is taken for a risk score. Which reading of the follow-up is fooled:
-# > `"median label"` or `"time to progression"`?
+# > **Exercise 13.5 – predict** (2 minutes). No rectangle knows a label that was drawn by lot. Which AUC has the forest among the tested images?
+
+# %% tags=["solution"]
+auc_of_images = 0.95  # fill in
+check("13.5", auc_of_images, auc_by_lot=auc_by_lot, drawn=drawn["images"])
+
+# %%
+aucs = {who: [auc_by_lot(tested, seed) for seed in range(5)] for who, tested in drawn.items()}
+divided = pd.DataFrame(aucs).agg(["mean", "min", "max"])
+divided.rename_axis(columns="drawn for the test").round(2)
+
+# %% tags=["claim"]
+by_image, by_patient = divided.loc["mean"]
+claim(
+    by_image > 0.85 and abs(by_patient - 0.5) < 0.15,
+    f"{by_image:.2f} if images are divided and {by_patient:.2f} if patients are. The rectangles of one patient are much alike from slice to slice, so the forest recognises the *patient* and "
+    "has the label by heart.",
+    f"{by_image:.2f} if images are divided, {by_patient:.2f} if patients are.",
+)
+
+# %% [markdown]
+# **Repair.** Divide patients, and let all images of a patient follow. The two lines of `drawn` are the whole difference.
+#
+# ## Card 6: a scanner that looks like disease
+#
+# In July 2014 the scanner gets new software, and its images are sharper from then on. No tumour knows about it. The generator takes the images of the
+# patients who came later once more, with the new software; the score is the *sharpness* of one slice and nothing else.
+
+
+# %%
+from npc_demo.upgrade import upgraded_crops
+from npc_demo.what_if import patients_of
+
+patients_of(study)  # only patients whom a generator has drawn can be scanned again
+middle = rois.query("timepoint == 'pre' and sequence == 't2w' and slice_index == 3")
+middle = middle.set_index("patient_id", drop=False).loc[patients.index]
+scanned = study.registry.set_index("patient_id").mri_pre_date[patients.index]
+later = scanned >= pd.Timestamp("2014-07-01")
+
+
+def sharpness(crop):
+    """Mean step from one pixel to the next, as a share of the mean brightness."""
+    return np.abs(np.diff(crop.astype(float), axis=1)).mean() / crop.mean()
+
+
+# %%
+stacks = load_stacks(study, patients=patients.index, timepoint="pre")
+crops = {
+    row.patient_id: stacks[row.patient_id, "pre", "t2w"].array[row.slice_index][
+        row.y0 : row.y1, row.x0 : row.x1
+    ]
+    for row in middle.itertuples()
+}
+sharp = pd.DataFrame({"no upgrade": pd.Series(crops).map(sharpness)})
+crops |= upgraded_crops(study, middle[later])
+sharp["upgrade"] = pd.Series(crops).map(sharpness)
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 13.6 – predict** (2 minutes). Which reading of the follow-up is fooled by the sharpness after an upgrade: `"median label"` or `"time to progression"`?
 
 # %% tags=["solution"]
 fooled = "median label"  # fill in
-check("13.5", fooled, patients=patients, day=day)
+check("13.6", fooled, patients=patients, score=sharp["upgrade"])
 
 # %%
-calendar = {
-    "median label, AUC": statistics.roc_auc(label, day),
-    "time to progression, C-index": statistics.c_index(
-        patients.pfs_months, patients.progressed, day
-    ),
+scores = sharp.assign(**{"date of the scan": (scanned - scanned.min()).dt.days.astype(float)})
+read = {
+    name: {
+        "median label, AUC": statistics.roc_auc(label, score),
+        "time to progression, C-index": statistics.c_index(
+            patients.pfs_months, patients.progressed, score
+        ),
+    }
+    for name, score in scores.items()
 }
-pd.Series(calendar, name="date of the scan").map(str).to_frame()
+read = pd.DataFrame(read).T
+read.map(str)
 
 # %% tags=["claim"]
-by_label, by_time = calendar.values()
+aucs, c_upgrade = read["median label, AUC"], read["time to progression, C-index"]["upgrade"]
 claim(
-    0.65 < by_label.value < 0.76 and by_time.low < 0.5 < by_time.high,
-    f"{by_label.value:.2f} by the label, {by_time.value:.2f} by time: the first is follow-up, not disease.",
-    f"{by_label.value:.2f} by the label, {by_time.value:.2f} by time.",
+    aucs["no upgrade"].low < 0.5 < aucs["upgrade"].low and c_upgrade.low < 0.5 < c_upgrade.high,
+    f"The AUC of sharpness is {aucs['no upgrade'].value:.2f} without and {aucs['upgrade'].value:.2f} with an upgrade, nearly that of the date ({aucs['date of the scan'].value:.2f}): late "
+    f"patients were followed for a short time, and the label calls that high risk. By time to progression the sharpness is worth {c_upgrade.value:.2f}, which is nothing.",
+    f"The AUC of sharpness is {aucs['no upgrade'].value:.2f} without and {aucs['upgrade'].value:.2f} with an upgrade.",
 )
 
 # %% [markdown]
-# **Repair.** Judge by time to progression, and put the date beside the models in the table.
-#
-# ## Card 6: the threshold that suits the test cohort
-
+# **Repair.** Judge by time to progression, compare within one scanner and one software (the header names them: `SoftwareVersions`), and put the date beside the models
+# in the table:
 
 # %%
-def choose(score, high_risk):
-    """Return the threshold at which most calls are right."""
-    right = [((score >= threshold) == high_risk).mean() for threshold in score]
-    return float(score.iloc[int(np.argmax(right))])
-
-
-cohorts = {
-    name: (risk["Post-model"][group.index], label[group.index])
-    for name, group in {"train": train, "test": test}.items()
+within = {
+    f"software {version}": statistics.roc_auc(label[of], sharp["upgrade"][of])
+    for version, of in {"1": ~later, "2": later}.items()
 }
-
-# %% [markdown] tags=["exercise"]
-# > **Exercise 13.6 – repair** (3 minutes). This line chooses the threshold for the Post-model's calls. Repair it.
-
-# %% tags=["solution"]
-threshold = choose(*cohorts["train"])  # repair: choose(*cohorts["test"])
-check("13.6", threshold, choose=choose, cohorts=cohorts)
-
-# %%
-score, truth = cohorts["test"]
-accuracy = pd.Series(
-    {
-        f"chosen in {name}": ((score >= choose(*cohort)) == truth).mean()
-        for name, cohort in cohorts.items()
-    },
-    name="accuracy in the test cohort",
-)
-accuracy.round(3).to_frame()
+pd.Series(within, name="AUC of sharpness, median label").map(str).to_frame()
 
 # %% tags=["claim"]
 claim(
-    0 < accuracy["chosen in test"] - accuracy["chosen in train"] < 0.15,
-    f"The test cohort's own threshold looks better by {accuracy['chosen in test'] - accuracy['chosen in train']:.0%} of the patients. Card 2 in small: as many "
-    "tries as there are thresholds.",
-    "Here both thresholds do equally well; the trap needs luck to spring.",
+    all(auc.low < 0.5 < auc.high for auc in within.values()),
+    "Within one software both intervals hold a half.",
+    f"Within one software the AUC is {' and '.join(f'{auc.value:.2f}' for auc in within.values())}.",
 )
 
 # %% [markdown]
-# ## Card 7: the wrong neuron
-#
-# The network has two neurons, and somebody reads the probability of *low* risk as the risk.
-
-# %% [markdown] tags=["exercise"]
-# > **Exercise 13.7 – fill in one line** (2 minutes). The Ensemble's C-index in the test cohort is `right_way`. What is it with the sign reversed?
-
-# %% tags=["solution"]
-right_way = statistics.c_index(test.pfs_months, test.progressed, test_risk["Ensemble"]).value
-wrong_way = 1 - right_way  # fill in
-check("13.7", wrong_way, patients=test, risk=test_risk["Ensemble"])
-
-# %%
-score = test_risk["Ensemble"]
-signs = {
-    name: statistics.c_index(test.pfs_months, test.progressed, sign * score)
-    for name, sign in {"as it is": 1, "reversed": -1}.items()
-}
-pd.Series(signs, name="C-index").map(str).to_frame()
-
-# %% tags=["claim"]
-claim(
-    signs["reversed"].high < 0.5 < signs["as it is"].low,
-    f"With the sign reversed the whole interval lies below a half (it ends at {signs['reversed'].high:.2f}). No bad model does that, only a mistake.",
-    "Both intervals reach over a half: here the trap would not be noticed.",
-)
-
-# %% [markdown]
-# **Repair.** Test the sign on a patient whose answer is known. A result clearly *below* a half is information: look for the sign, and not for a better network.
-#
-# ## Card 8: every map is red
+# ## Card 7: every map is red
 #
 # For 12 patients we take the image whose map has the strongest cell, after treatment.
 
@@ -339,11 +354,11 @@ peaks = pd.Series(maps.max(axis=(1, 2)), index.index)
 strongest = peaks.groupby(index.patient_id).idxmax()
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 13.8 – predict** (2 minutes). Each of these maps gets a colour scale of its own, from zero to its strongest cell. How many of them show a red spot?
+# > **Exercise 13.7 – predict** (2 minutes). Each of these maps gets a colour scale of its own, from zero to its strongest cell. How many of them show a red spot?
 
 # %% tags=["solution"]
 with_red = 12  # fill in
-check("13.8", with_red, peaks=peaks[strongest])
+check("13.7", with_red, peaks=peaks[strongest])
 
 
 # %%
@@ -383,33 +398,30 @@ claim(
 # card: where in a paper would you see this? The usual misunderstanding is that traps need bad faith; every one of these needs only haste.
 
 # %% [markdown]
-# ## Traps that stay shut here
-#
-# Three traps cannot be sprung in this study: *splitting by image* needs neighbouring slices so alike that a network recognises the patient; a *change of
-# scanner* needs a study in which it happened (`python -m npc_demo FOLDER --upgraded-on 2014-01-01` makes one); *immortal time* needs patients without a
-# second scan among the compared.
-#
 # ## What you have now
 #
-# - A box, a date, a lucky split and a hundred tries each give a number that would pass for a model's.
-# - A training result says nothing, even at 1.00.
-# - What was chosen on some patients has to be judged on others: settings, splits, thresholds.
-# - A sign, and the scale of a colour map, can turn any result round.
+# - A box, a date, a new software and a hundred tries each give a number that would pass for a model's.
+# - A training result says nothing, even at 1.00, and a test result says nothing if the same patients are in training.
+# - What was chosen on some patients has to be judged on others: settings and thresholds.
+# - The scale of a colour map can make a spot of nothing.
+#
+# Two traps stand where their subject is taught: the lucky split in [10](10_how_sure.ipynb), immortal time in [15](15_next_examination.ipynb).
 #
 # ## Check yourself
 #
 # - A paper reports the best of five splits. What would you ask for?
-# - Your test AUC is 0.24. Is the network worthless?
+# - Your test AUC is 0.24, and the interval ends below a half. Is the network worthless?
 #
 # <details><summary>Answers</summary>
 #
 # - The results of all five, and when the split was chosen.
-# - On the contrary, if the interval lies below a half: reverse the sign, and find out why it was wrong.
+# - On the contrary: no bad model does that, only a mistake. Look for a reversed sign, for instance the probability of *low* risk.
 #
 # </details>
 #
 # ## Further reading
 #
+# - Altman DG et al. *Dangers of using "optimal" cutpoints in the evaluation of prognostic factors*, Journal of the National Cancer Institute 1994.
 # - Kapoor S, Narayanan A. *Leakage and the reproducibility crisis in machine-learning-based science*, Patterns 2023.
 # - Varoquaux G, Cheplygina V. *Machine learning for medical imaging: methodological failures and recommendations for the
 #   future*, npj Digital Medicine 2022.

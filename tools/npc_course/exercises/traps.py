@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from scipy.stats import chi2
 
-from npc_course.exercises.checking import OtherForm, Wrong, compare, exercise, number, numbers, word
+from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
 from npc_helpers.statistics import c_index, roc_auc
 from npc_helpers.study import NotInThisStudy, Study
 
 NEAR = 0.05  # what one can predict without computing
-SAME = 1e-6
 
 
 @exercise(
@@ -69,15 +69,44 @@ def noise_aucs(high_risk: pd.Series, tries: int, seed: int) -> np.ndarray:
 
 @exercise(
     "13.3",
-    form="a number between 0 and 1",
-    hint="Lesson 10 drew one dot for each split: how far apart do they lie?",
+    form="a share between 0 and 1",
+    hint="One test at 5% is wrong once in twenty times. Here a dozen thresholds or more are tried.",
 )
-def best_split(study: Study, answer: object, *, auc: pd.Series) -> str:
-    """Judge a prediction of the AUC in the best of many splits."""
-    given, best = number(answer), auc.max()
-    if abs(given - best) > NEAR:
-        raise Wrong(f"The best split is {'better' if given < best else 'worse'} than that.")
-    return f"{best:.2f} in the best of {len(auc)} splits, {auc.mean():.2f} on average."
+def best_threshold(study: Study, answer: object, *, patients: pd.DataFrame) -> str:
+    """Judge how often a useless score has a threshold with a P value below 0.05."""
+    given, lot = number(answer), np.random.default_rng(0)
+    if not 0 <= given <= 1:
+        raise OtherForm(repr(answer))
+    outcome = patients["pfs_months"], patients["progressed"]
+    best = [p_at_each_cut(*outcome, lot.random(len(patients))).min() for _ in range(300)]
+    share = float(np.mean(np.less(best, 0.05)))
+    if abs(given - share) > 2 * NEAR:
+        raise Wrong(f"It happens {'more' if given < share else 'less'} often than that.")
+    return (
+        f"In {share:.0%} of 300 searches. Whoever may choose the threshold, may choose the P value."
+    )
+
+
+def p_at_each_cut(time: pd.Series, event: pd.Series, score: np.ndarray) -> np.ndarray:
+    """Return the P value of the log-rank test at each threshold of a score without ties.
+
+    Thresholds leave a tenth of the patients or more on either side, and go from low to high.
+
+    Examples
+    --------
+    >>> p_at_each_cut([5, 10, 15, 20], [True] * 4, [4, 3, 2, 1]).round(3)
+    array([0.182, 0.09 , 0.083])
+    """
+    time, event, n = np.asarray(time, float), np.asarray(event, bool), len(time)
+    rank, fewest = np.argsort(np.argsort(score)), max(1, -(-n // 10))
+    high = rank >= np.arange(fewest, n - fewest + 1)[:, None]  # (thresholds, patients)
+    excess, variance = np.zeros(len(high)), np.zeros(len(high))
+    for moment in np.unique(time[event]):
+        at_risk, failing = time >= moment, event & (time == moment)
+        share, left, failed = high[:, at_risk].mean(axis=1), at_risk.sum(), failing.sum()
+        excess += high[:, failing].sum(axis=1) - failed * share
+        variance += failed * share * (1 - share) * (left - failed) / max(left - 1, 1)
+    return chi2.sf(np.divide(excess**2, variance, out=0 * excess, where=variance > 0), 1)
 
 
 @exercise(
@@ -99,18 +128,35 @@ def shuffled_labels(study: Study, answer: object) -> str:
 
 @exercise(
     "13.5",
+    form="a number between 0 and 1",
+    hint="Slice 3 of a patient is in training and slice 4 in the test. How unlike are they?",
+)
+def divided_images(
+    study: Study, answer: object, *, auc_by_lot: Callable[..., float], drawn: np.ndarray
+) -> str:
+    """Judge the AUC among images whose patients are in training, with labels drawn by lot."""
+    given, auc = number(answer), float(np.mean([auc_by_lot(drawn, seed) for seed in range(3)]))
+    if abs(given - 0.5) < NEAR < abs(auc - 0.5):
+        raise Wrong("So it would be if the forest did not know the patients.")
+    if abs(given - auc) > 2 * NEAR:
+        raise Wrong(f"It is {'higher' if given < auc else 'lower'} than that.")
+    return f"{auc:.2f}, of labels that nothing can foresee."
+
+
+@exercise(
+    "13.6",
     form='`"median label"` or `"time to progression"`',
     hint="Which of the two calls a patient high-risk because the study closed?",
 )
 def fooled_by_the_calendar(
-    study: Study, answer: object, *, patients: pd.DataFrame, day: pd.Series
+    study: Study, answer: object, *, patients: pd.DataFrame, score: pd.Series
 ) -> str:
-    """Judge which reading of follow-up rewards a score that is a date."""
-    by_label = roc_auc(patients["high_risk"].astype(bool), day)
-    by_time = c_index(patients["pfs_months"], patients["progressed"], day)
+    """Judge which reading of follow-up rewards a score that knows nothing but the date."""
+    by_label = roc_auc(patients["high_risk"].astype(bool), score)
+    by_time = c_index(patients["pfs_months"], patients["progressed"], score)
     if by_label.low <= 0.5 <= by_label.high:
         raise NotInThisStudy(
-            f"the trap stays shut: here the date of the scan does not predict the label, {by_label}"
+            f"the trap stays shut: here this score does not predict the label, {by_label}"
         )
     names = ("median label", "time to progression")
     closer = abs(by_label.value - 0.5) > abs(by_time.value - 0.5)
@@ -120,41 +166,7 @@ def fooled_by_the_calendar(
 
 
 @exercise(
-    "13.6",
-    form="a threshold, that is a number",
-    hint="On which patients may a choice be made, and on which may it be judged?",
-)
-def threshold(
-    study: Study,
-    answer: object,
-    *,
-    choose: Callable[[pd.Series, pd.Series], float],
-    cohorts: Mapping[str, tuple[pd.Series, pd.Series]],
-) -> str:
-    """Judge whether a threshold was chosen without the test cohort."""
-    given = number(answer)
-    chosen = {name: choose(*cohort) for name, cohort in cohorts.items()}
-    mistakes = {"This is the threshold that suits the test cohort best.": chosen["test"]}
-    otherwise = f"{given:.3f} is not what `choose` returns."
-    compare(given, chosen["train"], mistakes, within=SAME, otherwise=otherwise)
-    return f"{given:.3f}, from {len(cohorts['train'][0])} patients who judge nothing."
-
-
-@exercise(
     "13.7",
-    form="a number between 0 and 1",
-    hint="Each pair that was in the right order is now in the wrong one.",
-)
-def reversed_sign(study: Study, answer: object, *, patients: pd.DataFrame, risk: pd.Series) -> str:
-    """Judge the C-index of a score whose sign was reversed."""
-    value = c_index(patients["pfs_months"], patients["progressed"], risk).value
-    as_it_was = {"That is the C-index of the score as it was.": value}
-    compare(number(answer), 1 - value, as_it_was, within=0.005)
-    return f"{1 - value:.3f}: one minus {value:.3f}, exactly."
-
-
-@exercise(
-    "13.8",
     form="a whole number",
     hint="The strongest cell of a map gets the strongest colour of its own scale, weak or not.",
 )
