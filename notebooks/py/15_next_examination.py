@@ -168,19 +168,6 @@ claim(
 # Immortal time can be sprung on purpose. For each patient we draw a month, from 0 to 48, in which to begin a pill without any effect. Whoever progressed or was lost
 # before that month never takes it. Then takers are compared with the others, and both are counted from the start of treatment.
 
-# %% [markdown] tags=["exercise"]
-# > **Exercise 15.2 – predict** (3 minutes). How often do the takers progress, compared with the others? Give the ratio of the two rates, from the start of
-# > treatment: 1 if the pill seems to do nothing, a half if it seems to halve the rate.
-
-# %% tags=["solution"]
-begins = pd.Series(np.random.default_rng(15).uniform(0, 48, len(months)), months.index)
-takes = months > begins
-ratio = 0.15  # fill in
-check("15.2", ratio, months=months, progressed=progressed, takes=takes)
-
-# %% [markdown]
-# **Repair.** The months before the first pill are months *without* the pill, also for those who take it later. A progression counts where its month does.
-
 
 # %%
 def per_100_years(progressions, observed):
@@ -188,6 +175,21 @@ def per_100_years(progressions, observed):
     return 1200 * progressions.sum() / observed.sum()
 
 
+begins = pd.Series(np.random.default_rng(15).uniform(0, 48, len(months)), months.index)
+takes = months > begins
+
+# %% [markdown] tags=["exercise"]
+# > **Exercise 15.2 – predict** (3 minutes). How often do the takers progress, compared with the others? Give the ratio of the two rates, from the start of
+# > treatment: 1 if the pill seems to do nothing, a half if it seems to halve the rate.
+
+# %% tags=["solution"]
+ratio = 0.15  # fill in
+check("15.2", ratio, months=months, progressed=progressed, takes=takes)
+
+# %% [markdown]
+# **Repair.** The months before the first pill are months *without* the pill, also for those who take it later. A progression counts where its month does.
+
+# %%
 without, after = np.minimum(months, begins), (months - begins).clip(lower=0)
 taken, others = progressed & takes, progressed & ~takes
 rates = pd.DataFrame(

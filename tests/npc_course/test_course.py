@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,8 +15,10 @@ from small_study import make_study
 from npc_course import learner, products, render, room, site, slides
 from npc_course.cells import EXERCISE, SOLUTION, facts, student_version, tags, unsolved
 from npc_course.exercises.checking import EXERCISES
-from npc_course.notebooks import FOLDER, execute, from_source
+from npc_course.notebooks import FOLDER, execute, from_source, sources
+from npc_helpers.study import Study
 from npc_helpers.study.progress import progress_bar
+from npc_helpers.study.settings import current_setting
 
 PNG = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kg"
@@ -191,20 +194,24 @@ def test_a_solution_passes_and_its_stub_gets_the_hint_and_nothing_else(tmp_path,
     ]
 
 
+def computed_before(sandbox):
+    """Let lessons find what the demonstration study has of finished trainings and features."""
+    results, setting = Study.open().folder / "results", current_setting().name
+    for part in ("runs", "features"):
+        if (kept := results / setting / part).is_dir():
+            shutil.copytree(kept, sandbox / "results" / setting / part)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        "00_start_here", "01_screen_cohort", "05_compare_with_tnm", "07_appraise_paper",
-        "08_question_the_label", "09_probabilities_and_decisions", "10_how_sure",
-    ],
-)  # fmt: skip
-def test_stubs_of_a_lesson_run_to_the_end_and_get_hints(name, kernel, tmp_path, monkeypatch):
+@pytest.mark.parametrize("source", sources(), ids=lambda path: path.stem)
+def test_stubs_of_a_lesson_run_to_the_end_and_get_hints(source, kernel, tmp_path, monkeypatch):
     """The demonstration study, in a sandbox: each stub fails its check, and no cell stops."""
     monkeypatch.delenv("NPC_STUDY", raising=False)
     monkeypatch.setenv("NPC_SANDBOX", str(tmp_path))
-    book = student_version(from_source(FOLDER / "py" / f"{name}.py"))
-    run = execute(book, name, progress=progress_bar(), log=tmp_path / "log", kernel=kernel)
+    computed_before(tmp_path)
+    book = student_version(from_source(source))
+    log = tmp_path / "log"
+    run = execute(book, source.stem, progress=progress_bar(), log=log, kernel=kernel)
     assert run.error is None, run.error
     said = unsolved(book)
     asked = [cell for cell in book.cells if SOLUTION in tags(cell)]
@@ -213,6 +220,16 @@ def test_stubs_of_a_lesson_run_to_the_end_and_get_hints(name, kernel, tmp_path, 
         exercise = EXERCISES[re.match(r"\*\*(\d\d\.\d+)\*\*", words)[1]]
         assert words.endswith(f"*Hint:* {exercise.hint}")
     assert not (FOLDER / "results").exists()
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda path: path.stem)
+def test_solutions_of_a_lesson_passed_every_check_when_it_was_run(source):
+    """As committed, and the committed lesson is that of its source (another test)."""
+    book = nbformat.read(FOLDER / f"{source.stem}.ipynb", as_version=4)
+    noted = {cell.source: facts(cell) for cell in book.cells if SOLUTION in tags(cell)}
+    for code, about in noted.items():
+        numbers = re.findall(r'check\("(\d\d\.\d+)"', code)
+        assert about == [{"exercise": name, "right": True} for name in numbers] != []
 
 
 # --- a learner's copies -------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""What an upgraded scanner would have shown of the same patients: parts of slices, in memory.
+"""The grain of images, and what it would be after an upgrade of the scanner.
 
 ``python -m npc_demo FOLDER --upgraded-on DAY`` makes a whole study of it. Here are the same pixels,
-from the same seeds, where a lesson needs one slice of each patient.
+from the same seeds, where a lesson needs one number of each patient.
 """
 
 from __future__ import annotations
@@ -29,8 +29,28 @@ UPGRADED = "1.5T upgraded"  # of `protocols.PROTOCOLS`
 WORTH_A_PROCESS = 4  # heads drawn while a process starts
 
 
-def upgraded_crops(study: Study, rectangles: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Draw the T2-weighted image before treatment as the upgraded scanner takes it, cut out.
+def grain(images: np.ndarray, rectangles: pd.DataFrame) -> float:
+    """Return how much neighbouring pixels differ: fine structure and noise, and no tissue by name.
+
+    The median distance of a pixel from the mean of its four neighbours, as a share of the mean
+    brightness; the mean of this over the rectangles.
+
+    Parameters
+    ----------
+    images : ndarray, shape (slices, rows, columns)
+    rectangles : DataFrame
+        Rows of the ROI table: the slice, and which part of it counts.
+    """
+    values = []
+    for place in rectangles.itertuples():
+        part = images[place.slice_index, place.y0 : place.y1, place.x0 : place.x1].astype(float)
+        around = part[:-2, 1:-1] + part[2:, 1:-1] + part[1:-1, :-2] + part[1:-1, 2:]
+        values.append(np.median(np.abs(part[1:-1, 1:-1] - around / 4)) / part.mean())
+    return float(np.mean(values))
+
+
+def grain_after_upgrade(study: Study, rectangles: pd.DataFrame) -> pd.Series:
+    """Take the T2-weighted images before treatment with the upgraded scanner; return their grain.
 
     Kept in the results, by all that the images are drawn from.
 
@@ -39,12 +59,12 @@ def upgraded_crops(study: Study, rectangles: pd.DataFrame) -> dict[str, np.ndarr
     study : Study
         A demonstration study.
     rectangles : DataFrame
-        Rows of the ROI table, one for each patient: the slice, and what is cut out of it.
+        Rows of the ROI table of those series.
 
     Returns
     -------
-    dict of str to ndarray of uint16
-        By patient_id, in the order of the rows.
+    Series of float
+        By patient_id.
 
     Raises
     ------
@@ -52,28 +72,27 @@ def upgraded_crops(study: Study, rectangles: pd.DataFrame) -> dict[str, np.ndarr
         If the patients are not synthetic: no scanner can take their images again.
     """
     known = patients_of(study)
-    table = rectangles.set_index("patient_id")[["slice_index", *BOX]].astype(int)
-    facts = [VERSION, UPGRADED, table.to_csv(), *(asdict(known[name]) for name in table.index)]
+    places = {name: rows[["slice_index", *BOX]] for name, rows in rectangles.groupby("patient_id")}
+    facts = [VERSION, UPGRADED, *(rows.to_csv(index=False) for rows in places.values())]
+    facts += [asdict(known[name]) for name in places]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
-    path = study.result_path("features") / f"upgraded-{digest}.npz"
+    path = study.result_path("features") / f"upgraded-{digest}.npy"
     if not path.exists():
         jobs = spread(
-            partial(_crop, places=table.to_dict("index")),
-            [known[name] for name in table.index],
+            partial(_grain, places=places),
+            [known[name] for name in places],
             fewest=WORTH_A_PROCESS,
             what="draws images",
         )
-        bar = progress_bar(jobs, total=len(table), desc="upgraded scanner", unit="head")
-        drawn = {patient.patient_id: crop for patient, crop in bar}
+        bar = progress_bar(jobs, total=len(places), desc="upgraded scanner", unit="head")
+        drawn = {patient.patient_id: value for patient, value in bar}
+        path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **drawn)
-    with np.load(path) as crops:
-        return {name: crops[name] for name in table.index}
+            np.save(file, [drawn[name] for name in places])
+    return pd.Series(np.load(path), pd.Index(places, name="patient_id"))
 
 
-def _crop(patient: Patient, *, places: dict[str, dict[str, int]]) -> np.ndarray:
+def _grain(patient: Patient, *, places: dict[str, pd.DataFrame]) -> float:
     anatomy = draw_anatomy(patient, "pre")
-    stack = acquire(anatomy, "t2w", scan_stream(patient, "pre", "t2w"), protocol=UPGRADED)
-    place = places[patient.patient_id]
-    rows, columns = slice(place["y0"], place["y1"]), slice(place["x0"], place["x1"])
-    return stack[place["slice_index"], rows, columns]
+    images = acquire(anatomy, "t2w", scan_stream(patient, "pre", "t2w"), protocol=UPGRADED)
+    return grain(images, places[patient.patient_id])
