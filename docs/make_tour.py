@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from pathlib import Path
 
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
-PICTURES = {  # file name: notebook, and how the alternative text of the picture begins
+PICTURES = {  # file name: notebook, and how the caption of the picture begins
     "flow_chart": ("01_screen_cohort", "Flow chart"),
     "rectangles": ("02_crop_roi", "All slices"),
     "network": ("03_train_pre_model", "Diagram"),
@@ -18,14 +19,14 @@ PICTURES = {  # file name: notebook, and how the alternative text of the picture
 
 
 def picture(notebook: str, begins: str) -> bytes:
-    """Return the PNG in `notebook` whose alternative text starts with `begins`."""
+    """Return the PNG in `notebook` whose caption starts with `begins`."""
     book = nbformat.read(ROOT / "notebooks" / f"{notebook}.ipynb", as_version=4)
     for cell in book.cells:
-        for output in cell.get("outputs", []):
-            alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
-            if alt.startswith(begins):
-                return base64.b64decode(output["data"]["image/png"])
-    raise SystemExit(f"{notebook} holds no picture whose alternative text begins with {begins!r}")
+        for shown, below in itertools.pairwise(cell.get("outputs", [])):
+            caption = below.get("data", {}).get("text/plain", "").partition(".** ")[2]
+            if "image/png" in shown.get("data", {}) and caption.startswith(begins):
+                return base64.b64decode(shown["data"]["image/png"])
+    raise SystemExit(f"{notebook} holds no picture whose caption begins with {begins!r}")
 
 
 def main() -> None:

@@ -139,7 +139,7 @@ def test_every_file_of_a_report_carries_the_mark(study, tmp_path):
     caption = next(line for line in latex if line.startswith(r"\caption"))
     assert caption == (r"\caption{Patients, 95\% CI. (study made-up\_50\%, synthetic patients)}")
     page = (tmp_path / "report.html").read_text()
-    assert page.count(MARK) == 4  # below the title, alternative text, two captions
+    assert page.count(MARK) == 3  # below the title, two captions
 
 
 def test_a_page_made_of_a_notebook_carries_the_mark(study, tmp_path):
@@ -147,11 +147,11 @@ def test_a_page_made_of_a_notebook_carries_the_mark(study, tmp_path):
     assert MARK in (tmp_path / "page.html").read_text()
 
 
-def test_the_alternative_text_and_the_footer_carry_the_mark(study, capsys, monkeypatch):
+def test_the_caption_and_the_footer_carry_the_mark(study, capsys, monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda value, **how: shown.append(value))
-    display.show(EXAMPLES["roc_figure"](), alt="ROC curves.")
-    assert shown[0].alt == f"ROC curves. ({MARK})"
+    display.show(EXAMPLES["roc_figure"](), caption="ROC curves.")
+    assert shown[1]["text/plain"] == f"ROC curves. ({MARK})".replace("_", r"\_")
     display.footer(study)
     assert f"4 patients ({MARK})" in capsys.readouterr().out
 

@@ -208,7 +208,7 @@ figure = series_grid(series, height=level.height)
 show(
     figure,
     number="0.1",
-    alt="Four axial MR images of one patient: two sequences before and after treatment.",
+    caption="Four axial MR images of one patient: two sequences before and after treatment.",
 )
 
 # %% tags=["claim"]

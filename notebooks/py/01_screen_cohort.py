@@ -110,7 +110,7 @@ from npc_helpers import figures
 show(
     figures.flow_chart(flow),
     number="1.1",
-    alt="Flow chart of the ten criteria, with the number of patients lost at each step.",
+    caption="Flow chart of the ten criteria, with the number of patients lost at each step.",
 )
 
 # %% tags=["claim"]
@@ -252,7 +252,7 @@ curve = KaplanMeierFitter().fit(followed.pfs_months, followed.progressed)
 show(
     pfs_figure(followed),
     number="1.2",
-    alt="Kaplan-Meier curve of progression-free survival and histogram of observed months.",
+    caption="Kaplan-Meier curve of progression-free survival and histogram of observed months.",
 )
 
 # %% tags=["claim"]

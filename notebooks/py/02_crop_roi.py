@@ -144,7 +144,7 @@ claim(
 show(
     figures.contact_sheet(found.table, thumbnails(found)),
     number="2.1",
-    alt="The middle image of every series of one patient; those not proposed have a broken frame.",
+    caption="The middle image of every series of one patient; those not proposed have a broken frame.",
 )
 
 # %% tags=["claim"]
@@ -250,7 +250,7 @@ claim(
 show(
     figures.roi_montage(stacks, rois, patient_id, timepoint),
     number="2.2",
-    alt="All slices of one patient in both sequences, with the region of interest on each.",
+    caption="All slices of one patient in both sequences, with the region of interest on each.",
 )
 
 # %% tags=["claim"]
@@ -334,7 +334,7 @@ pixel_mm = stacks[key].pixel_spacing_mm[0]
 show(
     figures.agreement_figure(agreement, pixel_mm=pixel_mm),
     number="2.3",
-    alt="Histogram of overlaps, and Bland-Altman plot of the rectangles' areas.",
+    caption="Histogram of overlaps, and Bland-Altman plot of the rectangles' areas.",
 )
 
 # %% tags=["claim"]
@@ -369,7 +369,7 @@ print("images, rows, columns, channels:", images.shape)
 show(
     figures.input_montage(images, index),
     number="2.4",
-    alt="The padded regions as the network receives them, black around the rectangle.",
+    caption="The padded regions as the network receives them, black around the rectangle.",
 )
 
 # %% tags=["claim"]

@@ -83,7 +83,7 @@ stages = models.describe(model)
 show(
     figures.network_diagram(stages),
     number="3.1",
-    alt="Diagram of the Pre-model and Post-model and the soft vote, drawn from the built models.",
+    caption="Diagram of the Pre-model and Post-model and the soft vote, drawn from the built models.",
 )
 
 # %% tags=["claim"]
@@ -152,7 +152,7 @@ variants = training.vary(same, np.random.default_rng(SEED))
 show(
     figures.input_montage(variants, index.iloc[[place] * 6]),
     number="3.2",
-    alt="Six variants of one image: mirrored, moved, brighter or darker.",
+    caption="Six variants of one image: mirrored, moved, brighter or darker.",
 )
 
 # %% [markdown]
@@ -278,7 +278,7 @@ check("03.3", ends_lower, transferred=history, random=random_history)
 show(
     figures.learning_curves({"transferred": history, "random": random_history}),
     number="3.3",
-    alt="Loss and accuracy on training images by epoch, transferred against random weights.",
+    caption="Loss and accuracy on training images by epoch, transferred against random weights.",
 )
 
 # %% tags=["claim"]
@@ -347,7 +347,7 @@ truth = cohort.set_index("patient_id").high_risk.reindex(patients.index).astype(
 show(
     figures.prediction_strip(patients.uniform, truth, split),
     number="3.4",
-    alt="Predicted probability of high risk of every patient, by true group and by split.",
+    caption="Predicted probability of high risk of every patient, by true group and by split.",
 )
 
 # %% tags=["claim"]

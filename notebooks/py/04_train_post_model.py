@@ -114,7 +114,7 @@ pre, post_test = pre[test.index], post[test.index]
 show(
     figures.pre_post_scatter(pre, post_test, test.progressed.astype(bool)),
     number="4.1",
-    alt="Post-model probability against Pre-model probability of each test patient.",
+    caption="Post-model probability against Pre-model probability of each test patient.",
 )
 
 # %% tags=["claim"]
@@ -258,7 +258,7 @@ for seed in (2, 3):
 show(
     figures.learning_curves(histories),
     number="4.2",
-    alt="Loss and accuracy on training images by epoch, for three seeds.",
+    caption="Loss and accuracy on training images by epoch, for three seeds.",
 )
 
 # %% tags=["claim"]

@@ -100,7 +100,7 @@ print(f"{len(test)} test patients, {labelled} labelled high risk, {progressed} p
 show(
     figures.roc_figure(truth, test_risk),
     number="5.1",
-    alt="ROC curves of Pre-model, Post-model, Ensemble and TNM in the test cohort.",
+    caption="ROC curves of Pre-model, Post-model, Ensemble and TNM in the test cohort.",
 )
 
 # %% tags=["claim"]
@@ -209,7 +209,7 @@ tables = {name: statistics.confusion(truth, score > 0.5) for name, score in test
 show(
     figures.confusion_figure(tables),
     number="5.2",
-    alt="Four two-by-two tables of true against predicted risk group.",
+    caption="Four two-by-two tables of true against predicted risk group.",
 )
 
 # %% tags=["claim"]
@@ -285,7 +285,7 @@ print(shipped_table.round(3).T.to_string(header=False))
 show(
     figures.forest_figure(comparison),
     number="5.3",
-    alt="AUC and C-index of each model with 95 percent confidence intervals.",
+    caption="AUC and C-index of each model with 95 percent confidence intervals.",
 )
 
 # %% tags=["claim"]
@@ -350,7 +350,7 @@ called = test_risk["Ensemble"] > 0.5
 show(
     figures.km_by_risk(test.pfs_months, test.progressed, called),
     number="5.4",
-    alt="Kaplan-Meier curves of patients whom the Ensemble calls high risk and low risk.",
+    caption="Kaplan-Meier curves of patients whom the Ensemble calls high risk and low risk.",
 )
 
 # %% tags=["claim"]

@@ -134,7 +134,7 @@ by_whom = roi.provenance_sentence(rois.merge(row.drop("peak").to_frame().T))
 show(
     figures.gradcam_panel(image, signed[position], heat, mask=tumour, rectangle=by_whom),
     number="6.1",
-    alt="Image, grid of cells, map in the paper's four colours and in a uniform colour scale.",
+    caption="Image, grid of cells, map in the paper's four colours and in a uniform colour scale.",
 )
 
 # %% tags=["claim"]
@@ -170,7 +170,7 @@ show(
         image, {f"{titles[0]}, exact": heat, f"{titles[1]}, by gradient": fine_heat}, mask=tumour
     ),
     number="6.2",
-    alt="The same image under the coarse exact map and under the finer gradient map.",
+    caption="The same image under the coarse exact map and under the finer gradient map.",
 )
 
 # %% tags=["claim"]
@@ -317,7 +317,7 @@ cascade = sanity.sanity_check(model[latest], images[latest][:24], seed=1)
 show(
     figures.sanity_figure(cascade),
     number="6.3",
-    alt="Similarity of maps to the original as more and more layers are randomised.",
+    caption="Similarity of maps to the original as more and more layers are randomised.",
 )
 
 # %% tags=["claim"]
@@ -359,7 +359,7 @@ curves = pd.concat(tables, ignore_index=True)
 show(
     figures.covering_figure(curves),
     number="6.4",
-    alt="Log-odds of high risk as images are covered and uncovered in the order of three maps.",
+    caption="Log-odds of high risk as images are covered and uncovered in the order of three maps.",
 )
 
 # %% tags=["claim"]
@@ -435,7 +435,7 @@ check("06.4", falls, moved=moved)
 show(
     figures.interventions_figure(moved),
     number="6.5",
-    alt="Change of the log-odds of high risk by each change of the images, with intervals.",
+    caption="Change of the log-odds of high risk by each change of the images, with intervals.",
 )
 
 # %% tags=["claim"]

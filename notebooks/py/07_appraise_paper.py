@@ -210,7 +210,7 @@ claim(
 show(
     figures.printed_intervals_figure(intervals),
     number="7.1",
-    alt="Printed intervals of AUC and C-index over the widths that 43 patients give.",
+    caption="Printed intervals of AUC and C-index over the widths that 43 patients give.",
 )
 
 # %% [markdown]

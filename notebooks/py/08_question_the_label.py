@@ -144,7 +144,7 @@ labels = statistics.compare_labels(test, scored)
 show(
     figures.label_figure(labels),
     number="8.1",
-    alt="AUC and C-index of the models, TNM and the scan date against four readings of follow-up.",
+    caption="AUC and C-index of the models, TNM and the scan date against four readings of follow-up.",
 )
 
 # %% [markdown]

@@ -131,7 +131,7 @@ clinical = statistics.fit_cox(
 show(
     figures.cox_figure({"training cohort": clinical.table}),
     number="9.1",
-    alt="Hazard ratios of T, N, age, sex and chemotherapy in the training cohort.",
+    caption="Hazard ratios of T, N, age, sex and chemotherapy in the training cohort.",
 )
 
 # %% [markdown]
@@ -250,7 +250,7 @@ brier = {
 show(
     figures.time_dependent_figure(auc_by_month, brier),
     number="9.2",
-    alt="AUC at 24, 36 and 48 months and Brier score at 12 to 60 months, with reference.",
+    caption="AUC at 24, 36 and 48 months and Brier score at 12 to 60 months, with reference.",
 )
 
 # %% [markdown]
@@ -298,7 +298,7 @@ claim(
 show(
     figures.calibration_figure(months, progressed, p_36),
     number="9.3",
-    alt="Observed against predicted risk of progression by 36 months, in three groups per model.",
+    caption="Observed against predicted risk of progression by 36 months, in three groups per model.",
 )
 
 # %% [markdown]
@@ -413,7 +413,7 @@ benefit = statistics.survival_net_benefit(months, progressed, p_decision, thresh
 show(
     figures.decision_figure(benefit),
     number="9.4",
-    alt="Decision curves of Ensemble and TNM at 36 months, and their gain over all or nobody.",
+    caption="Decision curves of Ensemble and TNM at 36 months, and their gain over all or nobody.",
 )
 
 # %% [markdown]

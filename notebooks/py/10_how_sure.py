@@ -72,7 +72,7 @@ curves = {k: pd.Series(v, sizes).map(statistics.half_width) for k, v in widths.i
 show(
     figures.precision_figure(curves, patients=len(test)),
     number="10.1",
-    alt="Half-width of the 95 percent interval by number of test patients.",
+    caption="Half-width of the 95 percent interval by number of test patients.",
 )
 
 # %% tags=["claim"]
@@ -191,7 +191,7 @@ print(f"{splits.split.nunique()} splits")
 show(
     figures.split_figure(splits, single=comparison),
     number="10.2",
-    alt="AUC and C-index of each model in many random splits, and in the split of this study.",
+    caption="AUC and C-index of each model in many random splits, and in the split of this study.",
 )
 
 # %% [markdown]
@@ -323,7 +323,7 @@ moved = statistics.instability(p_36, refits, cutoff=0.3)
 show(
     figures.instability_figure(p_36, refits, cutoff=0.3),
     number="10.3",
-    alt="Each test patient's risk in two hundred refits against the risk of the model itself.",
+    caption="Each test patient's risk in two hundred refits against the risk of the model itself.",
 )
 
 # %% [markdown]
@@ -404,7 +404,7 @@ shrunken = subgroups.set_index(names).filter(like="shrunken").dropna().set_axis(
 show(
     figures.cox_figure({"by itself": raw, "shrunken": shrunken}),
     number="10.4",
-    alt="Hazard ratio of the Ensemble by subgroup, by itself and shrunken.",
+    caption="Hazard ratio of the Ensemble by subgroup, by itself and shrunken.",
 )
 
 # %% tags=["claim"]

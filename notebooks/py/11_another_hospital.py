@@ -268,7 +268,7 @@ check("11.1", o_over_e, patients=new_patients, p_event=p_36["Ensemble"])
 show(
     figures.calibration_figure(months, progressed, p_36),
     number="11.1",
-    alt="Observed against predicted risk by 36 months in the second hospital, for three models.",
+    caption="Observed against predicted risk by 36 months in the second hospital, for three models.",
 )
 
 # %% [markdown]

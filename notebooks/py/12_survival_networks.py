@@ -233,7 +233,7 @@ against = [
 show(
     figures.paired_figure(arms, against),
     number="12.1",
-    alt="Difference in C-index between three targets and the label learned image by image, by split.",
+    caption="Difference in C-index between three targets and the label learned image by image, by split.",
 )
 
 # %% tags=["claim"]
@@ -266,7 +266,7 @@ versus = [("Pair, Cox", "Ensemble, Cox"), ("Pair, Cox", "Post-model, Cox")]
 show(
     figures.paired_figure(arms, versus),
     number="12.2",
-    alt="Difference in C-index between one model of both examinations and the vote, by split.",
+    caption="Difference in C-index between one model of both examinations and the vote, by split.",
 )
 
 # %% tags=["claim"]
@@ -393,7 +393,7 @@ outcome = f"{happened} {test.pfs_months[patient]:.0f} months"
 show(
     figures.patient_figure(points, curve.sort_index(), outcome=outcome),
     number="12.3",
-    alt="Points by term and predicted survival of a test patient of high predicted risk.",
+    caption="Points by term and predicted survival of a test patient of high predicted risk.",
 )
 
 # %% tags=["claim"]
@@ -427,7 +427,7 @@ usual = statistics.kaplan_meier(upper, event)
 show(
     figures.interval_figure(usual, by_visits),
     number="12.4",
-    alt="Usual curve of progression-free survival, and Turnbull's from the intervals between visits.",
+    caption="Usual curve of progression-free survival, and Turnbull's from the intervals between visits.",
 )
 
 # %% tags=["claim"]

@@ -369,7 +369,7 @@ def two_scales(maps):
 show(
     two_scales(maps[strongest]),
     number="13.1",
-    alt="Twelve coarse maps, above each with a colour scale of its own, below all with the same.",
+    caption="Twelve coarse maps, above each with a colour scale of its own, below all with the same.",
 )
 
 # %% tags=["claim"]

@@ -94,7 +94,7 @@ def gap_figure():
 show(
     gap_figure(),
     number="14.1",
-    alt="EBV DNA of the patients, with the undetected and the missing beside it.",
+    caption="EBV DNA of the patients, with the undetected and the missing beside it.",
 )
 
 # %% tags=["claim"]
@@ -267,7 +267,7 @@ answers = {
 show(
     figures.cox_figure(answers),
     number="14.2",
-    alt="Hazard ratio of tenfold EBV DNA with its interval, by three ways to deal with gaps.",
+    caption="Hazard ratio of tenfold EBV DNA with its interval, by three ways to deal with gaps.",
 )
 
 # %% tags=["claim"]

@@ -360,7 +360,7 @@ outcome = {
 show(
     figures.update_figure(course, outcome, ahead=AHEAD),
     number="15.1",
-    alt="Risk of progression within 24 months at each examination, for all patients; two are marked.",
+    caption="Risk of progression within 24 months at each examination, for all patients; two are marked.",
 )
 
 # %% tags=["claim"]
@@ -440,7 +440,7 @@ image = load_stacks(study, patients=[up], timepoint="post")[up, "post", "t2w"].a
 show(
     figures.finer_figure(image, heats, mask=truth["tumour"][level]),
     number="15.2",
-    alt="The same slice under the map of a rectangle and under that of the whole image.",
+    caption="The same slice under the map of a rectangle and under that of the whole image.",
 )
 
 

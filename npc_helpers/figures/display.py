@@ -5,6 +5,7 @@ import platform
 from importlib.metadata import version
 
 from npc_helpers.figures import style
+from npc_helpers.figures.describe import description
 from npc_helpers.study import mark
 from npc_helpers.study.settings import current_setting
 
@@ -14,16 +15,17 @@ LARGEST_PICTURE = 250_000  # bytes: a figure of many images is drawn with fewer 
 _AS_IT_STANDS = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]<>$#"})  # no Markdown
 
 
-def show(figure, *, alt: str, number: str = "") -> None:
+def show(figure, *, caption: str, number: str = "") -> None:
     """Display a matplotlib figure for page and projector, and under it its caption.
+
+    What the picture shows is read off its axes, for a reader who cannot see it (`description`).
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
         Closed afterwards, so that it is drawn once.
-    alt : str
-        What the figure shows, in one sentence: its caption, and the text for a reader who cannot
-        see it. The mark of the study is added to both.
+    caption : str
+        What the figure is, in one sentence. The mark of the study is added.
     number : str
         Where the figure stands, for instance ``"5.2"`` for the second of lesson 05: the caption
         begins with "Figure 5.2", and text can refer to that.
@@ -31,14 +33,14 @@ def show(figure, *, alt: str, number: str = "") -> None:
     from IPython.display import Image, display
     from matplotlib import pyplot as plt
 
+    seen = description(figure)
     picture, width = _png(style.for_any_page(figure))
     figure.clear()
     plt.close(figure)
-    described = mark.on_caption(alt)
-    display(Image(data=picture, format="png", width=width, alt=described))
-    words = described.translate(_AS_IT_STANDS)
-    caption = f"**Figure {number}.** {words}" if number else words
-    shown = {"text/markdown": caption, "text/plain": caption}
+    display(Image(data=picture, format="png", width=width, alt=seen))
+    words = mark.on_caption(caption).translate(_AS_IT_STANDS)
+    below = f"**Figure {number}.** {words}" if number else words
+    shown = {"text/markdown": below, "text/plain": below}
     display(shown, raw=True, metadata={"npc": {"figure": number}})
 
 

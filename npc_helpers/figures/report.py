@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from npc_helpers.figures.describe import description
 from npc_helpers.statistics import with_printed_p
 from npc_helpers.study import atomic_path, mark
 from npc_helpers.study.formulas import defused_table
@@ -68,7 +69,7 @@ class Report:
                 )  # fmt: skip
         picture = self._place("figures", name, "svg").read_bytes()
         source = f"data:image/svg+xml;base64,{base64.b64encode(picture).decode()}"
-        text = html.escape(mark.on_caption(caption))
+        text = html.escape(description(figure))
         self._add(f'<figure><img src="{source}" alt="{text}">', caption, "</figure>", "figcaption")
 
     def add_table(self, name: str, table: pd.DataFrame, caption: str) -> None:

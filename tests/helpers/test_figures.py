@@ -77,22 +77,22 @@ def displayed(monkeypatch):
 def test_a_figure_is_shown_sharp_with_number_caption_and_mark(name, mode, displayed, monkeypatch):
     """Twice as many pixels as a page shows; maps keep their colours, lines get a palette."""
     monkeypatch.setattr(style.mark, "text", lambda: "study a_b, synthetic patients")
-    show(EXAMPLES[name](), number="5.2", alt="Curves of *each* patient.")
+    show(EXAMPLES[name](), number="5.2", caption="Curves of *each* patient.")
     (image, _), (caption, how) = displayed
     picture = Image.open(io.BytesIO(image.data))
     assert (picture.mode, picture.width // 2) == (mode, image.width)
     assert picture.text["Description"] == "study a_b, synthetic patients"
     assert picture.convert("RGBA").getpixel((0, 0))[3] == 0  # no sheet
-    assert image.alt == "Curves of *each* patient. (study a_b, synthetic patients)"
+    assert image.alt.endswith(".") and "Curves of" not in image.alt  # a caption is read once
     said = r"Curves of \*each\* patient. (study a\_b, synthetic patients)"
     assert caption["text/markdown"] == f"**Figure 5.2.** {said}"
     assert how["metadata"] == {"npc": {"figure": "5.2"}}
 
 
 def test_a_figure_of_many_images_has_fewer_pixels_and_the_same_width(displayed, monkeypatch):
-    show(EXAMPLES["gradcam_panel"](), alt="Maps.")
+    show(EXAMPLES["gradcam_panel"](), caption="Maps.")
     monkeypatch.setattr(display, "LARGEST_PICTURE", 150_000)
-    show(EXAMPLES["gradcam_panel"](), alt="Maps.")
+    show(EXAMPLES["gradcam_panel"](), caption="Maps.")
     sharp, _, smaller, _ = (value for value, _ in displayed)
     assert len(smaller.data) < 150_000 < len(sharp.data)
     assert abs(sharp.width - smaller.width) <= 2
@@ -102,7 +102,7 @@ def test_a_palette_changes_no_colour_that_a_reader_would_notice(displayed):
     figure = EXAMPLES["roc_figure"]
     drawn = io.BytesIO()
     for_any_page(figure()).savefig(drawn, format="png", dpi=160, bbox_inches="tight")
-    show(figure(), alt="Curves.")
+    show(figure(), caption="Curves.")
     full, few = (
         np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"), float)
         for data in (drawn.getvalue(), displayed[0][0].data)
