@@ -1,7 +1,9 @@
 """Two workers for many files; the same examples everywhere; no study opened before a test."""
 
+import gc
 import os
 import shutil
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from filelock import FileLock
 from hypothesis import settings
 from nbclient.util import run_sync
 
+from npc_course.running import FORGET
 from npc_helpers.study import mark
 
 settings.register_profile("suite", deadline=None, derandomize=True)  # slowness is no failure
@@ -42,6 +45,16 @@ def pytest_collection_modifyitems(items):
 def no_study_opened_before():
     """Let each test begin like a new process: no figure carries the mark of an earlier test."""
     mark.forget()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_left_of_an_earlier_file():
+    """Let go of figures and graphs of networks: over all files they grow to several gigabytes."""
+    yield
+    for module, forget in FORGET:
+        if module in sys.modules:
+            eval(forget, vars(sys.modules[module]))
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.settings import TUTORIAL, current_setting
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
-MEMORY_GIB = 3.0  # what a notebook that trains may need: 2.2 were measured
+MEMORY_GIB = 2.5  # what a notebook that trains may need: 2.2 were measured
 AFRESH = """\
 import os, sys, warnings
 os.environ.update({environment!r})
