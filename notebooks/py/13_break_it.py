@@ -309,7 +309,8 @@ aucs, c_upgrade = read["median label, AUC"], read["time to progression, C-index"
 claim(
     aucs["no upgrade"].low < 0.5 < aucs["upgrade"].low and c_upgrade.low < 0.5 < c_upgrade.high,
     f"The AUC of the grain is {aucs['no upgrade'].value:.2f} without and {aucs['upgrade'].value:.2f} with an upgrade, and that of the date {aucs['date of the scan'].value:.2f}: late "
-    f"patients were followed for a short time, and the label calls that high risk. By time to progression the grain is worth {c_upgrade.value:.2f}, which is nothing.",
+    f"patients were followed for a short time, and the label calls that high risk. By time to progression the grain is worth {c_upgrade.value:.2f}, which is nothing; what "
+    f"it did know, that a coarse grain goes with later progression ({read['time to progression, C-index']['no upgrade'].value:.2f}), is buried.",
     f"The AUC of the grain is {aucs['no upgrade'].value:.2f} without and {aucs['upgrade'].value:.2f} with an upgrade.",
 )
 
@@ -318,17 +319,20 @@ claim(
 # in the table:
 
 # %%
-within = {
-    f"software {version}": statistics.roc_auc(label[of], scores["upgrade"][of])
-    for version, of in {"1": ~later, "2": later}.items()
-}
-pd.Series(within, name="AUC of the grain, median label").map(str).to_frame()
+rows = {}
+for version, of in {"1": ~later, "2": later}.items():
+    auc = statistics.roc_auc(label[of], scores["upgrade"][of])
+    rows[f"software {version}"] = {"AUC": auc.value, "pairs": label[of].sum() * (~label[of]).sum()}
+within = pd.DataFrame(rows).T
+within.round(2)
 
 # %% tags=["claim"]
+pooled = np.average(within.AUC, weights=within.pairs)
 claim(
-    all(auc.low < 0.5 < auc.high for auc in within.values()),
-    "Within one software both intervals hold a half.",
-    f"Within one software the AUC is {' and '.join(f'{auc.value:.2f}' for auc in within.values())}.",
+    0.4 < pooled < 0.55,
+    f"Of all {within.pairs.sum():.0f} pairs of a high-risk and a low-risk patient examined with the *same* software, the grain has {pooled:.0%} in the right order. Few of them are of "
+    "software 2, where almost everybody is called high-risk.",
+    f"Within one software the AUC is {pooled:.2f}.",
 )
 
 # %% [markdown]
