@@ -77,7 +77,7 @@ def pfs_figure(cohort: pd.DataFrame) -> Figure:
     left.set_ylabel("share of patients")
     edges = np.arange(0, months.max() + 6, 3)
     right.hist(
-        [months[progressed], months[~progressed]], bins=edges, stacked=True,
+        [months[progressed], months[~progressed]], bins=edges, stacked=True, hatch=["////", ""],
         color=[style.colour(f"{name} risk") for name in ("high", "low")],
         label=["progressed", "censored"], edgecolor=style.colour("paper"), linewidth=0.6,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle as Outline
 
 from npc_helpers.figures import style
 
+SIGNED = 0.4  # of the strongest cell: from here on a cell says which sign it has
 EVERY = 2  # pictures are drawn from every second pixel: a quarter of the bytes, no visible loss
 
 
@@ -195,6 +196,10 @@ def gradcam_panel(
     style.bare(grid)
     grid.set_title("Map, cell by cell (signed)")
     figure.colorbar(drawn, ax=grid, shrink=0.7, label="contribution to the score")
+    for (row, column), cell in np.ndenumerate(cells):  # both ends of the scale are dark in grey
+        if abs(cell) > SIGNED * most:
+            sign = {"color": "white", "fontsize": 9, "ha": "center", "va": "center"}
+            grid.text(column, row, "+" if cell > 0 else "−", **sign)
     for axes, scale, title in (
         (paper, style.PAPER_COLOURS, "The paper's colours"),
         (perceptual, colormaps[style.PERCEPTUAL_COLOURS], "Perceptually uniform"),
@@ -244,15 +249,17 @@ def sanity_figure(sanity: pd.DataFrame) -> Figure:
     """
     figure, axes = style.new_figure(8.6, 3.6)
     ends = []
-    for name, label, look, tint in (
-        ("rank_correlation", "rank correlation", "-o", style.SERIES[1]),
-        ("ssim", "structural similarity", "--s", style.SERIES[0]),
+    for name, label, look, end, tint in (
+        ("rank_correlation", "rank correlation", "-o", "o", style.SERIES[1]),
+        ("ssim", "structural similarity", "--s", "s", style.SERIES[0]),
     ):
         axes.plot(sanity.step, sanity[name], look, color=tint, label=label)
         ends.append(sanity[f"{name}_unrelated"].iloc[0])
         axes.axhline(ends[-1], color=tint, linestyle=":", linewidth=1.4)
+        at_end = axes.get_yaxis_transform()  # the marker says whose line it is, also in grey
+        axes.plot([1], [ends[-1]], end, color=tint, transform=at_end, clip_on=False)
     axes.text(
-        1.01, np.mean(ends), "maps of\nunrelated\nimages", va="center", fontsize=8.5,
+        1.02, np.mean(ends), "maps of\nunrelated\nimages", va="center", fontsize=8.5,
         color=style.colour("faint"), transform=axes.get_yaxis_transform(),
     )  # fmt: skip
     names = [f"+ {row.randomised}" if row.step else "intact" for row in sanity.itertuples()]

@@ -52,12 +52,13 @@ def covering_figure(curves: pd.DataFrame) -> Figure:
     figure, panels = style.new_panels(4.9 * len(timepoints), 3.7, len(timepoints))
     for axes, when in zip(panels, timepoints, strict=True):
         of_time = curves[curves["timepoint"] == when]
-        for tint, (name, of_map) in zip(
-            style.SERIES, of_time.groupby("map", sort=False), strict=False
+        for tint, marker, (name, of_map) in zip(
+            style.SERIES, style.MARKERS, of_time.groupby("map", sort=False), strict=False
         ):
             means = of_map.groupby("share")[["insertion", "deletion"]].mean()
-            axes.plot(means.index, means["deletion"], "-o", ms=3, color=tint, label=name)
-            axes.plot(means.index, means["insertion"], "--o", ms=3, color=tint)
+            look = {"marker": marker, "markersize": 5, "color": tint}
+            axes.plot(means.index, means["deletion"], "-", label=name, **look)
+            axes.plot(means.index, means["insertion"], "--", markerfacecolor="none", **look)
         axes.set(
             title=MODELS[when], xlabel="share of the rectangle, highest of the map first",
             ylabel="mean log-odds of high risk",

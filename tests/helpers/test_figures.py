@@ -279,3 +279,24 @@ def test_a_name_in_chinese_is_drawn_or_missed_once(tmp_path, monkeypatch):
 def test_a_font_of_boxes_is_not_taken_for_one_with_the_signs():
     assert not [name for name in fonts.any_with(fonts.CHINESE) if "Last Resort" in name]
     assert fonts.any_with("a") != []
+
+
+# --- in grey, and for those who see red and green alike ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["covering_figure", "roc_figure", "learning_curves", "label_figure", "sanity_figure"]
+)
+def test_no_two_curves_of_a_figure_differ_by_colour_alone(name):
+    for axes in EXAMPLES[name]().axes:
+        curves = [line for line in axes.lines if not line.get_label().startswith("_")]
+        looks = [(line.get_linestyle(), line.get_marker()) for line in curves]
+        assert len(set(looks)) == len(looks), looks
+
+
+def test_strong_cells_of_a_map_say_their_sign():
+    grid = next(a for a in EXAMPLES["gradcam_panel"]().axes if "signed" in a.get_title("left"))
+    cells = np.asarray(grid.images[0].get_array())
+    strong = np.abs(cells) > 0.4 * np.abs(cells).max()
+    said = {tuple(map(round, text.get_position()[::-1])): text.get_text() for text in grid.texts}
+    assert said == {tuple(at): "+" if cells[tuple(at)] > 0 else "−" for at in np.argwhere(strong)}
