@@ -72,7 +72,7 @@ from npc_helpers.statistics.sample_size import (
 )
 from npc_helpers.statistics.splits import share_in_order, split_differences, summarise_splits
 from npc_helpers.statistics.stability import instability, refitted
-from npc_helpers.statistics.subgroups import shrink, subgroup_hazard_ratios
+from npc_helpers.statistics.subgroups import subgroup_hazard_ratios
 from npc_helpers.statistics.survival import (
     ChiSquared,
     MedianTime,

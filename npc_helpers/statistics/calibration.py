@@ -67,7 +67,7 @@ class Calibration:
 def calibration(
     high_risk, p_high_risk, *, bins: int = 5, confidence: float = 0.95, seed: int = 0
 ) -> Calibration:
-    """Slope, intercept and expected calibration error.
+    """Slope, intercept (Van Calster et al., BMC Med 2019;17:230) and expected calibration error.
 
     logit P(high risk) = a + b logit(p): the slope is b; the intercept is a with b held at 1. There
     is none if all probabilities are equal, or separate the classes completely.
@@ -80,10 +80,6 @@ def calibration(
         Bins of the calibration error.
     seed : int
         Of the 2,000 simulated label sets behind ``ece_by_chance``.
-
-    References
-    ----------
-    Van Calster et al., BMC Med 2019;17:230.
 
     Examples
     --------
@@ -143,7 +139,8 @@ def calibration_at(
 
     O/E = (1 − S(h)) / mean p, with S the Kaplan-Meier curve. Slope and intercept are those of a
     logistic regression of having progressed by h on the log odds of p (the intercept with the
-    slope held at 1), each patient of known status weighted for those who were lost.
+    slope held at 1), each patient of known status weighted for those who were lost
+    (McLernon et al., Ann Intern Med 2023;176:105; Gerds et al., Stat Med 2014;33:3191).
 
     Returns
     -------
@@ -151,10 +148,6 @@ def calibration_at(
         Interval of O/E on the log scale with Greenwood's variance, predictions taken as given;
         slope and intercept have the jackknife's, which includes that weights were estimated.
         There is none if all probabilities are equal, or separate the patients completely.
-
-    References
-    ----------
-    McLernon et al., Ann Intern Med 2023;176:105. Gerds et al., Stat Med 2014;33:3191.
 
     Examples
     --------

@@ -40,26 +40,31 @@ class CoxModel:
         By covariate: coefficient, hazard_ratio, low, high, p.
     log_likelihood, null_log_likelihood : float
         Logarithm of the partial likelihood at its maximum, and with all coefficients 0.
+    time, event, covariates : ndarray (n,), ndarray of bool (n,), DataFrame (n, k)
+        What the model was fitted to.
     """
 
     table: pd.DataFrame
     log_likelihood: float
     null_log_likelihood: float
-    n: int
-    events: int
-    _data: pd.DataFrame = field(repr=False)
+    time: np.ndarray = field(repr=False)
+    event: np.ndarray = field(repr=False)
+    covariates: pd.DataFrame = field(repr=False)
 
-    def data(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return time (n,), event (n,) as bool, and covariates (n, k) of the fit."""
-        covariates = self._data[list(self.table.index)].to_numpy()
-        return self._data["_time"].to_numpy(), self._data["_event"].to_numpy() == 1, covariates
+    @property
+    def n(self) -> int:
+        """Patients."""
+        return len(self.time)
+
+    @property
+    def events(self) -> int:
+        """Patients with progression."""
+        return int(self.event.sum())
 
     @property
     def likelihood_ratio(self) -> ChiSquared:
         """Test of all coefficients together against none."""
-        return _likelihood_ratio(
-            self.null_log_likelihood, self.log_likelihood, degrees=len(self.table)
-        )
+        return _likelihood_ratio(self.null_log_likelihood, self.log_likelihood, len(self.table))
 
     @property
     def shrinkage(self) -> float:
@@ -81,7 +86,7 @@ class CoxModel:
         kinds = dict.fromkeys(self.table.index, numbers)
         values = checked(**of_table(covariates, **kinds))
         columns = pd.DataFrame(dict(zip(kinds, values, strict=True)), covariates.index)
-        score = (columns - self._data[columns.columns].mean()) @ self.table["coefficient"]
+        score = (columns - self.covariates.mean()) @ self.table["coefficient"]
         return score.rename("risk_score")
 
     def p_event(self, covariates: pd.DataFrame, *, at: Sequence[float]) -> pd.DataFrame:
@@ -91,15 +96,14 @@ class CoxModel:
         progression in the patients of the fit, as R's ``survfit(coxph)`` has it. Refused where
         nobody of the fit was observed so long.
         """
-        time, event, _ = self.data()
         months = np.asarray(list(at), dtype=float)
-        if months.max() > time.max():
+        if months.max() > self.time.max():
             raise TooFewPatients(
                 f"nobody in the patients of the fit was observed for {months.max():g} months "
-                f"(the longest for {time.max():g}); choose earlier ones"
+                f"(the longest for {self.time.max():g}); choose earlier ones"
             )
-        hazard = np.exp(self.risk_score(self._data).to_numpy())  # (n,) of the fit, relative
-        moments, jumps = _baseline_jumps(time, event, hazard)
+        hazard = np.exp(self.risk_score(self.covariates).to_numpy())  # (n,) of the fit, relative
+        moments, jumps = _baseline_jumps(self.time, self.event, hazard)
         reached = np.searchsorted(moments, months, side="right")
         cumulative = np.concatenate([[0.0], np.cumsum(jumps)])[reached]  # (months,)
         relative = np.exp(self.risk_score(covariates).to_numpy())  # (patients,)
@@ -107,7 +111,7 @@ class CoxModel:
         return pd.DataFrame(risk, covariates.index, list(at))
 
 
-def _likelihood_ratio(smaller: float, larger: float, *, degrees: int) -> ChiSquared:
+def _likelihood_ratio(smaller: float, larger: float, degrees: int) -> ChiSquared:
     """Test of the larger of two nested models, from their log likelihoods."""
     gain = max(0.0, 2 * (larger - smaller))
     return ChiSquared(gain, degrees, float(chi2.sf(gain, degrees)))
@@ -150,13 +154,12 @@ def fit_cox(time, event, covariates: pd.DataFrame, *, confidence: float = 0.95) 
     constant = [name for name in data if data[name].nunique() < 2]
     if len(constant) == len(data.columns):
         raise TooFewPatients("no covariate varies between these patients")
-    data, events = data.drop(columns=constant), int(event.sum())
-    if not events:
+    if not event.any():
         raise TooFewPatients("nobody progressed, so no hazard can be estimated")
     if constant:
         warnings.warn(f"left out, the same for everybody: {', '.join(constant)}", stacklevel=2)
-    data = data.assign(_time=time, _event=event)
-    fitter = _converged(data, confidence)
+    data = data.drop(columns=constant)
+    fitter = _converged(data.assign(_time=time, _event=event), confidence)
     level = f"{100 * confidence:g}%"
     columns = {
         "coefficient": "coef",
@@ -168,7 +171,7 @@ def fit_cox(time, event, covariates: pd.DataFrame, *, confidence: float = 0.95) 
     table = pd.DataFrame({name: fitter.summary[column] for name, column in columns.items()})
     maximum = float(fitter.log_likelihood_)
     gain = float(fitter.log_likelihood_ratio_test().test_statistic)
-    return CoxModel(table, maximum, maximum - gain / 2, len(data), events, data)
+    return CoxModel(table, maximum, maximum - gain / 2, time, event, data)
 
 
 def _converged(data: pd.DataFrame, confidence: float):
@@ -213,7 +216,7 @@ def proportional_hazards(model: CoxModel) -> pd.DataFrame:
     >>> proportional_hazards(model).p.round(2).to_dict()
     {'T': 0.7}
     """
-    time, event, x = model.data()
+    time, event, x = model.time, model.event, model.covariates.to_numpy()
     moments, at_risk, failing = steps(time, event)
     drift = 1 - product_limit(at_risk, failing)[:-1]  # (m,): progressed just before
     k = x.shape[1]
@@ -307,7 +310,7 @@ def added_value(
     return AddedValue(
         without=without,
         with_score=full,
-        test=_likelihood_ratio(without.log_likelihood, full.log_likelihood, degrees=1),
+        test=_likelihood_ratio(without.log_likelihood, full.log_likelihood, 1),
         c_without=c_index(time, event, risks["without"], confidence=confidence),
         c_with=c_index(time, event, risks["with"], confidence=confidence),
         c_change=Estimate(*row[["difference", "low", "high"]].astype(float), confidence),

@@ -30,26 +30,7 @@ class TooFewPatients(ValueError):
     """
 
 
-@dataclass(frozen=True)
-class _Refusal:
-    """Raises if a row of a column is wrong; `what` may mention the ``{value}`` found there."""
-
-    name: str
-    patients: list | None
-    plain: np.ndarray
-
-    def __call__(self, wrong: np.ndarray, what: str) -> None:
-        positions = np.flatnonzero(wrong)
-        if not len(positions):
-            return
-        first = positions[0]
-        row = (
-            f"patient {self.patients[first]}" if self.patients else f"row {first} (counted from 0)"
-        )
-        value = self.plain[first]
-        value = value.item() if isinstance(value, np.generic) else value
-        more = f" (and {len(positions) - 1} more)" if len(positions) > 1 else ""
-        raise ColumnError(f"{self.name}: {row}{more} {what.format(value=value)}")
+Refuse = Callable[[np.ndarray, str], None]  # raises if any row is True, and says what it has
 
 
 @dataclass(frozen=True)
@@ -66,7 +47,7 @@ class Column:
     """
 
     values: object
-    read: Callable[[np.ndarray, _Refusal], np.ndarray]
+    read: Callable[[np.ndarray, Refuse], np.ndarray]
     names: Sequence | None = None
     may_be_missing: bool = False
 
@@ -74,7 +55,7 @@ class Column:
 # --- what a column can be ------------------------------------------------------------------------
 
 
-def _read_numbers(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
+def _read_numbers(plain: np.ndarray, refuse: Refuse) -> np.ndarray:
     if plain.dtype.kind in "Mm":
         refuse(~np.isnat(plain), "has a date or a duration. Give a number, for instance months.")
     if plain.dtype.kind not in "biuf":
@@ -87,7 +68,7 @@ def _read_numbers(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
     return values
 
 
-def _read_times(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
+def _read_times(plain: np.ndarray, refuse: Refuse) -> np.ndarray:
     if plain.dtype.kind in "bO":
         yes_or_no = _instances(plain, bool, np.bool_)
         refuse(yes_or_no, "has {value}, which is no time. Were time and event exchanged?")
@@ -96,7 +77,7 @@ def _read_times(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
     return values
 
 
-def _read_flags(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
+def _read_flags(plain: np.ndarray, refuse: Refuse) -> np.ndarray:
     if plain.dtype.kind not in "biuf":
         refuse(
             _instances(plain, str, bytes),
@@ -119,14 +100,14 @@ def _read_flags(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
     return values == 1
 
 
-def _read_probabilities(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
+def _read_probabilities(plain: np.ndarray, refuse: Refuse) -> np.ndarray:
     values = _read_numbers(plain, refuse)
     outside = ~((values >= 0) & (values <= 1))
     refuse(outside, "has {value}; a probability lies between 0 and 1. Divide a percentage by 100.")
     return values
 
 
-def _read_groups(plain: np.ndarray, refuse: _Refusal) -> np.ndarray:
+def _read_groups(plain: np.ndarray, refuse: Refuse) -> np.ndarray:
     return plain
 
 
@@ -189,17 +170,18 @@ def images(table: pd.DataFrame) -> list[str] | None:
 
 def at_least(scores: Mapping[str, object], fewest: int) -> None:
     """Refuse a comparison of too few models."""
+    if len(scores) < fewest == 1:
+        raise ColumnError("give the scores of at least one model")
     if len(scores) < fewest:
-        needed = {1: "give the scores of at least one model"}
-        raise ColumnError(needed.get(fewest, "a comparison needs at least two models"))
+        raise ColumnError("a comparison needs at least two models")
 
 
-def two_classes(labels: np.ndarray, name: str = "high_risk") -> np.ndarray:
+def two_classes(labels: np.ndarray) -> np.ndarray:
     """Return `labels` (bool) if both classes occur, and refuse them otherwise."""
     positives = int(labels.sum())
     if positives in (0, len(labels)):
         raise TooFewPatients(
-            f"{name} has one class only ({positives} of {len(labels)} are True), so there is "
+            f"high_risk has one class only ({positives} of {len(labels)} are True), so there is "
             "nothing to tell apart; check the split or the label"
         )
     return labels
@@ -244,7 +226,7 @@ def checked(**columns: Column) -> list[np.ndarray]:
     patients = _row_names(columns, len(next(iter(plain.values()))))
     arrays = []
     for name, column in columns.items():
-        missing, refuse = _missing(plain[name]), _Refusal(name, patients, plain[name])
+        missing, refuse = _missing(plain[name]), _refusal(name, patients, plain[name])
         if not column.may_be_missing:
             refuse(missing, "has no value. Fill it in, or leave such patients out.")
         values = (
@@ -322,6 +304,22 @@ def _row_names(columns: Mapping[str, Column], n: int) -> list | None:
             "Keep one."
         )
     return names.tolist()
+
+
+def _refusal(name: str, patients: list | None, plain: np.ndarray) -> Refuse:
+    """Return what raises if a row of a column is wrong; `what` may mention its ``{value}``."""
+
+    def refuse(wrong: np.ndarray, what: str) -> None:
+        rows = np.flatnonzero(wrong)
+        if not len(rows):
+            return
+        first, value = rows[0], plain[rows[0]]
+        value = value.item() if isinstance(value, np.generic) else value
+        row = f"patient {patients[first]}" if patients else f"row {first} (counted from 0)"
+        more = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""
+        raise ColumnError(f"{name}: {row}{more} {what.format(value=value)}")
+
+    return refuse
 
 
 def _missing(plain: np.ndarray) -> np.ndarray:

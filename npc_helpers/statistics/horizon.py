@@ -105,6 +105,9 @@ def cumulative_dynamic_auc(
 def brier_curve(time, event, p_event: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
     """Mean squared distance between predicted probability and outcome, at each horizon (IPCW).
 
+    The Brier score of Graf et al., Stat Med 1999;18:2529; scaled as by Kattan and Gerds, Diagn
+    Progn Res 2018;2:7.
+
     Parameters
     ----------
     p_event : DataFrame, shape (n, horizons)
@@ -117,10 +120,6 @@ def brier_curve(time, event, p_event: pd.DataFrame, *, confidence: float = 0.95)
         months; brier, low, high; ``reference`` (what the Kaplan-Meier curve of these patients
         scores, the same probability for everybody); ``scaled`` = 1 − brier / reference with
         scaled_low, scaled_high: above 0 is better than knowing nothing about the patient.
-
-    References
-    ----------
-    Graf et al., Stat Med 1999;18:2529. Kattan and Gerds, Diagn Progn Res 2018;2:7.
 
     Examples
     --------

@@ -9,11 +9,12 @@ OPEN = 1e-6  # of the unit of time: lifelines' intervals hold their lower end, t
 
 
 def interval_survival(lower, upper) -> pd.DataFrame:
-    """Share of patients without the event, when it happened within (lower, upper] (Turnbull 1976).
+    """Share of patients without the event, when it happened within (lower, upper].
 
-    The curve that makes the observed intervals most likely. Within some stretches of time it falls
-    by an amount that is known, at a moment that is not: there it is given as a range. Estimated
-    by lifelines.
+    The curve that makes the observed intervals most likely (Turnbull, J R Stat Soc B 1976;38:290;
+    R's ``interval::icfit``: Fay and Shaw, J Stat Softw 2010;36(2)). Within some stretches of time
+    it falls by an amount that is known, at a moment that is not: there it is given as a range.
+    Estimated by lifelines.
 
     Parameters
     ----------
@@ -32,11 +33,6 @@ def interval_survival(lower, upper) -> pd.DataFrame:
     ------
     ColumnError
         If an upper end lies before its lower one, or a column cannot be used.
-
-    References
-    ----------
-    Turnbull, J R Stat Soc B 1976;38:290; Fay and Shaw (``interval::icfit``), J Stat Softw
-    2010;36(2).
 
     Examples
     --------

@@ -61,9 +61,7 @@ def refitted(
     return pd.DataFrame(predictions)
 
 
-def instability(
-    p: pd.Series, refits: pd.DataFrame, *, cutoff: float = 0.5, confidence: float = 0.95
-) -> pd.DataFrame:
+def instability(p: pd.Series, refits: pd.DataFrame, *, cutoff: float = 0.5) -> pd.DataFrame:
     """How far the prediction of each patient moves from one refit to the next.
 
     Parameters
@@ -74,8 +72,6 @@ def instability(
         From `refitted`, of the same patients in the same order.
     cutoff : float
         At or above it a patient is called high risk.
-    confidence : float
-        Share of the refits between low and high.
 
     Returns
     -------
@@ -95,8 +91,7 @@ def instability(
         raise ColumnError(f"cutoff is {cutoff}; it must lie between 0 and 1")
     values, *columns = checked(p=probabilities(p), **each(refits, probabilities, "p of refit {}"))
     drawn = np.column_stack(columns)  # (n, refits)
-    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    low, high = np.quantile(drawn, tails, axis=1)
+    low, high = np.quantile(drawn, (0.025, 0.975), axis=1)
     return pd.DataFrame(
         {
             "p": values,

@@ -12,78 +12,13 @@ from scipy.stats import chi2
 from npc_helpers.statistics.cox import RATIO, fit_cox
 from npc_helpers.statistics.estimate import critical_value
 from npc_helpers.statistics.gate import (
-    ColumnError,
     TooFewPatients,
-    checked,
     each,
     groups,
     numbers,
     outcomes,
     standardised,
 )
-
-
-def shrink(effects, standard_errors, families=None, *, confidence: float = 0.95) -> pd.DataFrame:
-    """Draw each effect towards the mean of its family, the more the less is known of it.
-
-    Normal-normal model: true effects have the spread τ about the mean μ of their family, estimates
-    have their standard errors s about the true effects. The shrunken estimate is λ y + (1 − λ) μ
-    with λ = τ² / (τ² + s²). τ is that of Paule and Mandel (J Res Natl Bur Stand 1982;87:377), and
-    one for all families: the Q statistics of all together have their expectation.
-
-    Parameters
-    ----------
-    effects, standard_errors : array-like, shape (n,)
-        For instance logarithms of hazard ratios. Within a family they come from different patients.
-    families : array-like, shape (n,), optional
-        What belongs together: the levels of one characteristic. By default all.
-
-    Returns
-    -------
-    DataFrame, n rows
-        effect, low, high (shrunken), weight (λ), common (μ), p (of Cochran's Q in the family: are
-        its effects the same?). ``attrs["tau"]``.
-
-    Examples
-    --------
-    >>> table = shrink([0.2, 0.9, 1.4], [0.3, 0.3, 0.3])
-    >>> table.effect.round(2).tolist(), round(table.attrs["tau"], 2)
-    ([0.36, 0.88, 1.26], 0.52)
-    """
-    families = np.zeros(len(effects)) if families is None else families
-    effect, error, family = checked(
-        effects=numbers(effects),
-        standard_errors=numbers(standard_errors),
-        families=groups(families),
-    )
-    if not (error > 0).all():
-        raise ColumnError("a standard error is 0 or negative; each effect needs one above 0")
-    codes = pd.factorize(family)[0]  # (n,)
-    freedom = len(effect) - codes.max() - 1
-    if freedom < 1:
-        raise TooFewPatients("each family has one effect only, so there is nothing to compare")
-
-    def means(tau2):
-        weight = 1 / (error**2 + tau2)
-        total = np.bincount(codes, weight)
-        return (np.bincount(codes, weight * effect) / total)[codes], (1 / total)[codes]
-
-    def excess(tau2):
-        return ((effect - means(tau2)[0]) ** 2 / (error**2 + tau2)).sum() - freedom
-
-    highest = max(np.ptp(effect) ** 2 * len(effect), 1e-12)
-    tau2 = brentq(excess, 0, highest, xtol=1e-14, rtol=1e-12) if excess(0) > 0 else 0.0
-    common, variance = means(tau2)
-    weight = tau2 / (tau2 + error**2)
-    shrunken = weight * effect + (1 - weight) * common
-    half = critical_value(confidence) * np.sqrt(weight * error**2 + (1 - weight) ** 2 * variance)
-    q = np.bincount(codes, (effect - means(0)[0]) ** 2 / error**2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = np.where(np.bincount(codes) > 1, chi2.sf(q, np.bincount(codes) - 1), np.nan)[codes]
-    columns = {"effect": shrunken, "low": shrunken - half, "high": shrunken + half}
-    table = pd.DataFrame(columns | {"weight": weight, "common": common, "p": p})
-    table.attrs["tau"] = float(np.sqrt(tau2))
-    return table
 
 
 def subgroup_hazard_ratios(
@@ -131,12 +66,52 @@ def subgroup_hazard_ratios(
     known = table["hazard_ratio"].notna()
     if not known.any():
         raise TooFewPatients("no subgroup has enough patients with progression for a Cox model")
-    logs = np.log(table.loc[known, RATIO])
-    error = (logs["high"] - logs["low"]) / (2 * critical_value(confidence))
-    family = table.loc[known, "characteristic"]
-    shrunken = shrink(logs["hazard_ratio"], error, family, confidence=confidence)
+    ratio, low, high = np.log(table.loc[known, RATIO].to_numpy(dtype=float)).T
+    error = (high - low) / (2 * critical_value(confidence))
+    family = table.loc[known, "characteristic"].to_numpy()
+    shrunken = shrink(ratio, error, family, confidence=confidence)
     for end, column in (("", "effect"), ("_low", "low"), ("_high", "high")):
         table.loc[known, f"shrunken{end}"] = np.exp(shrunken[column].to_numpy())
     table.loc[known, "p"] = shrunken["p"].to_numpy()
     table.attrs["tau"] = shrunken.attrs["tau"]
+    return table
+
+
+def shrink(effect, error, family, *, confidence: float = 0.95) -> pd.DataFrame:
+    """Draw each effect (n,) towards the mean of its family, the more the less is known of it.
+
+    Normal-normal model: true effects have the spread τ about the mean μ of their family, estimates
+    have their standard errors s about the true effects. The shrunken estimate is λ y + (1 − λ) μ
+    with λ = τ² / (τ² + s²). τ is that of Paule and Mandel (J Res Natl Bur Stand 1982;87:377), and
+    one for all families: the Q statistics of all together have their expectation.
+
+    A family (the levels of one characteristic) comes from different patients. Returns a table of
+    effect, low, high (shrunken), common (μ) and p (of Cochran's Q in the family: are its effects
+    the same?), and τ as ``attrs["tau"]``.
+    """
+    codes = pd.factorize(family)[0]  # (n,)
+    freedom = len(effect) - codes.max() - 1
+    if freedom < 1:
+        raise TooFewPatients("each family has one effect only, so there is nothing to compare")
+
+    def means(tau2):
+        weight = 1 / (error**2 + tau2)
+        total = np.bincount(codes, weight)
+        return (np.bincount(codes, weight * effect) / total)[codes], (1 / total)[codes]
+
+    def excess(tau2):
+        return ((effect - means(tau2)[0]) ** 2 / (error**2 + tau2)).sum() - freedom
+
+    highest = max(np.ptp(effect) ** 2 * len(effect), 1e-12)
+    tau2 = brentq(excess, 0, highest, xtol=1e-14, rtol=1e-12) if excess(0) > 0 else 0.0
+    common, variance = means(tau2)
+    weight = tau2 / (tau2 + error**2)
+    shrunken = weight * effect + (1 - weight) * common
+    half = critical_value(confidence) * np.sqrt(weight * error**2 + (1 - weight) ** 2 * variance)
+    q = np.bincount(codes, (effect - means(0)[0]) ** 2 / error**2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = np.where(np.bincount(codes) > 1, chi2.sf(q, np.bincount(codes) - 1), np.nan)[codes]
+    columns = {"effect": shrunken, "low": shrunken - half, "high": shrunken + half}
+    table = pd.DataFrame(columns | {"common": common, "p": p})
+    table.attrs["tau"] = float(np.sqrt(tau2))
     return table

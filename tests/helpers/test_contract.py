@@ -545,7 +545,6 @@ NO_COLUMNS = {
     "statistics.proportional_hazards": "takes a fitted model, whose columns were checked",
     "statistics.pool_estimates": ESTIMATES,
     "statistics.refitted": "hands the training rows to a function of the caller's",
-    "statistics.shrink": ESTIMATES,
     "statistics.wilson": PLANNING,
     "prediction.compared_patients": "looks up patient_id only; whoever lacks images is left out",
     "prediction.compared_scores": "takes a reader of tables, which functions with columns check",
