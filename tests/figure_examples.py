@@ -281,7 +281,9 @@ def precision():
 
 
 STATISTICS = {
-    "label_figure": lambda: figures.label_figure(statistics.compare_labels(TABLE, P)),
+    "label_figure": lambda: figures.label_figure(
+        statistics.compare_labels(TABLE, P | {"no model": P["Post-model"] - P["Pre-model"]})
+    ),
     "cox_figure": lambda: figures.cox_figure(cox()),
     "time_dependent_figure": lambda: figures.time_dependent_figure(*over_time()),
     "calibration_figure": lambda: figures.calibration_figure(MONTHS, EVENT, P),

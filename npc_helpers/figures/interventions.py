@@ -85,16 +85,12 @@ def interventions_figure(effects: pd.DataFrame) -> Figure:
     names = list(dict.fromkeys(effects["map"]))
     figure, axes = style.new_figure(8.4, 0.6 * len(names) + 1.3)
     axes.axvline(0, color=style.colour("faint"), linewidth=1)
-    for (when, rows), shift, marker in zip(
-        effects.groupby("timepoint", sort=False), (-0.17, 0.17), "os", strict=False
-    ):
-        lines = np.array([names.index(name) for name in rows["map"]]) + shift
-        tint = style.colour(MODELS[when])
-        ends = rows["low"], rows["high"], rows["mean"]
-        style.draw_interval(axes, *ends, lines, marker, tint, label=MODELS[when])
-        for line, row in zip(lines, rows.itertuples(), strict=True):
-            text = f"{row.mean:+.2f} ({row.low:+.2f} to {row.high:+.2f})"
-            style.write_beside(axes, line, text, fontsize=8, color=tint)
+    tables = {
+        MODELS[when]: rows.set_index("map").rename(columns={"mean": "value"})
+        for when, rows in effects.groupby("timepoint", sort=False)
+    }
+    text = "{row.value:+.2f} ({row.low:+.2f} to {row.high:+.2f})"
+    style.draw_side_by_side(axes, tables, names, apart=0.34, beside=text)
     style.name_rows(axes, names)
     axes.set_xlabel("change of the log-odds of high risk (mean over patients, 95% CI)")
     axes.legend(loc="best")

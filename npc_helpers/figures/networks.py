@@ -88,11 +88,7 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     for position, (name, history) in enumerate(histories.items()):
         for axes, measure in zip(panels, ("loss", "accuracy"), strict=True):
             tint = style.SERIES[position % len(style.SERIES)]
-            look = {
-                "color": tint,
-                "linestyle": style.LINES[position % len(style.LINES)],
-                "linewidth": 1.7,
-            }
+            look = {"color": tint, "linestyle": style.line_style(position), "linewidth": 1.7}
             axes.plot(history.epoch, history[measure], label=name, **look)
             axes.plot(history.epoch.iloc[-1], history[measure].iloc[-1], "o", color=tint, ms=4)
     for axes, measure in zip(panels, ("loss", "accuracy"), strict=True):

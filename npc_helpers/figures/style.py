@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib import rc_context, rcParams
+from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, is_color_like, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -66,6 +67,16 @@ def model_colour(name: str, position: int) -> str:
     return PALETTE.get(name, SERIES[position % len(SERIES)])
 
 
+def marker(position: int) -> str:
+    """Return the marker of what has no marker of its own."""
+    return MARKERS[position % len(MARKERS)]
+
+
+def line_style(position: int):
+    """Return the line style of what has no line style of its own."""
+    return LINES[position % len(LINES)]
+
+
 def for_any_page(figure: Figure) -> Figure:
     """Recolour a figure so that it reads on a light page and on a dark one, with no sheet behind.
 
@@ -80,6 +91,9 @@ def for_any_page(figure: Figure) -> Figure:
             value = getattr(artist, f"get_{kind}", lambda: None)()
             if value is not None and is_color_like(value) and to_rgba(value) in replaced:
                 getattr(artist, f"set_{kind}")(replaced[to_rgba(value)])
+    for lines in figure.findobj(LineCollection):
+        tints = map(tuple, lines.get_colors().tolist())
+        lines.set_color([replaced.get(tint, tint) for tint in tints])
     return figure
 
 
@@ -186,6 +200,23 @@ def draw_interval(axes, low, high, value, line, marker: str, tint: str, **label)
     """Draw estimates, or arrays of them, as markers on lines from `low` to `high`."""
     axes.hlines(line, low, high, color=tint)
     axes.plot(value, line, marker, color=tint, **label)
+
+
+def draw_side_by_side(
+    axes, tables, rows: list, tint=model_colour, *, apart: float = 0.16, beside: str = ""
+) -> None:
+    """Draw estimates of several tables by name, those of one row beside one another.
+
+    A table has value, low and high by row; `tint` colours it by its name and position. `beside`
+    is written at the right of each estimate, for instance ``"{row.value:.2f}"``.
+    """
+    for position, (name, table) in enumerate(tables.items()):
+        shift = apart * (position - (len(tables) - 1) / 2)
+        lines = np.array([rows.index(row) for row in table.index]) + shift
+        look = marker(position), tint(name, position)
+        draw_interval(axes, table.low, table.high, table.value, lines, *look, label=name)
+        for line, row in zip(lines, table.itertuples() if beside else (), strict=False):
+            write_beside(axes, line, beside.format(row=row), fontsize=8, color=look[1])
 
 
 def draw_reference(axes, x: float | None = None, y: float | None = None) -> None:

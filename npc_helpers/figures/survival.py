@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 
 from npc_helpers.figures import style
 
-DODGE = 0.16
 HAZARD_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
@@ -26,16 +25,11 @@ def label_figure(comparison: pd.DataFrame) -> Figure:
     'median PFS\\nAUC, n = 43'
     """
     shown = comparison[comparison.measure.isin(["AUC", "C-index"])]
-    labels, scores = list(dict.fromkeys(shown.label)), list(dict.fromkeys(shown.score))
+    labels = list(dict.fromkeys(shown.label))
+    tables = {name: rows.set_index("label") for name, rows in shown.groupby("score", sort=False)}
     figure, axes = style.new_figure(8.4, 0.85 * len(labels) + 1.5)
-    for position, score in enumerate(scores):
-        rows = shown[shown.score == score].set_index("label").loc[labels]
-        lines = np.arange(len(labels)) + DODGE * (position - (len(scores) - 1) / 2)
-        tint, marker = (
-            style.PALETTE.get(score, style.colour("ink")),
-            style.MARKERS[position % len(style.MARKERS)],
-        )
-        style.draw_interval(axes, rows.low, rows.high, rows.value, lines, marker, tint, label=score)
+    ink = style.colour("ink")  # of scores that are no model
+    style.draw_side_by_side(axes, tables, labels, lambda name, _: style.PALETTE.get(name, ink))
     style.draw_reference(axes, x=0.5)
     first = shown.drop_duplicates("label").set_index("label").loc[labels]
     names = [f"{label}\n{row.measure}, n = {row.n}" for label, row in first.iterrows()]
@@ -59,15 +53,8 @@ def cox_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """
     covariates = list(dict.fromkeys(name for table in tables.values() for name in table.index))
     figure, axes = style.new_figure(8, 0.5 * len(covariates) + 1.5)
-    for position, (name, table) in enumerate(tables.items()):
-        lines = np.array([covariates.index(covariate) for covariate in table.index])
-        lines = lines + DODGE * (position - (len(tables) - 1) / 2)
-        tint = style.model_colour(name, position)
-        ends, marker = (
-            (table.low, table.high, table.hazard_ratio),
-            style.MARKERS[position % len(style.MARKERS)],
-        )
-        style.draw_interval(axes, *ends, lines, marker, tint, label=name)
+    ratios = {name: t.rename(columns={"hazard_ratio": "value"}) for name, t in tables.items()}
+    style.draw_side_by_side(axes, ratios, covariates)
     style.draw_reference(axes, x=1)
     axes.set_xscale("log")
     ends = [1, *(limit for t in tables.values() for limit in (t.low.min(), t.high.max()))]
@@ -115,9 +102,9 @@ def time_dependent_figure(
             label="Kaplan-Meier, nobody told apart",
         )  # fmt: skip
     right.set(title="Brier score (smaller is better)", ylim=(0, None))
-    for axes in (left, right):
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="lower left" if axes is left else "upper left")
+    drawn = [axes.get_legend_handles_labels() for axes in (left, right)]
+    by_label = {label: handle for both in drawn for handle, label in zip(*both, strict=True)}
+    figure.legend(by_label.values(), by_label, loc="outside upper center", ncols=len(by_label))
     return figure
 
 
@@ -137,7 +124,7 @@ def _horizons(axes, table: pd.DataFrame, measure: str, name: str, names: list[st
     axes.vlines(moved, table.low, table.high, color=tint, linewidth=1.4, alpha=0.7)
     axes.plot(
         moved, table[measure], color=tint, linestyle=style.LINE_STYLES.get(name, "-"),
-        marker=style.MARKERS[position % len(style.MARKERS)], label=name,
+        marker=style.marker(position), label=name,
     )  # fmt: skip
 
 
@@ -202,8 +189,8 @@ def update_figure(risk: pd.DataFrame, marked: Mapping[str, str], *, ahead: float
     for position, (patient, outcome) in enumerate(marked.items()):
         axes.plot(
             places, risk.loc[patient], color=style.model_colour(patient, position),
-            marker=style.MARKERS[position % len(style.MARKERS)], markersize=8, linewidth=2.4,
-            linestyle=style.LINES[position % len(style.LINES)], label=f"{patient}: {outcome}",
+            marker=style.marker(position), markersize=8, linewidth=2.4,
+            linestyle=style.line_style(position), label=f"{patient}: {outcome}",
         )  # fmt: skip
     axes.set_xticks(places, risk.columns)
     axes.set(xlim=(-0.15, len(places) - 0.85), ylim=(0, 1), xlabel="examination")

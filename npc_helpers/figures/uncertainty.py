@@ -107,7 +107,7 @@ def precision_figure(curves: Mapping[str, pd.Series], *, patients: int) -> Figur
     for position, (name, curve) in enumerate(curves.items()):
         axes.plot(
             curve.index, curve, color=style.model_colour(name, position), label=name,
-            linestyle=style.LINES[position % len(style.LINES)],
+            linestyle=style.line_style(position),
         )  # fmt: skip
     style.draw_reference(axes, y=WANTED)
     style.mark_value(axes, patients, f"{patients} patients")

@@ -17,6 +17,7 @@ from figure_examples import (
     gradcam_example,
     stacks_and_rois,
 )
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.text import Text
 from PIL import Image
@@ -52,7 +53,7 @@ def test_figure_draws_small_and_without_a_warning(name):
 
 @pytest.mark.parametrize("name", PRINTED)
 def test_shown_on_any_page_a_figure_has_no_sheet_and_words_that_read(name):
-    """Transparent paper, and words that stand out from a white page and from a dark one."""
+    """Transparent paper; words and lines stand out from a white page and from a dark one."""
     figure = for_any_page(EXAMPLES[name]())
     assert to_rgba(figure.get_facecolor())[3] == 0
     assert all(axes.patch.get_facecolor()[3] == 0 for axes in figure.axes if not axes.images)
@@ -61,8 +62,14 @@ def test_shown_on_any_page_a_figure_has_no_sheet_and_words_that_read(name):
         if text.get_text() and text.get_bbox_patch() is None and not getattr(
             text.axes, "images", None
         ):  # fmt: skip
-            own = luminance(text.get_color())
-            assert min((max(own, p) + 0.05) / (min(own, p) + 0.05) for p in pages) >= 3, text
+            assert stands_out(text.get_color(), pages), text
+    for lines in figure.findobj(LineCollection):
+        assert all(stands_out(tint, pages) for tint in lines.get_colors()), name
+
+
+def stands_out(tint, pages):
+    own = luminance(tint)
+    return min((max(own, p) + 0.05) / (min(own, p) + 0.05) for p in pages) >= 3
 
 
 @pytest.fixture
