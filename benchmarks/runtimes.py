@@ -1,6 +1,6 @@
 """Forward passes and Grad-CAM of the published network: ours beside other libraries, in one run.
 
-    python benchmarks/runtimes.py [--sides 299 512] [--repeats 5]
+    python benchmarks/runtimes.py [--sides 299 512] [--repeats 5] [--only inference step]
 
 Inception-ResNet-V2 at full width with one set of random weights: ours (Keras on TensorFlow),
 timm (PyTorch) with pytorch-grad-cam, ONNX Runtime and OpenVINO. The last two run what Keras exports
@@ -10,8 +10,8 @@ processor time, the least of several repeats: so other work on the machine distu
 
 Needs torch, timm and grad-cam; onnxruntime and tf2onnx; openvino. What is not installed is left
 out with a sentence. Also printed: how much of the machine's rate for products of large matrices our
-forward pass reaches, and the time of one training step, Adam on 8 images, of Keras' own
-`train_on_batch` and of PyTorch. Prints Markdown for docs/results.md.
+forward pass reaches, and the time of one training step, Adam on 4 images of the smallest side, of
+Keras' own `train_on_batch` and of PyTorch. Prints Markdown for docs/results.md.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ import numpy as np  # noqa: E402
 from npc_helpers.network import gradcam, models  # noqa: E402
 from npc_helpers.study.settings import PAPER  # noqa: E402
 
-TRAINED = 8  # images of a training step
+TRAINED = 4  # images of a training step
 
 
 def seconds(call: Callable[[], object], repeats: int) -> float:
@@ -199,14 +199,16 @@ def by_openvino(model, images, repeats: int) -> dict[str, tuple]:
 OTHERS = {"torch, timm and grad-cam": by_torch, "onnxruntime": by_onnx, "openvino": by_openvino}
 
 
-def training_step(model, images, repeats: int) -> str:
+def training_step(side: int, repeats: int) -> str:
     """Compare a step of Adam, normalisation frozen as in the paper setting."""
     import torch
 
-    labels = (np.arange(TRAINED) % 2).astype(np.int64)
-    images = np.resize(images, (TRAINED, *images.shape[1:]))
+    torch.set_num_threads(1)
+    labels, rng = (np.arange(TRAINED) % 2).astype(np.int64), np.random.default_rng(1)
+    images = rng.integers(0, 256, (TRAINED, side, side, 1)).astype(np.uint8)
+    model = ours(side)
     net = in_timm(model)  # before the weights of ours move
-    model.compile(keras.optimizers.Adam(1e-4), "sparse_categorical_crossentropy")
+    model.compile(keras.optimizers.Adam(1e-4), "sparse_categorical_crossentropy", jit_compile=False)
     keras_own = seconds(lambda: model.train_on_batch(images, labels), repeats)
     colour = np.repeat(images / np.float32(127.5) - 1, 3, axis=-1).transpose(0, 3, 1, 2)
     x, y = torch.tensor(np.ascontiguousarray(colour, np.float32)), torch.tensor(labels)
@@ -218,7 +220,11 @@ def training_step(model, images, repeats: int) -> str:
         adam.step()
 
     theirs = seconds(step, repeats)
-    return f"{keras_own:.2f} s | {theirs:.2f} s | {keras_own / theirs:.2f}"
+    row = f"| {side} | a step of Adam, {TRAINED} images |"
+    return (
+        f"{row} ours | {keras_own:.2f} | 1 | – |\n"
+        f"{row} timm (PyTorch) | {theirs:.2f} | {keras_own / theirs:.2f} | – |"
+    )
 
 
 def main() -> None:
@@ -226,13 +232,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sides", type=int, nargs="+", default=[299, 512])
     parser.add_argument("--repeats", type=int, default=5)
+    parts = ["inference", "step"]
+    parser.add_argument("--only", nargs="+", choices=parts, default=parts)
     options = parser.parse_args()
     print(f"Load of the machine: {os.getloadavg()[0]:.1f}\n")
     print(
         "| side | what | library | seconds an image | ours takes times that | largest difference |"
     )
     print("|---|---|---|---|---|---|")
-    for side in options.sides:
+    if "step" in options.only:
+        try:
+            print(training_step(min(options.sides), min(options.repeats, 2)), flush=True)
+        except ImportError as error:
+            print(f"\nNo comparison of training with PyTorch ({error}).\n")
+    for side in options.sides if "inference" in options.only else ():
         model = ours(side)
         images = np.random.default_rng(1).integers(0, 256, (1, side, side, 1)).astype(np.uint8)
         calls = {
@@ -258,14 +271,6 @@ def main() -> None:
                 ratio = time_of_ours / time_of_theirs
                 row = f"| {side} | {what} | {library} | {time_of_theirs:.3f} | {ratio:.2f} |"
                 print(f"{row} {gap:.0e} |", flush=True)
-        if side == min(options.sides):
-            try:
-                step = training_step(model, images, min(options.repeats, 2))
-            except ImportError as error:
-                print(f"\nNo comparison of training with PyTorch ({error}).\n")
-                continue
-            print(f"\nA step of Adam, {TRAINED} images of side {side}")
-            print(f"ours | PyTorch | ratio: {step}\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -188,7 +188,7 @@ preflight.preflight(setting, **sizes, folder=study.result_path("runs"))
 learner.compile(
     optimizer=training.adam(setting, steps=steps),
     loss="sparse_categorical_crossentropy",
-    metrics=["accuracy"],
+    metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
     jit_compile=False,  # on a processor it compiles longer, and its steps are no faster
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -62,10 +63,15 @@ def elsewhere(masks: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """
     moved = np.zeros_like(masks)
     for new, old, box in zip(moved, masks, inside, strict=True):
-        rows, columns = np.flatnonzero(box.any(axis=1)), np.flatnonzero(box.any(axis=0))
-        region = np.ix_(rows, columns)
-        new[region] = np.roll(old[region], (len(rows) // 2, len(columns) // 2), axis=(0, 1))
+        region = _region(box)
+        height, width = old[region].shape
+        new[region] = np.roll(old[region], (height // 2, width // 2), axis=(0, 1))
     return moved
+
+
+def _region(box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what indexes the pixels of a rectangle, given as a mask."""
+    return np.ix_(box.any(axis=1), box.any(axis=0))
 
 
 def blurred(images: np.ndarray, inside: np.ndarray, *, shrink: int) -> np.ndarray:
@@ -84,12 +90,13 @@ def blurred(images: np.ndarray, inside: np.ndarray, *, shrink: int) -> np.ndarra
     array (n, S, S, 1)
         Of the type of the images.
     """
-    sigma = (0, *[BLUR_IMAGE_PX / shrink] * 2)
-    weight = inside.astype(np.float32)
-    sums = gaussian_filter(images[..., 0] * weight, sigma)
-    weights = gaussian_filter(weight, sigma)
-    smooth = sums / np.maximum(weights, 1e-6) * weight
-    return smooth.round().astype(images.dtype)[..., None]
+    blur = partial(gaussian_filter, sigma=BLUR_IMAGE_PX / shrink, mode="constant")
+    smooth = np.zeros_like(images)
+    for new, image, box in zip(smooth[..., 0], images[..., 0], inside, strict=True):
+        region = _region(box)
+        values = image[region].astype(np.float32)
+        new[region] = (blur(values) / blur(np.ones_like(values))).round()
+    return smooth
 
 
 def covered(images: np.ndarray, masks: np.ndarray, infill: np.ndarray) -> np.ndarray:

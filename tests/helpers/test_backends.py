@@ -11,7 +11,7 @@ import pytest
 
 TESTS = Path(__file__).parents[1]
 TOLERANCE = 1e-5  # of the largest value
-OPEN = "weights after a step"  # TensorFlow's differ by 1e-4: see docs/paper_setting.md
+ROUNDED, ROUNDING = "weights in 32 bits", 1e-3  # 1.4e-4 measured: see docs/paper_setting.md
 
 
 def through(backend, folder):
@@ -30,16 +30,12 @@ def through(backend, folder):
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_another_backend_gives_the_numbers_of_tensorflow(backend, tmp_path):
+    """Weights after a step: TensorFlow in 64 bits, as its sums over an image round coarsely."""
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed, and the suite does not need it")
     expected, found = through("tensorflow", tmp_path), through(backend, tmp_path)
     assert expected.keys() == found.keys()
-    different = False
     for name, values in expected.items():
-        largest = np.abs(values).max()
-        difference = np.abs(found[name] - values).max() / largest
+        difference = np.abs(found[name] - values).max() / np.abs(values).max()
         print(f"{backend}, {name}: {difference:.0e} of the largest value")
-        assert difference < TOLERANCE or name == OPEN, name
-        different |= name == OPEN and difference > TOLERANCE
-    if different:
-        pytest.xfail(f"{OPEN} differ between TensorFlow and {backend}")
+        assert difference < (ROUNDING if name == ROUNDED else TOLERANCE), name
