@@ -11,7 +11,7 @@ import hashlib
 import json
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import lru_cache, partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from npc_helpers.cohort import split as split_patients
 from npc_helpers.network.features import training_inputs
 from npc_helpers.network.models import prognosis_model, trainable_part
 from npc_helpers.network.prediction import image_predictions, patient_probability, soft_vote
-from npc_helpers.network.training import batches_of, compiled, fit, predict
+from npc_helpers.network.training import batches_of, compiled, fit, predict, start_of
 from npc_helpers.network.weight_sources import weight_file
 from npc_helpers.statistics.concordance import c_index
 from npc_helpers.statistics.gate import (
@@ -264,24 +264,17 @@ def _trained(inputs, of_image: pd.DataFrame, train, setting: Setting, seed: int)
         rows=train,
         patients=of_image.index,
     )
-    learner, start = _start(setting, setting.max_epochs * len(batches))
-    for variable, value in start:
-        variable.assign(value)
+    learner = _start(setting, setting.max_epochs * len(batches))()
     with tempfile.TemporaryDirectory() as run_dir:
         fit(learner, batches, setting=setting, run_dir=run_dir, progress=False)
     return learner
 
 
 @lru_cache(maxsize=2)  # Pre-model and Post-model take turns, and their steps differ
-def _start(setting: Setting, steps: int) -> tuple[keras.Model, list]:
-    """Return a compiled learner, and its variables and those of its optimizer with their values.
-
-    Building and compiling take as long as half a training run.
-    """
-    learner = compiled(trainable_part(prognosis_model(setting, seed=0)), setting, steps=steps)
-    learner.optimizer.build(learner.trainable_variables)
-    variables = [*learner.weights, *learner.optimizer.variables]
-    return learner, [(variable, keras.ops.convert_to_numpy(variable)) for variable in variables]
+def _start(setting: Setting, steps: int) -> Callable[[], keras.Model]:
+    """Return what gives a learner that has not learned yet, compiled."""
+    learner = trainable_part(prognosis_model(setting, seed=0))
+    return start_of(compiled(learner, setting, steps=steps))
 
 
 _inputs: dict[tuple[Setting, str], np.ndarray] = {}

@@ -26,6 +26,7 @@ from npc_helpers.network.survival_losses import (
     follow_up,
     p_progression,
 )
+from npc_helpers.network.training import start_of
 from npc_helpers.statistics.gate import (
     Column,
     TooFewPatients,
@@ -160,7 +161,7 @@ def train_head(
         )
     x, mean, spread = scaled(features.to_numpy(float))
     target = high_risk.astype(np.int32) if kind == "two neurons" else follow_up(months, progressed)
-    learner = _learner(kind, x.shape[1], l2)
+    learner = _start(kind, x.shape[1], l2)()
     for _ in range(STEPS):
         learner.train_on_batch(x.astype(np.float32), target)
     return Head(kind, mean, spread, *learner.get_weights())
@@ -191,24 +192,13 @@ def new_head(kind: str, k: int, l2: float | None = None) -> keras.Model:
     head = keras.Sequential([keras.Input((k,)), layer])
     rate = keras.optimizers.schedules.CosineDecay(RATE, STEPS)
     head.compile(keras.optimizers.Adam(rate), loss=KINDS[kind].loss, jit_compile=False)
-    head.optimizer.build(head.trainable_variables)
     return head
 
 
 @lru_cache(maxsize=16)
-def _built(kind: str, k: int, l2: float | None):
-    """Building and compiling take as long as the training."""
-    head = new_head(kind, k, l2)
-    variables = [*head.weights, *head.optimizer.variables]
-    return head, variables, [keras.ops.convert_to_numpy(variable) for variable in variables]
-
-
-def _learner(kind: str, k: int, l2: float | None) -> keras.Model:
-    """Return what `new_head` returns, built once and set back each time."""
-    head, variables, start = _built(kind, k, l2)
-    for variable, value in zip(variables, start, strict=True):
-        variable.assign(value)
-    return head
+def _start(kind: str, k: int, l2: float | None) -> Callable[[], keras.Model]:
+    """Return what gives a last layer that has not learned yet, built once."""
+    return start_of(new_head(kind, k, l2))
 
 
 def folds_of(progressed: pd.Series, *, folds: int = 5) -> pd.Series:

@@ -592,6 +592,7 @@ NO_COLUMNS = {
     "repeated_splits.kept_splits": FILES,
     "training.adam": "takes a setting and a number of steps",
     "training.compiled": "takes a network and a setting",
+    "training.start_of": MODEL,
     "training.fit": "takes batches, which were checked when they were made",
     "brightness.to_uint8": IMAGES,
     "rectangle.zero_pad": IMAGES,
