@@ -15,7 +15,8 @@ from small_study import make_study
 from npc_course import learner, products, render, room, site, slides
 from npc_course.cells import EXERCISE, SOLUTION, facts, student_version, tags, unsolved
 from npc_course.exercises.checking import EXERCISES
-from npc_course.notebooks import FOLDER, execute, from_source, sources
+from npc_course.notebooks import FOLDER, from_source, sources
+from npc_course.running import execute
 from npc_helpers.study import Study
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.settings import current_setting
