@@ -104,7 +104,12 @@ def unshared_bytes(process: psutil.Process) -> int:
 
 def execute(notebook: nbformat.NotebookNode, name: str, **how) -> Run:
     """Execute one notebook in place and wait for it; the rest as for `executing`."""
-    return asyncio.run(executing(notebook, name, **how))
+    return _wait_for(executing(notebook, name, **how))
+
+
+def _wait_for(coroutine):
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:  # what ZeroMQ works with
+        return runner.run(coroutine)
 
 
 async def executing(
@@ -254,7 +259,7 @@ def run_each(
             return await asyncio.to_thread(finish, done)
 
         needs = {name: set(after.get(name, ())) & notebooks.keys() for name in notebooks}
-        runs = asyncio.run(_in_order(needs, run, at_once, progress.set_description))
+        runs = _wait_for(_in_order(needs, run, at_once, progress.set_description))
     return [runs[name] for name in notebooks]
 
 
