@@ -89,19 +89,26 @@ def impute(
             f"{measured.sum()} values were measured; to draw the others from "
             f"{len(columns)} columns it takes {needed}"
         )
-    rng = np.random.default_rng(seed)
+    if measured.all():
+        return pd.DataFrame(np.tile(values, (imputations, 1)).T, index)
     start = np.where(below, limit if below.any() else 0, values[measured].mean())
-    drawn = np.tile(np.where(measured, values, start), (imputations, 1))  # (m, n)
-    for _ in range(0 if measured.all() else CYCLES):
-        centre, spread = _parameters(drawn, design, rng)
-        noise = rng.standard_normal(drawn.shape)
-        missing = ~measured & ~below
-        drawn[:, missing] = (centre + spread * noise)[:, missing]
-        if below.any():
-            share = log_ndtr((limit - centre) / spread)  # log probability of lying below
-            lower = centre + spread * ndtri_exp(share - rng.standard_exponential(drawn.shape))
-            drawn[:, below] = lower[:, below]
-    return pd.DataFrame(drawn.T, index)
+    chains = np.tile(np.where(measured, values, start), (imputations, 1))  # (m, n)
+    rng = np.random.default_rng(seed)
+    for _ in range(CYCLES):
+        chains = _redrawn(chains, design, ~measured & ~below, below, limit, rng)
+    return pd.DataFrame(chains.T, index)
+
+
+def _redrawn(chains, design, missing, below, limit: float | None, rng) -> np.ndarray:
+    """Draw the gaps of completed columns (m, n) anew, from models of the columns themselves."""
+    centre, spread = _parameters(chains, design, rng)
+    drawn = centre + spread * rng.standard_normal(chains.shape)
+    chains = np.where(missing, drawn, chains)
+    if not below.any():
+        return chains
+    share = log_ndtr((limit - centre) / spread)  # log probability of lying below
+    lower = centre + spread * ndtri_exp(share - rng.standard_exponential(chains.shape))
+    return np.where(below, lower, chains)
 
 
 def _parameters(drawn, design, rng) -> tuple[np.ndarray, np.ndarray]:
