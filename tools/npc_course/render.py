@@ -60,10 +60,12 @@ def outputs(cell: nbformat.NotebookNode) -> list[Markup]:
 
 def _output(output: nbformat.NotebookNode, source: str) -> Markup:
     if output.output_type == "stream":
-        return f"<pre>{html.escape(output.text)}</pre>" if output.name == "stdout" else ""
+        return (
+            f'<pre tabindex="0">{html.escape(output.text)}</pre>' if output.name == "stdout" else ""
+        )
     if output.output_type == "error":
         error: Markup = ansi2html(output.evalue)  # escapes
-        return f"<pre>{error}</pre>"
+        return f'<pre tabindex="0">{error}</pre>'
     data = output.get("data", {})
     if PLOTLY in data:
         figure = plotly.io.from_json(json.dumps(data[PLOTLY]), skip_invalid=True)
@@ -83,7 +85,13 @@ def _output(output: nbformat.NotebookNode, source: str) -> Markup:
         captions = "figure" in output.metadata.get("npc", {})
         return words if captions else f'<div class="said">{words}</div>'
     plain = data.get("text/plain", "")
-    return _panel(source) if plain == PANEL else f"<pre>{html.escape(plain)}</pre>" if plain else ""
+    return (
+        _panel(source)
+        if plain == PANEL
+        else f'<pre tabindex="0">{html.escape(plain)}</pre>'
+        if plain
+        else ""
+    )
 
 
 def _panel(source: str) -> Markup:
