@@ -48,7 +48,7 @@ print(f"{study.manifest.patient_id.nunique()} patients with images, setting {set
 # ## One series
 #
 # A DICOM file is one image with a long header. The header says where in the patient the slice
-# lies, how large a pixel is, and with which recipe it was made. `read_series` reads a folder
+# lies, how large a pixel is, and how it was made. `read_series` reads a folder
 # of such files and sorts the slices by their position along the patient.
 
 # %%
@@ -69,7 +69,7 @@ print("slice positions, mm:  ", [round(float(mm), 1) for mm in series.positions_
 # ### File order is not slice order
 #
 # The demonstration files are named as scanners name them, which is not from bottom to top.
-# Anyone who trusts the names shuffles the neck.
+# Whoever trusts the names puts the slices in the wrong order.
 
 # %%
 import pydicom
@@ -459,7 +459,7 @@ claim(
 # ## What you have now
 #
 # - Slices are put in order by their position, brightness by the percentiles of its own series.
-# - A rectangle says where a reader looked; its size says a little of what she saw.
+# - A rectangle says where a reader looked; its size says a little about what the reader saw.
 # - Most of what a network receives is black frame.
 # - `rois.csv`, one rectangle per image, and the image stacks in the results folder.
 #

@@ -145,7 +145,7 @@ threshold = best_threshold(train)  # repair: best_threshold(test)
 check("05.1", threshold, patients=patients, score=ensemble)
 
 # %% [markdown] tags=["notes"]
-# Ask the room what the harm is, as the label of the test patients is used for the AUC as well. The AUC
+# Ask the room where the harm is, since the AUC uses the label of the test patients as well. The AUC
 # *measures* with it; the repaired line *decided* with it. Whoever decides by the test cohort has moved it
 # into training, and no patients are left who could measure anything.
 

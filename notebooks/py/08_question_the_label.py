@@ -15,7 +15,7 @@
 #
 # ## What you'll learn
 #
-# - What happens when a label takes a short follow-up for a high risk.
+# - What happens when a label mistakes a short follow-up for a high risk.
 # - How weights let the patients whose status is known stand for those who were lost.
 # - What immortal time and competing causes are, and when they matter.
 #
@@ -180,7 +180,7 @@ claim(
 )
 
 # %% [markdown]
-# A fixed horizon does not help completely: the status at 36 months of a patient scanned late is *known* only after
+# A fixed horizon helps only in part: the status at 36 months of a patient scanned late is *known* only after
 # a progression, and the usual weights do not know that either. A network that recognised
 # the year of a scan, from a new coil or a new protocol, would be rewarded for it by the paper's label. If a date or a scanner reaches a good
 # AUC in your own study, change the label before you change the network.
@@ -385,7 +385,7 @@ print("saved labels.csv")
 # ## Check yourself
 #
 # - A patient was last seen at 30 months, without disease. What is the label, and what do you know?
-# - Why can the scan date not be freed of follow-up by the usual weights?
+# - Why can the scan date not be freed from follow-up by the usual weights?
 #
 # <details><summary>Answers</summary>
 #

@@ -5,7 +5,7 @@
 # trap. You predict what it will do, spring it, see the damage, and repair it. What a trap does is measured in the study
 # that is open; where a study cannot spring one, the card says why.
 #
-# *Time: 25 minutes to read, a minute to run.*
+# *Time: 25 minutes to read, two minutes to run.*
 #
 # ## What you'll do
 #
