@@ -31,7 +31,6 @@ from npc_helpers.study.schema import (
 )
 from npc_helpers.study.tables import rows
 
-PROGRESS_FROM_SERIES = 50
 SERIES_PER_WORKER = 400  # what is hashed in the second or two that a process takes to start
 
 FEWEST_DATES = 4  # that two patients share, in one of whom nothing else differs
@@ -269,10 +268,9 @@ def check_series(
     )  # fmt: skip
     if checksums:
         folders = [folder / path for path in present["path"]]
-        shown = progress and len(folders) >= PROGRESS_FROM_SERIES
-        what = {"total": len(folders), "desc": "checksums", "unit": "series", "leave": False}
         done = spread(series_checksum, folders, fewest=SERIES_PER_WORKER, what="reads files")
-        sums = dict(progress_bar(done, shown=shown, **what))
+        bar = {"total": len(folders), "desc": "checksums", "leave": False, "delay": 1}
+        sums = dict(progress_bar(done, shown=progress, unit="series", **bar))
         actual = pd.Series([sums[place] for place in folders], present.index, dtype=str)
         problems += rows(
             present.assign(actual=actual), MANIFEST,

@@ -116,7 +116,7 @@ class GradCamExplorer(MarkedWidget):
         self.observe(self._fetch, "model")
 
     @classmethod
-    def from_maps(cls, study, stacks, index, activations, model, *, geometry=None, **kwargs):
+    def from_maps(cls, study, stacks, index, activations, model, **kwargs):
         """Explore the images whose activations are at hand.
 
         Parameters
@@ -126,15 +126,12 @@ class GradCamExplorer(MarkedWidget):
         stacks : mapping of (patient_id, timepoint, sequence) to MRSeries
         index, activations, model : mapping from ``pre`` and ``post``
             Index of `roi.network_inputs`, `gradcam.activations` of those images, and the model.
-        geometry : Geometry, optional
-            By default that of the models, which are alike in it.
         **kwargs
             What is shown first.
         """
-        if geometry is None:
-            from npc_helpers.network.map_geometry import Geometry
+        from npc_helpers.network.map_geometry import Geometry
 
-            geometry = Geometry.of(next(iter(model.values())))
+        geometry = Geometry.of(next(iter(model.values())))  # the models are alike in it
         source = _FromMaps(study, stacks, index, activations, model)
         patients = dict.fromkeys(name for rows in index.values() for name in rows.patient_id)
         return cls(

@@ -136,17 +136,13 @@ class RoiSession:
     def open(self, patient_id: str, timepoint: str | None = None) -> None:
         """Show another patient, at the first slice of the first sequence.
 
-        Raises
-        ------
-        ROIError
-            If the patient has no series at that time point among those loaded.
+        A `ROIError` if the patient has no series at that time point among those loaded.
         """
         timepoint = timepoint or self.timepoint
         sequences = tuple(key[2] for key in self._stacks if key[:2] == (patient_id, timepoint))
         if not sequences:
-            raise ROIError(
-                f"patient {patient_id} has no {timepoint} series here. Load them with load_stacks."
-            )
+            problem = f"patient {patient_id} has no {timepoint} series here."
+            raise ROIError(f"{problem} Load them with load_stacks.")
         self.patient_id, self.timepoint, self.sequences = patient_id, timepoint, sequences
         self.sequence, self.slice_index = sequences[0], 0
 
@@ -238,10 +234,7 @@ class RoiSession:
     def set(self, rectangle: Rectangle, *, slice_index: int | None = None) -> None:
         """Draw a rectangle by hand, by default on the slice that is shown.
 
-        Raises
-        ------
-        ROIError
-            If it does not fit the image (`Rectangle.check`); nothing is changed then.
+        A `ROIError` if it does not fit the image (`Rectangle.check`); nothing is changed then.
         """
         drawn = Drawn(rectangle, "manual", self.reader_id)
         self._commit({self._image(slice_index=slice_index): drawn})
@@ -257,12 +250,8 @@ class RoiSession:
         """Copy all rectangles of the shown series to the other sequence of the patient.
 
         Slices correspond by their number, so that both series have to lie on the same grid: see
-        `alignment.difference`. A shift within the plane of the slices is not noticed.
-
-        Raises
-        ------
-        ROIError
-            If the geometry differs or there is no other sequence; nothing is copied then.
+        `alignment.difference`. A shift within the plane of the slices is not noticed. A `ROIError`
+        if the geometry differs or there is no other sequence; nothing is copied then.
         """
         sequence = next((name for name in self.sequences if name != self.sequence), None)
         if sequence is None:
@@ -366,13 +355,9 @@ class RoiSession:
     def save(self) -> None:
         """Write what this reader changed to `path`, keeping every other row of the file.
 
-        Called after every change; without a path nothing is written.
-
-        Raises
-        ------
-        NotSaved
-            If that cannot be done now. Nothing is lost: the rectangles stay in memory, the file
-            as it was, and the next call writes all of them.
+        Called after every change; without a path nothing is written. `NotSaved` if that cannot be
+        done now. Nothing is lost: the rectangles stay in memory, the file as it was, and the next
+        call writes all of them.
         """
         if self.path is None:
             return

@@ -297,9 +297,10 @@ def test_explorer_from_maps_serves_both_models_on_both_time_points(monkeypatch):
     monkeypatch.setattr(gradcam, "head", weights.__getitem__)
     monkeypatch.setattr(gradcam, "activations", lambda model, images: 2 * activations["post"])
     monkeypatch.setattr(masks, "read_mask", lambda *where: None)
+    monkeypatch.setattr(Geometry, "of", lambda model: PLACES)
     mark.remember("made up", "all")
     explorer = GradCamExplorer.from_maps(
-        None, stacks, index, activations, {"pre": "pre", "post": "post"}, geometry=PLACES
+        None, stacks, index, activations, {"pre": "pre", "post": "post"}
     )
     assert explorer.mark == "study made up, synthetic patients"
     sent = np.frombuffer(explorer.maps["post post"]["values"]["margin"], "<f4").reshape(4, 6, 6)
