@@ -195,11 +195,18 @@ def _check_count(folder: Path, expected: int | None, n_files: int, n_slices: int
 
 def _check_same_series(folder: Path, files: list[Tags]) -> None:
     """Refuse mixed patients, matrices and frames of reference; note mixed series."""
+
+    def matrix(tags: Tags) -> str:
+        return f"{tags.integer('Rows')}x{tags.integer('Columns')}"
+
+    def frame_of_reference(tags: Tags) -> str:
+        return tags.text("FrameOfReferenceUID")
+
     first = files[0]
     for code, what, value_of in (
         ("mixed-patients", "different patients", lambda tags: tags.text("PatientID")),
-        ("mixed-matrix", "images of different size", _matrix),
-        ("mixed-frame", "different frames of reference", _frame_of_reference),
+        ("mixed-matrix", "images of different size", matrix),
+        ("mixed-frame", "different frames of reference", frame_of_reference),
     ):
         expected = value_of(first) or "blank"
         other = next((tags for tags in files if (value_of(tags) or "blank") != expected), None)
@@ -209,7 +216,7 @@ def _check_same_series(folder: Path, files: list[Tags]) -> None:
             if code == "mixed-patients":  # messages end up in notebooks: no identifiers
                 names = f"{first.path.name} and {other.path.name} differ in PatientID"
             raise refuse_series(folder, code, f"{what} in one folder: {names}", ONE_SERIES)
-    if not _frame_of_reference(first):
+    if not frame_of_reference(first):
         first.note("info", "no-frame", "no frame of reference; positions are taken to share one")
     file_of: dict[str, Tags] = {}
     for tags in files:
@@ -219,14 +226,6 @@ def _check_same_series(folder: Path, files: list[Tags]) -> None:
             tags.note("warn", "same-uid", message)
         if tags.text("SeriesInstanceUID") != first.text("SeriesInstanceUID"):
             tags.note("warn", "mixed-series", "another SeriesInstanceUID than the first file")
-
-
-def _matrix(tags: Tags) -> str:
-    return f"{tags.integer('Rows')}x{tags.integer('Columns')}"
-
-
-def _frame_of_reference(tags: Tags) -> str:
-    return tags.text("FrameOfReferenceUID")
 
 
 # --- put the images in order ----------------------------------------------------------------------

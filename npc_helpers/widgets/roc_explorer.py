@@ -57,7 +57,8 @@ class RocExplorer(MarkedWidget):
         self.totals = {"high": n_high, "low": len(high_risk) - n_high}
         self.model = self.model or self.curves[0]["name"]
         if "position" not in kwargs:
-            self.position = self._position_at(FIRST_THRESHOLD)
+            points = enumerate(self._points)
+            self.position = max(i for i, point in points if float(point[0]) >= FIRST_THRESHOLD)
 
     @property
     def threshold(self) -> float:
@@ -79,11 +80,6 @@ class RocExplorer(MarkedWidget):
     @property
     def _points(self) -> list[list]:
         return next(curve["points"] for curve in self.curves if curve["name"] == self.model)
-
-    def _position_at(self, threshold: float) -> int:
-        """Return the last point of the curve that still calls at `threshold` or above."""
-        reached = [i for i, point in enumerate(self._points) if float(point[0]) >= threshold]
-        return max(reached)
 
 
 def _curve(name: str, position: int, high_risk, score) -> dict:
