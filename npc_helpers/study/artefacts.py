@@ -235,16 +235,17 @@ def load_table(path: Path) -> pd.DataFrame:
     if kinds is None:
         table = pd.read_csv(path, converters={"patient_id": str}, **options)
         return restored_table(table).drop(columns=mark.COLUMN, errors="ignore")
-    types = {name: kind for name, kind in kinds.items() if kind not in ("date", "text")}
+    written = {defused(name): kind for name, kind in kinds.items()}
+    types = {name: kind for name, kind in written.items() if kind not in ("date", "text")}
     table = pd.read_csv(
         path,
-        usecols=[defused(name) for name in kinds],
-        dtype={defused(name): kind for name, kind in types.items()},
-        converters={defused(name): str for name in kinds.keys() - types},
+        usecols=written.__contains__,
+        dtype=types,
+        converters=dict.fromkeys(written.keys() - types, str),
         keep_default_na=False,
-        na_values={defused(name): [""] for name in types},
+        na_values=dict.fromkeys(types, [""]),
         **options,
     )
     table = restored_table(table)
-    dates = [name for name, kind in kinds.items() if kind == "date"]
+    dates = [name for name in table if kinds[name] == "date"]
     return table.assign(**{name: pd.to_datetime(table[name]) for name in dates})

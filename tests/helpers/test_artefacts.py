@@ -159,6 +159,11 @@ def test_a_table_comes_back_as_it_was(study):
     assert b"\r" not in path.read_bytes()
 
 
+def test_a_table_without_rows_keeps_its_types(study):
+    study.write_table("cohort.csv", TABLE[:0])
+    pd.testing.assert_frame_equal(study.read_table("cohort.csv"), TABLE[:0])
+
+
 def test_a_table_of_synthetic_patients_says_so_in_its_file_only(study):
     save(study.folder, "manifest", load(study.folder, "manifest").assign(source="synthetic"))
     study = Study(study.folder)
