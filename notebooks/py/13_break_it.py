@@ -218,6 +218,8 @@ claim(
 before = rois[(rois.timepoint == "pre") & rois.patient_id.isin(patients.index)]
 inputs = before[["x0", "y0", "x1", "y1"]].to_numpy()
 whose, names = before.patient_id.factorize()  # the patient of each image, by number
+if len(names) < 10:
+    raise NotInThisStudy("to divide images and patients takes ten patients or more")
 
 
 def auc_by_lot(tested, seed=0):

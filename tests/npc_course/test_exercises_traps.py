@@ -8,7 +8,7 @@ from scipy.spatial.distance import cdist
 from npc_course.exercises.checking import EXERCISES
 from npc_course.exercises.traps import p_at_each_cut
 from npc_helpers.network.prediction import compared_scores
-from npc_helpers.statistics import log_rank
+from npc_helpers.statistics import TooFewPatients, log_rank
 from npc_helpers.study import NotInThisStudy, shipped_reference
 
 pytestmark = pytest.mark.usefixtures("small_hospital")
@@ -61,6 +61,8 @@ def test_p_at_each_threshold_is_that_of_another_library():
 def test_nobody_has_progressed_or_is_left_to_compare():
     assert (p_at_each_cut([1.0, 2, 3], [False] * 3, [1, 2, 3]) == 1).all()
     assert p_at_each_cut([1.0, 2], [True, True], [1, 2]).shape == (1,)
+    with pytest.raises(TooFewPatients, match="no threshold"):
+        p_at_each_cut([1.0], [True], [1])
 
 
 def test_best_threshold(answers, many):

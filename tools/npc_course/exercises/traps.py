@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import chi2
 
 from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
-from npc_helpers.statistics import c_index, roc_auc
+from npc_helpers.statistics import TooFewPatients, c_index, roc_auc
 from npc_helpers.study import NotInThisStudy, Study
 
 NEAR = 0.05  # what one can predict without computing
@@ -100,6 +100,8 @@ def p_at_each_cut(time: pd.Series, event: pd.Series, score: np.ndarray) -> np.nd
     time, event, n = np.asarray(time, float), np.asarray(event, bool), len(time)
     rank, fewest = np.argsort(np.argsort(score)), max(1, -(-n // 10))
     high = rank >= np.arange(fewest, n - fewest + 1)[:, None]  # (thresholds, patients)
+    if not len(high):
+        raise TooFewPatients(f"no threshold leaves a patient on either side of {n}")
     excess, variance = np.zeros(len(high)), np.zeros(len(high))
     for moment in np.unique(time[event]):
         at_risk, failing = time >= moment, event & (time == moment)
