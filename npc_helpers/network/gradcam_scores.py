@@ -85,7 +85,7 @@ def scores(
 
 def _cuts(values: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return, for each distinct threshold from the top, the pixels taken and the hits in them."""
-    order = np.argsort(-values, kind="stable")
+    order = np.argsort(-values)  # the order of equal values does not matter
     last_of_ties = np.flatnonzero(np.diff(values[order], append=np.nan) != 0)
     return last_of_ties + 1, np.cumsum(truth[order])[last_of_ties]
 

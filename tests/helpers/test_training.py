@@ -63,6 +63,25 @@ def test_head_on_features_equals_fit_of_the_whole_model_with_frozen_backbone(dat
     pd.testing.assert_frame_equal(history, training.history_table(record), rtol=1e-4)
 
 
+def test_the_graph_of_a_step_is_traced_once(tmp_path):
+    """Tracing is most of the time of a short run."""
+    traced = []
+
+    class Counts(keras.layers.Layer):
+        def call(self, x):
+            traced.append(x)
+            return x
+
+    inputs = keras.Input((2,))
+    learner = keras.Model(inputs, keras.layers.Dense(2, "softmax")(Counts()(inputs)))
+    batches = training.Batches(np.eye(2).repeat(8, axis=0), np.arange(16) < 8, batch_size=4, seed=0)
+    setting = dataclasses.replace(HEAD, max_epochs=2)
+    training.compiled(learner, setting, steps=8)
+    traced.clear()
+    training.fit(learner, batches, setting=setting, run_dir=tmp_path, progress=False)
+    assert len(traced) == 1
+
+
 def test_one_epoch_is_adam_on_the_cross_entropy_and_the_l2_term(data, tmp_path):
     """Against Adam's first step (Kingma and Ba 2015, end of section 2) in a few lines."""
     setting = dataclasses.replace(HEAD, dropout=0.0, max_epochs=1, batch_size=30, l2=0.01)
