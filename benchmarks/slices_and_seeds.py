@@ -156,7 +156,9 @@ def main() -> None:
     rows, apart = [], []
     for when, model in MODELS.items():
         images, index = features.study_images(study, rois, when, patients=cohort.patient_id)
-        values = features.training_inputs(starts[0], images, folder=study.result_path("features"))
+        values = features.training_inputs(
+            starts[0], images, folder=study.result_path("splits") / "frozen"
+        )
         bags, known = by_patient(values, index, patients), hashlib.sha256(values.tobytes())
         for number in progress_bar(range(options.splits), desc=model, unit="split"):
             side = split_patients(cohort, seed=SEED + number, stratify=["high_risk"])
