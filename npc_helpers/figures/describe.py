@@ -55,7 +55,7 @@ def _of_axes(axes) -> str:
     if _named_axis(axes)[0] is not None:
         named = [line for line in named if line.get_linestyle() not in NO_MARK]
     said += [_course(line) for line in named[:MOST]]
-    said += _at_names(axes)
+    said += [] if named else _at_names(axes)
     said += [_bars(group, axes) for group in axes.containers if getattr(group, "patches", None)]
     if not any(said[1:]) and (not axes.images or len(axes.texts) <= 2 * MOST):
         words = [text.get_text().replace("\n", " ").strip(". ") for text in axes.texts]
@@ -88,7 +88,9 @@ def _course(line) -> str:
         return (
             f"{name}: {len(y)} points, {y.min():.3g} to {y.max():.3g}, median {np.median(y):.3g}."
         )
-    ends = f"{name}: from {_said(y[0])} to {_said(y[-1])} over {_said(x[0])} to {_said(x[-1])}"
+    names = _names(line.axes.xaxis)
+    first, last = (names.get(round(float(x[end]), 2), _said(x[end])) for end in (0, -1))
+    ends = f"{name}: from {_said(y[0])} to {_said(y[-1])} over {first} to {last}"
     for word, at in (("highest", y.argmax()), ("lowest", y.argmin())):
         if not np.isclose(y[at], (y[0], y[-1])).any():
             ends += f", {word} {_said(y[at])} at {_said(x[at])}"

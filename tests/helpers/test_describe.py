@@ -42,6 +42,12 @@ def test_rows_of_a_forest_plot_are_told_by_name(axes):
     )
 
 
+def test_a_course_over_names_is_told_once(axes):
+    axes.plot([0, 1, 2], [0.2, 0.3, 0.5], "-o", label="a")
+    axes.set_xticks((0, 1, 2), ("pre", "mid", "post"))
+    assert description(axes.figure) == "a: from 0.2 to 0.5 over pre to post."
+
+
 def test_the_longest_bar_is_named(axes):
     axes.bar(["I", "II", "III"], [3, 8, 5])
     assert description(axes.figure) == "3 bars, the longest 8 at II."
