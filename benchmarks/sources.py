@@ -16,14 +16,16 @@ In each split of the patients every model is trained anew and judged on the pati
 
 Two controls, of the last layer on generic features: ``outcomes shuffled`` among the patients anew
 for each split, and ``rectangles blank``, of which nothing but their size is left. Predictions are
-kept in ``results/splits``, so that a run can be stopped and goes on. Prints Markdown for
-docs/results.md, and writes what notebook 10 shows into the results.
+kept in ``results/splits``, so that a run can be stopped and goes on. The arm that ships, ``generic,
+whole``, goes on after the splits in ``data/reference`` as long as they fit this study. Prints
+Markdown for docs/results.md, and writes what notebook 10 shows into the results.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -32,9 +34,14 @@ from npc_helpers.cohort import included_patients
 from npc_helpers.imaging.roi import blank_inputs
 from npc_helpers.network import features
 from npc_helpers.network.prediction import tnm_risk
-from npc_helpers.network.repeated_splits import ENSEMBLE, keep_splits, repeated_splits
+from npc_helpers.network.repeated_splits import (
+    ENSEMBLE,
+    keep_splits,
+    kept_splits,
+    repeated_splits,
+)
 from npc_helpers.statistics import split_differences
-from npc_helpers.study import Study
+from npc_helpers.study import NotInThisStudy, Study
 from npc_helpers.study.schema import MODELS
 from npc_helpers.study.settings import Setting, current_setting
 
@@ -92,6 +99,19 @@ def _shuffled(patients, inputs, *, n_splits: int, **options) -> pd.DataFrame:
     return pd.concat(tables)
 
 
+def _judge_shipped(study: Study, *given, n_splits: int, **options) -> pd.DataFrame:
+    """Return the splits of the shipped arm that are kept, and after them those still to be run."""
+    try:
+        kept = kept_splits(study)
+    except NotInThisStudy:
+        return judge(SHIPPED, *given, n_splits=n_splits, **options)
+    done = int(kept.split.max()) + 1
+    if done >= n_splits:
+        return kept[kept.split < n_splits]
+    rest = judge(SHIPPED, *given, n_splits=n_splits - done, seed=SEED + done, **options)
+    return pd.concat([kept, rest.assign(split=rest.split + done)], ignore_index=True)
+
+
 def markdown(splits: pd.DataFrame) -> str:
     """Return a table: mean with its 95% interval, and the middle 95% of the splits."""
     lines = ["| arm | measure | Pre-model | Post-model | Ensemble |", "|---|---|---|---|---|"]
@@ -128,8 +148,9 @@ def main() -> None:
     }
     tables = []
     for arm in options.only:
-        table = judge(
-            arm, cohort, inputs, setting,
+        judged = partial(_judge_shipped, study) if arm == SHIPPED else partial(judge, arm)
+        table = judged(
+            cohort, inputs, setting,
             folder=study.folder / "results" / "splits", n_splits=options.splits,
             workers=options.workers,
         )  # fmt: skip
