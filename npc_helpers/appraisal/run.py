@@ -144,9 +144,9 @@ def _rectangles(study: Study) -> str:
     return provenance_sentence(_own(study, "rois.csv")).rstrip(".")
 
 
-def _external(study: Study) -> str:
-    folder = os.environ.get("NPC_EXTERNAL") or study.result_path("second_hospital")
-    if not Path(folder).is_dir():
+def _external(_study: Study) -> str:
+    folder = os.environ.get("NPC_EXTERNAL", "")
+    if not folder or not Path(folder).is_dir():
         return "no: no second study (NPC_EXTERNAL)"
     return f"partly: tested in the study in {Path(folder).name}; its result is for the authors"
 
