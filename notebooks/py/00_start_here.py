@@ -8,7 +8,7 @@
 # who will relapse, and whether it does so better than TNM staging (**t**umour, lymph **n**odes,
 # **m**etastases). These notebooks rebuild their study step by step, on synthetic patients whose data anyone may have.
 #
-# *Time: 6 minutes to read, half a minute to run.*
+# *Time: 6 minutes to read, some seconds to run.*
 #
 # ## What you'll do
 #

@@ -5,7 +5,7 @@
 # the clock started, and what counted as an event. The paper begins with 1,034 patients and
 # ends with 206. This notebook walks the same way on the demonstration registry.
 #
-# *Time: 15 minutes to read, half a minute to run.*
+# *Time: 15 minutes to read, some seconds to run.*
 #
 # ## What you'll do
 #

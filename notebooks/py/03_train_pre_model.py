@@ -6,7 +6,7 @@
 # to see on other images. In this notebook the whole of it goes on learning, from the outcomes of our
 # patients, while you watch.
 #
-# *Time: 20 minutes to read, about four minutes to run.*
+# *Time: 20 minutes to read, three minutes to run.*
 #
 # ## What you'll do
 #

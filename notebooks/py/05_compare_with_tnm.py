@@ -4,7 +4,7 @@
 # The paper's claim is a comparison on 43 test patients: three models against TNM staging. This
 # notebook makes the same comparison, with intervals and paired tests, and answers the question in its title.
 #
-# *Time: 20 minutes to read, a minute to run.*
+# *Time: 20 minutes to read, a quarter of a minute to run.*
 #
 # ## What you'll do
 #

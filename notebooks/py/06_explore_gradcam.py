@@ -6,7 +6,7 @@
 # at tumours that are known to the pixel, and then does what a map cannot: it changes the images, even draws the same
 # patients again without their tumours, and watches whether the answer follows.
 #
-# *Time: 20 minutes to read, three minutes to run.*
+# *Time: 20 minutes to read, two minutes to run.*
 #
 # ## What you'll do
 #

@@ -4,7 +4,7 @@
 # A paper prints counts, and numbers that follow from the counts. A reader can recompute these numbers without
 # any patient's data. This notebook does so for Li et al. 2022, as a fair reviewer would: it begins with what reproduces.
 #
-# *Time: 25 minutes to read, half a minute to run.*
+# *Time: 25 minutes to read, some seconds to run.*
 #
 # ## What you'll do
 #

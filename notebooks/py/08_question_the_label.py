@@ -4,7 +4,7 @@
 # The paper's label calls a patient high risk whose follow-up was short, ended by progression *or by the last
 # review*. This notebook exchanges the label, the clock and the kind of event, and asks which conclusions survive.
 #
-# *Time: 25 minutes to read, a minute to run.*
+# *Time: 25 minutes to read, some seconds to run.*
 #
 # ## What you'll do
 #

@@ -5,7 +5,7 @@
 # would it help to act on the answer? This notebook turns scores into probabilities of progression by 36 months, checks
 # whether they come true, and counts what decisions on them would gain.
 #
-# *Time: 35 minutes to read, a minute to run.*
+# *Time: 35 minutes to read, some seconds to run.*
 #
 # ## What you'll do
 #

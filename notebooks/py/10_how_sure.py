@@ -4,7 +4,7 @@
 # Every number so far came from one set of test patients, drawn by chance, and from models of one set of training patients. This
 # notebook asks how far the numbers would move with other patients: by formula, by drawing again, and by fitting again.
 #
-# *Time: 25 minutes to read, two minutes to run.*
+# *Time: 25 minutes to read, half a minute to run.*
 #
 # ## What you'll do
 #

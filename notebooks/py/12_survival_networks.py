@@ -6,7 +6,7 @@
 # does that in two ways and measures what it brings. Then it asks two questions that a clinician would ask: does the image say
 # anything that staging does not, and what does it say about one patient?
 #
-# *Time: 25 minutes to read, two minutes to run.*
+# *Time: 25 minutes to read, one minute to run.*
 #
 # ## What you'll do
 #

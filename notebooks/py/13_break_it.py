@@ -5,7 +5,7 @@
 # trap. You predict what it will do, spring it, see the damage, and repair it. What a trap does is measured in the study
 # that is open; where a study cannot spring one, the card says why.
 #
-# *Time: 25 minutes to read, two minutes to run.*
+# *Time: 25 minutes to read, less than a minute to run.*
 #
 # ## What you'll do
 #
@@ -253,7 +253,7 @@ by_image, by_patient = divided.loc["mean"]
 claim(
     by_image > 0.85 and abs(by_patient - 0.5) < 0.15,
     f"{by_image:.2f} if images are divided and {by_patient:.2f} if patients are. The rectangles of one patient are much alike from slice to slice, so the forest recognises the *patient* and "
-    "has the label by heart.",
+    "knows the label by heart.",
     f"{by_image:.2f} if images are divided, {by_patient:.2f} if patients are.",
 )
 
@@ -362,7 +362,7 @@ check("13.7", with_red, peaks=peaks[strongest])
 @in_house_style
 def two_scales(maps):
     """Draw maps twice: each to its own maximum, and all to the same."""
-    figure, all_axes = new_figure(9.6, 2.2, nrows=2, ncols=len(maps), squeeze=False)
+    figure, all_axes = new_figure(9.6, 1.5, nrows=2, ncols=len(maps), squeeze=False)
     limits = {"own": [cells.max() for cells in maps], "common": [maps.max()] * len(maps)}
     for row, (name, tops) in zip(all_axes, limits.items(), strict=True):
         row[0].set_ylabel(name)
