@@ -16,7 +16,7 @@
 # ## What you'll learn
 #
 # - The difference between discriminating a label and ranking survival times.
-# - Why a higher number is not yet a better model, and why two intervals may overlap and differ.
+# - Why a higher number is not yet a better model, and why two intervals can overlap although the difference is clear.
 # - How much of a comparison depends on the form in which TNM enters.
 #
 # ## What you'll need
@@ -58,7 +58,7 @@ vote = (pre + post) / 2  # missing for a patient who has images of one time poin
 
 # %% [markdown]
 # The package does the same. It keeps the patients of whom both models have seen an image, and adds TNM as the
-# paper seems to have used it, with one threshold: stage IVA is called high risk and stage III low risk.
+# paper seems to have used it, with one threshold: stage IVA (8th edition: T4 or N3) is called high risk and stage III low risk.
 
 # %%
 patients, risk = prediction.compared_scores(study.read_table)
@@ -93,8 +93,8 @@ print(f"{len(test)} test patients, {labelled} labelled high risk, {progressed} p
 # ## Telling the two groups apart
 #
 # An ROC curve walks through all thresholds. It plots the share of high-risk patients whom each one finds (sensitivity)
-# against the share of low-risk patients whom it calls high-risk by mistake (1 − specificity). The area under it (AUC) is the chance that a random
-# high-risk patient gets a higher score than a random low-risk one, and one half is guessing.
+# against the share of low-risk patients whom it calls high-risk by mistake (1 − specificity). The area under the curve (AUC) is the chance that a
+# random high-risk patient gets a higher score than a random low-risk one (a tie counts one half). An AUC of one half is guessing.
 
 # %%
 show(
@@ -128,8 +128,8 @@ RocExplorer(truth, test_risk)
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 05.1 – repair** (5 minutes). A report needs one threshold for the Ensemble. The function
-# > takes the one at which sensitivity and specificity add up to most (*Youden's* rule), and it works. The
-# > line below it does not: what it finds cannot be tested any more. Repair that line.
+# > takes the one with the largest sum of sensitivity and specificity (*Youden's* rule), and it is right. The
+# > line below it is not: the threshold that it finds cannot be tested any more. Repair that line.
 
 # %% tags=["solution"]
 train, ensemble = patients[patients.split == "train"], risk["Ensemble"]
@@ -146,15 +146,15 @@ check("05.1", threshold, patients=patients, score=ensemble)
 
 # %% [markdown] tags=["notes"]
 # Ask the room where the harm is, since the AUC uses the label of the test patients as well. The AUC
-# *measures* with it; the repaired line *decided* with it. Whoever decides by the test cohort has moved it
-# into training, and no patients are left who could measure anything.
+# *measures* with it; the line, before its repair, *decided* with it. Whoever decides by the test cohort has moved it
+# into training, and no patients are left on whom anything could be measured.
 
 # %% [markdown]
 # ## Ranking survival times
 #
 # The label has thrown away *when* someone progressed, and it calls patients high-risk who were
-# only lost early. Harrell's C-index does neither: it asks, among all pairs of patients for whom it is known who
-# progressed first, how often the model gave that patient the higher risk. Which pairs are these?
+# merely lost to follow-up early. Harrell's C-index does neither: among all pairs of patients for whom it is known who
+# progressed first, it asks how often the model gave the higher risk to the one who did. Which pairs are these?
 
 # %%
 month, event = test.pfs_months.to_numpy(), test.progressed.to_numpy(dtype=bool)
@@ -166,7 +166,7 @@ print(f"{first.sum()} pairs in which one patient is known to have progressed fir
 # %% [markdown] tags=["exercise"]
 # > **Exercise 05.2 – fill in one line** (6 minutes). Compute the C-index of TNM from the three matrices:
 # > of the pairs in `first`, the share in which the first patient has the higher score. Ties in the score count
-# > one half, and a stage of two levels has many.
+# > one half, and a score of two levels has many.
 
 # %% tags=["solution"]
 stage = test_risk["TNM"].to_numpy()
@@ -201,8 +201,8 @@ claim(
 # %% [markdown]
 # ## Yes or no
 #
-# With a threshold of one half every patient is called high or low risk, and four counts follow. (One half suits a label
-# that divides the training patients in two, and nobody had to choose it.)
+# With a threshold of one half every patient is called high or low risk, and four counts follow. (One half suits a label that
+# divides the training patients into two halves, and nobody had to look at test patients to choose it.)
 
 # %%
 tables = {name: statistics.confusion(truth, score > 0.5) for name, score in test_risk.items()}
@@ -230,8 +230,8 @@ claim(
 # ## The table
 #
 # Everything in one place, with 95% confidence intervals. *Sensitivity* and *specificity* are shares of a true
-# group, *PPV* and *NPV* (positive and negative predictive value) shares of those with the same prediction. (The paper prints the first under the names of the second:
-# see [07](07_appraise_paper.ipynb).)
+# group, *PPV* and *NPV* (positive and negative predictive value) shares of those with the same prediction. (The paper prints
+# sensitivities and specificities under the names of PPV and NPV: see [07](07_appraise_paper.ipynb).)
 
 # %%
 comparison = statistics.compare_models(test, test_risk)
@@ -249,8 +249,8 @@ claim(
 
 # %% [markdown]
 # The paper's order is Pre-model, Post-model, Ensemble. The patients of the demonstration study are synthetic, and their cohort was *chosen*
-# among others of the same generator so that this order can show. Does it? We can ask other divisions of the same patients, on
-# which the models were trained anew ([10](10_how_sure.ipynb) looks at them closely):
+# from many that the same generator made, so that this order can show. Does it? We can look at other divisions of the same
+# patients, for each of which the models were trained anew ([10](10_how_sure.ipynb) looks at them closely):
 
 # %% tags=["claim"]
 splits, order = kept_splits(study), ("Pre-model", "Post-model", "Ensemble")
@@ -326,7 +326,7 @@ claim(
 )
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 05.4 – fill in one line** (5 minutes). Whoever asks many questions gets a small P by luck. *Holm's* method
+# > **Exercise 05.4 – fill in one line** (5 minutes). Whoever asks many questions gets some small P by luck. *Holm's* method
 # > takes the P values from the smallest on, multiplies the first by the number of pairs, the second by one less, and
 # > so on. None may be smaller than the one before it, or larger than 1. (`s.cummax()` raises each value of a column `s` to the largest before it;
 # > `s.clip(upper=1)` cuts off what is larger than 1.)
@@ -456,7 +456,7 @@ print("report:", write_report(study).relative_to(study.writable))
 # <details><summary>Answers</summary>
 #
 # - With one threshold the AUC is the mean of sensitivity and specificity, here
-#   (16/23 + 15/20) / 2 = 0.723. So yes, and that is where it comes from.
+#   (16/23 + 15/20) / 2 = 0.723. So yes, and this is where the paper's AUC of TNM comes from.
 # - That the data do not show a difference, with the interval of the difference, so that the
 #   reader sees what is still possible.
 #

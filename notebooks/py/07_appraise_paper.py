@@ -42,7 +42,8 @@ short = ["place", "claim", "printed", "recomputed", "remark"]
 # %% [markdown]
 # ## What stands
 #
-# Each printed number goes on one of three piles: it reproduces, it does not, or nobody can know.
+# Each claim of the paper, like a few numbers that it should have printed, goes on one of three piles: it reproduces, it does not, or it
+# cannot be known.
 
 # %% tags=["nbval-check-output"]
 print(claims.verdict.value_counts().reindex(appraisal.VERDICTS).to_string())
@@ -111,9 +112,10 @@ claim(
 )
 
 # %% [markdown] tags=["notes"]
-# In exercise 07.2 let the class say both sentences aloud: "of those who relapse, the model finds ..." and "of those whom the model calls,
-# ... relapse". The second is the patient's question. Then ask which of the two would change if the model were used where only one in ten is high-risk. A
-# usual misunderstanding of this lesson: "so the paper is wrong". Go back to the first table, and give credit to a paper that prints enough to be asked.
+# In exercise 07.2 let the class say both sentences aloud: "of those who are high-risk, the model finds ..." and "of those whom the model
+# calls high-risk, ... are". The second is the patient's question. Then ask which of the two would change if the model were used where only
+# one in ten is high-risk. A common misunderstanding of this lesson: "so the paper is wrong". Go back to the first table, and give credit to a
+# paper that prints enough to be checked.
 
 # %% [markdown]
 # ## What cannot be known
@@ -155,7 +157,7 @@ claim(
 )
 
 # %% [markdown]
-# They test whether a *random* division was random, so none of them says anything about the patients.
+# These P values test whether a *random* division was random. None of them says how alike the two cohorts are.
 #
 # ### Where does 0.723 come from?
 #
@@ -183,7 +185,7 @@ claim(
 #
 # ### Which edition, which rule?
 #
-# The paper names the 7th edition. There, N3 makes a patient IVB, and 31 patients are N3.
+# The paper names the 7th edition. In that edition N3 makes a patient IVB. But 31 patients are N3, and Table 1 has only stages III and IVa.
 
 # %% tags=["nbval-check-output"]
 for edition in (7, 8):
@@ -204,7 +206,7 @@ claim(
 # %% [markdown]
 # ### How wide must an interval be?
 #
-# The width of an interval depends on the number of patients and little on the model. So it can be compared with what 43 patients give.
+# The width of an interval depends mainly on the number of patients, and little on the model. So it can be compared with what 43 patients give.
 
 # %%
 show(
@@ -231,12 +233,13 @@ claim(
 # %% [markdown]
 # ### Can so few patients tell two models apart?
 #
-# McNemar's test looks only at the patients whom one of two models calls correctly and the other does not. The paper does not print who they are. But
-# its tables limit how many there can be on one side only.
+# McNemar's test looks only at the patients whom one of two models calls correctly and the other does not. The paper does not print how many
+# they are. But its tables show how many more patients one model calls correctly than the other, and P is smallest if there are no other
+# disagreements.
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 07.3 – predict** (4 minutes). Suppose that of these patients *every one* is called correctly by the same model. How many of them
-# > does it take for an exact two-sided P below 0.05?
+# > **Exercise 07.3 – predict** (4 minutes). Suppose that *every one* of the patients on whom two models disagree is called correctly by the
+# > same model. How many of them does it take for an exact two-sided P below 0.05?
 
 # %% tags=["solution"]
 one_sided_disagreements = 6  # fill in
@@ -269,9 +272,10 @@ appraisal.reproduction_map()
 # %% [markdown]
 # ## What a report should contain
 #
-# Four checklists, in full and in our own short words: TRIPOD+AI asks what a paper about a prediction model *reports*, CLAIM 2024 the same of imaging;
-# PROBAST+AI asks whether its design may mislead, and METRICS gives points for method. The column *run* is computed from what this study and its
-# results know; what no program can know is `for the authors`. `not yet run` is followed by the notebook whose result is missing: run this notebook again at the end.
+# Four checklists, in full and in our own short words: TRIPOD+AI asks what a paper about a prediction model *reports*, CLAIM 2024 the same of
+# a paper about AI in imaging; PROBAST+AI asks whether the design may bias the result, and METRICS gives points for the method of a radiomics
+# study. The column *run* is computed from this study and its results; what no program can know is `for the authors`. `not yet run` is
+# followed by the notebook whose result is missing: run this notebook again at the end.
 
 # %% tags=["timeless"]
 items = appraisal.checklist(appraisal.run_facts(study))
@@ -296,7 +300,8 @@ short_of = items[items.paper.isin(["no", "not reported"]) & (items.guideline == 
 short_of[["number", "item", "paper", "paper_where", "run", "run_where"]]
 
 # %% [markdown]
-# These parts of TRIPOD+AI the paper leaves open. All items, with their places in the paper, are saved below. METRICS has weights, so it has a score:
+# The paper leaves these parts of TRIPOD+AI open. All items, with their places in the paper, are saved below. METRICS gives each item a
+# weight, so it has a score:
 
 # %% tags=["nbval-check-output"]
 print(f"METRICS of the paper: {appraisal.metrics_score(items, 'paper'):.0%}")
@@ -334,7 +339,8 @@ print("saved appraisal.csv and checklists.csv")
 #
 # <details><summary>Answers</summary>
 #
-# - Not after rounding: half pairs give 0.8054 and 0.8065. Cut off after three decimals, the second is 0.806.
+# - Not by rounding. An AUC is a number of pairs, of 23 x 20 = 460, in which ties count one half; the values next to 0.806 are
+#   0.8054 and 0.8065. Cut off after three decimals, the second is 0.806.
 # - At training accuracy, which does not guard against overfitting, or at the test cohort, which
 #   would make every test result too good.
 #

@@ -54,9 +54,9 @@ months, progressed = test.pfs_months, test.progressed
 # %% [markdown]
 # ## How long were they followed?
 #
-# The median of the observed times is not the median PFS: it treats everybody who was lost as relapsed. Nor is it the
-# median follow-up: whoever relapsed early counts there as followed for a short time. The Kaplan-Meier curve gives the median PFS. The
-# reverse Kaplan-Meier curve, in which the end of observation is the event, gives the median follow-up.
+# The median of the observed times is not the median PFS: it treats everybody whose observation ended without progression as if
+# they had progressed on that day. Nor is it the median follow-up: whoever relapsed early counts there as followed for a short time. The
+# Kaplan-Meier curve gives the median PFS. The reverse curve, in which the end of observation is the event, gives the median follow-up.
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 09.1 – predict** (3 minutes). The median of the *observed* times is the next cell's first number. Is the median PFS
@@ -86,7 +86,7 @@ claim(
 # ## A mean over a limited time
 #
 # Where a median is not reached, the *restricted mean* can still be given: the mean number of months without progression within the first 36.
-# It needs no model of the risk over time.
+# It assumes nothing about how the risk changes over time.
 
 # %%
 called = test_risk["Ensemble"].gt(0.5).map({True: "called high", False: "called low"})
@@ -149,8 +149,8 @@ claim(
 # %% [markdown]
 # ## How far would it shrink?
 #
-# A few dozen relapses are few for six coefficients. A model fits the patients it was made from too closely, and in new patients its coefficients
-# would be smaller: the *shrinkage* estimates what share of their size would remain.
+# A few dozen relapses are few for six coefficients. A model fits the patients it was made from too closely; coefficients that suit new patients
+# would be smaller. The *shrinkage* estimates what share of their size would remain.
 
 # %%
 print(f"{clinical.events} events, {len(clinical.table)} coefficients, {clinical.likelihood_ratio}")
@@ -228,16 +228,16 @@ claim(
 )
 
 # %% [markdown]
-# (The networks were trained on the same patients in whom their scores are translated here, which can make
-# these probabilities too extreme.)
+# (The scores are translated in the same patients on whom the networks were trained. There they fit better than in new
+# patients, which can make these probabilities too extreme.)
 #
 # ## At two, three and four years
 #
-# The AUC can be computed for every horizon, with weights for those lost before it. Where fewer than five patients
-# progressed, or were observed for longer, it is left out.
+# The AUC can be computed for every horizon, with weights that make up for the patients lost before it. It is left out at a horizon
+# by which fewer than five patients progressed, or beyond which fewer than five were observed.
 #
-# The Brier score is stricter: the squared distance between a predicted probability and what
-# happened. It rewards ranking and calibration at once.
+# The Brier score is stricter: the mean squared distance between the predicted probability and what happened (1 for progression, 0
+# for none). It rewards ranking and *calibration*, probabilities that come true, at once.
 
 # %%
 auc_by_month = {
@@ -290,9 +290,9 @@ claim(
 # ## Do the probabilities come true?
 #
 # Of patients given 30% by 36 months, about 30% should have progressed by then. The patients are divided into three groups of rising
-# predicted risk, and what happened in each is read from its Kaplan-Meier curve. *O/E* is the observed over the expected
-# number: 1 if the risk is right on average. The *slope* is 1 if the probabilities are as extreme as they should be: below 1 they
-# are too extreme, above 1 too close to the average. The *intercept* is 0 if they are right on average.
+# predicted risk, and what happened in each is read from its Kaplan-Meier curve. *O/E* is the observed risk divided by the expected one,
+# the mean prediction: 1 if the predictions are right on average. The *intercept* asks the same on the scale of log odds, where 0 is right. The
+# *slope* is 1 if the probabilities are as extreme as they should be: below 1 they are too extreme, above 1 too close to the average.
 
 # %%
 show(
@@ -351,7 +351,8 @@ check("09.3", too_extreme, patients=test, p_event=p_36)
 # ## And the network's own probability?
 #
 # It answers another question, that of the label, so it is judged by the label. A network may rank well and still give probabilities
-# that are too close to one half: averages over a dozen images, and then over two models, pull everything to the middle.
+# that are too close to one half: averaging over a dozen images or more, and then over two models, pulls everything to the middle. The *expected
+# calibration error* (ECE) is the mean distance between predicted and observed shares, in groups of patients with similar predictions.
 
 # %%
 of_label = {
@@ -380,19 +381,20 @@ claim(
 )
 
 # %% [markdown]
-# The expected calibration error (ECE) is often printed as if it should be zero. With
-# so few patients, a *perfectly* calibrated model would have the value of the last row on average.
+# The ECE is often printed as if it should be zero. With so few patients, even a *perfectly* calibrated model
+# would have the value of the last row on average.
 #
 # ## Would acting on it help?
 #
-# Suppose patients at high risk get more treatment. Acting at a predicted risk of 25% means accepting three patients who are treated without need for
-# each patient who needs it; at 50%, one. The *net benefit* counts the patients who need it and subtracts the
-# others at that rate, here a third each. A model is useful if its net benefit is higher than that of treating everybody and of treating nobody.
+# Suppose patients at high risk get more treatment, and those *need* it who would progress by 36 months. Acting at a predicted risk of 25%
+# means accepting three patients who are treated without need for each patient who needs it; at 50%, one. Of the patients treated, the *net
+# benefit* counts those who need it and subtracts the others at that rate: at 25%, a third each. A model is useful if its net benefit is
+# higher than that of treating everybody and of treating nobody.
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 09.4 – fill in one line** (6 minutes). Somebody acts at a risk of 25% by the Ensemble: `share` of the patients are treated, and of
-# > these `relapse` would progress by 36 months. How large is the net benefit per patient? Those who need the treatment count fully, the others
-# > one third each, below zero.
+# > **Exercise 09.4 – fill in one line** (6 minutes). Somebody treats every patient whose risk is 25% or more by the Ensemble. `share` is the
+# > share of all patients who are treated, `relapse` the share of the treated who would progress by 36 months. How large is the net benefit
+# > per patient? Each treated patient who needs the treatment counts one, each of the others minus one third.
 
 # %% tags=["solution"]
 treated = p_36["Ensemble"] >= 0.25
@@ -434,7 +436,7 @@ claim(
 # ## What does the image add to what we know anyway?
 #
 # In the test cohort the clinical model becomes one number per patient. Does the Ensemble's probability add to it?
-# The *likelihood-ratio test* answers yes or no, the change of the C-index says how much.
+# The *likelihood-ratio test* asks whether it does, the change of the C-index says how much.
 
 # %%
 prognosis = clinical.risk_score(covariates).to_frame("clinical")
@@ -452,12 +454,13 @@ claim(
 )
 
 # %% [markdown]
-# The likelihood uses the distances between the scores, the C-index only their order, which changes little and varies much.
+# The likelihood uses the distances between the scores, the C-index only their order. That order changes little,
+# and from few patients one learns only roughly by how much.
 #
 # ## Do the hazards stay proportional?
 #
 # A Cox model assumes that hazard ratios are the same at every time. A test checks that; a small P would speak against the assumption. With so
-# few relapses even a large P says little.
+# few relapses a large P says little.
 
 # %%
 hazards = statistics.proportional_hazards(added.with_score).add_prefix("check_")
@@ -471,15 +474,15 @@ claim(
 )
 
 # %% [markdown]
-# The hazard ratio of the score is per standard deviation. Do not fit the full model with seven coefficients to these test patients: with about two relapses per
-# coefficient it would describe them and nobody else.
+# The hazard ratio of the score is per standard deviation. Do not fit the full model with seven coefficients to these test patients: with
+# fewer than two relapses per coefficient it would describe them and nobody else.
 #
 # ## What you have now
 #
 # Four things to report beside an AUC:
 #
 # - How long patients were followed, and whether the median was reached: often it was not.
-# - The risk of all, observed and expected: a model may rank well and be wrong for everybody.
+# - The average risk, observed and expected: a model may rank well and be wrong for everybody.
 # - A calibration slope *with its interval*: with a dozen relapses it excludes little.
 # - The thresholds at which a model would help: a high C-index promises none.
 #

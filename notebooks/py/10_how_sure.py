@@ -49,7 +49,7 @@ print(f"{len(train)} training patients, {len(test)} test patients")
 # %% [markdown]
 # ## How wide must an interval be?
 #
-# The width of an interval depends on the number of patients, and little on the model. So it can be computed before anybody is examined.
+# The width of an interval depends mainly on the number of patients, and little on the model. So it can be computed before anybody is examined.
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 10.1 – predict** (3 minutes). You want an interval *half* as wide. How many times as many test patients does that take?
@@ -112,8 +112,8 @@ claim(
 )
 
 # %% [markdown]
-# (r is the correlation of the two areas, from errors in the same patients. It is small for models that have little in common, such as a network
-# and a stage.)
+# (r is the correlation of the two estimated areas, which are correlated because both come from the same patients. It is small for models that have
+# little in common, such as a network and a stage.)
 #
 # ## Draw the test patients again
 #
@@ -170,16 +170,16 @@ check("10.2", rows_of_second, rows_of_first=rows_of_first, patients=test, risk=t
 # %% [markdown]
 # ### What does 95% cover?
 #
-# The bootstrap cannot decide whether the formulas are right: with few events it, too, depends on a sample with a dozen of them. In
-# 1,000 simulated cohorts of 43, a third of them with progression, its 95% intervals held a C-index
-# in 94%, a difference of two in 91% and an AUC in 91%; the formulas in 93%, 93% and 96%
+# The bootstrap cannot decide whether the formulas are right: it draws from the same dozen events. A simulation can, because there the
+# truth is known. In 1,000 cohorts of 43 patients, a third of whom progressed, the 95% intervals of the bootstrap held the true C-index
+# in 94%, a true difference of two in 91% and the true AUC in 91%; those of the formulas in 93%, 93% and 96%
 # (`benchmarks/coverage.py`). Neither takes into account that the models themselves would differ, had they been trained on other patients.
 #
 # ## Divide the patients again
 #
 # The 43 test patients were drawn by chance; others could have been drawn. So the patients were divided again and again, and in
 # each split both networks were trained anew on its training side, from the same start weights and by the rules of notebooks
-# 03 and 04, and judged on the other side. That takes more than an hour of processor time; `benchmarks/sources.py` has done it.
+# 03 and 04, and judged on the other side. That takes hours of processor time; `benchmarks/sources.py` has done it.
 
 # %%
 splits = kept_splits(study)
@@ -191,8 +191,8 @@ show(
 )
 
 # %% [markdown]
-# Every dot is a paper that could have been written from the same patients. The coloured bar holds
-# the middle 95% of the dots; the diamond is our one split with its 95% interval.
+# Every small dot is a paper that could have been written from the same patients. The coloured bar holds
+# the middle 95% of the dots, the large dot is their mean; the diamond is our one split with its 95% interval.
 
 # %% tags=["claim"]
 middle = splits.groupby("model").c_index.quantile([0.025, 0.975]).unstack()
@@ -261,14 +261,14 @@ claim(
 # `a_ahead` is the share of splits in which the first model was better. The intervals of the mean differences are widened, because
 # the same patients come back in many splits.
 #
-# The demonstration cohort was chosen among others so that the paper's order *can* show; in what share of these splits it does,
-# [05](05_compare_with_tnm.ipynb) says beside its table.
+# The demonstration cohort was chosen from many so that the paper's order *can* show. [05](05_compare_with_tnm.ipynb) says, beside its
+# table, in what share of these splits it does.
 #
 # ## How many patients does a model need?
 #
 # Training needs patients, too. A Cox model of T, N, age, sex and chemotherapy has six coefficients. Riley's criteria say how many patients
-# would let the coefficients keep nine tenths of their size (a shrinkage of 0.90), limit the optimism of the apparent fit to 0.05, and give the risk of all
-# to within 0.05.
+# would let the coefficients keep nine tenths of their size (a shrinkage of 0.90), limit the optimism of the apparent fit (how much better it looks in
+# the training patients than in new ones) to 0.05, and give the average risk to within 0.05.
 
 # %%
 clinical = statistics.fit_cox(
@@ -294,8 +294,8 @@ claim(
 )
 
 # %% [markdown]
-# These are six coefficients; a network's last layer has hundreds
-# of weights, restrained by a penalty, and no formula of this kind applies to it.
+# These are six coefficients. The networks have about a million weights, restrained by a penalty and by dropout, and no formula
+# of this kind applies to them.
 #
 # ## Fit the model again
 #
@@ -360,14 +360,14 @@ claim(
 
 # %% [markdown] tags=["notes"]
 # Ask somebody to be the patient with 28%: "You have a risk of 28%, and if we had asked other patients, of 9% or of 57%." Would you say it? How
-# would you say it? A usual misunderstanding is that the interval is the *patient's* uncertainty; it is the model's.
+# would you say it? A common misunderstanding is that the interval is the *patient's* uncertainty; it is the model's.
 
 # %% [markdown]
 # ## Does it hold in every kind of patient?
 #
-# Readers ask for subgroups, and small subgroups scatter although nothing differs. An *empirical Bayes* estimate draws each towards the common value: it keeps
-# the share λ = τ² / (τ² + s²) of its own, where s is its standard error and τ the spread of the *true* effects. τ is estimated from how much more the subgroups
-# scatter than chance alone would make them.
+# Readers ask for subgroups, and the estimates of small subgroups scatter even where nothing differs. An *empirical Bayes* estimate draws each towards the common
+# value. Of the subgroup's distance from that value it keeps the share λ = τ² / (τ² + s²), where s is the subgroup's standard error and τ the spread of the *true*
+# effects. τ is estimated from how much more the subgroups scatter than chance alone would make them.
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 10.4 – fill in one line** (3 minutes). In a subgroup the logarithm of the hazard ratio is 1.10, with a standard error of 0.60; the common value is 0.80, and
@@ -428,7 +428,7 @@ print("report:", write_report(study).relative_to(study.writable))
 #
 # - By formula: an interval from 43 patients is wide, and half the width takes four times as many.
 # - By drawing the test patients again: the same width, and a narrower one for a difference in the same patients.
-# - By dividing again: one split is one draw, and its AUC may lie a tenth above or below the mean of all.
+# - By dividing again: one split is one draw, and its AUC may well lie 0.1 above or below the mean of all.
 # - By fitting again: a single patient's probability changes with the training cohort.
 # - By subgroup: most of what small subgroups show is chance, and shrinking says how much.
 #

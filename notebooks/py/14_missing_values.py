@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Fill in what was not measured: how many answers does a gap have?
 #
-# DNA of the Epstein-Barr virus in the blood is the best known marker of this tumour. The registry has a column for it, and no lesson has used it
-# so far, because it has gaps. This notebook uses it. A gap has no value, but it has many *possible* values: *multiple imputation* draws
-# them, and shows how much of the uncertainty comes from the gaps.
+# DNA of the Epstein-Barr virus (EBV) in the blood is the best established blood marker of this tumour. The registry has a column for it, and
+# no lesson has used it so far, because it has gaps. This notebook uses it. A gap has no value, but it has many *possible* values: *multiple
+# imputation* draws them, and shows how much of the uncertainty comes from the gaps.
 #
 # *Time: 20 minutes to read, half a minute to run.*
 #
@@ -65,8 +65,8 @@ gap = gap.mask(copies.isna(), "missing")
 print(gap.value_counts().to_string())
 
 # %% [markdown]
-# Copies range over five powers of ten, so they enter models as logarithms. The laboratory's limit is not in the registry; the lowest
-# measured value stands for it.
+# Measured values range over more than three powers of ten, so they enter models as logarithms. The laboratory's limit is not in the
+# registry; the lowest measured value stands for it.
 
 # %%
 ebv = np.log10(copies.where(copies > 0)).rename("EBV")  # blank where missing or not detected
@@ -144,7 +144,8 @@ claim(
 # %% [markdown]
 # ## Write something into the gap
 #
-# A line that one often reads adds 1 to all copies and writes 0 for every gap. Now everybody has a value, and the program takes it for a measurement.
+# A line of code that one often meets writes 0 for every gap and adds 1 before the logarithm. Now everybody has a value, and the program takes
+# it for a measurement.
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 14.2 – predict** (3 minutes). Is the interval of the logarithm of the hazard ratio `"narrower"` or `"wider"` than with measured values only?
@@ -170,8 +171,8 @@ claim(
 # ## Draw instead of filling
 #
 # A draw needs a model of the value, given all that is known of the patient: stage, age and sex. The outcome belongs to it as well: if high values
-# go with progression, then a patient who progressed had, on average, a higher value. An imputation without it would water the effect down. The
-# outcome enters as two columns: whether progression was seen, and the cumulative hazard (Nelson and Aalen) at the patient's own time.
+# go with progression, then a patient who progressed had, on average, a higher value. An imputation without the outcome would weaken the effect. The
+# outcome enters as two columns: whether progression was seen, and the cumulative hazard (the Nelson-Aalen estimate) at the patient's own time.
 
 # %%
 fitter = NelsonAalenFitter(nelson_aalen_smoothing=False)
@@ -282,8 +283,9 @@ claim(
 # %% [markdown]
 # ## What no imputation can know
 #
-# Draws rest on the belief that a blank depends on nothing but what the model has seen (*missing at random*). Suppose that samples were lost
-# more often when the disease was advanced. Nothing in the table would show it. One can ask what it *would* do: add the same amount to each draw of a blank.
+# Draws rest on the belief that whether a value is blank depends on nothing but what the model has seen (*missing at random*). Suppose that
+# samples with high values were lost more often, even among patients of the same stage and outcome. Nothing in the table would show it. One
+# can ask what it *would* do: add the same amount to each draw of a blank.
 
 # %%
 blank = copies.isna()
@@ -316,15 +318,17 @@ claim(
 # | multiple imputation without outcome | 0.24 (94%) | 0.17 (92%) | 0.19 (98%) |
 # | multiple imputation with outcome | 0.40 (97%) | 0.41 (95%) | 0.41 (96%) |
 #
-# Zeros are wrong nearly always. An imputation that does not know the outcome halves the effect. With the outcome the mean is right; its intervals are
-# a fifth to two fifths narrower than those of the measured values only.
+# Zeros are wrong nearly always. An imputation that does not know the outcome about halves the effect; its interval holds the truth only
+# because it is wide. With the outcome the mean is right, here even where gaps depend on the value itself, which nobody can count on. Its
+# intervals are a fifth to two fifths narrower than those of the measured values only.
 #
 # ## EBV DNA as an opponent
 #
-# The networks were compared with T and N. Does EBV DNA make a stronger opponent? Each patient is scored by a Cox model of the other four fifths of the patients
-# (*out of fold*), averaged over 20 imputations.
+# The networks were compared with T and N. Does EBV DNA make a stronger opponent? The patients are divided into fifths. Each fifth is scored
+# by a Cox model that was fitted to the other four (*out of fold*), averaged over 20 imputations.
 #
-# Now the outcome of the *scored* patients has to stay out: whoever is asked for a prognosis has none yet. Those who train the model may use theirs.
+# Now the outcome of the *scored* patients has to stay out: on the day of a prognosis nobody has an outcome yet. The patients who train the
+# model may use theirs.
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 14.4 – repair** (4 minutes). These are the columns from which gaps of patients to be scored are drawn. Which of them would not be there
@@ -412,8 +416,8 @@ claim(
 #
 # <details><summary>Answers</summary>
 #
-# - Hardly for the estimate. It is for those patients, if the model shall give each of them a risk.
-# - One table hides that it was guessed: its interval is too narrow, and best guesses have less spread than patients.
+# - Hardly for the estimate. It is for those ten patients, if the model is to give each of them a risk.
+# - One table hides that it was guessed: its interval is too narrow, and best guesses have less spread than true values.
 #
 # </details>
 #
