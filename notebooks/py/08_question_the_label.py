@@ -9,7 +9,7 @@
 # ## What you'll do
 #
 # - Count what had become of the patients whom the label calls high risk.
-# - Judge the same scores against four readings of the same follow-up, beside a date that knows nothing of the disease.
+# - Judge the models' scores, and a date that knows nothing of the disease, against four readings of the same follow-up.
 # - Move the *horizon*, the month by which a patient has progressed or not, and start the clock later.
 # - Take the kinds of progression apart.
 #
@@ -53,12 +53,13 @@ print(f"{len(train)} training patients, {len(test)} test patients")
 # ## What the label calls high risk
 #
 # "High risk" means a follow-up of at most the median, ended by progression *or by the last
-# review* (section 2.3 of the paper). A patient last seen at 20 months without disease is then
-# high-risk, and how such a patient fared later is unknown.
+# review* (section 2.3 of the paper). A patient last seen at 20 months without progression is then
+# called high-risk, and how such a patient fared later is unknown. Below, *lost* means just this, whatever the reason: last seen,
+# without progression, before the month that is asked about.
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 08.1 – predict** (3 minutes). So the label calls people high-risk who are well. Does it also err on the
-# > other side? Of the patients whom it calls *low-risk*, how many had progressed by 36 months: `"none"` or `"some"`?
+# > **Exercise 08.1 – predict** (3 minutes). So the label calls people high-risk who were well when last seen. Does it
+# > also err on the other side? Of the patients whom it calls *low-risk*, how many had progressed by 36 months: `"none"` or `"some"`?
 
 # %% tags=["solution"]
 low_risk_and_progressed = "none"  # fill in
@@ -84,9 +85,10 @@ claim(
 # %% [markdown]
 # ## Weights for the lost
 #
-# If those whose status at 36 months is unknown were left out, mostly relapses would remain of the patients with a short observation. Instead, each patient
-# whose status is known can stand for similar patients who were lost: *inverse probability of censoring weighting*. A patient who is observed beyond 36 months
-# weighs one over the share of patients who are still under observation then.
+# If those whose status at 36 months is unknown were left out, only relapses would remain of the patients with a short observation. Instead, each patient
+# whose status is known can also stand for patients who were lost: *inverse probability of censoring weighting*. A patient who is observed beyond
+# 36 months weighs one over the chance of not being lost by then; a patient who progressed before, one over that chance at the month of
+# progression. The chance comes from a Kaplan-Meier curve in which being lost is the event.
 
 # %%
 weights = statistics.ipcw_weights(test.pfs_months, test.progressed, horizon=36)
@@ -106,9 +108,9 @@ claim(
 )
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 08.2 – fill in one line** (5 minutes). Which share of the test patients progressed by 36 months? Divided by the
-# > patients whose status is known, the relapses are too large a share; divided by all, too small a one. Use the weights (`by_status` above
-# > holds their sums: `by_status.loc["progressed", "sum"]`).
+# > **Exercise 08.2 – fill in one line** (5 minutes). What share of the test patients progressed by 36 months? The number of
+# > relapses over the number of patients whose status is known is too large a share; over the number of all, too small a one. Use the
+# > weights (`by_status` above holds their sums: `by_status.loc["progressed", "sum"]`).
 
 # %% tags=["solution"]
 risk_by_36 = weights[status == "progressed"].sum().sum() / len(test)  # fill in
@@ -117,10 +119,10 @@ check("08.2", risk_by_36, patients=test)
 # %% [markdown]
 # ## Four readings of one follow-up
 #
-# Beside the paper's label there are three that treat censoring as what it is. *36 months, known* leaves out those lost earlier.
-# *36 months, weighted* uses the weights from above. *Time to progression* needs no label at all.
-# Beside the models we judge a score that knows nothing about the disease: the **date of the first scan**. Whoever was
-# scanned late in the study cannot have been followed for long.
+# Beside the paper's label (*median PFS* in the figure) stand three readings that call nobody high-risk for having been lost.
+# *36 months, known* leaves out those lost earlier, so it holds too many relapses. *36 months, weighted* uses the weights from above.
+# *Time to progression* needs no label at all: the C-index compares times, and takes censoring as what it is.
+# Beside the models we judge a score that knows nothing about the disease: the **date of the first scan**.
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 08.3 – predict** (4 minutes). In the whole cohort, take the date of the first scan as a risk score: the later the scan, the
@@ -132,8 +134,8 @@ auc_of_the_date = "above"  # fill in
 check("08.3", auc_of_the_date, patients=patients)
 
 # %% [markdown] tags=["notes"]
-# Most people answer 0.5, because a date knows no biology. Let them say which patients can be followed for five years in a study
-# that closes: those who came early. Then ask what a network could see of a date. A usual misunderstanding: "the label
+# Most people answer 0.5, because a date knows no biology. Let them say which patients can be followed for five years when a study
+# ends on a fixed day: those who came early. Then ask how a network could see the date in an image. A usual misunderstanding: "the label
 # is noisy, so results get worse". Noise would make them worse. This label is biased, and can make them *better*.
 
 # %%
@@ -148,8 +150,8 @@ show(
 )
 
 # %% [markdown]
-# Read each colour from top to bottom: the same scores, the same patients, another reading. The triangle that points down shows what
-# a calendar alone achieves.
+# Follow each symbol from top to bottom: the same scores and the same patients (*known*: only some of them), read in another way.
+# The triangle that points down shows what a calendar alone achieves.
 
 # %% tags=["claim"]
 auc = labels[labels.measure == "AUC"].set_index(["score", "label"])["value"].unstack()
@@ -180,15 +182,15 @@ claim(
 )
 
 # %% [markdown]
-# A fixed horizon helps only in part: the status at 36 months of a patient scanned late is *known* only after
-# a progression, and the usual weights do not know that either. A network that recognised
+# A fixed horizon helps only in part. The status at 36 months of a patient scanned late is *known* only if the patient
+# progressed, and the usual weights do not mend that: they assume that the date has nothing to do with being lost. A network that recognised
 # the year of a scan, from a new coil or a new protocol, would be rewarded for it by the paper's label. If a date or a scanner reaches a good
 # AUC in your own study, change the label before you change the network.
 
 # %% [markdown]
 # ## Another horizon
 #
-# Why 36 months? Because the paper's median is near. A conclusion should not hold at 36 months alone.
+# Why 36 months? Because it is near the paper's median. A conclusion should not hold at 36 months alone.
 
 # %%
 horizons = {}
@@ -213,8 +215,9 @@ claim(
 # %% [markdown]
 # ## A C-index that follow-up does not move
 #
-# Harrell's C-index compares the pairs that can be compared after the follow-up of this study. In a study with longer follow-up there are other pairs,
-# and the same model has another C-index. Uno's gives the remaining pairs weights for those that were lost, up to a time chosen beforehand.
+# Harrell's C-index uses the pairs of patients that the follow-up of this study allows us to compare. A study with longer follow-up has other
+# pairs, and the same model has another C-index there. Uno's C-index gives weights to the pairs that can be compared, so that they also stand for
+# those that censoring has hidden. It counts progressions up to a time chosen beforehand (*truncation*).
 
 # %%
 outcome = test.pfs_months, test.progressed
@@ -245,8 +248,9 @@ claim(
 # ## When does the clock start?
 #
 # PFS runs from the start of treatment, but the Post-model can give a score only after the
-# post-treatment scan. Until then nobody can have progressed, or there would be no such scan: these months are
-# *immortal time*. A landmark analysis starts the clock at the scan and keeps those still at risk.
+# post-treatment scan. Whoever progressed before it is not in this study, so among its patients nobody can progress in these months:
+# they are *immortal time*. A *landmark analysis* starts the clock at the scan and keeps those still at risk.
+# (Here time is counted in days. In whole months, as above, more pairs are tied, so the first column differs slightly from *Harrell* there.)
 
 # %%
 registry = study.registry.set_index("patient_id").reindex(test.index)
@@ -277,13 +281,14 @@ claim(
 )
 
 # %% [markdown]
-# Immortal time would matter as soon as patients *with* a second scan were compared with patients without one.
+# Immortal time would matter as soon as patients *with* a second scan were compared with patients *without* one.
 #
 # ## Progression of which kind?
 #
-# A relapse at the primary site, in a neck node or in the liver, or a death: PFS takes the first of them. Only one of them can be the
-# *first* event: they are *competing causes*, and the risk of each depends on the others. The *cumulative incidence* takes that into account: the causes add up to one
-# minus the Kaplan-Meier curve. If the others are treated as losses, one minus the Kaplan-Meier curve of each cause adds up to more.
+# A relapse at the primary site (*local*), in a neck node (*regional*) or in another organ (*distant*), or a death: PFS takes whichever comes first.
+# Only one of them can be the *first* event: they are *competing causes*, and how many patients meet one of them depends on the others.
+# The *cumulative incidence* takes that into account: over all causes it adds up to one minus the Kaplan-Meier curve of PFS. If instead each cause
+# has a Kaplan-Meier curve of its own, in which the other causes count as losses, then one minus these curves add up to more.
 
 # %%
 events = study.registry.set_index("patient_id").reindex(patients.index)
@@ -378,20 +383,21 @@ print("saved labels.csv")
 #
 # - The label depends on the calendar: a scan date predicts it in all patients together.
 # - Ranking by time to progression needs no label, and so no median and no horizon.
-# - Another horizon, a clock that starts at the second scan or weights for the lost change the order of the models and TNM as
-#   little as the label does: the Ensemble stays ahead of TNM's one threshold.
-# - For the Post-model against the Pre-model the label decides whether a difference shows.
+# - Another horizon, a clock that starts at the second scan and weights for the lost leave the Ensemble ahead of TNM's one threshold, and
+#   so does another label.
+# - Between Post-model and Pre-model the label decides whether the interval of the difference excludes zero.
 #
 # ## Check yourself
 #
 # - A patient was last seen at 30 months, without disease. What is the label, and what do you know?
-# - Why can the scan date not be freed from follow-up by the usual weights?
+# - Why does the scan date keep part of its AUC when the usual weights are used?
 #
 # <details><summary>Answers</summary>
 #
-# - The label is high risk, if the median is 36 months. At 30 months the patient was free of progression; what happened
+# - If the median is 36 months, the label is high risk. You know that the patient was free of progression at 30 months; what happened
 #   by 36 is unknown.
-# - The weights assume that whether a patient is lost has nothing to do with the score. The scan date decides who is lost.
+# - The weights assume that whether a patient is lost has nothing to do with the score. Here the score *is* the scan date, and the
+#   scan date helps to decide who is lost.
 #
 # </details>
 #

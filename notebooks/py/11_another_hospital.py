@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Take the models to another hospital: what survives the move?
 #
-# A model is easiest on the patients of its own hospital. They lay in the same scanner, were staged by the same
-# people and were as ill as those it learned from. *External validation* asks the question that matters to
-# everybody else: does it hold for other patients, on another scanner, elsewhere? This notebook takes the two
+# A model has its easiest task with new patients of its own hospital. They lay in the same scanner, were staged by the same
+# people and were about as ill as those it learned from. *External validation* asks the question that matters to
+# everybody else: does the model hold for other patients, on another scanner, elsewhere? This notebook takes the two
 # networks, changes nothing in them, and applies them to a second hospital.
 #
 # *Time: 25 minutes to read, three minutes to run.*
@@ -13,7 +13,7 @@
 # - Compare two hospitals: scanners, stages, outcomes.
 # - Apply the frozen networks there; measure discrimination and calibration.
 # - Repair the probabilities with half of the new patients, and check the repair in the other half.
-# - Ask whether the network can tell the hospitals apart.
+# - Ask whether the networks can tell the hospitals apart.
 #
 # ## What you'll learn
 #
@@ -59,7 +59,7 @@ begin(study)
 # ## The other hospital
 #
 # For a study of your own, let the variable `NPC_EXTERNAL` name the folder of a second study. The demonstration has a
-# second hospital: 90 patients from the same generator, none of them in the first, less advanced on
+# second hospital: 90 patients from the same generator, none of them in the first, with less advanced disease on
 # average, all examined on one scanner of 3 tesla. Drawing their images takes a minute or two, the first time only.
 
 # %%
@@ -92,13 +92,14 @@ claim(
 )
 
 # %% [markdown]
-# (`TR_ms` and `TE_ms` are repetition and echo time, the two settings that make the contrast of a sequence.) At 3 tesla the T1 of tissues
-# is longer, so the same kind of sequence gives another contrast; the noise differs, and so does the scale of the stored values.
+# (`TR_ms` and `TE_ms` are repetition and echo time, the two settings that decide most of a sequence's contrast.) At 3 tesla the *T1* of
+# tissues is longer (the relaxation time, not the T category), so the same kind of sequence gives another contrast; the noise differs, and so
+# does the scale of the stored values.
 #
 # ## Are these the same kind of patients?
 #
-# The second hospital's patients have passed the same ten criteria. Of the first hospital's, only the test
-# patients count here: the network has learned from the others.
+# The second hospital's patients have passed the same ten criteria. Of the first hospital's patients only those of the test cohort
+# count here: the networks have learned from the others.
 
 # %%
 other.require_outcomes("external validation")
@@ -110,7 +111,8 @@ patients = pd.concat(
 statistics.table_one(patients, by="hospital")
 
 # %% [markdown]
-# The last column is the difference in standard deviations; above about 0.2 it deserves a thought.
+# The last column is the *standardised mean difference*: the difference in units of the standard deviation (for categories, a measure on the
+# same scale). Above about 0.2 it deserves a thought, whatever P is: P depends on the number of patients, too.
 
 # %% tags=["claim"]
 marked = patients.assign(
@@ -146,10 +148,10 @@ claim(
 # %% [markdown]
 # ## Apply the frozen models
 #
-# *Frozen* means that nothing is fitted: the same weights, the same rectangles by the same rule, the same way of
-# averaging images, and the Cox model that turns a score into a probability is that of the first hospital's training patients.
+# *Frozen* means that nothing is fitted to the new patients: the weights stay, rectangles follow the same rule, images are averaged in
+# the same way, and the Cox model that turns a score into a probability was fitted to the first hospital's training patients.
 #
-# Before you run the cells: will the C-index be higher or lower than at home? And the probabilities: too high or too low?
+# Before you run the cells: will the C-index be higher or lower than in the first hospital? And the probabilities: too high or too low?
 
 
 # %%
@@ -199,9 +201,9 @@ claim(
 #
 # A C-index is a property of a model *and* of a group of patients. Where patients are alike, nobody can rank them; where they
 # differ widely, ranking is easy. So before praising or blaming a model for a new C-index, ask what its own predictions
-# would lead one to expect: if a Cox model were right, the chance that the patient of higher risk of a pair
-# progresses first is 1 / (1 + exp(−d)), where d is the difference of their log hazards. (`expit(d)` in the code; `logit` is its inverse and
-# makes log odds of a probability.)
+# would lead one to expect. If a Cox model is right, then of two patients the one with the higher risk progresses first with a
+# chance of 1 / (1 + exp(−d)), where d is the difference of their log hazards. (`expit(d)` in the code; `logit` is its inverse and
+# turns a probability into log odds.)
 
 
 # %%
@@ -225,8 +227,8 @@ for name in ("Pre-model", "Post-model", "Ensemble"):
 pd.DataFrame(rows).T.round(3)
 
 # %% [markdown]
-# These numbers use no outcome of the patients who are ranked. Where the second is smaller, the second hospital's patients look more alike to
-# the model, and a lower C-index there would be no fault of the model; where it is larger, a higher one would be no merit.
+# These numbers use no outcome of the patients who are ranked. Where the number of the second hospital is smaller, its patients look more alike
+# to the model, and a lower C-index there would be no fault of the model; where it is larger, a higher C-index would be no merit.
 
 # %% tags=["claim"]
 expected = pd.DataFrame(rows).T
@@ -243,7 +245,7 @@ claim(
 # %% [markdown]
 # ## Do the probabilities come true?
 #
-# Ranking needs the order of patients only. A probability has to be right, and it carries the first hospital's average risk with it.
+# Ranking needs only the order of patients. A probability has to be right in itself, and it carries the first hospital's average risk with it.
 
 # %%
 new_patients = patients[patients.hospital == "second"]
@@ -257,8 +259,8 @@ observed_36 = 1 - curve.survival.item()
 print(f"progressed by 36 months, from the Kaplan-Meier curve: {observed_36:.1%}")
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 11.1 – fill in one line** (4 minutes). *O/E* is the risk observed over the risk expected. Compute it for the Ensemble, by 36
-# > months, from `observed_36` and the predictions `p_36["Ensemble"]`. Above 1, did more or fewer patients progress than the model had promised?
+# > **Exercise 11.1 – fill in one line** (4 minutes). *O/E* is the risk observed over the mean risk expected. Compute it for the Ensemble, by 36
+# > months, from `observed_36` and the predictions `p_36["Ensemble"]`. If O/E is above 1, did more or fewer patients progress than predicted?
 
 # %% tags=["solution"]
 o_over_e = observed_36 / p_36["Ensemble"].mean()  # fill in
@@ -272,8 +274,8 @@ show(
 )
 
 # %% [markdown]
-# If O/E is above 1, more patients progressed than the model had promised, and on average the points lie above the dotted line. The *slope* says
-# whether the probabilities are too extreme (below 1) or too timid (above 1).
+# If O/E is above 1, more patients progressed than the model had predicted, and on average the points lie above the dotted line. The *slope* says
+# whether the probabilities are too extreme (slope below 1) or too close to one another (slope above 1).
 
 # %% tags=["claim"]
 whole = statistics.calibration_at(months, progressed, p_36["Ensemble"])
@@ -289,7 +291,7 @@ claim(
 # ## Repair the probabilities
 #
 # The order of patients may be worth keeping although the probabilities are not. *Recalibration* changes all log odds by the same amount
-# (a shift), so that the mean prediction equals the observed risk; a second step also multiplies them by the slope (a stretch).
+# (a shift), so that the mean prediction equals the observed risk. A fuller repair first multiplies them by the slope (a stretch), and then shifts.
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 11.2 – predict** (3 minutes). You shift and stretch the log odds of all patients, by a slope above zero. The C-index: does it become
@@ -301,12 +303,12 @@ check("11.2", c_index_then, patients=new_patients, p_event=p_36["Ensemble"])
 
 # %% [markdown] tags=["notes"]
 # Let everybody vote on 11.2 before the cell is run. A usual misunderstanding: "externally validated" means "works elsewhere"; it means that
-# somebody looked. Ask which of the two the room would use in the second hospital, the order or the percentages. Whoever is done early repairs with
+# somebody looked. Ask which of the two the learners would use in the second hospital, the order or the percentages. Whoever is done early repairs with
 # 20 patients only (how far do O/E and slope move?), or builds the scanner upgrade (`python -m npc_demo FOLDER --upgraded-on 2014-01-01`)
 # and takes it as the other hospital: which suffers, ranking or probabilities?
 
 # %% [markdown]
-# How large must the shift be? There is no formula, so it is searched for:
+# How large must the shift be? There is no formula for it, so a search finds it:
 
 
 # %%
@@ -319,8 +321,8 @@ to_add = shift_to(p_36["Ensemble"], observed_36)
 print(f"to be added to the Ensemble's log odds: {to_add:.2f}")
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 11.3 – repair** (4 minutes). This line adds the shift to the probabilities. `logit` makes log odds of a probability, `expit` makes a
-# > probability of log odds. Repair the line.
+# > **Exercise 11.3 – repair** (4 minutes). This line adds the shift to the probabilities. `logit` turns a probability into log odds, `expit` turns
+# > log odds into a probability. Repair the line.
 
 # %% tags=["solution"]
 p_ensemble = p_36["Ensemble"]
@@ -328,8 +330,8 @@ p_shifted = expit(logit(p_ensemble) + to_add)  # repair: p_ensemble + to_add
 check("11.3", p_shifted, p_event=p_ensemble, observed=observed_36)
 
 # %% [markdown]
-# Whoever repairs and judges with the same patients will always find O/E = 1. Both steps need patients with known outcome: here every
-# other one by date of diagnosis. The rest judge.
+# Whoever repairs and judges with the same patients will always find O/E = 1. A repair needs patients whose outcomes are recorded, and so
+# does the judgement. Here, in order of diagnosis, every other patient is used for the repair, and the rest for the judgement.
 
 # %%
 dates = other.registry.set_index("patient_id").diagnosis_date
@@ -364,13 +366,13 @@ claim(
 )
 
 # %% [markdown]
-# Look at the intervals before believing the estimates: half of the patients are few to repair with and few to judge by. A shift is one number and
-# can be learned from a small group; a slope needs many more relapses, and one that was learned badly does harm.
+# Look at the intervals before believing the estimates: half of the patients are few to repair with and few to judge by. A shift can be
+# estimated from a small group; a slope needs many more relapses, and a badly estimated slope does harm.
 #
 # ## Can the network tell the hospitals apart?
 #
-# If the features of the two hospitals differ, the network partly sees the scanner. We ask a logistic regression, cross-validated, from which
-# hospital a patient comes: an AUC of 0.5 would mean that it cannot tell.
+# If the features of the two hospitals differ, the network sees something of the scanner, or of how the patients differ. We ask a logistic
+# regression, cross-validated, from which hospital a patient comes: an AUC of 0.5 would mean that it cannot tell.
 
 # %%
 told_apart = {}
@@ -396,14 +398,15 @@ claim(
 )
 
 # %% [markdown]
-# A network that sees the scanner need not be misled by it; but nothing in its training taught it to look past the scanner either,
-# because there was only one kind. Had high risk and scanner gone together in training, it would have learned the scanner.
+# A network that sees the scanner need not be misled by it. But nothing in its training taught it to look past the scanner either,
+# because all its images were made at one field strength with one protocol. Had high risk and scanner gone together in training, the
+# network could have learned the scanner instead of the disease.
 #
 # ## What you have now
 #
-# No file, and what TRIPOD+AI asks an external validation to report: how the two groups of patients differ (items on
+# No new file, but what TRIPOD+AI asks an external validation to report: how the two groups of patients differ (items on
 # participants and data), discrimination *and* calibration with intervals, that nothing was fitted, and, separately, what was gained
-# by updating the model and on how many patients the update was made.
+# by updating the model and with how many patients it was updated.
 #
 # ## Check yourself
 #
@@ -412,9 +415,9 @@ claim(
 #
 # <details><summary>Answers</summary>
 #
-# - Not necessarily: the patients may differ more from each other, and both intervals are long. Compare the expected C-indexes, too.
-# - AUC and C-index stay, because the order stays. O/E doubles. The slope changes a little, since halving a
-#   probability is not a shift of its log odds.
+# - Not necessarily: the patients there may differ more from each other, and both intervals are wide. Compare the expected C-indexes, too.
+# - AUC and C-index stay, because the order stays. O/E doubles. The slope changes somewhat, since halving a
+#   probability is not exactly a shift of its log odds.
 #
 # </details>
 #

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # Train on time itself: what did the label cost?
 #
-# The paper tells its network one thing about each patient: high risk or low. Notebook 08 has shown what that word hides. A
-# network can also be told what is known, the months observed and whether they ended with progression. This notebook
-# does that in two ways and measures what it brings. Then it asks two questions that a clinician would ask: does the image say
-# anything that staging does not, and what does it say about one patient?
+# The paper tells its network one thing about each patient: high risk or low. Notebook 08 has shown what that label hides. A
+# network can also be told what is known: the months observed, and whether they ended with progression. What the network is told is its
+# *target*. This notebook tries two such targets and measures what they bring. Then it asks two questions that a clinician would ask: does the
+# image say anything that staging does not, and what does it say about one patient?
 #
 # *Time: 25 minutes to read, one minute to run.*
 #
@@ -12,14 +12,14 @@
 #
 # - Write the Cox partial likelihood by hand, and train a network with it.
 # - Compare three targets on twenty-five splits.
-# - Measure what the image adds to clinical variables, on patients not seen.
-# - Draw one patient's prediction, and a survival curve that knows progression by visits only.
+# - Measure what the image adds to clinical variables, in patients whom no model has learned from.
+# - Draw one patient's prediction, and a survival curve for progression that is found only at visits.
 #
 # ## What you'll learn
 #
 # - How a loss can use patients who were lost without inventing their outcome.
 # - Why a comparison needs the same patients, and many splits.
-# - Why a score enters a second model only out of fold.
+# - Why a second model must not learn from scores of patients whom the first has learned from.
 #
 # ## What you'll need
 #
@@ -46,9 +46,9 @@ begin(study)
 # %% [markdown]
 # ## A patient is the mean of the images
 #
-# To compare targets many times we freeze the network: only the last layer learns, on the features of the start weights. They
-# know no outcome, are computed once and kept. A patient becomes the mean of the features of all images: for a linear layer
-# that is the same as the mean of its answers, and it lets us compare patients with patients.
+# To compare targets many times we freeze the network: only the last layer learns, on the features that the start weights give. These features
+# know no outcome; they are computed once and kept. Each patient is described by the mean of the features of all images: for a linear layer
+# (before its activation) that gives the same as the mean of its answers, and it lets us compare patients with patients.
 
 # %%
 study.require_outcomes("training on time")
@@ -90,10 +90,11 @@ claim(
 # %% [markdown]
 # ## Cox: who of those still observed was the next?
 #
-# The Cox partial likelihood asks a question that censoring cannot spoil. Each time a patient progresses, look at all who are
-# still observed at that moment, the *risk set*. The network gives each patient $i$ a number $f_i$, the logarithm of the hazard. The
-# model's chance that it was this patient is then $\exp f_i / \sum_j \exp f_j$, summed over the risk set. The loss is minus the sum of the logarithms.
-# Whoever is lost leaves the risk sets and is never called anything.
+# The Cox partial likelihood asks a question that can be answered in spite of censoring, as long as being lost has nothing to do with the risk.
+# Each time a patient progresses, look at all who are still observed at that moment, the *risk set*. The network gives each patient $i$ a number
+# $f_i$, the logarithm of the hazard up to a constant. By the model, the chance that it was patient $i$ of the risk set who progressed is
+# $\exp f_i / \sum_j \exp f_j$, where the sum runs over the risk set. The loss is minus the sum of the logarithms of these chances.
+# Whoever is lost leaves the risk sets and is never called high-risk or low-risk.
 
 
 # %%
@@ -114,17 +115,17 @@ loss = survival_losses.cox_loss(target, f[:, None].astype("float32"))
 assert np.isclose(keras.ops.sum(loss), cox_by_hand(months, progressed, f), rtol=1e-4)
 
 # %% [markdown]
-# `survival_losses.cox_loss` does the same for tied months, by Efron's rule. It looks for those at risk in
-# the batch. So a batch has to hold all training patients, each once, and this is why we took the mean of the images first.
+# `survival_losses.cox_loss` does the same, and also allows for several progressions in one month, by Efron's rule. It looks for those at
+# risk in the batch. So a batch has to hold all training patients, each once, and this is why we took the mean of the images first.
 #
 # ## Hazards: one year after another
 #
 # The second way cuts follow-up at 12, 24, 36 and 48 months. Four neurons give four *hazards*, the chance to progress in an interval
-# for those who were well at its start. A patient adds −log(1 − h) for each interval survived and −log h for the one with the
-# progression. The chance of progression by 48 months is one minus the product of all (1 − h).
+# for those who were without progression at its start. A patient adds to the loss −log(1 − h) for each interval survived, and −log h for the
+# one with the progression. The chance of progression by 48 months is one minus the product of all (1 − h).
 #
-# What about a patient who is lost *within* an interval? The usual convention (Gensheimer and Narasimhan 2019): it counts as survived if
-# the patient was observed for at least half of it, and otherwise the patient is not in it.
+# What about a patient who is lost *within* an interval? The usual convention (Gensheimer and Narasimhan 2019): the interval counts as survived
+# if the patient was observed for at least half of it; otherwise the patient adds nothing for this interval.
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 12.1 – predict** (3 minutes). A patient is lost at 20 months, without progression. How many of
@@ -135,14 +136,14 @@ survived = 1 + 1  # fill in
 check("12.1", survived)
 
 # %% [markdown] tags=["notes"]
-# The usual answer is 1, because 24 months were not reached. Ask what the network should learn from the eight months that were
-# seen. Somebody will say that the patient is simply high-risk, which is what the label of notebook 01 says.
+# The usual answer is 1, because 24 months were not reached. Ask what the network should learn from the eight months after the
+# twelfth, which were seen. Somebody will say that the patient is simply high-risk, which is what the label of notebook 01 says.
 
 # %% [markdown]
 # ## Train
 #
-# The features are brought to mean 0 and a common variance, and one layer learns from all patients at once. Only its number of
-# neurons, its activation and its loss depend on the question:
+# The features are brought to mean 0 and a common variance, and one layer learns from all training patients at once. Its number of
+# neurons, its activation and its loss depend on the target, and so does the *L2 penalty*, which keeps the weights small:
 
 # %% tags=["timeless"]
 pd.DataFrame(
@@ -154,8 +155,8 @@ pd.DataFrame(
 ).set_index("target")
 
 # %% [markdown]
-# Each target got the penalty with which it ranked training patients best, out of fold. A common one would have
-# favoured one of them. Below, `train_head` does in one call what `fit` has done above it.
+# Each target got the penalty with which it ranked training patients best in cross-validation. A common penalty would have
+# favoured one of the targets. In the next cell, `train_head` repeats in one call what the lines above it do with `fit`.
 
 # %%
 x, _, _ = survival_heads.scaled(post.loc[train.index].to_numpy())
@@ -171,8 +172,8 @@ assert np.allclose(again.weights, head.get_weights()[0], atol=0.01)
 # %% [markdown]
 # ## One split
 #
-# Three targets, three views of a patient: the images before treatment, those after it, and both as one model. The third gets
-# both sets of features and their difference, the change that treatment has made. Before you run the cell: which of the nine do you expect in front?
+# Three targets, three views of a patient: the images before treatment, those after it, and both in one model (*Pair*). The third gets
+# both sets of features and their difference, the change during treatment. Before you run the cell: which of the nine do you expect to rank best?
 
 # %%
 seen = {"Pre-model": pre, "Post-model": post, "Pair": pair}
@@ -202,8 +203,8 @@ claim(
 # %% [markdown]
 # ## Twenty-five splits
 #
-# So the patients were divided twenty-five times and all layers trained anew (`benchmarks/survival_heads.py`). One arm is added: *image by
-# image*, the paper's way, in which the two neurons learn from single images, each with the label of its patient. The mean C-index over the splits:
+# So the patients were divided twenty-five times and all layers trained anew (`benchmarks/survival_heads.py`). One more way to train is added:
+# *image by image*, as in the paper, where two neurons learn from single images, each with the label of its patient. The mean C-index over the splits:
 
 # %%
 splits = repeated_splits.kept_splits(
@@ -221,7 +222,7 @@ claim(
 )
 
 # %% [markdown]
-# Means hide that all arms met the same patients. So take differences within each split:
+# The means do not show that within a split all models were tested on the same patients. So take differences within each split:
 
 # %%
 arms = splits.assign(model=splits.model + ", " + splits["head"])
@@ -250,17 +251,18 @@ claim(
 )
 
 # %% [markdown]
-# That is a null result, and worth a thought. The label is wrong about many patients, and yet the network ranks new ones as well as with
-# the truth about time. Those who were merely lost early are spread over all kinds of patients: to the network they are noise, and a
-# layer with a penalty averages noise away. The label did not cost the *ranking*. It costs the *evaluation* (notebook 08), and its
-# probabilities mean nothing that one could tell a patient. Hazards do: they are chances of progression by a month.
+# No difference was found, and that is worth a thought. The label calls many patients high-risk whom nobody saw progress, and yet no loss in
+# ranking shows. A likely reason: those who were merely lost early are spread over all kinds of patients. To the network they are
+# noise, and a layer with a penalty averages much of the noise away. What the label does harm is the *evaluation* (notebook 08), and the
+# probabilities: a chance of "high risk" is nothing that one could tell a patient. Hazards give the chance of progression by 12, 24, 36 or 48 months.
 #
-# It is also a result about last layers. For a network trained whole on hazards we have the Post-model in five splits only: the C-index was 0.02
-# higher, with an interval that holds zero (`docs/results.md`).
+# This result is about last layers only. A network trained *whole* on hazards was tried for the Post-model, in five splits: its C-index was 0.02
+# higher, with an interval that includes zero (`docs/results.md`).
 #
 # ## Both examinations as one model
 #
-# The paper lets two models vote. One model that sees both examinations could weigh them, and could use the change between them.
+# The paper lets two models vote with equal weight. One model that sees both examinations could give more weight to one of them, and could use
+# the change between them.
 
 # %%
 versus = [("Pair, Cox", "Ensemble, Cox"), ("Pair, Cox", "Post-model, Cox")]
@@ -287,10 +289,10 @@ claim(
 # ## What does the image add to what the clinic knows?
 #
 # A good C-index is no reason to run a network if T, N and age say the same. So fit two Cox models to the training patients, one of clinical
-# variables and one with the image's score besides (*nested* models), and judge both on the test patients.
+# variables and one of the same variables and the score of the images after treatment (*nested* models), and judge both on the test patients.
 #
-# One trap: the score of a patient from whom the layer has learned fits that patient's outcome too well, and the Cox model would trust it too
-# much. So the training patients are divided into a few parts, the *folds*, and each patient gets the score of a layer that has learned from
+# One trap: the score of a patient from whom the layer has learned fits that patient's outcome too well, and the Cox model would trust such scores
+# too much. So the training patients are divided into a few parts, the *folds*, and each patient gets the score of a layer that has learned from
 # the other folds only: a score *out of fold*.
 
 # %%
@@ -348,9 +350,9 @@ claim(
 # %% [markdown]
 # ## One patient
 #
-# A clinician does not treat a C-index. A *nomogram* shows what a model says of one patient: each term gives points, the widest term at most
-# 100, and their sum decides the predicted curve. We take a test patient whose predicted risk exceeds that of three quarters of the others. The band comes
-# from a hundred refits to training patients drawn again, as in notebook 10.
+# A clinician treats a patient, not a C-index. A *nomogram* shows what a model says of one patient: each term of the model gives points (the
+# term with the widest range at most 100), and their sum decides the predicted curve. We take a test patient whose predicted risk exceeds that of
+# three quarters of the others. The band comes from a hundred refits of the Cox model to training patients drawn again, as in notebook 10.
 
 # %%
 by_risk = risk["clinical + image"].sort_values()
@@ -409,9 +411,9 @@ claim(
 # %% [markdown]
 # ## The day nobody knows
 #
-# One more thing in "time" is not what it seems. Progression is found at a visit. It happened after the last visit without it: somewhere in an *interval*. The usual
-# curve lets it happen on the day of the finding. Turnbull's curve assumes no day; it is the one that makes the observed intervals most likely.
-# (Between the steps it is drawn as a band: there the data do not tell when the curve falls.)
+# The date of progression is not what it seems. Progression is found at a visit. It happened at some time since the last visit that found
+# none: within an *interval*. The usual curve (Kaplan-Meier) lets it happen on the day of the finding. Turnbull's curve assumes no day; it is the
+# curve that makes the observed intervals most likely. (Where it is drawn as a band, the data do not tell when it falls.)
 
 # %%
 registry = study.registry.set_index("patient_id").reindex(patients.index)
@@ -443,7 +445,7 @@ claim(
 )
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 12.2 – read a figure** (3 minutes). Which share of patients is without progression at 12 months by
+# > **Exercise 12.2 – read a figure** (3 minutes). What share of the patients is without progression at 12 months by
 # > Turnbull's curve? Read it from the figure; two decimals are enough.
 
 # %% tags=["solution"]
@@ -451,21 +453,22 @@ share = by_visits[by_visits.time <= 12].low.iloc[-1]  # fill in
 check("12.2", share, curve=by_visits)
 
 # %% [markdown]
-# For ranking patients the shift hardly matters, because it is alike for everybody. It matters where two groups are seen at different intervals: in
-# patients who are examined more often, progression is found earlier.
+# For ranking patients the delay hardly matters, because it is about the same for everybody. It matters where two groups are seen at different
+# intervals: in patients who are examined more often, progression is found earlier.
 #
 # ## What you have now
 #
 # - A loss can use patients who were lost: Cox by risk sets, hazards by the intervals that were seen.
-# - With these features and patients, time itself ranks no better than the label. The label's harm is in what it lets one conclude.
+# - With these features and patients, learning from time shows no better ranking than learning from the label. The label does its harm in the
+#   conclusions.
 # - One model of both examinations brought nothing that could be shown.
-# - The image after treatment adds much to clinical variables, measured out of fold and on other patients.
+# - The images after treatment add clearly to clinical variables, judged on patients whom no model has learned from.
 # - One patient's curve is uncertain, and the day of progression is not known.
 #
 # ## Check yourself
 #
 # - Why may a batch of the Cox loss not hold several images of one patient?
-# - All C-indexes stay when each log hazard is doubled. What changes?
+# - Each log hazard is doubled, and all C-indexes stay the same. What changes?
 #
 # <details><summary>Answers</summary>
 #

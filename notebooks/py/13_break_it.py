@@ -1,22 +1,22 @@
 # %% [markdown]
 # # Break it: seven traps, sprung on purpose
 #
-# A prognosis study can go wrong without an error message: the number is only too good. Each card of this notebook shows one such
-# trap. You predict what it will do, spring it, see the damage, and repair it. What a trap does is measured in the study
-# that is open; where a study cannot spring one, the card says why.
+# A prognosis study can go wrong without an error message: nothing stands out but a number that is too good. Each card of this notebook shows
+# one such trap. You predict what it will do, spring it, see the damage, and repair it. The damage is measured in the study that you work on;
+# if your study does not have what a trap needs, the card says so.
 #
 # *Time: 25 minutes to read, less than a minute to run.*
 #
 # ## What you'll do
 #
-# - Predict seven results that are too good or too bad to be true.
+# - Predict seven results that are too good to be true.
 # - Spring each trap with the features and predictions of the earlier lessons.
 # - Repair it in one line.
 #
 # ## What you'll learn
 #
-# - How large a result can be that nothing stands behind.
-# - To which number one has to look to notice.
+# - How good a result can look although nothing stands behind it.
+# - Which number gives each trap away.
 #
 # ## What you'll need
 #
@@ -55,8 +55,8 @@ print(f"{len(train)} training patients, {len(test)} test patients")
 # %% [markdown]
 # ## Card 1: boxes that know the answer
 #
-# The rectangles of lesson 02 were drawn generously. Imagine a reader who draws them tightly around the tumour instead. The network receives
-# the padded box, so it can feel the box's size. How much does the size alone give away?
+# The rectangles of lesson 02 were drawn generously. Imagine a reader of images who draws them tightly around the tumour instead. The network
+# receives the box with black padding around it, so it can sense the box's size. How much does the size alone give away?
 
 
 # %%
@@ -77,8 +77,8 @@ tight = pd.Series({patient_id: tight_area(patient_id) for patient_id in patients
 advanced = patients.stage_8th.isin(["IVA", "IVB"])
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 13.1 – predict** (3 minutes). With tight boxes: which AUC has the area of the box alone for telling the advanced stages (IVA and above)
-# > from the others? The network is not asked.
+# > **Exercise 13.1 – predict** (3 minutes). With tight boxes: what AUC does the area of the box alone reach in telling the advanced stages
+# > (IVA and above) from the others? The network is not asked.
 
 # %% tags=["solution"]
 auc_of_the_box = 0.8  # fill in
@@ -110,14 +110,14 @@ claim(
 )
 
 # %% [markdown]
-# **Repair.** Draw all boxes by one generous rule, or of one size, and print what box sizes alone achieve beside what the network does.
+# **Repair.** Draw all boxes by one generous rule, or all of one size, and report what the box size alone achieves beside what the network achieves.
 #
 # ## Card 2: a hundred tries
 #
 # Somebody tries 100 settings and looks each time at the test cohort. Let all 100 be useless: their scores are drawn by lot.
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 13.2 – predict** (2 minutes). Which AUC does the best of the 100 have in the test cohort, on average?
+# > **Exercise 13.2 – predict** (2 minutes). What AUC does the best of the 100 have in the test cohort, on average over many such searches?
 
 # %% tags=["solution"]
 best_auc = 0.72  # fill in
@@ -140,8 +140,8 @@ claim(
 #
 # ## Card 3: the threshold that suits the result
 #
-# A score divides the patients at a threshold, and a log-rank test compares the two curves. Nobody has named the threshold, so we try them all, as long as
-# a tenth of the patients is left on either side, and print the smallest P value. The score is useless again.
+# A score divides the patients at a threshold, and a log-rank test compares the two curves. Nobody has named the threshold beforehand, so we try all
+# that leave at least a tenth of the patients on either side, and report the smallest P value. The score is useless again.
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 13.3 – predict** (2 minutes). In what share of such searches is the smallest P value below 0.05?
@@ -174,10 +174,11 @@ claim(
 #
 # ## Card 4: labels drawn by lot
 #
-# We shuffle the label, so that nothing can be learned, and let a random forest learn it all the same, from the edges of the rectangles.
+# We shuffle the labels, so that nothing can be learned, and let a *random forest* (a vote of many decision trees) learn them all the same, from the
+# edges of the rectangles.
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 13.4 – predict** (2 minutes). Which AUC has the forest in the training cohort, and which in the test cohort, on average over many shuffles?
+# > **Exercise 13.4 – predict** (2 minutes). What AUC does the forest have in the training cohort, and what in the test cohort, on average over many shuffles?
 
 # %% tags=["solution"]
 in_training_and_test = [1.0, 0.5]  # fill in
@@ -205,12 +206,12 @@ claim(
 )
 
 # %% [markdown]
-# **Repair.** Never print a training result as evidence; and run your whole programme once with shuffled labels. If the test result stays above a half,
-# something leaks. As it does now:
+# **Repair.** Never report a training result as evidence; and run your whole programme several times with shuffled labels. If the mean test AUC stays
+# above a half, something leaks, as in the next card.
 #
 # ## Card 5: patients on both sides
 #
-# The same forest judges image by image, from the edges of one rectangle. The labels are drawn by lot, one for each patient. A fifth of
+# Now a forest judges image by image, from the edges of one rectangle. The labels are drawn by lot, one for each patient. A fifth of
 # the *images* is drawn for the test; other images of the same patients stay in training.
 
 
@@ -237,7 +238,7 @@ drawn = {
 }
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 13.5 – predict** (2 minutes). No rectangle knows a label that was drawn by lot. Which AUC has the forest among the tested images?
+# > **Exercise 13.5 – predict** (2 minutes). No rectangle knows a label that was drawn by lot. What AUC does the forest have among the tested images?
 
 # %% tags=["solution"]
 auc_of_images = 0.95  # fill in
@@ -258,13 +259,13 @@ claim(
 )
 
 # %% [markdown]
-# **Repair.** Divide patients, and let all images of a patient follow. The two lines of `drawn` are the whole difference.
+# **Repair.** Divide the patients, and let all images of a patient follow. The two entries of `drawn` are the whole difference.
 #
 # ## Card 6: a scanner that looks like disease
 #
-# In July 2014 the scanner gets new software, and its images have a finer grain from then on. No tumour knows about it. The generator takes the images of the
-# patients who came later once more, with the new software. The score is the *grain* inside the rectangles: how far a pixel lies from the mean of its four neighbours,
-# as a share of the brightness. The first time, drawing takes half a minute.
+# Suppose that in July 2014 the scanner got new software, and its images have had a sharper, finer grain since then. The tumours are the same. The generator
+# draws the images of all patients who came later once more, as with the new software. The score is the *grain* inside the rectangles: how far a pixel lies
+# from the mean of its four neighbours, as a share of the brightness (the finer the grain, the higher the score). The first time, drawing takes half a minute.
 
 # %%
 from npc_demo.upgrade import grain, grain_after_upgrade
@@ -286,7 +287,7 @@ scores = pd.DataFrame({"no upgrade": as_it_was, "upgrade": upgraded.combine_firs
 scores = scores.loc[patients.index]
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 13.6 – predict** (2 minutes). Which reading of the follow-up is fooled by the grain, with the upgrade: `"median label"` or `"time to progression"`?
+# > **Exercise 13.6 – predict** (2 minutes). With the upgrade, which reading of the follow-up is fooled by the grain: `"median label"` or `"time to progression"`?
 
 # %% tags=["solution"]
 fooled = "median label"  # fill in
@@ -317,8 +318,8 @@ claim(
 )
 
 # %% [markdown]
-# **Repair.** Judge by time to progression, compare within one scanner and one software (the header names them: `SoftwareVersions`), and put the date beside the models
-# in the table:
+# **Repair.** Judge by time to progression; put the date beside the models in the table; and compare within one scanner and one software (the DICOM
+# header names the software: `SoftwareVersions`), as here:
 
 # %%
 rows = {}
@@ -340,7 +341,8 @@ claim(
 # %% [markdown]
 # ## Card 7: every map is red
 #
-# For 12 patients we take the image whose map has the strongest cell, after treatment.
+# A Grad-CAM map (lesson 06) is a coarse grid of cells. Each of 12 patients is shown by one image after treatment: the one whose map has the
+# strongest cell of all images of this patient.
 
 # %%
 few = list(test.index[:12])
@@ -388,21 +390,21 @@ claim(
 )
 
 # %% [markdown]
-# **Repair.** One scale for all maps of a figure, its range printed, as in lesson 06.
+# **Repair.** Use one scale for all maps of a figure, and print its range, as in lesson 06.
 
 # %% [markdown] tags=["notes"]
 # One card takes four minutes: one to predict, with hands raised, one to run, two to talk. If there is time for three only, take 1, 2 and 5. Ask after each
-# card: where in a paper would you see this? The usual misunderstanding is that traps need bad faith; every one of these needs only haste.
+# card: where in a paper would you see this? The usual misunderstanding is that traps need bad faith; for every one of these, haste is enough.
 
 # %% [markdown]
 # ## What you have now
 #
-# - A box, a date, a new software and a hundred tries each give a number that would pass for a model's.
+# - The size of a box, the date of a scan, new software and a hundred tries each give a number that would pass for a model's.
 # - A training result says nothing, even at 1.00, and a test result says nothing if the same patients are in training.
-# - What was chosen on some patients has to be judged on others: settings and thresholds.
-# - The scale of a colour map can make a spot of nothing.
+# - What was chosen on some patients, a setting or a threshold, has to be judged on others.
+# - A colour scale can make a red spot out of nothing.
 #
-# Two traps stand where their subject is taught: the lucky split in [10](10_how_sure.ipynb), immortal time in [15](15_next_examination.ipynb).
+# Two more traps are found where their subject is taught: the lucky split in [10](10_how_sure.ipynb), immortal time in [15](15_next_examination.ipynb).
 #
 # ## Check yourself
 #
@@ -411,8 +413,9 @@ claim(
 #
 # <details><summary>Answers</summary>
 #
-# - The results of all five, and when the split was chosen.
-# - On the contrary: no bad model does that, only a mistake. Look for a reversed sign, for instance the probability of *low* risk.
+# - The results of all five, and whether the split was chosen before or after they were known.
+# - Probably not: a worthless network has an AUC near a half. One that is clearly below a half points to a mistake. Look for a reversed
+#   sign, for instance the probability of *low* risk.
 #
 # </details>
 #

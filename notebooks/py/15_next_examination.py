@@ -1,25 +1,25 @@
 # %% [markdown]
 # # Update the risk at the next examination
 #
-# The paper ends with a wish (its Fig. 8): look at the images after each course of treatment, estimate the risk anew, and let the plan follow.
-# Its own models cannot do that. They give one number before treatment and one after it, both counted from the start of treatment, as if nothing had happened
-# between. This notebook does it properly, by *landmarks*: at each examination those who are still at risk get a new risk for the months
-# ahead. Then we ask what each examination has added, and at the end what the paper's first experiment would have shown: whole images.
+# The paper ends with a wish (its Fig. 8): look at the images after each course of treatment, estimate the risk anew, and adapt the plan to it.
+# Its own models cannot do that. They give one number before treatment and one after it, both for the time from the start of treatment, as if nothing
+# had happened in between. This notebook updates the risk by *landmarks*: at each examination those who are still at risk get a new risk for the months
+# ahead. Then we ask what each examination has added. At the end we repeat the paper's first experiment, the one on whole images.
 #
 # *Time: 26 minutes to read, two minutes to run.*
 #
 # ## What you'll do
 #
-# - Draw an examination in mid-course that the study does not have.
-# - Let a pill that does nothing seem to work, and repair the comparison.
+# - Draw an examination that the study does not have, half-way through treatment (*mid-course*).
+# - Make a pill that does nothing seem to work, and repair the comparison.
 # - Predict progression within 24 months of each examination, for those still at risk.
-# - Measure what mid-course adds to the images before treatment, and what those after it add to both.
+# - Measure what the mid-course images add to those before treatment, and what the images after treatment add to both.
 # - Look at one map of a whole image and one of a rectangle.
 #
 # ## What you'll learn
 #
 # - Why only patients who are still at risk enter a model at a landmark.
-# - What is known at a horizon of a patient who was lost before it.
+# - What is known, at a horizon, about a patient who was lost before it.
 # - How a risk moves when one more examination becomes known.
 # - Why time in which nobody can progress must not count as a success.
 #
@@ -47,7 +47,8 @@ begin(study)
 # %% [markdown]
 # ## Three examinations
 #
-# The features are those of notebook 12: the frozen network with its start weights, which know no outcome; a patient is the mean of the images.
+# The features are those of notebook 12: from the frozen network with its start weights, which know no outcome. A patient is described by the mean
+# over the images.
 
 # %%
 study.require_outcomes("risk at a landmark")
@@ -63,9 +64,9 @@ day = pd.DataFrame({"pre": registry.treatment_start, "post": registry.mri_post_d
 
 # %% [markdown]
 # No patient of the demonstration study was examined in mid-course, but its generator can draw what such an examination would have shown: the
-# same head half-way through treatment, the tumour on its way from its first size to its last. How much of the way it has gone by then is drawn for each patient, from
-# a tenth to nine tenths, and depends on nothing else. So mid-course foretells the end, and not exactly. Whether real tumours behave like that, these images
-# cannot say. The first time, drawing takes about a minute.
+# same head half-way through treatment, the tumour on its way from its first size to its last. How much of the way it has gone by then is drawn at random
+# for each patient, from a tenth to nine tenths, and depends on nothing else. So the mid-course images foretell the end, but not exactly. Whether real
+# tumours behave like that, these images cannot say. The first time, drawing takes about a minute.
 
 # %%
 try:
@@ -87,16 +88,16 @@ print(f"{len(patients)} patients; median month of each examination:")
 print(since_start.median().round(1).to_string())
 
 # %% [markdown]
-# The first landmark is the start of treatment, a few days after the images before it.
+# The first landmark is the start of treatment, some days after the images before it (at most three weeks in the demonstration study).
 #
 # ## Who is still at risk?
 #
 # A *landmark* is a day on which one stops and looks (van Houwelingen 2007). Three rules make the analysis:
 #
-# 1. **Only those still at risk enter.** Whoever has progressed needs no prediction, and whoever was lost is not there to be asked. A model that learned from
-#    them would learn about other people than those whom it will be used for.
+# 1. **Only those still at risk enter.** Whoever has progressed needs no prediction, and whoever was lost is no longer there to get one. A model that
+#    learned from them would learn about other people than those whom it will be used for.
 # 2. **The clock starts anew.** "Within 24 months" means from this day on.
-# 3. **Nobody looks farther than the horizon.** Whoever is observed for longer is censored there (*administratively*): what happens after it was not asked.
+# 3. **Nobody looks farther than the horizon.** Whoever is observed for longer is censored there (*administratively*): what happens after it is not asked.
 
 # %%
 AHEAD = 24  # months
@@ -106,8 +107,8 @@ last = order[-1]  # the latest examination that the study has
 start = since_start[last]
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 15.1 – repair** (4 minutes). This line is to tell who is at risk at the last examination, from `months` (observed since the
-# > start of treatment) and `start` (the month of the examination). It uses what nobody can know on that day. Repair it.
+# > **Exercise 15.1 – repair** (4 minutes). This line should tell who is at risk at the last examination, from `months` (observed since the
+# > start of treatment) and `start` (the month of the examination). But it uses something that nobody can know on that day. Repair it.
 
 # %% tags=["solution"]
 at_risk = months > start  # repair: ~progressed
@@ -137,8 +138,9 @@ claim(
 # %% [markdown]
 # ## If one forgets it: immortal time
 #
-# That is no good news about treatment. The images after it are a criterion of inclusion, so each patient of this study was bound to reach them without progression: until
-# then the time is *immortal*. Count how often patients progress per 100 years of observation, before the day of the last examination and from that day on.
+# That nearly all are still at risk is no good news about the treatment. Only patients with images after treatment are included, so each of them was bound to
+# reach that examination without progression: the time until then is *immortal*. Count how often patients progress per 100 years of observation, before the
+# day of the last examination and from that day on.
 
 # %%
 years = {
@@ -165,8 +167,8 @@ claim(
 # %% [markdown]
 # ### The trap: a pill that does nothing
 #
-# Immortal time can be sprung on purpose. For each patient we draw a month, from 0 to 48, in which to begin a pill without any effect. Whoever progressed or was lost
-# before that month never takes it. Then takers are compared with the others, and both are counted from the start of treatment.
+# The trap of immortal time can be sprung on purpose. For each patient we draw a month, from 0 to 48, in which to begin to take a pill without any effect.
+# Whoever progressed or was lost before that month never takes it. Then takers are compared with the others, and both are counted from the start of treatment.
 
 
 # %%
@@ -187,7 +189,8 @@ ratio = 0.15  # fill in
 check("15.2", ratio, months=months, progressed=progressed, takes=takes)
 
 # %% [markdown]
-# **Repair.** The months before the first pill are months *without* the pill, also for those who take it later. A progression counts where its month does.
+# **Repair.** The months before the first pill are months *without* the pill, also for those who take it later. A progression is counted on the side to
+# which its month belongs.
 
 # %%
 without, after = np.minimum(months, begins), (months - begins).clip(lower=0)
@@ -220,14 +223,15 @@ status = "unknown"  # fill in
 check("15.3", status)
 
 # %% [markdown] tags=["notes"]
-# Ask who would have answered "free" in a spreadsheet. Then ask how often that happens: the third column of the table above counts them.
+# Ask who would have entered "free" in a spreadsheet. Then ask how many such patients there are: the third column of the table after exercise 15.1 counts them.
 
 # %% [markdown]
 # ## A score of each examination
 #
-# Each examination gets one number: the log hazard by a Cox layer on its features (notebook 12). These numbers then enter a second model at the landmark, so the
-# trap of notebook 12 waits here twice. Who is predicted must be new to the layer *and* to the second model, and the scores from which the second model
-# learns must be of patients new to *their* layer. Therefore each layer leaves out two of five folds: that of the patient, and that which is predicted.
+# Each examination of a patient becomes one number: the log hazard by a Cox layer on its features (notebook 12). These numbers then enter a second model at
+# the landmark, so the trap of notebook 12 waits here twice. The patients who are predicted must be new to the layer *and* to the second model. And the second
+# model must learn from scores of patients who were new to the layer that gave the score. Therefore, of five folds, a layer leaves out two: the one that is
+# predicted, and the one of the patient who gets the score (for the predicted patients themselves these are one and the same).
 
 # %%
 fold = survival_heads.folds_of(patients.progressed)
@@ -243,7 +247,8 @@ print(f"{len(order)} examinations, {fold.nunique() * (fold.nunique() + 1) // 2} 
 # %% [markdown]
 # ## A model at each landmark
 #
-# A Cox model of what is known on that day: one score in the first model, two or three in the later ones. Everything that makes it a landmark model stands in its first three lines.
+# A Cox model of what is known on that day: one score in the first model, up to two or three in the later ones. The first three lines of the function below
+# are all that makes it a landmark model.
 
 
 # %%
@@ -276,8 +281,9 @@ assert np.allclose(risk[last, " + ".join(order)], risk_by_hand(start, order), eq
 # %% [markdown]
 # ## How good is it at each landmark?
 #
-# C-index for the order within the horizon, Brier score for the probabilities, both out of fold, among those at risk; *scaled* Brier is what is gained over knowing only
-# the share of all who progress (0: nothing, 1: all).
+# The C-index judges the order within the horizon. The *Brier score* judges the probabilities: it is the mean squared distance of the predicted risk from what
+# happened, and less is better. Both are computed out of fold, among those at risk. The *scaled* Brier score tells how much of the error is gone, compared
+# with giving everybody the same average risk (0: none, 1: all; below 0 it is worse).
 
 # %%
 judged = {}
@@ -308,7 +314,8 @@ claim(
 # %% [markdown]
 # ## What does one more examination add?
 #
-# Intervals of two models overlap easily, because hard patients are hard for both. So compare pairs of models on the same patients at the same landmark.
+# The intervals of two models overlap easily, because both are widened by the same hard patients. So compare two models on the same patients at the same
+# landmark. For the C-index a difference above zero is an improvement, for the Brier score one below zero.
 
 # %%
 added = []
@@ -345,8 +352,8 @@ claim(
 # %% [markdown]
 # ## One patient, updated
 #
-# The risk of every patient at each examination (thin lines), from all that is known by then. Two are marked by a rule, not by taste: the one whose risk rises most, and the one
-# whose risk falls most.
+# The figure shows the risk of every patient at each examination (thin lines), from all that is known by then. Two patients are marked, by a rule and not by
+# taste: the one whose risk rises most, and the one whose risk falls most.
 
 # %%
 course = pd.DataFrame(
@@ -380,13 +387,14 @@ where = course.loc[up].diff().abs().idxmax()  # fill in
 check("15.4", where, risk=course, patient=up)
 
 # %% [markdown]
-# A curve that moves is no advice. Whether a plan that follows it helps patients is a question for a trial in which some plans follow it and others do not.
+# A risk that changes is not yet advice. Whether it helps patients to adapt the plan to it is a question for a randomised trial, in which the plan is adapted
+# for some patients and not for others.
 #
 # ## What do whole images add?
 #
-# The paper's authors first trained on whole images. They report an accuracy of nearly 70% and maps that pointed at cerebrospinal fluid, cerebellum, orbit and parotid gland, and
-# therefore cut out rectangles. `benchmarks/whole_images.py` repeats that: the same network, the same start weights, the last layer trained on
-# 20 splits, once on rectangles and once on whole images. The mean C-index over the splits:
+# The paper's authors first trained on whole images. They report an accuracy of nearly 70%, and maps that pointed at cerebrospinal fluid, cerebellum, orbit and
+# parotid gland; therefore they cut out rectangles. `benchmarks/whole_images.py` compares the two: the same network and the same start weights, with the last
+# layer trained in 20 splits, once on rectangles and once on whole images. The mean C-index over the splits:
 
 # %%
 from npc_helpers.network import repeated_splits, whole_images
@@ -413,7 +421,7 @@ claim(
 )
 
 # %% [markdown]
-# And where do the maps lie? One patient (the one with the rising line), the slice with most of the tumour, the Post-model, twice:
+# And where do the maps lie? Here is one patient (the one with the rising line) in the slice that holds most of the tumour, with the Post-model's two maps:
 
 # %%
 from npc_demo.regions import regions
@@ -465,21 +473,22 @@ claim(
 # %% [markdown]
 # ## What you have now
 #
-# - At each examination a new risk, for those still at risk, on a clock that starts there, each patient predicted by models that have not seen the patient.
+# - At each examination a new risk, for those still at risk, on a clock that starts there; each patient is predicted by models that have not learned from
+#   this patient.
 # - What one more examination adds, as a paired difference with an interval.
 # - A reason to follow patients without a second examination: time in which nobody can progress is no success, and a pill without effect can seem to
 #   prevent most relapses.
-# - The whole-image experiment, with a number where the paper has a sentence.
+# - The whole-image experiment, with a measured difference where the paper has a sentence.
 #
 # ## Check yourself
 #
-# - A model at the last landmark has learned from patients who had progressed before it. Why does that harm those who have not?
-# - Mid-course adds nothing once the images after treatment are known. Is it useless?
+# - A model at the last landmark has learned from patients who had progressed before it. Why does that harm the predictions for those who have not?
+# - Suppose that the mid-course images added nothing once the images after treatment are known. Would they be useless?
 #
 # <details><summary>Answers</summary>
 #
 # - Their scores and outcomes belong to people who are no longer asked about: the model learns a risk that is too high, and a relation that may not hold among the others.
-# - No. It is there months earlier, when a plan can still be changed. Compare it with what is known on *that* day.
+# - No. They are there months earlier, when a plan can still be changed. Compare them with what is known on *that* day.
 #
 # </details>
 #
