@@ -4,7 +4,7 @@
 # Nasopharyngeal carcinoma (NPC) grows behind the nose. An endoscope shows its surface; only imaging
 # shows how far it reaches. Most patients with locally advanced disease are cured by radiotherapy and
 # chemotherapy, but some relapse. In 2022, Li and colleagues asked whether a deep network that
-# looks at magnetic resonance (MR) images from before and after treatment can tell beforehand
+# looks at magnetic resonance (MR) images from before and after treatment can predict
 # who will relapse, and whether it does so better than TNM staging (**t**umour, lymph **n**odes,
 # **m**etastases). These notebooks rebuild their study step by step, on synthetic patients whose data anyone may have.
 #
@@ -26,7 +26,7 @@
 #
 # - Two processor cores, 6 GiB of memory and 10 GiB of disk (6 of them free when you begin here; packages and images take the rest).
 #   No graphics card, no internet.
-# - A little Python, or a little radiology. Neither is assumed of the same reader.
+# - A little Python, or a little radiology. Nobody is expected to know both.
 
 # %% [markdown]
 # ## Check the machine
@@ -63,7 +63,7 @@ machine.to_frame().assign(needed=[2, 6, 6])
 # ## Open the study
 #
 # A *study* is a folder. It holds three tables and a set of image files, and every notebook
-# reaches it through one object, `Study`. Without further instructions that is the
+# reaches it through one object, `Study`. Unless you say otherwise, `Study` opens the
 # demonstration study that ships with the suite. To use your own, set the environment variable
 # `NPC_STUDY` to its folder before starting Jupyter; nothing else changes.
 
@@ -76,8 +76,8 @@ print("outcomes known:", study.has_outcomes)
 # ### The registry: one row per patient
 #
 # A hospital registry knows who was treated, when, how far the disease had spread, and what
-# became of the patient. The column names are those of the field; `docs/data_dictionary.md`
-# explains each one with its unit.
+# became of the patient. The column names are the usual terms of the field; `docs/data_dictionary.md`
+# explains each one with its unit. (`CCRT` is concurrent chemoradiotherapy, `IC` is induction chemotherapy.)
 
 # %%
 columns = ["patient_id", "sex", "age_years", "t_stage", "n_stage", "m_stage", "treatment"]
@@ -93,9 +93,9 @@ claim(
 # %% [markdown]
 # ### The visits: one row per review
 #
-# After treatment, patients come back at regular intervals. Each visit records what was
-# examined and what was found. Progression is only ever *detected* at a visit, so its date is
-# the visit's date and not the moment when the tumour began to grow again.
+# After treatment, patients come back at regular intervals. Each row records what was
+# examined and what was found; some rows are telephone calls (`kind`). Progression is only ever *detected* at a review,
+# so its date is the date of the review and not the moment when the tumour began to grow again.
 
 # %%
 study.require_visits("counting visits")
@@ -114,7 +114,7 @@ claim(
 # %% [markdown] tags=["exercise"]
 # > **Exercise 00.1 – fill in one line** (3 minutes). Whom was the hospital able to follow most
 # > closely? Let pandas find the patient with the most visits: `visits.patient_id.value_counts()` counts
-# > the visits of each patient, and the `patient_id` stands on the left.
+# > the visits of each patient; the `patient_id` is its index, on the left.
 
 # %% tags=["solution"]
 patient = visits.patient_id.value_counts().idxmax()  # fill in
@@ -124,8 +124,8 @@ check("00.1", patient)
 # ### The manifest: one row per MR series
 #
 # A *series* is one stack of parallel slices acquired in one go. The manifest says where each
-# one lies, how many images it has, and its checksum, so that a file that was changed or
-# damaged is noticed before anything is computed from it.
+# series is stored and how many images it has. It also holds a checksum (not shown below), so that a file that was
+# changed or damaged is noticed before anything is computed from it.
 
 # %%
 study.manifest.drop(columns="sha256").head(4)
@@ -177,11 +177,11 @@ check("00.2", patient)
 # ## One patient, two examinations
 #
 # An MR image shows how strongly the hydrogen in each small piece of tissue answers a radio
-# pulse. Two recipes are used here. In a **T2-weighted** image (`t2w`) water is bright: fluid
+# pulse. Two recipes, or *sequences*, are used here. In a **T2-weighted** image (`t2w`) water is bright: fluid
 # around the brain, swollen lining of the nose. In a **contrast-enhanced T1-weighted** image
 # (`t1c`) tissue is bright where an injected contrast agent has leaked out of the blood
-# vessels, as it does in many tumours. In both, the signal of fat has been removed ("water
-# images"), so that a tumour is not lost in bright fat. You look at the patient from the feet:
+# vessels, as it does in many tumours, and in the healthy lining of the nose too. In both, the signal of fat has been
+# removed ("water images"), so that a tumour is not lost in bright fat. You look at the patient from the feet:
 # the patient's right is on the left of the picture.
 
 # %%
@@ -223,8 +223,8 @@ claim(
 )
 
 # %% [markdown]
-# How was this picture chosen? By a rule that you can read (`telling_slice`): among the patients
-# of T category T2, the first who lost at least half of the tumour in the slice that showed most. (The
+# How was this picture chosen? By a rule that you can read (`telling_slice`). In each patient it takes the slice that shows most
+# tumour before treatment; the first patient of T category T2 in whom at least half of it is gone afterwards is shown. (The
 # *category* T2 says how far a tumour reaches, and has nothing to do with T2-*weighting*.) A picture
 # that was chosen shows what is *possible*, and not what is usual.
 
@@ -268,7 +268,7 @@ pd.DataFrame({"tutorial": asdict(TUTORIAL), "paper": asdict(PAPER)}).drop("name"
 # | `11_another_hospital` | What survives the move to another hospital? | |
 # | `12_survival_networks` | What did the label cost, and what does the image add? | |
 # | `13_break_it` | Which results are too good, and how does one notice? | |
-# | `14_missing_values` | What does a marker tell that was not measured in all? | |
+# | `14_missing_values` | What does a marker tell that was not measured in every patient? | |
 # | `15_next_examination` | What is the risk now, at the next examination? | |
 #
 # Each notebook opens by itself. If the one before it has not been run, it says so and uses
@@ -278,7 +278,7 @@ pd.DataFrame({"tutorial": asdict(TUTORIAL), "paper": asdict(PAPER)}).drop("name"
 # ## What you have now
 #
 # - The study has three tables: who was treated, who was seen again, and where the images lie.
-# - What does not fit together is found before anything is computed from it.
+# - Data that do not fit together are found before anything is computed from them.
 # - Fluid is bright in one sequence and dark in the other, and treatment changes what both show.
 #
 # ## Check yourself
@@ -290,8 +290,8 @@ pd.DataFrame({"tutorial": asdict(TUTORIAL), "paper": asdict(PAPER)}).drop("name"
 #
 # - T2-weighting favours tissue whose signal lives long, and fluid's lives longest;
 #   T1-weighting favours tissue that recovers quickly, and fluid recovers slowest.
-# - Nobody looks between visits. The true moment lies somewhere after the last clean review,
-#   which statisticians call interval censoring.
+# - Nobody looks between visits. The true moment lies somewhere between the last review without a finding and
+#   the review that found it. Statisticians call this interval censoring.
 #
 # </details>
 #

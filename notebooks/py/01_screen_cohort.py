@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Screen the cohort: from 1,034 patients to the ones we study
 #
-# A prognosis study stands or falls with its first page: who was let in, who was left out, when
+# A prognosis study stands or falls by its first page: who was let in, who was left out, when
 # the clock started, and what counted as an event. The paper begins with 1,034 patients and
 # ends with 206. This notebook walks the same way on the demonstration registry.
 #
@@ -56,8 +56,8 @@ pd.DataFrame(
 # The paper asks for a review at least every 3 months in the first 2 years, every 6 months to
 # year 5, and yearly after that. Real patients come a little late, so the rule needs a
 # tolerance; it is a named argument and not a hidden number. Patients who stop coming early
-# are lost to this criterion, and it is not a neutral loss: those who feel well are the ones
-# who stop.
+# are lost to this criterion, and the loss may not be neutral: those who feel well have less reason
+# to come.
 
 # %%
 for days in (0, 14, 45, 90):
@@ -66,16 +66,16 @@ for days in (0, 14, 45, 90):
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 01.1 – predict, then do** (6 minutes). With a tolerance of 14 days instead of 45,
-# > fewer patients stay in the cohort. What happens to the *share* of them who have an event: it
-# > `"rises"`, `"falls"` or `"stays"`? Write down your reason before you run the cell.
+# > fewer patients stay in the cohort. What happens to the *share* of them who have an event: does it
+# > rise (`"rises"`), fall (`"falls"`) or stay the same (`"stays"`)? Write down your reason before you run the cell.
 
 # %% tags=["solution"]
 prediction = "rises"  # fill in
 check("01.1", prediction)
 
 # %% [markdown] tags=["notes"]
-# Let two people say why before anybody runs the cell. The answer that helps most: a patient who
-# progresses is seen, so her reviews end with a date; a patient who is well comes late. A strict rule
+# Let two people say why before anybody runs the cell. The answer that helps most: reviews count only up to the event.
+# A patient who progresses early has had few chances to be late; one who stays well must be on time for years. A strict rule
 # therefore keeps those with an event. Then let everybody write 14 in the next cell and run the
 # notebook to its end: 128 patients, another curve, another Table 1. Set it back to 45 afterwards.
 
@@ -166,8 +166,9 @@ claim(
 # ## Stage
 #
 # TNM describes how far a tumour reaches (T), which lymph nodes it has reached (N) and whether
-# it has spread to distant organs (M). A stage group bundles them, and the bundling changes
-# with each edition. The paper says that it used the 7th edition.
+# it has spread to distant organs (M). A stage group combines them, and the 7th and the 8th edition
+# combine them differently. (Some definitions of T and N changed as well; here the recorded T and N are only grouped
+# anew.) The paper says that it used the 7th edition.
 
 # %%
 for edition in (7, 8):
@@ -213,7 +214,7 @@ for edition in ("stage_7th", "stage_8th"):
 # %% [markdown]
 # The paper reports 132 patients in stage III and 74 in stage IVa. In this cohort, whose T and
 # N counts are those of the paper's Table 1, that is the **8th** edition's grouping; under the
-# 7th a part of the 74 would be IVB. We keep both columns and use the 8th for the comparison.
+# 7th, some of the 74 would be IVB. We keep both columns and use the 8th for the comparison.
 
 # %% [markdown]
 # ## Progression-free survival
@@ -239,9 +240,9 @@ claim(
 )
 
 # %% [markdown]
-# The next figure shows two things. On the left, the *Kaplan-Meier curve*: the share of patients without
-# progression over time. At each event it falls by the share of those who were still being followed at that
-# moment, so censored patients count for as long as they were seen. On the right, how long each patient was observed.
+# The next figure shows two things. On the left, the *Kaplan-Meier curve*: an estimate of the share of patients without
+# progression over time. When one of *n* patients who are still being followed has an event, the curve falls by the fraction 1/*n*
+# of its height. Censored patients count among the *n* for as long as they were seen. On the right, how long each patient was observed.
 
 # %%
 from lifelines import KaplanMeierFitter
@@ -267,7 +268,7 @@ claim(
 )
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 01.3 – read a figure** (3 minutes). Which share of patients is without progression at
+# > **Exercise 01.3 – read a figure** (3 minutes). What share of patients is without progression at
 # > 36 months? Read it from the curve; two decimals are enough. (Or let the fitted `curve` tell it:
 # > `curve.predict(36)`.)
 
@@ -300,9 +301,9 @@ print("PFS period in months: quartiles", *[f"{value:.2f}" for value in quartiles
 # %% [markdown]
 # ### An image that shows the outcome
 #
-# The second MRI belongs to the first review after treatment, and at a review a relapse can be found. If it was
-# found by the day of that scan, the image shows it: a model that reads such an image recognises the
-# outcome and foresees nothing.
+# The second MRI belongs to the first review after treatment, and at a review a relapse can be found. If the relapse was
+# found by the day of that scan, the image may show it: a model that reads such an image can recognise the
+# outcome and need not predict anything.
 
 # %%
 by_scan = registry.patient_id[co.progressed_by_scan(registry)]
@@ -326,8 +327,8 @@ print(f"{len(high)} of {len(followed)} patients are labelled high risk")
 print(f"{censored:.0%} of them were not seen to progress: they were observed for a shorter time")
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 01.4 – repair** (5 minutes). This line means to say who had progressed by 36 months. It
-# > says it of too many patients. Repair it.
+# > **Exercise 01.4 – repair** (5 minutes). The line marked `repair` is meant to say who had progressed by 36 months. It
+# > says so of too many patients. Repair it.
 
 # %% tags=["solution"]
 by_36 = followed.pfs_months <= 36
@@ -337,16 +338,17 @@ check("01.4", progressed_by_36, patients=followed)
 # %% [markdown]
 # As far as anybody knows, nothing bad happened to the patients who were merely observed for a shorter time. They entered the study late or
 # left it early. A label that mixes them with patients who relapsed teaches the network something wrong about
-# many of those whom it calls high-risk, and notebook 08 measures what that costs.
+# many of those who are labelled high risk, and notebook 08 measures what that costs.
 
 # %% [markdown]
 # ## Training and test cohort
 #
 # One patient in five is set aside. The split is made by *patient*: every image of a patient,
 # from both time points, falls on the same side. It is stratified by risk group and stage, so
-# that both sides look alike, and *seeded*: the seed, here 2025, fixes the random numbers, so that you get the same split. Why 2025? Of the
-# seeds 2022, 2023 and so on it is the first whose table below is as balanced as the paper's, where the smallest P value is 0.169: a lesson
-# is easier with a test cohort that looks like the rest. Nobody looked at results for it. In a study of your own, keep the first split.
+# that both sides look alike, and *seeded*: the seed, here 2025, fixes the random numbers, so that you get the same split. Why 2025? The
+# seeds 2022, 2023 and so on were tried in turn, and 2025 is the first whose table below is as balanced as the paper's, where the smallest
+# P value is 0.169. A lesson is easier with a test cohort that looks like the rest. No model's result played a part in this choice. In a
+# study of your own, keep the first split.
 
 # %% tags=["nbval-check-output"]
 divided = co.divided_patients(included)
@@ -371,9 +373,9 @@ claim(
 )
 
 # %% [markdown]
-# Table 1 compares the two sides. Its P values answer a question nobody asked: the split was
-# random, so every difference *is* chance. The standardised mean differences (SMD) beside them say
-# what matters, how large an imbalance chance has produced, in standard deviations; below 0.1 is small,
+# The table, the study's own Table 1, compares the two sides. Its P values answer a question nobody asked: the split was
+# drawn at random, so every difference *is* chance. The standardised mean differences (SMD) beside them say
+# what matters: how large an imbalance chance has produced, in standard deviations. Below 0.1 is small;
 # above 0.2 is worth knowing.
 
 # %% [markdown]
@@ -390,8 +392,8 @@ print("saved", study.result_path("cohort.csv").name)
 # %% [markdown]
 # ### What can this study support?
 #
-# Each part of the notebooks needs some patients. Where there are fewer, that part is left out with its reason and the rest
-# goes on. The test cohort is what runs short first, and with fewer than 20 test patients hardly any difference can show.
+# Each part of the notebooks needs a certain number of patients. Where there are fewer, that part is left out, with its reason, and
+# the rest goes on. The test cohort is what runs short first, and with fewer than 20 test patients hardly any difference can show.
 
 # %%
 from npc_helpers.study.later import support
@@ -412,7 +414,7 @@ claim(
 #
 # - Who is studied depends on rules with numbers in them, and those who leave are not a random part.
 # - A stage group without its edition means nothing.
-# - A median of the time observed is no median survival, and a label cut there calls patients high risk
+# - The median of the time observed is not the median survival, and a label cut there calls patients high risk
 #   who were well when last seen.
 # - `cohort.csv`: who is in, why the others are out, PFS, risk group and split.
 #
@@ -423,9 +425,9 @@ claim(
 #
 # <details><summary>Answers</summary>
 #
-# - High risk, because 30 is below the median; it is not fair, since nothing has happened to her.
-# - Slices of one patient look alike. With some of them in training, the network could recognise
-#   the patient in the test cohort instead of the disease.
+# - High risk, because 30 is below the median; it is not fair, since nothing is known to have happened to her.
+# - Slices of one patient look alike. With some of them in training and others in the test cohort, the network could
+#   recognise the patient instead of the disease.
 #
 # </details>
 #

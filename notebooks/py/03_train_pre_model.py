@@ -2,8 +2,8 @@
 # # Train the Pre-model: what do the images before treatment know?
 #
 # The Pre-model looks at one cropped image from before treatment and answers with two numbers,
-# the probabilities of low and of high risk. It is Inception-ResNet-V2, a network that has learned
-# to see on other images. In this notebook the whole of it goes on learning, from the outcomes of our
+# the probabilities of low and of high risk. It is Inception-ResNet-V2, a network that has already been
+# trained on other images. In this notebook all of it goes on learning, from the outcomes of our
 # patients, while you watch.
 #
 # *Time: 20 minutes to read, three minutes to run.*
@@ -50,9 +50,9 @@ begin(study)
 # %% [markdown]
 # ## The images
 #
-# Every image before treatment is cropped, padded and stretched as in notebook 02. An image
+# Every image before treatment is cropped and padded, and its grey values are stretched, as in notebook 02. An image
 # inherits the label of its patient: all slices of a high-risk patient count as high risk,
-# those without any tumour in them too.
+# even those without any tumour in them.
 
 # %%
 SEED = 1
@@ -71,11 +71,12 @@ print(f"{train.sum()} training images, {(~train).sum()} test images of {images.s
 # %% [markdown]
 # ## The network
 #
-# The first layers find edges, the next ones textures, the last ones arrangements of textures. Inception blocks
+# Roughly, the first layers find edges, the next ones textures, the last ones arrangements of textures. Each layer writes
+# what it finds, and where, into *maps*, one for each feature. Inception blocks
 # look at several scales side by side; residual connections let a block correct its input
 # instead of replacing it. After the last block each of the remaining maps is averaged to one
-# number (*global average pooling*), some of these numbers are dropped at random while
-# training, and two output neurons weigh the rest.
+# number (*global average pooling*). During training some of these numbers are dropped at random (*dropout*);
+# two output neurons weigh the rest.
 
 # %%
 model = models.prognosis_model(setting, seed=SEED)
@@ -98,7 +99,7 @@ claim(
 
 # %% [markdown]
 # In the tutorial setting the network is a quarter as wide and has fewer blocks than the published one, and it looks
-# at the middle of the padded image only, where the rectangle lies: two processor cores have to do.
+# at the middle of the padded image only, where the rectangle lies, so that two processor cores are enough.
 
 # %% [markdown]
 # ## Transferred weights
@@ -110,12 +111,13 @@ claim(
 # The paper starts from ImageNet, 1.3 million photographs. Those weights cannot be shipped here, so the
 # tutorial transfers from a closer relative: the same small network, trained on *other* synthetic patients to tell which
 # sequence an image is, at which level it lies, from which time point it comes, and, before treatment, how much
-# tumour it shows. Any hospital could make such weights from its archive without following a single patient up.
+# tumour it shows. A hospital could make such weights from its own archive: tumours would have to be outlined, but no patient
+# would have to be followed up.
 #
-# Nothing that measures prognosis was asked, neither the texture of a tumour nor how much of it treatment has left. In this
-# synthetic world these decide who relapses. What an image says about the outcome is left for our training to find.
+# The network was not asked for the texture of a tumour, nor for how much of it treatment has left. In this synthetic world
+# these two tell most of what an image can say about relapse, and they are left for our training to find.
 #
-# With `weights="imagenet"` in the paper setting the published start is used; if
+# In the paper setting, `weights="imagenet"` starts from the published ImageNet weights; if
 # the file is missing, the error says where to put it.
 
 # %%
@@ -128,9 +130,10 @@ except models.WeightsNotFound as error:
 # ## What learns, and what is frozen
 #
 # In the tutorial setting nothing is frozen: every filter may change. *Batch normalisation* brings each map to a common
-# brightness and contrast, like a window setting that the network chooses for itself; while training it uses the mean of the images
-# at hand, later a running mean. Here it learns along, because the start weights are young. In the paper setting it is frozen: weights
-# from a million photographs come with means that a small study would only blur.
+# brightness and contrast, like a window setting that the network chooses for itself. While training it uses mean and spread of the
+# images at hand, later their running averages. (These averages are the few weights that are not counted as learning below.) Here it goes
+# on learning, because the start weights come from few images. In the paper setting it is frozen: weights
+# from a million photographs come with averages that a small study would only make worse.
 
 # %%
 learner = models.trainable_part(model)
@@ -140,9 +143,9 @@ print(f"{learns:,} of {learner.count_params():,} weights learn, from {train.sum(
 # %% [markdown]
 # ## What the network is shown
 #
-# There are more weights than patients by far, so the network could learn every image by heart. Two habits make that
-# harder. An epoch takes only a few images of each patient, others each time, since neighbouring slices are much
-# alike. And each image comes in another variant: mirrored, moved by a few pixels, a little
+# There are far more weights than patients, so the network could learn every image by heart. Two measures make that
+# harder. An *epoch* (one round of training) takes only a few images of each patient, others each time, since neighbouring
+# slices are much alike. And each image comes in another variant: mirrored, moved by a few pixels, a little
 # brighter or darker. None of that makes a new patient.
 
 # %% tags=["timeless"]
@@ -156,8 +159,8 @@ show(
 )
 
 # %% [markdown]
-# The same slice six times. Left and right change places, and the head moves by a few pixels; which patient it is, and
-# what became of that patient, stays.
+# The same slice six times. In some pictures left and right change places, and the head moves by a few pixels. Which patient
+# it is, and what became of that patient, does not change.
 
 # %%
 batches = training.batches_of(
@@ -169,8 +172,8 @@ print(f"{len(batches)} batches of {batches.batch_size} images an epoch, at most 
 # %% [markdown]
 # ### Is this machine enough?
 #
-# Before hours of training one should know. The table takes its sizes from the built network and times one prediction; a
-# step of training takes about three times as long.
+# One should know this before hours of training, not after. The table takes its sizes from the built network and times one
+# prediction; a step of training takes about three times as long.
 
 # %% tags=["timeless"]
 sizes = {"n_images": len(images), "n_training": len(batches) * batches.batch_size, "runs": 2}
@@ -182,7 +185,7 @@ preflight.preflight(setting, **sizes, folder=study.result_path("runs"))
 # `compile` tells the network what counts as an error and how to make it smaller: the cross-entropy between predicted
 # and true group, and Adam, which adapts the step of every weight. The steps start small, grow, and end at zero along a cosine. An
 # L2 penalty (large weights of the last layer cost something) and the dropout are part of the layers already. The cross-entropy of one
-# image is −ln *p*, where *p* is the probability that the network gave to the group the patient truly belongs to; `np.log` is ln.
+# image is −ln *p*, where *p* is the probability that the network gave to the group named by the patient's label; `np.log` is ln.
 
 # %%
 learner.compile(
@@ -193,8 +196,8 @@ learner.compile(
 )
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 03.1 – fill in one line** (3 minutes). Before you look at a loss, know what nothing is worth. A network
-# > that cannot decide says one half to every image. What is its cross-entropy?
+# > **Exercise 03.1 – fill in one line** (3 minutes). Before you judge a loss, work out the loss of a network that knows nothing.
+# > It cannot decide and says one half for every image. What is its cross-entropy?
 
 # %% tags=["solution"]
 undecided = -np.log(0.5)  # fill in
@@ -203,17 +206,17 @@ check("03.1", undecided)
 # %% [markdown]
 # ## Train
 #
-# `fit` runs through the epochs. `EarlyStopping` holds the paper's rule: end when the accuracy has not
+# `fit` runs through the epochs. `EarlyStopping` applies the paper's rule: end when the accuracy has not
 # improved for ten epochs. The paper does not say on which images that accuracy is measured. Taking the test images would be
 # peeking, so we take the training images. In the tutorial setting the number of epochs is small and ends the run first; it was
 # chosen on training patients, and never by a look at the test cohort.
 #
-# There is a third way: set some of the *training* patients aside to watch over the run.
+# There is a third way: set some of the *training* patients aside and measure the accuracy on them.
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 03.2 – repair** (6 minutes). A colleague sets a fifth of the training images aside, drawn at random, to watch
-# > their accuracy. It may rise because the network has come to know the *patients*: it trains on other slices of the same
-# > people, under the same label. Repair the line that draws.
+# > the accuracy on them. This accuracy may rise because the network has come to know the *patients*: it trains on other slices of
+# > the same people, under the same label. Repair the line that draws them.
 
 # %% tags=["solution"]
 who = index.patient_id[train].to_numpy()  # the patient of each training image
@@ -223,8 +226,8 @@ aside = np.isin(who, rng.permutation(names)[:fifth])  # repair: rng.random(len(w
 check("03.2", aside, who=who)
 
 # %% [markdown]
-# Now train. `Resume` writes down where the run stands after each epoch. Interrupt this cell, or switch the computer
-# off: the next run goes on where it stopped, and ends with the same weights.
+# Now train. `Resume` saves the state of the run after each epoch. Interrupt this cell, or switch the computer
+# off: the next run goes on after the last complete epoch, and ends with the same weights.
 
 # %%
 run_dir = study.result_path("runs") / "pre"
@@ -293,7 +296,7 @@ claim(
 )
 
 # %% [markdown]
-# Neither curve says anything about patients that the network has not seen.
+# Neither curve says anything about patients whom the network has not seen.
 
 # %% [markdown]
 # ## From images to patients
@@ -338,8 +341,8 @@ claim(
 )
 
 # %% [markdown]
-# How well do the probabilities tell the two groups apart? The *AUC* is the chance that a high-risk patient gets a higher
-# probability than a low-risk one: 1 is always, 0.5 is guessing. ([05](05_compare_with_tnm.ipynb) says more about it.)
+# How well do the probabilities tell the two groups apart? Draw one high-risk and one low-risk patient: the *AUC* is the chance
+# that the high-risk one has the higher probability. 1 is always, 0.5 is guessing. ([05](05_compare_with_tnm.ipynb) says more about it.)
 
 # %%
 split = cohort.set_index("patient_id").split.reindex(patients.index)
@@ -366,7 +369,7 @@ claim(
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 03.4 – repair** (5 minutes). A manuscript prints an AUC of the test cohort whose interval is far narrower
-# > than ours. Nothing was made up, and yet it is wrong: what does a row of `test_images` stand for? Repair the line of `rows`.
+# > than ours. Nothing was made up, and yet the interval is wrong: what does a row of `test_images` stand for? Repair the line of `rows`.
 
 # %% tags=["solution"]
 test_images, columns = predictions[predictions.split == "test"], ["high_risk", "p_high_risk"]
@@ -377,7 +380,8 @@ check("03.4", auc_in_manuscript, predictions=test_images)
 # %% [markdown]
 # ### Transferred or random, on patients not seen
 #
-# The C-index asks of which of two patients the disease progresses first, and the label plays no part in it.
+# The *C-index* looks at pairs of patients of whom it is known who progressed first. It is the share of these pairs in which that
+# patient also has the higher predicted risk: again 1 is always, 0.5 is guessing. The label plays no part in it.
 
 # %%
 test = cohort[cohort.split == "test"].set_index("patient_id")
@@ -401,7 +405,8 @@ claim(
 )
 
 # %% [markdown]
-# So it was repeated beforehand, over many ways to split the patients, with the network trained anew in each:
+# So the experiment was repeated beforehand, over many ways to split the patients, with the network trained anew in each. Here is
+# the transferred start:
 
 # %% tags=["claim"]
 splits = kept_splits(study).query("model == 'Pre-model'").c_index
@@ -415,8 +420,9 @@ claim(
 )
 
 # %% [markdown]
-# `docs/results.md` sets beside it, under "What learns, and from what", a network of which the last layer
-# alone was trained, on the frozen features of the same start weights. Compare the two before you spend hours on fine-tuning.
+# `docs/results.md` has two networks to compare with it, under "What learns, and from what": one that starts from random weights, and
+# one of which only the last layer was trained, on the frozen features of the same start weights. Look at the latter before you
+# spend hours on fine-tuning.
 
 # %% [markdown]
 # ## Save
@@ -436,9 +442,9 @@ print({part: int(number) for part, number in counts.items()}, "patients with pre
 # %% [markdown]
 # ## What you have now
 #
-# - What transfers is seeing: features that were learned on another task, for which more images were at hand.
-# - A loss has to be read from what indecision costs, and a loss on training images promises nothing.
-# - Whatever watches over training, or is tested, is divided by patient and counted in patients.
+# - What is transferred are features that were learned on another task, for which more images were at hand.
+# - A loss has to be compared with that of a network that cannot decide, and a low loss on training images promises little.
+# - Images that watch over training, or test its result, are set aside by patient; results are counted in patients.
 # - One split cannot tell which start is better.
 # - `pre_model.keras`, and `predictions_pre.csv` with a probability for every image of every patient.
 #
@@ -449,8 +455,8 @@ print({part: int(number) for part, number in counts.items()}, "patients with pre
 #
 # <details><summary>Answers</summary>
 #
-# - The best of many numbers of epochs is partly the luckiest. Its result on the patients who chose it is too good,
-#   and no patients are left who could say by how much.
+# - The best of many numbers of epochs is partly the luckiest. Its result is too good on the patients by whom it was chosen,
+#   and no patients are left to show by how much.
 # - Yes, if they were taught to measure what decides the outcome. An earlier version of this tutorial used weights that had
 #   learned to measure tumour texture and what treatment had left, on images drawn from these very variables. Whoever chooses what a
 #   pretraining has to predict can bring part of the answer along without any outcome.

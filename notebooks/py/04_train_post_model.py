@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Train the Post-model: what do the images after treatment add?
 #
-# Before treatment an image shows a disease. After it, an image shows how the disease has answered: gone,
+# Before treatment an image shows a disease. After it, an image shows how the disease has responded: gone,
 # shrunken, or still there. The Post-model is the same network, trained on the images
 # after the first course of treatment. Whether it is *better* than the Pre-model is harder to say than it looks: this
 # notebook asks how much of a result is luck, and of which kind.
@@ -48,7 +48,7 @@ begin(study)
 # %% [markdown]
 # ## The images after treatment
 #
-# They were taken at the end of the first course of treatment. Some tumours have vanished, some have left
+# They were taken after the first course of treatment, here at the first review. Some tumours have vanished, some have left
 # a rim, and swollen lining makes several look worse than they are. The rectangles still lie where the disease *was*: an
 # empty rectangle is a finding, too.
 
@@ -70,7 +70,7 @@ print(f"{train.sum()} training images, {(~train).sum()} test images")
 # ## Train
 #
 # `training.train` is the `compile` and `fit` of notebook 03 in one call: the same start weights, the same rules, and nothing
-# that the Pre-model has learned. The label is the same as well. The two models differ in what they are shown.
+# that the Pre-model has learned. The label is the same as well. The two models differ only in the images they are shown.
 
 # %%
 model = models.prognosis_model(setting, seed=SEED)
@@ -128,8 +128,8 @@ claim(
 )
 
 # %% [markdown]
-# A patient above the diagonal looks worse after treatment than before it, one below it better. Which patients moved up in the
-# ranking by risk?
+# A patient above the diagonal gets a higher probability from the Post-model than from the Pre-model, one below it a lower one.
+# Which patients moved up in the ranking by risk?
 
 # %%
 progressed = test.progressed.astype(bool)
@@ -192,13 +192,13 @@ c = {
 print(*(f"{name:10} C-index {value}" for name, value in c.items()), sep="\n")
 
 # %% [markdown]
-# Is the difference more than luck? A result hangs on three things that have nothing to do with the worth of a model: the
-# patients who were tested, the seed, and the patients who were trained on. We take them one by one.
+# Is the difference more than luck? A result depends on three things that have nothing to do with the worth of a model: the
+# patients it was tested on, the seed, and the patients it was trained on. We take them one by one.
 #
 # ### The luck of the test patients
 #
 # Other test patients would give another difference. The *bootstrap* imitates them: it draws as many patients from our own,
-# some twice and some not at all, and computes the difference anew, many times.
+# some more than once and some not at all, and computes the difference anew, many times.
 
 # %%
 months, event = test.pfs_months.to_numpy(), progressed.to_numpy()
@@ -211,8 +211,8 @@ def c_drawn(model, rows):
 
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 04.2 – repair** (6 minutes). A patient who is hard to judge is hard for both models. This bootstrap forgets
-# > it, and so its differences scatter more than they should. Repair one line.
+# > **Exercise 04.2 – repair** (6 minutes). A patient who is hard to judge is often hard for both models. This bootstrap forgets
+# > that, and so its differences scatter more than they should. Repair one line.
 
 # %% tags=["solution"]
 rng, n, differences = np.random.default_rng(SEED), len(test), []
@@ -223,7 +223,7 @@ for _ in range(300):
 check("04.2", differences, drawn=(of_post, of_pre), test=test, pre=pre, post=post_test)
 
 # %% [markdown]
-# `compare_c_index` computes the interval of such a *paired* difference without drawing:
+# `compare_c_index` computes the interval of such a *paired* difference with a formula, without drawing patients:
 
 # %%
 paired = compare_c_index(test.pfs_months, progressed, {"Post-model": post_test, "Pre-model": pre})
@@ -242,8 +242,8 @@ claim(
 # %% [markdown]
 # ### The luck of the seed
 #
-# The seed decides the first values of the last layer, which images an epoch takes in which order and variant, and which features
-# are dropped when. None of that is about patients.
+# The seed decides the first values of the last layer, which images each epoch takes, in which order and variant, and which features
+# dropout leaves out. None of that is about patients.
 
 # %%
 histories, risk = {f"seed {SEED}": history}, {SEED: post_test}
@@ -298,8 +298,8 @@ claim(
 
 # %% [markdown]
 # Whoever trains ten networks and reports the best one reports that luck. The mean of several seeds has less of it, which is
-# why such *ensembles* are seldom worse than their typical member. Does a steady C-index also mean that every patient gets a
-# steady answer?
+# why such *ensembles* are seldom worse than their typical member. (The *Ensemble* of notebook 05 is another: it joins Pre-model and
+# Post-model.) Does a steady C-index also mean that every patient gets a steady answer?
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 04.4 – fill in one line** (4 minutes). `calls` has a column for each seed: is a patient's probability above
@@ -311,16 +311,16 @@ depends_on_seed = (calls.nunique(axis=1) > 1).sum()  # fill in
 check("04.4", depends_on_seed, risk=risk)
 
 # %% [markdown] tags=["notes"]
-# A patient whose answer flips lies near one half. Let somebody say it to a patient: "the network calls you high-risk, with another
-# random number it would not have". Whoever is done early starts the Post-model from the trained Pre-model
+# A patient whose answer flips lies near one half. Let somebody say it to a patient: "the network calls you high-risk; with another
+# random number it would not have done so". Whoever is done early starts the Post-model from the trained Pre-model
 # (`learner.set_weights` with the weights of `saved_models.load_model(study.result_path("pre_model.keras"))`): does it help?
 
 # %% [markdown]
 # ### The luck of the training patients
 #
-# To learn what other *training* patients would do, the whole experiment has to be repeated: divide the patients anew, train,
-# test. That takes twenty times as long as this notebook, so it was done beforehand ([notebook 10](10_how_sure.ipynb)
-# shows the cloud).
+# To learn what difference other *training* patients would make, the whole experiment has to be repeated: divide the patients anew,
+# train, test. Many repetitions take far longer than this notebook, so they were done beforehand ([notebook 10](10_how_sure.ipynb)
+# shows the result of each).
 
 # %% tags=["claim"]
 of_pair = kept_splits(study).query("model in ('Pre-model', 'Post-model')")
@@ -351,7 +351,7 @@ print({part: int(number) for part, number in counts.items()}, "patients with pre
 # %% [markdown]
 # ## What you have now
 #
-# - Images after treatment show how the disease has answered, and the model looks for what is left of it.
+# - Images after treatment show how the disease has responded, and the model seems to look for what is left of it.
 # - Models that were tested on the same patients are compared within each patient.
 # - A seed moves a C-index less than the choice of patients does, and decides about those who lie near one half.
 # - Only repeated splits tell what other training patients would have done.
@@ -359,16 +359,16 @@ print({part: int(number) for part, number in counts.items()}, "patients with pre
 #
 # ## Check yourself
 #
-# - The clock of PFS starts with treatment, yet the Post-model uses an image from its end. Whom does
+# - The clock of PFS starts with treatment, yet the Post-model uses an image from after it. Whom does
 #   that exclude, and whom does it favour?
 # - Two groups publish the same network with C-indexes of 0.76 and 0.80, from 43 patients each. Who has the better network?
 #
 # <details><summary>Answers</summary>
 #
-# - Nobody who died or progressed before the second examination can be in the cohort. Everyone
-#   who is in has survived until then, a stretch of guaranteed time (immortal time). A fair clock for
-#   the Post-model starts at the second examination.
-# - Nobody can tell. Seed, test patients and training patients each move a C-index by as much.
+# - It excludes those who died before the second examination. Everyone who is in has lived until then, a
+#   stretch of guaranteed time (*immortal time*) that makes the whole cohort look better. A fair clock for the Post-model starts
+#   at the second examination, and leaves out those who had already progressed by then.
+# - Nobody can tell. Seed, test patients and training patients can each move a C-index by as much.
 #
 # </details>
 #

@@ -2,7 +2,7 @@
 # # Explore Grad-CAM: does the answer come from the tumour?
 #
 # A heat map over an image is persuasive, which is the trouble with it. The paper shows maps and
-# reads them: tumour margins and lymph nodes matter. This notebook draws such maps, *measures* whether they point
+# concludes from them that tumour margins and lymph nodes matter. This notebook draws such maps, *measures* whether they point
 # at tumours that are known to the pixel, and then does what a map cannot: it changes the images, even draws the same
 # patients again without their tumours, and watches whether the answer follows.
 #
@@ -49,7 +49,7 @@ begin(study)
 # %% [markdown]
 # ## Choose some patients
 #
-# Sixteen patients to look at, the first of the test cohort. All of the test cohort will be needed to measure.
+# We look at the first sixteen patients of the test cohort, and measure on the whole of it (on sixty patients at most).
 
 # %%
 rois = study.read_table("rois.csv")
@@ -79,8 +79,9 @@ print(f"activations, {latest}-treatment:", activations[latest].shape)
 #
 # The last convolutional layer gives a small grid of cells, and in each cell one number per
 # feature. The network averages each feature over the grid and weighs the averages. So a
-# class score *is* a sum over cells, and each cell's share in it is the map. No gradient needs
-# to be approximated. The score we ask about is the *log-odds* of high risk, ln(p / (1 − p)) of the predicted
+# class score *is* a sum over cells (plus a constant, the *bias*), and the map shows what each cell adds. Grad-CAM weighs
+# features by gradients, and here these are the weights of the last layer themselves: nothing
+# is approximated. The score we ask about is the *log-odds* of high risk, ln(p / (1 − p)) of the predicted
 # probability p: 0 stands for one half, above 0 the network says high risk.
 
 # %%
@@ -111,12 +112,12 @@ print(f"log-odds minus (sum of the map + bias), at most: {largest:.0e}")
 # %% [markdown]
 # ## From grid to image
 #
-# Each cell looks at a wide field of the image, and its centre lies where the strides of the
-# layers put it, 32 pixels from the next. Stretching the grid to the image's corners, as most tools do, shifts the map. We
-# place each cell at its centre.
+# Each cell looks at a wide field of the image, and its centre lies where the steps (*strides*) of the
+# layers put it, 32 pixels of the network's input from the next. Stretching the grid to the image's corners, as most tools do,
+# shifts the map. We place each cell at its centre.
 #
 # Which image to show? A collection of the prettiest maps shows what somebody liked. Our rule: take from each
-# patient the image with the strongest cell, and of these images the one in the middle.
+# patient the image with the strongest cell, order these images by that cell, and show the one in the middle.
 
 # %%
 place = gradcam.Geometry.of(model[latest])
@@ -156,9 +157,9 @@ claim(
 # %% [markdown]
 # ### Finer, and at what price
 #
-# A few layers earlier the grid has several times as many cells. There *HiResCAM* multiplies each activation with its
-# gradient, how fast the score would rise with it. At the last layer that is the exact map again. Here it is not: the
-# layers between bend the relation and add constants of their own, so the cells no longer add up to the score.
+# A few layers earlier the grid has several times as many cells. There *HiResCAM* multiplies each activation by its
+# gradient, which says how fast the score would rise with it. At the last layer that is the exact map again. Earlier it is not:
+# the layers in between are not linear and add constants of their own, so the cells no longer add up to the score.
 
 # %%
 fine_place = gradcam.Geometry.of(model[latest], layer=models.end_of_block17(model[latest]))
@@ -186,7 +187,7 @@ claim(
 # ## Explore
 #
 # Pick a patient, a slice and a question; both time points are shown side by side. The fixed
-# colour scale of the cohort keeps maps comparable: with a scale of its own, every image has a
+# colour scale of the cohort keeps maps comparable: with a scale of its own, every image would have a
 # red spot, even where nothing was found.
 
 # %% tags=["timeless"]
@@ -203,12 +204,12 @@ GradCamExplorer.from_maps(
 # %% [markdown]
 # ## Does the map point at the tumour?
 #
-# For real patients one cannot know. Here the truth is known, so we can count: `energy ratio` is the
-# share of the map inside the tumour divided by the tumour's share of the rectangle, so that 1 is chance; `auprc` (the area under the
-# precision-recall curve) asks how well the map ranks pixels, those of the tumour first.
+# In real patients nobody knows the tumour to the pixel. Here it is known, so we can count. `energy ratio` is the share of the
+# map (of its positive part) that lies on the tumour, divided by the tumour's share of the rectangle, so that 1 is chance. `auprc` (the
+# area under the precision-recall curve) asks how well the map ranks the pixels of the tumour above the others.
 #
-# But chance is not the opponent. Rectangles are drawn around disease, so whatever lies in their middle scores well.
-# Each map is therefore measured beside maps that cannot know better: a *bump* in the middle of the rectangle, the
+# But to beat chance is not enough. Rectangles are drawn around disease, so whatever lies in their middle scores well.
+# Each map is therefore measured beside *opponents*, maps that should know less: a *bump* in the middle of the rectangle, the
 # mean map of all *other patients*, the activations with *no head* (all features count alike), the map of *low risk*, those of *random
 # heads* (the last layer's weights drawn anew), and that of a *random network*.
 
@@ -227,8 +228,8 @@ known = gradcam_bench.with_truth(scores)
 print(f"saved the scores of {len(scores)} maps, {len(known)} of them with a known tumour")
 
 # %% [markdown]
-# First one image by hand, the one with most tumour: `heat` holds the positive part of its map in the rectangle, pixel by
-# pixel, and `on_tumour` is True where the tumour is.
+# First one image by hand, the one with the largest share of tumour in its rectangle: `heat` holds the positive part of its map
+# in the rectangle, pixel by pixel, and `on_tumour` is True where the tumour is.
 
 # %%
 of_latest, key = known[known.timepoint == latest].set_index("map"), gradcam_bench.KEY
@@ -252,7 +253,8 @@ check("06.2", ratio, heat=heat, tumour=on_tumour, bump=of_image["bump"])
 
 # %% [markdown]
 # A patient has many images, and they resemble each other: we average within each patient first, and the
-# interval comes from drawing patients anew.
+# interval comes from drawing patients anew (bootstrap). Images without tumour cannot be scored, and a patient with none of it
+# left after treatment is missing there.
 
 # %%
 columns = ["energy_ratio", "auprc"]
@@ -286,8 +288,8 @@ claim(
 # %% [markdown]
 # ### Better than what?
 #
-# In the same patients, the map minus each of its opponents. An interval that includes 0 is a draw. So which opponent is fair? The
-# strongest that could be had without the network.
+# In the same patients, the score of the map minus that of each opponent. An interval that includes 0 leaves open which is better.
+# Which opponent is fair? The strongest that could be had without the network.
 
 # %%
 differences.set_index(["score", "timepoint", "map"])[["difference", "low", "high"]].round(2)
@@ -304,13 +306,14 @@ claim(
 )
 
 # %% [markdown]
-# A reader who is shown one good example learns none of this, and sees neither score: `auprc` need not agree with energy.
+# A reader who is shown one good example learns none of this, and sees neither score; the two need not agree. See the row `finer`,
+# too: a sharper map can put more of its energy on the tumour than any other, and its cells still do not add up to the answer.
 
 # %% [markdown]
 # ## Does the map depend on what was learned?
 #
 # A map that stays the same when the network is replaced by a random one shows the image, not the
-# network. We randomise the weights layer by layer from the top and compare each map with the original.
+# network. We shuffle the weights stage by stage, from the last layer backwards, and compare each map with the original.
 
 # %%
 cascade = sanity.sanity_check(model[latest], images[latest][:24], seed=1)
@@ -334,10 +337,10 @@ claim(
 # %% [markdown]
 # ## Cover what the map points at
 #
-# If a map shows the reasons for high risk, hiding its highest pixels first should lower the score faster than hiding any others; and on
-# an empty image, showing them first should raise it faster (*deletion* and *insertion*). What is hidden gives way to a blurred
-# image: the network has never seen a black hole, and would answer to that. We take from each patient the image
-# that speaks loudest for high risk.
+# If a map shows the reasons for high risk, hiding its highest pixels first should lower the score faster than hiding any others
+# (*deletion*). And in an image where everything is hidden, showing them first should raise it faster (*insertion*). What is hidden is
+# replaced by a blurred image: the network has never seen a black hole, and would answer to that. We take from each patient
+# the image with the highest log-odds of high risk.
 
 # %%
 inside = {when: perturbation.rectangles(index[when], place) for when in timepoints}
@@ -382,8 +385,8 @@ claim(
 # %% [markdown]
 # ## Change the tumour itself
 #
-# Now the question that no map answers: *does the answer depend on the tumour?* First with what every
-# hospital has: blur the true tumour, and as a control a region of the same shape elsewhere in the rectangle.
+# Now the question that no map answers: *does the answer depend on the tumour?* First in a way that is open to every
+# hospital with outlined tumours: blur the tumour, and as a control a region of about the same shape elsewhere in the rectangle.
 
 
 # %%
@@ -404,9 +407,10 @@ for when in timepoints:
 
 # %% [markdown]
 # Blurring makes images of a kind that the network does not know. A synthetic study can do better: it draws the *same* patients
-# again, same head, same noise, same rectangles, with one thing changed. `milder` and `worse` move the hidden
+# again, same head, same noise, same rectangles, with one thing changed. `no tumour` takes the primary tumour away; after treatment,
+# lymph nodes shrink with it, because one hidden variable governs both. `milder` and `worse` move the hidden
 # variable that the images show by one standard deviation: before treatment the aggressiveness (texture, necrosis, margin), after it
-# what is left of the tumour. `another head` is the control: the same disease in somebody else.
+# what is left of the disease. `another head` is the control: the same disease in somebody else.
 
 # %%
 from npc_demo import what_if
@@ -424,7 +428,7 @@ for change in ("no tumour", "milder", "worse", "another head"):
 moved = patient_summary(pd.concat(effects), columns=["change"])
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 06.4 – predict** (4 minutes). The tumour is gone, and nothing else has changed. Which model's log-odds of high risk
+# > **Exercise 06.4 – predict** (4 minutes). The patients are drawn again, with `no tumour`. Which model's log-odds of high risk
 # > fall clearly (an interval below 0): `"pre"`, `"post"`, `"both"` or `"neither"`?
 
 # %% tags=["solution"]
@@ -453,10 +457,11 @@ claim(
 )
 
 # %% [markdown]
-# Blur and drawing need not agree: blur removes the tumour *and* puts something unseen in its place.
+# Blurring and drawing again need not agree: blurring removes the tumour *and* puts something in its place that the network has never
+# seen.
 #
-# And does the *map* change where the tumour was? We take the difference of the maps with and without it, and
-# ask how much of that lies on the tumour.
+# And does the *map* change where the tumour was? We take the difference of the maps with and without tumour, and
+# ask how much of that difference lies where the tumour was.
 
 # %%
 tables = []
@@ -490,7 +495,7 @@ print(of_images.patient_id.nunique(), "patients,", len(of_images), "images score
 # %% [markdown]
 # ## What you have now
 #
-# - On this architecture a map is a sum that can be checked, of very few numbers.
+# - On this architecture a map is a few numbers, and one can check that they add up to the answer.
 # - A score against chance is worth little: a bump in the middle of the rectangle knows nothing and scores well.
 # - A map may find what the network answers to, and that need not be the tumour.
 # - Only a changed image tells whether the answer depends on what was changed.
@@ -504,8 +509,8 @@ print(of_images.patient_id.nunique(), "patients,", len(of_images), "images score
 # <details><summary>Answers</summary>
 #
 # - The gradient of a saturated probability is almost zero, and it multiplies the whole map.
-# - No. You have shown that features of that region entered the sum. What would happen without
-#   them is another experiment, and you have just done it.
+# - No. You have shown that the cells over the tumour added to the score, and each of them sees much more than the tumour.
+#   What would happen without the tumour is another experiment, and you have just done it.
 #
 # </details>
 #
