@@ -282,7 +282,7 @@ against_tnm = in_pairs.set_index(["a", "b"]).loc[("Ensemble", "TNM")]
 claim(
     against_tnm.difference < 0 < against_tnm.high and (in_pairs.p_holm > 0.05).all(),
     f"In pairs, at 36 months, the Ensemble's score is lower than TNM's by {-against_tnm.difference:.3f}, and the interval just includes zero. No pair "
-    "differs beyond chance: these patients can tell none of the scores apart.",
+    "differs beyond chance: these patients do not show that any of the scores is better than another.",
     f"In pairs, at 36 months, Ensemble minus TNM is {against_tnm.difference:.3f} ({against_tnm.low:.3f} to {against_tnm.high:.3f}).",
 )
 

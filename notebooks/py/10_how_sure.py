@@ -132,7 +132,7 @@ alone = drawn.loc[("auc", "Ensemble", "")]
 claim(
     ahead.low > 0 and alone.high - alone.low > ahead.high - ahead.low,
     f"The Ensemble's AUC has an interval {alone.high - alone.low:.2f} wide. Its lead over TNM is drawn from the same patients, and its interval is "
-    f"narrower, {ahead.low:.2f} to {ahead.high:.2f}: a patient who is hard to tell is so for both.",
+    f"narrower, {ahead.low:.2f} to {ahead.high:.2f}: a patient who is hard to classify for one model is often hard for the other.",
     f"The Ensemble's AUC minus TNM's has an interval from {ahead.low:.2f} to {ahead.high:.2f}.",
 )
 
@@ -352,8 +352,8 @@ often = (moved.changed > 0.2).mean()
 ratio, width = (moved.high / moved.p).median(), (moved.high - moved.low).median()
 claim(
     often > 0.25 and ratio > 1.5,
-    f"The range of half of the patients is wider than {width:.2f}. A prediction that is printed as one number might have been {ratio:.1f} times as large with other patients of the same hospital in the training "
-    f"cohort, and {often:.0%} of the test patients change sides in many of the refits. This model is stable on average and unstable for single "
+    f"For half of the patients the refits range over more than {width:.2f}; for half, their upper end is at least {ratio:.1f} times the printed risk. So much depends "
+    f"on who else was in the training cohort. And {often:.0%} of the test patients change sides in many of the refits. This model is stable on average and unstable for single "
     "patients, which no C-index shows.",
     f"{often:.0%} of the test patients change sides in more than a fifth of the refits.",
 )

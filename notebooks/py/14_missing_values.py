@@ -137,7 +137,7 @@ low, high = complete.table.loc["EBV", ["low", "high"]]
 claim(
     complete.n < 0.8 * len(patients) and low < 1 < high,
     f"{complete.n} of {len(patients)} patients and {complete.events} of {patients.progressed.sum()} events remain. The hazard ratio of tenfold EBV DNA is "
-    f"{complete.table.hazard_ratio['EBV']:.2f} ({low:.2f} to {high:.2f}). The patients who were left out are those with the lowest values.",
+    f"{complete.table.hazard_ratio['EBV']:.2f} ({low:.2f} to {high:.2f}). Of the {undetected + missing} who were left out, {undetected} have the lowest values.",
     f"{complete.n} of {len(patients)} patients remain; the hazard ratio of tenfold EBV DNA is {complete.table.hazard_ratio['EBV']:.2f}.",
 )
 
@@ -395,7 +395,7 @@ by_model.round(3)
 claim(
     by_model["C-index"].idxmax() in ("Post-model", "Ensemble"),
     f"The same {len(tested)} test patients for all. The {by_model['C-index'].idxmax()} leads; T, N and EBV DNA together reach "
-    f"{by_model['C-index']['T, N, EBV']:.2f} ({by_model.low['T, N, EBV']:.2f} to {by_model.high['T, N, EBV']:.2f}). With so few events the intervals overlap widely.",
+    f"{by_model['C-index']['T, N, EBV']:.2f} ({by_model.low['T, N, EBV']:.2f} to {by_model.high['T, N, EBV']:.2f}). With so few events each interval is wide; to compare two models takes their difference in the same patients.",
 )
 
 # %% [markdown] tags=["notes"]

@@ -44,8 +44,8 @@ def interval_becomes(study: Study, answer: object, *, complete: CoxModel, filled
     if (said == "narrower") != (after < before):
         raise Wrong(f"There are {filled.n - complete.n} patients more, all taken for measured.")
     return (
-        f"From {before:.2f} to {after:.2f} on the logarithmic scale. Nothing was learned about "
-        f"{filled.n - complete.n} patients, and yet they are counted."
+        f"From {before:.2f} to {after:.2f} on the logarithmic scale. Nobody was measured "
+        f"anew, and yet {filled.n - complete.n} patients more are counted as if they had been."
     )
 
 
