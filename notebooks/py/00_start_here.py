@@ -106,8 +106,8 @@ visits.head()
 per_patient = visits.patient_id.value_counts()
 claim(
     per_patient.median() > 4,
-    f"{len(visits):,} visits, a median of {per_patient.median():g} for each patient: most "
-    "patients were seen again and again.",
+    f"{len(visits):,} reviews and telephone calls, a median of {per_patient.median():g} for each patient: "
+    "most were followed again and again.",
     f"{len(visits):,} visits, a median of {per_patient.median():g} for each patient.",
 )
 

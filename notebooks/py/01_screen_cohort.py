@@ -234,7 +234,7 @@ spread = (followed.event_type == "distant").sum()
 claim(
     spread > followed.progressed.sum() / 2,
     f"{followed.progressed.sum()} of {len(followed)} patients had an event. Most often, {spread} "
-    "times, it was spread to other organs and no recurrence in the throat.",
+    "times, it was spread to distant organs, and not a recurrence in the nasopharynx or the neck.",
     f"{followed.progressed.sum()} of {len(followed)} patients had an event; {spread} times it was "
     "spread to other organs.",
 )
@@ -289,9 +289,9 @@ follow_up_explorer(included.loc[followed.index])
 early = (~followed.progressed & (followed.pfs_months < followed.pfs_months.median())).sum()
 claim(
     early > 0.2 * len(followed),
-    "A cross ends a line because the patient progressed, a circle because nobody knows what came "
-    f"next. {early} patients were last seen well, and before the median: we know little of them.",
-    "A cross ends a line because the patient progressed, a circle because nobody knows what came next.",
+    "A cross ends a line because the patient progressed or died, a circle because nobody knows what "
+    f"came next. {early} patients were last seen well, and before the median: we know little of them.",
+    "A cross ends a line because the patient progressed or died, a circle because nobody knows what came next.",
 )
 
 # %% tags=["nbval-check-output"]
@@ -324,7 +324,7 @@ print(f"{len(known_early)} of {len(followed)}:", ", ".join(known_early) or "nobo
 high = followed[followed.high_risk]
 censored = (~high.progressed).mean()
 print(f"{len(high)} of {len(followed)} patients are labelled high risk")
-print(f"{censored:.0%} of them were not seen to progress: they were observed for a shorter time")
+print(f"{censored:.0%} of them were not seen to progress: they were only observed for a short time")
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 01.4 – repair** (5 minutes). The line marked `repair` is meant to say who had progressed by 36 months. It

@@ -244,7 +244,7 @@ began, ended, coin = history.loss.iloc[0], history.loss.iloc[-1], np.log(2)
 claim(
     began - 0.05 > ended > coin - 0.05,
     f"The loss falls from {began:.2f} to {ended:.2f}. It began *above* the {coin:.2f} of saying one half, "
-    "because a new last layer is sure of things it cannot know. Above all, these few epochs make it more "
+    "mainly because a new last layer is sure of things it cannot know. Above all, these few epochs make it more "
     "careful.",
     f"The loss goes from {began:.2f} to {ended:.2f}; saying one half would give {coin:.2f}.",
 )

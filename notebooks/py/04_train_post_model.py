@@ -141,9 +141,9 @@ up_of_ill, up_of_well = (rose & progressed).sum(), (rose & ~progressed).sum()
 ill, well = progressed.sum(), (~progressed).sum()
 claim(
     up_of_ill / max(ill, 1) > up_of_well / max(well, 1) + 0.2,
-    f"Of {ill} patients whose disease progressed later, {up_of_ill} move up; of {well} others, {up_of_well}. How a "
-    "disease responds to treatment is visible in no single image, and the second look sees something of it.",
-    f"Of {ill} patients whose disease progressed later, {up_of_ill} move up; of {well} others, {up_of_well}.",
+    f"Of {ill} patients whose disease progressed, {up_of_ill} move up; of {well} others, {up_of_well}. No "
+    "image before treatment can show how a disease will respond to it; the second look sees something of that.",
+    f"Of {ill} patients whose disease progressed, {up_of_ill} move up; of {well} others, {up_of_well}.",
 )
 
 # %% [markdown]
@@ -291,7 +291,7 @@ by_seed, interval = max(of_seeds) - min(of_seeds), c["Post-model"]
 claim(
     by_seed < (interval.high - interval.low) / 2,
     f"Between the first three rows lies luck alone: their C-index moves by {by_seed:.2f}. The interval for other test "
-    f"patients is {interval.high - interval.low:.2f} wide. The luck that a researcher controls is the smaller one.",
+    f"patients is {interval.high - interval.low:.2f} wide. The luck of the seed, which a researcher can reduce, is the smaller one.",
     f"Between the first three rows lies luck alone: their C-index moves by {by_seed:.2f}. The interval for other test "
     f"patients is {interval.high - interval.low:.2f} wide.",
 )

@@ -301,7 +301,7 @@ said = "; ".join(
 )
 claim(
     not any("bump" in names for names in beaten.values()),
-    f"By energy, {said}. The bump is beaten by neither map.",
+    f"By energy, {said}. The bump is beaten by neither of the two exact maps.",
     f"By energy, {said}.",
 )
 
@@ -328,8 +328,8 @@ bottom = cascade.rank_correlation.iloc[1:].max()
 unrelated = cascade.rank_correlation_unrelated.iloc[0]
 claim(
     cascade.rank_correlation.iloc[1] < unrelated + 0.1,
-    f"With nothing but the last layer shuffled, the likeness falls to {cascade.rank_correlation.iloc[1]:.2f}, and it never comes "
-    f"back above {bottom:.2f}; maps of unrelated images (dotted) have {unrelated:.2f}. So the maps depend on the weights. That is "
+    f"With nothing but the last layer shuffled, the likeness falls to {cascade.rank_correlation.iloc[1]:.2f}, and it stays "
+    f"at or below {bottom:.2f} as more layers follow; maps of unrelated images (dotted) have {unrelated:.2f}. So the maps depend on the weights. That is "
     "necessary, and not enough.",
     f"The likeness falls to {cascade.rank_correlation.min():.2f}; maps of unrelated images (dotted) have {unrelated:.2f}.",
 )
@@ -449,7 +449,7 @@ claim(
     change.high["no tumour"] < 0 < change.low["worse"]
     and change.low["another head"] < 0 < change.high["another head"]
     and first.low["no tumour"] < 0 < first.high["no tumour"],
-    f"The {latest.capitalize()}-model reads the tumour: {change['mean']['no tumour']:+.2f} without it, "
+    f"The {latest.capitalize()}-model reads the tumour and the nodes that shrink with it: {change['mean']['no tumour']:+.2f} without them, "
     f"{change['mean']['worse']:+.2f} where it is worse, and no clear move for another head. The interval of the "
     "Pre-model without the tumour includes 0: taking it away changes nothing that shows, whatever the map was red on.",
     f"{latest.capitalize()}-treatment the log-odds move by {change['mean']['no tumour']:+.2f} without the tumour and by "
@@ -477,10 +477,10 @@ where[["timepoint", "mean", "low", "high", "n_patients"]].round(2)
 # %% tags=["claim"]
 claim(
     where.low.min() > 1.2,
-    f"Without the tumour the map changes {where['mean'].min():.1f} to {where['mean'].max():.1f} times as much on its place as chance would "
+    f"Without the tumour the map changes {where['mean'].min():.1f} to {where['mean'].max():.1f} times as much where it was as chance would "
     "have it, and the rest of the change is elsewhere: a cell of this network sees a wide field. Only here is the cause "
     "known. One thing was changed, and the rest is consequence.",
-    f"Without the tumour the map changes {where['mean'].min():.1f} to {where['mean'].max():.1f} times as much on its place as chance "
+    f"Without the tumour the map changes {where['mean'].min():.1f} to {where['mean'].max():.1f} times as much where it was as chance "
     "would have it.",
 )
 

@@ -77,7 +77,7 @@ called_high = audit.loc["high risk"]
 claim(
     called_high.unknown > called_high.progressed,
     f"Of {called_high.sum()} patients whom the label calls high-risk, {called_high.progressed} had progressed. The other "
-    f"{called_high.unknown} were lost before 36 months: nobody knows, and no label can replace that answer.",
+    f"{called_high.unknown} were lost before 36 months: whether they progressed by then nobody knows, and no label can tell.",
     f"Of {called_high.sum()} patients whom the label calls high-risk, {called_high.progressed} had progressed by 36 months, and "
     f"of {called_high.unknown} nobody knows.",
 )
@@ -305,7 +305,7 @@ largest = at_36.idxmax()
 claim(
     largest == "distant" and at_36["distant"] > 0.6 * at_36.sum() and at_36["death"] < 0.05,
     f"Spread to other organs is by far the most frequent first event, {at_36['distant']:.0%} of {at_36.sum():.0%} by 36 months, and "
-    "death without progression is rare: competing causes change little.",
+    "the other first events are rare: competing causes change little.",
     f"By 36 months the most frequent first event is: {largest}, {at_36[largest]:.0%} of {at_36.sum():.0%}.",
 )
 
@@ -367,7 +367,7 @@ claim(
     list(post_ahead.low > 0) == [False, True, True],
     "Here the label matters. By the median label the interval includes zero; by the two readings that treat censoring as what it is, the "
     f"Post-model is ahead. Their intervals begin at {post_ahead.low[1:].min():.2f} and end at {post_ahead.high[1:].max():.2f}: "
-    f"{len(test)} patients show that there is a difference, and not how large it is.",
+    f"{len(test)} patients suggest that there is a difference, but not how large it is.",
     f"The Post-model's lead excludes zero under {(post_ahead.low > 0).sum()} of {len(post_ahead)} readings.",
 )
 

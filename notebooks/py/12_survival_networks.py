@@ -342,8 +342,8 @@ gained[["difference", "low", "high"]].round(3)
 single, splits_25 = gained.loc["this split"], gained.loc["25 splits"]
 claim(
     splits_25.low > 0 > single.low,
-    f"Over the splits the image adds {splits_25.difference:.2f} to the C-index of the clinical variables ({splits_25.low:.2f} to {splits_25.high:.2f}): the Post-model sees what staging before treatment "
-    f"cannot, how the disease has answered. Our own split alone ({single.difference:+.2f}, {single.low:.2f} to {single.high:.2f}) would have left that open.",
+    f"Over the splits the image adds {splits_25.difference:.2f} to the C-index of the clinical variables ({splits_25.low:.2f} to {splits_25.high:.2f}): staging before treatment cannot "
+    f"know how the disease has responded, which is a likely reason. Our own split alone ({single.difference:+.2f}, {single.low:.2f} to {single.high:.2f}) would have left that open.",
     f"The image adds {splits_25.difference:.2f} over the splits ({splits_25.low:.2f} to {splits_25.high:.2f}) and {single.difference:.2f} in this one.",
 )
 
@@ -404,7 +404,7 @@ at_36 = curve.loc[36]
 claim(
     at_36.high - at_36.low > 0.2,
     f"The image gives {points.points['image']:.0f} of {points.points.sum():.0f} points. The predicted chance to be without progression at 36 months is {at_36.survival:.0%}, and the refits say "
-    f"anything from {at_36.low:.0%} to {at_36.high:.0%}: one patient's curve is far less certain than the mean of all.",
+    f"anything from {at_36.low:.0%} to {at_36.high:.0%}: a single patient's curve is uncertain, even though only the Cox model was fitted again.",
     f"At 36 months {at_36.survival:.0%} is predicted, {at_36.low:.0%} to {at_36.high:.0%} by the refits.",
 )
 
@@ -439,9 +439,9 @@ early = by_visits[by_visits.time <= 12].iloc[-1]
 usual_12 = usual[usual.time <= 12].survival.iloc[-1]
 claim(
     0.01 < usual_12 - early.low < 0.06,
-    f"Half of the intervals are longer than {lag:.1f} months. At 12 months the usual curve stands at {usual_12:.1%} and Turnbull's at {early.low:.1%}: progressions are found late, "
-    "so in the first years the usual curve lies to the right. Where visits are half a year apart, Turnbull's falls in large steps.",
-    f"Half of the intervals are longer than {lag:.1f} months; at 12 months the curves are at {usual_12:.1%} and {early.low:.1%}.",
+    f"Half of the intervals are longer than {lag:.1f} months. At 12 months Turnbull's curve stands {100 * (usual_12 - early.low):.1f} percentage points lower than the usual one: progressions are "
+    "found late, so in the first years the usual curve lies to the right. Where visits are half a year apart, Turnbull's falls in large steps.",
+    f"Half of the intervals are longer than {lag:.1f} months; at 12 months the curves lie {100 * (usual_12 - early.low):.1f} percentage points apart.",
 )
 
 # %% [markdown] tags=["exercise"]

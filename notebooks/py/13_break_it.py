@@ -163,8 +163,8 @@ pd.Series(below, name="share with P < 0.05").round(3).to_frame()
 at_best, at_median = below.values()
 claim(
     at_best > 0.25 and at_median < 0.1,
-    f'A useless score divides the patients "significantly" in {at_best:.0%} of the searches, and in {at_median:.0%} where the threshold was named before: the second is what a '
-    "P value promises.",
+    f'A useless score divides the patients "significantly" in {at_best:.0%} of the searches, and in {at_median:.0%} where the threshold was named before: no more than the '
+    "5% that a P value promises.",
     f"The smallest P value is below 0.05 in {at_best:.0%} of the searches, that at the median in {at_median:.0%}.",
 )
 
@@ -313,7 +313,7 @@ claim(
     aucs["no upgrade"].low < 0.5 < aucs["upgrade"].low and c_upgrade.low < 0.5 < c_upgrade.high,
     f"The AUC of the grain is {aucs['no upgrade'].value:.2f} without and {aucs['upgrade'].value:.2f} with an upgrade, and that of the date {aucs['date of the scan'].value:.2f}: late "
     f"patients were followed for a short time, and the label calls that high risk. By time to progression the grain is worth {c_upgrade.value:.2f}, which is nothing; what "
-    f"it did know, that a coarse grain goes with later progression ({read['time to progression, C-index']['no upgrade'].value:.2f}), is buried.",
+    f"it did know, that a fine grain goes with later progression ({read['time to progression, C-index']['no upgrade'].value:.2f}), is buried.",
     f"The AUC of the grain is {aucs['no upgrade'].value:.2f} without and {aucs['upgrade'].value:.2f} with an upgrade.",
 )
 

@@ -344,7 +344,7 @@ ranking = added.xs("C-index", level="measure")
 claim(
     ranking.low.iloc[0] > 0 and ranking.low.iloc[-1] < 0 < ranking.difference.iloc[-1],
     f"Mid-course adds {in_words(ranking.iloc[0])} of C-index to the images before treatment, and the interval excludes zero. Those after treatment add {in_words(ranking.iloc[-1])} to both, "
-    "which in these patients cannot be told from zero. So most of what the second images tell could be known months earlier. In *this* study that follows from the pace that the generator draws; "
+    "which in these patients cannot be told from zero. So most of what the images after treatment tell could be known months earlier. In *this* study that follows from the pace that the generator draws; "
     "in patients it is the question to ask.",
     f"What each examination adds to the C-index: {'; '.join(in_words(row) for row in ranking.itertuples())}.",
 )
@@ -465,7 +465,7 @@ shares = {
 whole, cut = shares[whole_images.WHOLE], shares[whole_images.RECTANGLES]
 claim(
     whole["brain and cerebellum"] > 0.2 and whole["tumour"] < cut["tumour"],
-    f"On the whole image {whole['brain and cerebellum']:.0%} of the map lies on brain and cerebellum and {whole['tumour']:.0%} on the tumour; on the rectangle, of which the cerebellum is cut off, "
+    f"On the whole image {whole['brain and cerebellum']:.0%} of the map lies on brain and cerebellum and {whole['tumour']:.0%} on the tumour; on the rectangle, which leaves out the cerebellum, "
     f"{cut['tumour']:.0%} lies on the tumour. That is one slice; `docs/results.md` has all patients, structure by structure.",
     f"On the whole image {whole['tumour']:.0%} of the map lies on the tumour, on the rectangle {cut['tumour']:.0%}.",
 )

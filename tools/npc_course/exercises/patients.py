@@ -62,7 +62,8 @@ def regrouped(study: Study, answer: object, *, patients: pd.DataFrame) -> str:
     if number(answer) != differ:
         raise Wrong(f"Of {len(patients)} patients, it is not {number(answer):g}.")
     return (
-        f"{differ} of {len(patients)} patients change their group and nothing about them changed."
+        f"{differ} of {len(patients)} patients change their group, although nothing about them "
+        "changed."
     )
 
 

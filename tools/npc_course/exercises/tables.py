@@ -25,8 +25,8 @@ def most_visits(study: Study, answer: object) -> str:
     if counts[said] < counts.max():
         raise Wrong(f"`{said}` has {counts[said]} visits, and another patient has more.")
     return (
-        f"`{said}` came {counts[said]} times, the patient in the middle of the list "
-        f"{counts.median():g} times: who is seen longer has more chances to be found ill."
+        f"`{said}` has {counts[said]} rows, the patient in the middle of the list "
+        f"{counts.median():g}: who is seen longer has more chances to be found ill."
     )
 
 
@@ -79,4 +79,4 @@ def spoiled_patient(study: Study, answer: object) -> str:
         raise Wrong(f"The registry has no patient `{said}`.")
     if said != patient:
         raise Wrong(f"The dates of `{said}` are in order.")
-    return "Start and end of this treatment were exchanged: days of treatment below zero."
+    return "Start and end of this treatment were exchanged: it would end before it began."

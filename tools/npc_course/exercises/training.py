@@ -118,7 +118,7 @@ def of_patients(study: Study, answer: object, *, predictions: pd.DataFrame) -> s
     wider = (truth.high - truth.low) / (images.high - images.low)
     return (
         f"{len(labels)} patients give an interval {wider:.1f} times as wide as {len(predictions)} "
-        "images seemed to. Whatever is drawn from people together, counts once."
+        "images seemed to. Images that come from the same person count once."
     )
 
 
@@ -224,7 +224,7 @@ def depends_on_seed(study: Study, answer: object, *, risk: Mapping[int, pd.Serie
     if given != differ.sum():
         raise Wrong(f"Of {len(p)} patients, it is not {given:g}.")
     return (
-        f"{differ.sum()} of {len(p)} patients are called high-risk or not as the seed wants it. "
+        f"{differ.sum()} of {len(p)} patients are called high-risk or not depending on the seed. "
         "No C-index tells how many they are."
     )
 
