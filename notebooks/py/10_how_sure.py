@@ -40,6 +40,8 @@ from npc_helpers.study import Study
 
 study = Study.open()
 begin(study)
+
+# %%
 study.require_outcomes("asking how sure we are")
 patients, risk = prediction.compared_scores(study.read_table)
 train, test = (patients[patients.split == side] for side in ("train", "test"))

@@ -166,7 +166,7 @@ def test_the_splits_that_ship_are_of_the_patients_that_ship(shipped):
     splits = repeated.kept_splits(shipped)
     cohort = included_patients(load_table(shipped.reference_path("cohort.csv")))
     known = splits[splits.model == "TNM"].set_index("split")
-    assert list(known.index) == list(range(20))
+    assert list(known.index) == list(range(len(known))) and len(known) >= 20
     for number, row in known.iterrows():
         side = split_patients(cohort, seed=2022 + number, stratify=["high_risk"])
         tested = cohort[(side == "test").to_numpy()]

@@ -96,6 +96,14 @@ def test_a_lesson_links_to_lessons_only(source):
     assert set(inside) <= {f"{path.stem}.ipynb" for path in SOURCES}
 
 
+def test_nothing_that_a_study_may_lack_is_asked_in_the_cell_that_begins(source):
+    """`begin` guards from the next cell on."""
+    code = [c.source for c in jupytext.read(source).cells if c.cell_type == "code"]
+    (cell,) = [cell for cell in code if "begin(study)" in cell]
+    asked = [word for word in ("require_", "read_table", "find_result") if word in cell]
+    assert asked == []
+
+
 def test_code_cells_are_short(notebook):
     for cell in code_cells(notebook):
         assert len(cell.source.splitlines()) <= LONGEST_CELL, cell.source
