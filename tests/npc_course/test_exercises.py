@@ -140,7 +140,7 @@ def test_an_unknown_exercise_names_those_there_are(study):
 
 
 def test_most_visits(study, answers):
-    assert ": right. `H-03` came 11 times" in answers("00.1", "H-03")
+    assert ": right. `H-03` has 11 rows" in answers("00.1", "H-03")
     assert "`H-01` has 9 visits, and another patient has more" in answers("00.1", "H-01")
     assert "No visit belongs to a patient `H-99`" in answers("00.1", "H-99")
 
