@@ -86,9 +86,8 @@ def grain_after_upgrade(study: Study, rectangles: pd.DataFrame) -> pd.Series:
         )
         bar = progress_bar(jobs, total=len(places), desc="upgraded scanner", unit="head")
         drawn = {patient.patient_id: value for patient, value in bar}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.save(file, [drawn[name] for name in places])
+        with atomic_path(path) as temporary:
+            np.save(temporary, [drawn[name] for name in places])
     return pd.Series(np.load(path), pd.Index(places, name="patient_id"))
 
 
