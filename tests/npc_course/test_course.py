@@ -13,6 +13,7 @@ import pytest
 from small_study import make_study
 
 from npc_course import learner, products, render, room, site, slides
+from npc_course.__main__ import main as course
 from npc_course.cells import EXERCISE, SOLUTION, facts, student_version, tags, unsolved
 from npc_course.exercises.checking import EXERCISES
 from npc_course.notebooks import FOLDER, from_source, sources
@@ -161,6 +162,14 @@ def test_explorers_work_on_the_pages_or_say_what_is_missing(made):
 def test_minutes_are_those_that_the_lesson_tells():
     assert site.minutes(lesson()) == (6, 3)
     assert "| The pixel | 1 | 3 |" in products.timing(lesson())
+
+
+@pytest.mark.parametrize("command", [["notebooks", "7"], ["class", "out", "--only", "00", "site"]])
+def test_a_number_that_no_lesson_has_is_told_with_those_there_are(command, capsys):
+    with pytest.raises(SystemExit):
+        course(command)
+    said = capsys.readouterr().err
+    assert f"'{command[-1]}' is no lesson; there are 00 01 02" in said
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path, capsys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,9 +27,10 @@ PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-def sources() -> list[Path]:
-    """Percent-script sources of the numbered notebooks, in reading order."""
-    return sorted((FOLDER / "py").glob("[0-9][0-9]_*.py"))
+def sources(only: Collection[str] | None = None) -> list[Path]:
+    """Percent scripts of the notebooks, or of those with these two digits, in reading order."""
+    every = sorted((FOLDER / "py").glob("[0-9][0-9]_*.py"))
+    return [path for path in every if not only or path.stem[:2] in only]
 
 
 def from_source(source: Path) -> nbformat.NotebookNode:
@@ -202,20 +204,19 @@ def results_table(comparison: pd.DataFrame) -> str:
     return table.to_string()
 
 
-def refresh(only: list[str]) -> int:
+def refresh(only: Collection[str]) -> int:
     """Rebuild the committed notebooks from their sources, executed, outputs included.
 
     When all of them were rebuilt, their artefacts become the reference ones in ``data/``.
 
     Parameters
     ----------
-    only : list of str
+    only : collection of str
         Two-digit numbers; empty means all.
     """
     os.environ.pop("NPC_STUDY", None)
     os.environ[STRICT] = "yes"
-    chosen = [path for path in sources() if not only or path.stem[:2] in only]
-    runs = run_all(chosen, FOLDER, logs=Study.open().result_path("logs"))
+    runs = run_all(sources(only), FOLDER, logs=Study.open().result_path("logs"))
     for run in runs:
         print(f"{run.name:<30} {run.seconds:7.1f} s {run.peak_mib:8.0f} MiB")
         if run.error:

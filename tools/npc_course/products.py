@@ -42,9 +42,8 @@ def make_class(folder: Path, only: list[str] | None = None) -> int:
     if folder.exists() and any(folder.iterdir()) and not (folder / "READ_ME.md").exists():
         print(f"{folder} holds something else; name an empty folder. Nothing was written.")
         return 1
-    chosen = [path for path in sources() if not only or path.stem[:2] in only]
     try:
-        write_products({path.stem: executed(path) for path in chosen}, folder)
+        write_products({path.stem: executed(path) for path in sources(only)}, folder)
     except StudyError as reason:
         print(reason)
         return 1
