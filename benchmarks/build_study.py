@@ -7,8 +7,6 @@ processes is counted, as it is in a real build; the time for the default study o
 extrapolated from the series per second.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import resource

@@ -9,8 +9,6 @@ C-index, the length of observation the share with progression. The table holds t
 deviation per patient, sqrt(n Var(C)), of very large cohorts.
 """
 
-from __future__ import annotations
-
 import argparse
 
 import numpy as np

@@ -16,8 +16,6 @@ lists the ones nearest to the targets and, where none was set, to the mean of al
 Images and trained networks play no part in the choice.
 """
 
-from __future__ import annotations
-
 import argparse
 import time
 

@@ -7,8 +7,6 @@ Ensemble is their sum in units of their spread. This is the best that two models
 can do; how often is it a ladder?
 """
 
-from __future__ import annotations
-
 import pandas as pd
 from npc_demo.writer import TRUTH
 

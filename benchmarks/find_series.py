@@ -11,8 +11,6 @@ more, is timed where it is installed. Each is run three times on files in the pa
 fastest run counts; times are of the processor, so that other programs on the machine do not count.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

@@ -10,8 +10,6 @@ can be stopped and goes on. Prints a row per split, and the mean difference with
 docs/results.md.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 

@@ -10,8 +10,6 @@ no image (a bump, the mean map of the other patients) or learned nothing (a netw
 weights) on the same grid. Averaged within patients; intervals are over patients.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 

@@ -10,8 +10,6 @@ largest memory held beyond the start, without pages of mapped files, which the s
 when it needs them.
 """
 
-from __future__ import annotations
-
 import argparse
 import tempfile
 from pathlib import Path

@@ -16,8 +16,6 @@ demonstration. The lowest 23% are not detected. Of all values, 40% are taken awa
 Compared is the coefficient of EBV DNA in a Cox model with T and N.
 """
 
-from __future__ import annotations
-
 import argparse
 
 import numpy as np

@@ -5,8 +5,6 @@ SimpleITK's series reader in it where that is installed (``pip install SimpleITK
 copies of the study's images in a temporary folder, so the caches of the study stay as they are.
 """
 
-from __future__ import annotations
-
 import argparse
 import shutil
 import tempfile

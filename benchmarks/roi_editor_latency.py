@@ -6,8 +6,6 @@ itself. *Drag to Python and back* runs from the release of the mouse until the a
 has arrived, so the way there alone is shorter.
 """
 
-from __future__ import annotations
-
 import statistics
 import sys
 import tempfile

@@ -7,8 +7,6 @@ table, and how many series, rectangles and survival times are the same afterward
 is 1 where one is not.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import tempfile

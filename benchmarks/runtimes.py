@@ -14,8 +14,6 @@ forward pass reaches, and the time of one training step, Adam on 4 images of the
 Keras' own `train_on_batch` and of PyTorch. Prints Markdown for docs/results.md.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import os

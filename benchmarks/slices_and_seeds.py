@@ -15,8 +15,6 @@ What was trained is kept in ``results/splits``, so that a run can be stopped and
 Markdown for docs/results.md.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import hashlib

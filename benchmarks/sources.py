@@ -21,8 +21,6 @@ whole``, goes on after the splits in ``data/reference`` as long as they fit this
 Markdown for docs/results.md, and writes what notebook 10 shows into the results.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 from functools import partial

@@ -6,8 +6,6 @@ of them progress. Each number is the best of a few runs, because other work on t
 only add to it.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import time as clock
 from collections.abc import Callable

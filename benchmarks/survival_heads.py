@@ -18,8 +18,6 @@ patients of the study's own split. Writes ``survival_splits.csv``, which noteboo
 prints Markdown for docs/results.md.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import hashlib

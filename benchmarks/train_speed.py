@@ -5,8 +5,6 @@ labels are random: speed does not depend on what they show. The images to fine-t
 through a memory map, as those of a study would be.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import tempfile

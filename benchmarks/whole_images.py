@@ -10,8 +10,6 @@ by the paper's rules on frozen features of the generic weights (``generic, head`
 the maps of the test patients lie (the generator knows the anatomy). Writes what notebook 15 shows.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 from functools import partial

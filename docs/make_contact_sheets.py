@@ -3,8 +3,6 @@
 The images come straight from the generator, so the study need not be built.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 Needs the demonstration study, notebooks 02 to 04 executed, and Chromium.
 """
 
-from __future__ import annotations
-
 import sys
 import tempfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Make the README's pictures from the committed notebooks: ``python docs/make_tour.py``."""
 
-from __future__ import annotations
-
 import base64
 import itertools
 from pathlib import Path

@@ -6,8 +6,6 @@ The published values are those of Li et al. 2022, sections 2.1, 2.3 and 3.1 and 
 are counted in the committed tables.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

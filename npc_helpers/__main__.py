@@ -4,8 +4,6 @@ This file needs nothing but Python itself, because it is what sets up the enviro
 Inside an environment of your own (conda, a container) add ``--here``: nothing is installed then.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import hashlib

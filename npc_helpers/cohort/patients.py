@@ -4,8 +4,6 @@ Li et al. 2022, sections 2.1 to 2.4. Staging and the ten criteria have files of 
 (`staging`, `screening`).
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 

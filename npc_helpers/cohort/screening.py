@@ -4,8 +4,6 @@ Tables come in as `study.Study` returns them (yes/no as bool, dates as datetime6
 is a function of whole columns.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

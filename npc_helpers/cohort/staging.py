@@ -3,8 +3,6 @@
 The edition is always named: the same letters are another stage in another edition.
 """
 
-from __future__ import annotations
-
 import pandas as pd
 
 from npc_helpers.study.schema import EDITIONS, M_VALUES, N_VALUES, T_VALUES

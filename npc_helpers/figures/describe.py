@@ -1,7 +1,5 @@
 """What a figure shows, in words read off its axes: for those who cannot see it, on any study."""
 
-from __future__ import annotations
-
 import numpy as np
 
 LONGEST = 900  # characters: a screen reader cannot skim

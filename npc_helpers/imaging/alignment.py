@@ -4,8 +4,6 @@ Where the first pixel of an image lies is not kept in an `MRSeries`, so that a s
 plane of the slices is not seen here.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from npc_helpers.imaging.mr_series import MRSeries

@@ -1,7 +1,5 @@
 """The brightness of a series stretched to 0..255: MR images have no unit of their own."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

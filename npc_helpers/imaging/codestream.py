@@ -6,8 +6,6 @@ C.2.2), JPEG 2000 in its SIZ segment (T.800, A.5.1). And a JPEG that is cut off 
 a word, its rest filled with grey, so its segments and its end are looked for (T.81, B.1.1).
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from struct import unpack_from

@@ -6,8 +6,6 @@ into one array. What a single file says is read in `headers`, how its pixels are
 `pixels`. What is odd about a series is repaired and noted, or refused; nothing is guessed at.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Which pixels of a synthetic patient are tumour and nodes: the known truth, as it was drawn."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The pixels of one file: what decodes them, as they are stored and as they are shown."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec

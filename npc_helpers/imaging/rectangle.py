@@ -4,8 +4,6 @@ Li et al. 2022, section 2.3: about 400 x 200 pixels around tumour, lymph nodes a
 surroundings on every image, padded with zeros to 512 x 512 without resampling.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -6,8 +6,6 @@ missing is zero. Rows and columns are scaled by the same length in millimetres e
 never stretched. Slices stay where they are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -7,8 +7,6 @@ One rectangle is in `rectangle`, their table in `roi_table`, its files in `roi_f
 bright an image is shown in `brightness`; notebooks find all of it here.
 """
 
-from __future__ import annotations
-
 import hashlib
 import uuid
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Files of rectangles: read whole, written whole, one per reader, and never two writers at once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

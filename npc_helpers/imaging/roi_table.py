@@ -5,8 +5,6 @@ top left, x along a row. `slice_index` counts from the lowest position as `read_
 `source` says how a rectangle came about and `reader_id` who drew it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 import numpy as np

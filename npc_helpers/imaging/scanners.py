@@ -1,7 +1,5 @@
 """With which scanners and sequences a study was imaged: what a methods section has to say."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

@@ -5,8 +5,6 @@ written after it, ``<series>.json`` with everything else. Both carry the checksu
 in their names, so a changed series never meets the arrays of the old one.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

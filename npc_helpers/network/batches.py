@@ -1,7 +1,5 @@
 """Images or features with their labels, in batches whose order can be repeated."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import keras

@@ -1,7 +1,5 @@
 """What the network learns from: the images of a study, or their features where it is frozen."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import warnings

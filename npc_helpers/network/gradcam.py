@@ -10,8 +10,6 @@ Arrays: activations (n, h, w, C); maps (n, h, w), signed, on the cells of the la
 Class order: that of `models.CLASSES`.
 """
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 

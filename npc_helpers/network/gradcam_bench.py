@@ -5,8 +5,6 @@ shows beside maps that cannot know better: a bump in the middle, the mean map of
 the activations without any head, the map of the opposite class, that of a random head.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from functools import lru_cache, partial
 

@@ -3,8 +3,6 @@
 Arrays in, numbers out; `gradcam` makes the maps.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata

@@ -5,8 +5,6 @@ those of the publication (Szegedy et al. 2017, figures 3 to 15) as `keras.applic
 them; the layers inside a block are called ``<block>_branch<b>_<k>``.
 """
 
-from __future__ import annotations
-
 import zlib
 from contextlib import contextmanager
 from pathlib import Path

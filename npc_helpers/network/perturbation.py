@@ -5,8 +5,6 @@ black: the network has never seen a hole. What is covered shows instead a blurre
 synthetic study, the same image without its tumour.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping
 from functools import partial

@@ -1,7 +1,5 @@
 """From image probabilities to patients: weighted means, the soft vote, and TNM as a predictor."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 import numpy as np

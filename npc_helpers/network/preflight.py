@@ -4,8 +4,6 @@ The arithmetic is coarse on purpose, and written out in `needs`: it shall tell a
 fortnight, and a run that fits the memory from one that does not.
 """
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

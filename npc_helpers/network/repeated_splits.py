@@ -5,8 +5,6 @@ the patients of its training side, and judged on the others. That takes hours fo
 seconds; whatever was trained is kept on disk, and a run that was stopped goes on.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import tempfile

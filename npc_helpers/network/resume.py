@@ -7,8 +7,6 @@ its path, which is rewritten whole after every epoch and holds all that the next
 weights that learn and Adam's two means of each, three times 4 bytes a weight.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import random

@@ -1,7 +1,5 @@
 """Does a map depend on what was learned? Weights are made random, and the map compared."""
 
-from __future__ import annotations
-
 import keras
 import numpy as np
 import pandas as pd

@@ -1,7 +1,5 @@
 """Trained models as files: ready to use, or their weights alone."""
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 

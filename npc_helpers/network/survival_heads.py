@@ -5,8 +5,6 @@ risk sets of a Cox model hold patients and not slices. For a linear layer, the m
 outputs is the output of their mean.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache

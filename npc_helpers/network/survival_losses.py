@@ -5,8 +5,6 @@ whether they ended with progression. Nothing is cut at a median, and nobody who 
 early is called high risk.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import keras

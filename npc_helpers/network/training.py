@@ -1,7 +1,5 @@
 """The training run in one call: the paper's rules for learning and for stopping."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 Nothing here opens a connection. A missing file is an error that says where to put it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The network on whole images: no rectangle is cut out, and nothing of the image is left out."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The commands of a study folder: ``python -m npc_helpers.study init|check|dictionary``."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

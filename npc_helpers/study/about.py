@@ -1,7 +1,5 @@
 """What a study says about itself: ``study.toml``, with its cut-off date and its linked folders."""
 
-from __future__ import annotations
-
 import difflib
 import tomllib
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ The one place that knows the notebooks by name. Reading, writing, "run this note
 the question whether an artefact is still current (`results`) all follow from this table.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from npc_helpers.study.artefacts import StudyError

@@ -4,8 +4,6 @@ Beside every artefact lies a small note, ``<name>.from.json``, holding the hashe
 artefact was made from and of its content (`results` tells what follows from it).
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

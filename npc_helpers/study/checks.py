@@ -3,8 +3,6 @@
 Nothing here raises for bad data: each check returns a list of `Problem`.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Sequence

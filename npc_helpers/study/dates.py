@@ -5,8 +5,6 @@ and what is month. ``3/2/2015`` does not: it is read only if another date of the
 as ``23/2/2015``, tells which of the two numbers is the day.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 

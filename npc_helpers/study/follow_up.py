@@ -1,7 +1,5 @@
 """Until when each patient was followed: what outcome, screening and checks of a study share."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from npc_helpers.study.schema import ENDS

@@ -5,8 +5,6 @@ text gets an apostrophe in front, as spreadsheets themselves write it; numbers s
 CSV that people may open is written through here, and read back.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 

@@ -4,8 +4,6 @@ The package of the lessons works where that tool is not installed; then the chec
 so.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from pathlib import Path
 

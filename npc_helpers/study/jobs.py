@@ -5,8 +5,6 @@ The environment variable ``NPC_CLUSTER`` names the scheduler of a Dask cluster, 
 one. The results are the same, bit for bit, wherever the work is done.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import time

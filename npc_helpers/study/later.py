@@ -4,8 +4,6 @@ The refusals of the parts themselves use these numbers (`FEWEST_DIVIDED`, `FEWES
 follow from them: a test compares both.
 """
 
-from __future__ import annotations
-
 import pandas as pd
 
 from npc_helpers.study.follow_up import DAYS_PER_MONTH, first_event, followed_days

@@ -5,8 +5,6 @@ keep two writers apart: both read, both add their row, and the second one's file
 the first. Between reading and replacing, hold the lock of the file.
 """
 
-from __future__ import annotations
-
 import os
 import socket
 import time

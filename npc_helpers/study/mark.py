@@ -5,8 +5,6 @@ asks for the mark by itself. Nobody hands it over, so nobody can forget it. A st
 opened is remembered until the process ends: rather a mark too many than one that is missing.
 """
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

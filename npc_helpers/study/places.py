@@ -1,7 +1,5 @@
 """Where the repository is: the folder that holds the notebooks and the demonstration study."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from npc_helpers.study.artefacts import StudyError

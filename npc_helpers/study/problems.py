@@ -4,8 +4,6 @@ An *error* stops the notebooks or would make their results wrong. A *warning* co
 patients or images, and the rest goes on without them. A *note* is good to know.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """The one progress bar: for a terminal and a notebook, and silent in a log."""
 
-from __future__ import annotations
-
 import sys
 
 

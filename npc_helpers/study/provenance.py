@@ -1,7 +1,5 @@
 """How the rectangles of a study came about: who drew them, or what stands in their place."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 PROVENANCE = {  # what the column source says -> how the rectangle came about

@@ -5,8 +5,6 @@ So an artefact is current only if it is still what its maker wrote, and would st
 same. `artefact_table` says who makes what, and of what.
 """
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 import hashlib

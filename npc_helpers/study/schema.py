@@ -3,8 +3,6 @@
 Reading, checking, the empty tables of a new study and the data dictionary all use these lists.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 T_VALUES = {7: ("T1", "T2", "T3", "T4"), 8: ("T0", "T1", "T2", "T3", "T4")}

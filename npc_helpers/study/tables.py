@@ -3,8 +3,6 @@
 Nothing here raises for bad data: each function that reads returns a list of `Problem`.
 """
 
-from __future__ import annotations
-
 import csv
 import difflib
 from functools import partial

@@ -1,7 +1,5 @@
 """What the widgets share: the mark of the study, browser files, the sides of the patient."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import anywidget

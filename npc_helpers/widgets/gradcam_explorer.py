@@ -1,7 +1,5 @@
 """Grad-CAM maps of one patient, before and after treatment side by side."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 

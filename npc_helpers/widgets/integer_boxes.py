@@ -1,7 +1,5 @@
 """Rectangles by numbers: the editor for where a canvas does not run, and for screen readers."""
 
-from __future__ import annotations
-
 from html import escape
 from io import BytesIO
 

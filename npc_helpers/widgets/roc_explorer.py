@@ -1,7 +1,5 @@
 """Move the threshold along a ROC curve, and see whom it calls high-risk and what that costs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

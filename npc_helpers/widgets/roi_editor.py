@@ -1,7 +1,5 @@
 """The rectangle editor: a canvas in the browser over a `RoiSession` in Python."""
 
-from __future__ import annotations
-
 import numpy as np
 import traitlets
 

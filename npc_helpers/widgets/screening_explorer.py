@@ -1,7 +1,5 @@
 """Switch criteria off and on, and see who would be in the study."""
 
-from __future__ import annotations
-
 import pandas as pd
 import traitlets
 

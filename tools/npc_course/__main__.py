@@ -1,7 +1,5 @@
 """Run the lessons and make their products: ``python -m npc_course class OUT``, ``tutorial``, …"""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

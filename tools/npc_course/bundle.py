@@ -1,7 +1,5 @@
 """The course for a room without network: packages, study and opened images in one folder."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

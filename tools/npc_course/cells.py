@@ -14,8 +14,6 @@ In a solution, a line that the learner writes ends in ``# fill in``, and one to 
 ``# repair: `` with the wrong code. The stub replaces what stands to the right of the first ``=``.
 """
 
-from __future__ import annotations
-
 import ast
 import copy
 import re

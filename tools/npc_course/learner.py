@@ -4,8 +4,6 @@ JupyterLab saves by itself, and a paired notebook rewrites its source; so nobody
 lessons that the repository tracks.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -5,8 +5,6 @@ have. After `begin` such a refusal is no error: it is printed where the result w
 cells that need what was left out are left out with it.
 """
 
-from __future__ import annotations
-
 import ast
 import symtable
 

@@ -1,7 +1,5 @@
 """The notebooks, executed: the tutorial run, and rebuilding the committed ``.ipynb`` files."""
 
-from __future__ import annotations
-
 import os
 import re
 import time

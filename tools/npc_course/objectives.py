@@ -1,7 +1,5 @@
 """Objectives on the site: each leads to the exercise or the question that asks for it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

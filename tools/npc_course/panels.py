@@ -1,7 +1,5 @@
 """The lessons' explorers as pages: they work without Python, where a site or slides show them."""
 
-from __future__ import annotations
-
 import html
 import shutil
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Everything a class needs, made of the lessons: ``python -m npc_helpers class OUT``."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Mapping
 from pathlib import Path

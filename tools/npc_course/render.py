@@ -1,7 +1,5 @@
 """Cells of an executed notebook as HTML: for the pages of the site and for the slides."""
 
-from __future__ import annotations
-
 import base64
 import html
 import json

@@ -1,7 +1,5 @@
 """Is this machine ready for a class? ``python -m npc_helpers class --check``."""
 
-from __future__ import annotations
-
 import shutil
 import socket
 import sys

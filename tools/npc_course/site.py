@@ -1,7 +1,5 @@
 """The course as a folder of pages that opens from disk: no server, no network."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Mapping

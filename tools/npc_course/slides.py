@@ -1,7 +1,5 @@
 """Slides of a lesson with reveal.js from disk: what is seen and said, the text as notes."""
 
-from __future__ import annotations
-
 import html
 import importlib.util
 import re

@@ -1,7 +1,5 @@
 """A widget as a page of its own: it holds its data in the browser and needs no kernel."""
 
-from __future__ import annotations
-
 import base64
 import html
 import itertools

@@ -1,7 +1,5 @@
 """Build the demonstration study, ``python -m npc_demo [FOLDER]``, or ``rehearsal FOLDER``."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

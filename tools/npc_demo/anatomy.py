@@ -3,8 +3,6 @@
 The patient's seed fixes the anatomy at all time points; the pose is new at each examination.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Smaller studies and a second centre, made from the same generator of cohorts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -5,8 +5,6 @@ from a hash, so that the same patient has the same identifiers in every build, a
 that it is synthetic.
 """
 
-from __future__ import annotations
-
 import hashlib
 import uuid
 from dataclasses import dataclass

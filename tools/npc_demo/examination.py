@@ -4,8 +4,6 @@ Each series is written into a hidden folder that gets its name when it is whole.
 last, says what was made and from what; without a matching note an examination is made again.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import json

@@ -6,8 +6,6 @@ the last review, because the patient stopped coming (after two years at the earl
 the study was locked. Neither depends on the hidden variables.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from npc_demo.published import FOLLOW_UP_ATOMS, FOLLOW_UP_COUNTS

@@ -3,8 +3,6 @@
 See `levels_upper` for units and order.
 """
 
-from __future__ import annotations
-
 from npc_demo.shapes import Shape, circle
 from npc_demo.structures import body, bone, dot, nape, vertebra, vessel
 

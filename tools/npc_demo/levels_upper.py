@@ -4,8 +4,6 @@ Outlines in millimetres (x to the left, y to the back, origin at the image centr
 which they are painted: fat fills the skin first, so every gap between structures is a fat plane.
 """
 
-from __future__ import annotations
-
 from npc_demo.shapes import Shape, circle
 from npc_demo.structures import body, bone, cavity, dot, ear, vessel
 

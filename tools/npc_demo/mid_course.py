@@ -1,7 +1,5 @@
 """An examination half-way through the treatment, which the demonstration study does not have."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from npc_demo.patient import COURSE

@@ -4,8 +4,6 @@ A build makes its files if it is asked to (`writer.write_study`). Here are the s
 same seeds, without files.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """What the image generator needs to know of one synthetic patient."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 TRUTH = "data/truth.csv"  # what the generator knows of the patients of a study

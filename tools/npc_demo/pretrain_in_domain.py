@@ -12,8 +12,6 @@ which the generator draws its hidden variables. The extent after treatment would
 and is therefore not asked for. What a tumour's look says about its course is left to learn.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import os

@@ -4,8 +4,6 @@ The demonstration study has one protocol. The others exist to teach what goes wr
 two kinds meet: an upgrade of the scanner in the middle of a study, and a second centre.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """From a patient's course in days to dated rows of the registry and the visits table."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date
 

@@ -1,7 +1,5 @@
 """Which pixels of a synthetic head belong to which structure: the truth behind its images."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from npc_demo.anatomy import Anatomy, draw_anatomy

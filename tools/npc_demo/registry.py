@@ -4,8 +4,6 @@ The included patients have the paper's Table 1 totals exactly. Everything else (
 the way 828 patients are lost) is invented; only "1,034 screened, 206 included" is published.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

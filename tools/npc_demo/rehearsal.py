@@ -8,8 +8,6 @@ dates as a spreadsheet writes them, and images on another disk. The images come 
 renderer; nothing computed on them is clinical evidence.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from pathlib import Path
 

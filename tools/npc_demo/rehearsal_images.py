@@ -1,7 +1,5 @@
 """The images of the rehearsal study: the demonstration's renderer, any number of slices."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path

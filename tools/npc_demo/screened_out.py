@@ -3,8 +3,6 @@
 The paper's Fig. 1 is not available to us in numbers: how many each criterion loses is invented.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

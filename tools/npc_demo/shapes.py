@@ -5,8 +5,6 @@ the back, millimetres from the image centre). A patient is a `Bend` of that head
 tissues and their shares per pixel, so that edges have partial volume.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import lru_cache
 

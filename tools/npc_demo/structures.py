@@ -4,8 +4,6 @@ Outlines are in millimetres (x to the left, y to the back, origin at the image c
 in the order in which they are returned.
 """
 
-from __future__ import annotations
-
 from npc_demo.shapes import Shape, circle
 
 

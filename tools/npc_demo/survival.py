@@ -9,8 +9,6 @@ radiotherapy HR 2.21 (1.40-3.48) in 358 patients, plasma EBV DNA >= 4000 copies/
 (1.80-6.14) in 404, about 1.02 per year of age, 1.1 per T level and 1.4 per N level.
 """
 
-from __future__ import annotations
-
 import zlib
 from dataclasses import dataclass
 

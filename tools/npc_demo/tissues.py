@@ -11,8 +11,6 @@ brighter than muscle and darker than mucosa. Relaxivities: gadobutrol r1 4.78 L/
 at 1.5 T; r2 about 5.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -6,8 +6,6 @@ plus a random field, so it is ragged and never an ellipse. Nodes are bumpy ellip
 and on the sides their N category names.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

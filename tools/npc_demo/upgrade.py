@@ -4,8 +4,6 @@
 from the same seeds, where a lesson needs one number of each patient.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import asdict

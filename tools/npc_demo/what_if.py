@@ -4,8 +4,6 @@ Only a synthetic study can answer: a patient is drawn again from the same seed, 
 changed. Anatomy, coil, noise and rectangles stay what they were.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial

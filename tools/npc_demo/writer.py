@@ -4,8 +4,6 @@ The build can be interrupted at any moment and run again: what is finished is re
 notes and kept. Nothing that the build did not make itself is overwritten.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The commands of intake: ``python -m npc_intake COMMAND …``, ``--help`` for each."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from contextlib import closing

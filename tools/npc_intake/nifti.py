@@ -5,8 +5,6 @@ of the file is all that is known about where the patient lies, and it holds no s
 What would have to be guessed at is refused (nifti.nimh.nih.gov; DICOM PS3.3, C.7.6.2).
 """
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import dataclass
 from pathlib import Path

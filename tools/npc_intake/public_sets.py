@@ -5,8 +5,6 @@ Grad-CAM are what they are good for. Cells of the registry that may not be blank
 knows hold a placeholder; the column ``placeholders`` of the table names them.
 """
 
-from __future__ import annotations
-
 import argparse
 import shutil
 import tempfile

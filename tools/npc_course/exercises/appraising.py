@@ -1,7 +1,5 @@
 """Exercises on numbers that a reader can recompute from a paper's own counts."""
 
-from __future__ import annotations
-
 from npc_course.exercises.checking import OtherForm, Wrong, compare, exercise, number
 from npc_helpers.statistics import mcnemar_exact
 from npc_helpers.statistics.confusion import ConfusionTable

@@ -1,7 +1,5 @@
 """Exercises that answer: the truth comes from the study at hand, and a wrong answer gets a hint."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 

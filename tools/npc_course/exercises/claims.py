@@ -1,7 +1,5 @@
 """A sentence about a result that is tested each time it is said."""
 
-from __future__ import annotations
-
 import os
 from functools import cache
 from pathlib import Path

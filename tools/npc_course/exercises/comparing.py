@@ -1,7 +1,5 @@
 """Exercises on comparing models: thresholds, pairs of patients, paired differences, P values."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

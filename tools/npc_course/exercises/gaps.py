@@ -1,7 +1,5 @@
 """Exercises on values that are missing, or below the limit of detection."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

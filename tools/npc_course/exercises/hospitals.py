@@ -1,7 +1,5 @@
 """Exercises on a model in another hospital."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from scipy.special import logit

@@ -1,7 +1,5 @@
 """Exercises on what a label does with patients who were lost."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from npc_course.exercises.checking import Wrong, compare, exercise, number, word

@@ -1,7 +1,5 @@
 """Exercises on risk at the next examination: who is at risk, and when; who is known to be free."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

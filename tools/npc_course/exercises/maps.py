@@ -1,7 +1,5 @@
 """Exercises on class maps: what a cell adds, what chance gives, which opponent is fair."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """Exercises on who is studied, in which stage, and for how long without progression."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word

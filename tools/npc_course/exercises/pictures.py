@@ -1,7 +1,5 @@
 """Which picture shows what a lesson says of it, chosen by a rule and not by eye."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

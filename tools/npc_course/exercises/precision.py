@@ -1,7 +1,5 @@
 """Exercises on how sure a result is."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Exercises on probabilities of progression and on decisions by them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 

@@ -1,7 +1,5 @@
 """Exercises on the order of slices and on rectangles."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """How a claim or an answer is shown: as a sentence on the page, and on a terminal as a line."""
 
-from __future__ import annotations
-
 
 def say(markdown: str, **facts: object) -> None:
     """Show a sentence; `facts` go with it for programs that read the executed notebook.

@@ -1,7 +1,5 @@
 """Exercises on survival networks: who counts in which interval, and curves of visits."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from npc_course.exercises.checking import Wrong, exercise, number

@@ -1,7 +1,5 @@
 """Exercises on the tables of a study and on its first pictures."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from npc_course.exercises.checking import Wrong, exercise, text, word

@@ -1,7 +1,5 @@
 """Exercises on training a network: its loss, who watches over it, and what counts as one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

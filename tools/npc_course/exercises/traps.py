@@ -1,7 +1,5 @@
 """Exercises that spring a trap: predict what it does, then see."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -3,8 +3,6 @@
 Outlines are placed by the images they name, and else by millimetres within one frame of reference.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Where the images of a series lie in the patient, for whatever was drawn in millimetres."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

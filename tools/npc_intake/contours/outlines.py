@@ -6,8 +6,6 @@ millimetres: all that a rectangle around a structure needs. A hole does not chan
 around what encloses it, and of several outlines on a plane each counts.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

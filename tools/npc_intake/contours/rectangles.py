@@ -8,8 +8,6 @@ Every image gets a rectangle, as in the paper (Li et al. 2022, section 2.3): aro
 that lie on it, or, where none does, around all contours of its series.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Which series of a study a file of contours belongs to."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from npc_helpers.study.artefacts import StudyError

@@ -1,7 +1,5 @@
 """Names of contoured structures: which of them are meant, and which may stay in a public file."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase

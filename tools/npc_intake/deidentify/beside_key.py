@@ -4,8 +4,6 @@ Lines are added under a lock and reach the disk before the lock is given back. S
 key lose nothing, a run that is killed leaves whole lines, and no second copy ever lies about.
 """
 
-from __future__ import annotations
-
 import csv
 import os
 from collections.abc import Callable, Iterable, Sequence

@@ -5,8 +5,6 @@ what looks like letters (bright, thin, of one height, side by side), and shows t
 that a person can look at all of them and sign.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterable
 from html import escape

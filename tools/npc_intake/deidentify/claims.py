@@ -5,8 +5,6 @@ read first. Images of one patient that share an identifier and differ are all re
 them can be believed; images that only look alike twice are copies. People: `people`.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO

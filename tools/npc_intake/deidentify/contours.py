@@ -5,8 +5,6 @@ still fits. What is not listed here is dropped: free text, names of doctors and 
 elements. A structure keeps its name only if it is made of known words (`structure_names`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pydicom

@@ -1,7 +1,5 @@
 """The header of one image without the identity: what the keep-list allows, and who it is now."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import NamedTuple

@@ -10,8 +10,6 @@ stay), and nobody without the key can go back. The key file, and the tables that
 is who, what descriptions said, which file became which), stay outside every study folder.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator

@@ -9,8 +9,6 @@ or a number that somebody typed into the wrong field does not pass. Nothing is a
 that it did not say.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 

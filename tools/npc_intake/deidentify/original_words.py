@@ -4,8 +4,6 @@ In the study only listed words stay. Whoever has the key, and has to decide abou
 the rest: ``found.table.merge(original_words(key_path), on="series_uid", how="left")``.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

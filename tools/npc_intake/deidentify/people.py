@@ -5,8 +5,6 @@ tell them apart; they are compared within a run and, by marks that only the key 
 runs before. What differs is refused until a person says that it is one person all the same.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from threading import Lock
 

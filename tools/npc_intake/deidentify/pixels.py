@@ -6,8 +6,6 @@ JPEG 2000 tile, in bits above the stored ones. So no stream is passed on: every 
 the bits that are not stored are cleared, and the values are written without compression.
 """
 
-from __future__ import annotations
-
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 

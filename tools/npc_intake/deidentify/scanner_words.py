@@ -4,8 +4,6 @@ Each grammar is as narrow as the values of the makers allow. A serial number, th
 or of a hospital fits none of them.
 """
 
-from __future__ import annotations
-
 import re
 
 MANUFACTURERS = {  # how a name begins -> what is written

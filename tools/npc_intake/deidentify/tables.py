@@ -4,8 +4,6 @@ As for images there is a keep-list: the columns of `study.schema`, and of each c
 that its kind allows.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

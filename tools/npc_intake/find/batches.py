@@ -1,7 +1,5 @@
 """Several folders of images, one study: each batch adds to the list and to the manifest."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

@@ -5,8 +5,6 @@ The answer is ``yes``, ``no`` or ``unclear``; blank where nothing says anything.
 twice and differently is unclear. The words are in `contrast_words`.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence

@@ -5,8 +5,6 @@ are used at once: descriptions mix them. The same words may stay when names are 
 description (`npc_intake.identity.words`), but no free ending: ``gado*`` fits names of people.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

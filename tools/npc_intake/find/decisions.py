@@ -4,8 +4,6 @@ A decision names a series by the ``id`` of its row, which does not depend on whe
 It is saved at once, and two programs that save at the same time lose nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from io import StringIO

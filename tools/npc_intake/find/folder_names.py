@@ -4,8 +4,6 @@ Windows and macOS take ``P-1`` and ``p-1`` for one folder, and Windows has names
 bear. So small letters, other signs and such names get a few letters of a hash behind them.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 

@@ -7,8 +7,6 @@ answer is the same. The images of a series say nearly everything alike: a stretc
 walked in one file is not walked again in the next, only compared (`Stretches`).
 """
 
-from __future__ import annotations
-
 import mmap
 import struct
 from collections.abc import Iterator, Sequence

@@ -5,8 +5,6 @@ and Hitachi write. Words stand here as `usual` writes them: makers differ in sig
 off after 16 characters. None of them can name a person, so all may stay in a de-identified image.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from functools import lru_cache

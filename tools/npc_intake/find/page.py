@@ -4,8 +4,6 @@ The page lies on a disk and asks no server for anything. `SeriesDecisions` shows
 notebook and saves every decision at once.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from io import BytesIO

@@ -4,8 +4,6 @@
 looked at: which places there are, how many images lie in each, and whether one is missing.
 """
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """One way to write a text, so that words can be compared."""
 
-from __future__ import annotations
-
 import unicodedata
 from functools import lru_cache
 

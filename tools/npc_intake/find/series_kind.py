@@ -5,8 +5,6 @@ name. Where two signs contradict each other, or the decisive one is missing, the
 ``"unclear"`` with the reason, and a person decides.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping, Sequence

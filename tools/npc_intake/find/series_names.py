@@ -4,8 +4,6 @@ They are matched against what `plain_name` makes of a description. A series that
 not offered, so no word may stand here that a T1- or T2-weighted series of the neck carries, too.
 """
 
-from __future__ import annotations
-
 import re
 from functools import lru_cache
 

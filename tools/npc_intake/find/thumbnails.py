@@ -1,7 +1,5 @@
 """Pictures of each series that `find_series` found, so that a decision can be made by eye."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

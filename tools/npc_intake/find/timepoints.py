@@ -1,7 +1,5 @@
 """Before or after treatment: time points of examinations from their dates."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, NamedTuple

@@ -6,8 +6,6 @@ Dixon part, echo or matrix) are volumes of their own if each covers the whole st
 is a part of one series, and no part is proposed as the whole.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Collection, Iterable, Mapping

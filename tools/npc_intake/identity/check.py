@@ -5,8 +5,6 @@ anybody. Nothing found is no proof; a name in a free text that looks like any ot
 recognised, and faces are in the images.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -5,8 +5,6 @@ there was none, are the words by which `npc_intake.find.contrast` judges. A name
 these words cannot be told from it; no number longer than three digits is among them.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from functools import cache, lru_cache

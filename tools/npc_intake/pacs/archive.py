@@ -1,7 +1,5 @@
 """What the two kinds of archive have in common."""
 
-from __future__ import annotations
-
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Which archive, and with what credentials: from the environment, never from a notebook."""
 
-from __future__ import annotations
-
 import os
 import re
 import socket

@@ -1,7 +1,5 @@
 """An archive that speaks DICOMweb: QIDO-RS to search, WADO-RS to fetch (DICOM PS3.18)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import urljoin, urlsplit

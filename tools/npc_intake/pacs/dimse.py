@@ -1,7 +1,5 @@
 """An archive that speaks classic DICOM: C-FIND to search, C-GET or C-MOVE to fetch (PS3.4)."""
 
-from __future__ import annotations
-
 import ssl
 import threading
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """What an archive holds for a list of patients: asked before anything is fetched."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from pathlib import Path

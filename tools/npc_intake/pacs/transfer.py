@@ -1,7 +1,5 @@
 """One series from the archive to its folder: whole, checked, without a name."""
 
-from __future__ import annotations
-
 import random
 import struct
 import threading
