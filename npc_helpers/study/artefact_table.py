@@ -120,6 +120,8 @@ OPENS: dict[str, tuple[str, ...]] = {
     "15_next_examination": ("cohort.csv", "rois.csv"),
 }
 """What a notebook opens besides that of which it makes its artefacts, if it is there."""
+OPENS_LATE: dict[str, tuple[str, ...]] = {"04_train_post_model": ("predictions_pre.csv",)}
+"""Of these, what it opens in the first cell that names it: until then its maker may be at work."""
 
 
 def artefact(name: str) -> Artefact:
@@ -133,10 +135,15 @@ def artefact(name: str) -> Artefact:
     return ARTEFACTS[name]
 
 
-def opens_from(notebook: str) -> set[str]:
-    """Return the notebooks that make what a notebook opens: it comes after them."""
+def opens_from(notebook: str, *, at_once: bool = False) -> set[str]:
+    """Return the notebooks that make what a notebook opens: it comes after them.
+
+    With `at_once`, without those that make only what it opens late (`OPENS_LATE`).
+    """
     opened = {name for row in _ALL if row.maker == notebook for name in row.inputs}
     opened.update(OPENS.get(notebook, ()))
+    if at_once:
+        opened.difference_update(OPENS_LATE.get(notebook, ()))
     return {row.maker for row in _ALL if row.name in opened} - {notebook}
 
 

@@ -66,6 +66,38 @@ def test_lessons_run_at_the_same_time_and_after_what_they_open(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_lesson_waits_at_the_cell_that_needs_another_and_not_before(tmp_path):
+    lessons = {
+        "01_first": (UNTIL.format("of_second"), MADE.format("of_first")),
+        "02_needs_first_late": (MADE.format("of_second"), "assert (here / 'of_first').exists()"),
+    }
+    from_cell = {"02_needs_first_late": {2: {"01_first", "00_not_run"}}}  # 0 tells the folder
+    runs, ended = run_lessons(tmp_path, lessons, from_cell=from_cell, at_once=2, cell_limit_s=60)
+    assert [(run.name, run.error) for run in runs] == [(name, None) for name in lessons]
+    assert ended == list(lessons)
+
+
+@pytest.mark.slow
+def test_one_at_a_time_none_waits_for_what_has_not_begun(tmp_path):
+    """Also where the one that would wait is the first in order and most time hangs on it."""
+    lessons = {
+        "01_needs_second_late": ("assert (here / 'of_second').exists()",),
+        "02_second": (MADE.format("of_second"),),
+    }
+    from_cell = {"01_needs_second_late": {1: {"02_second"}}}
+    runs, ended = run_lessons(tmp_path, lessons, from_cell=from_cell, at_once=1)
+    assert [run.error for run in runs] == [None, None] and ended == list(lessons)[::-1]
+
+
+def test_what_most_time_hangs_on_comes_first():
+    needs = {"a": set(), "b": {"a"}, "c": set(), "d": {"a", "c"}, "e": {"b"}}
+    minutes = {"a": 0.5, "b": 2.0, "c": 4.0, "d": 0.25}
+    assert running.time_ahead(needs, minutes) == {
+        "a": 3.5, "b": 3.0, "c": 4.25, "d": 0.25, "e": 1.0
+    }  # fmt: skip
+
+
+@pytest.mark.slow
 def test_what_stops_a_lesson_stops_no_other(tmp_path):
     lessons = {
         "01_fails": ("1 / 0", MADE.format("never")),
@@ -143,6 +175,23 @@ def test_the_table_of_artefacts_knows_what_a_notebook_opens(name):
     makers = {artefact(file).maker for file in opened} - {name}
     assert makers <= opens_from(name)
     assert all(earlier < name for earlier in opens_from(name))
+
+
+def test_the_second_training_begins_beside_the_first_and_waits_where_it_opens_its_predictions():
+    name, maker = "04_train_post_model", "03_train_pre_model"
+    cells = notebooks.opened_late(name, nbformat.v4.new_notebook(cells=CELLS[name]))
+    (position,) = cells
+    assert cells[position] == {maker} and maker not in opens_from(name, at_once=True)
+    code = [cell.source for cell in CELLS[name] if cell.cell_type == "code"]
+    place = code.index(CELLS[name][position].source)
+    assert "training.train(" in "".join(code[:place])
+    assert "predictions_pre" not in "".join(code[:place])
+
+
+def test_each_lesson_says_what_it_takes_to_run_in_words_that_the_runner_knows():
+    for path in notebooks.sources():
+        told = notebooks.TO_RUN.search(jupytext.writes(jupytext.read(path), "md"))
+        assert told and told["words"] in notebooks.MINUTES, path
 
 
 def test_what_notebooks_open_are_artefacts():

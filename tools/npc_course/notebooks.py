@@ -19,7 +19,7 @@ from npc_course.exercises.claims import STRICT
 from npc_course.running import FOLDER, Run, run_each
 from npc_helpers.figures.study_report import FEW_TEST_PATIENTS
 from npc_helpers.study import Study, atomic_path, mark
-from npc_helpers.study.artefact_table import ARTEFACTS, opens_from
+from npc_helpers.study.artefact_table import ARTEFACTS, OPENS_LATE, artefact, opens_from
 
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -123,7 +123,8 @@ def run_all(
 ) -> list[Run]:
     """Execute notebooks into `folder`, and as pages into `pages`; see `running.run_each`.
 
-    Each begins as soon as the notebooks have ended of which it opens an artefact.
+    Each begins as soon as the notebooks have ended of which it opens an artefact; where it opens
+    that late, it waits there.
     """
     folder.mkdir(parents=True, exist_ok=True)
     notebooks = {source.stem: from_source(source) for source in names}
@@ -140,8 +141,47 @@ def run_all(
             to_html(notebook, pages / f"{run.name}.html")
         return run
 
-    after = {name: opens_from(name) for name in notebooks}
-    return run_each(notebooks, after=after, finish=finish, logs=logs, **how)
+    order = {
+        "after": {name: opens_from(name, at_once=True) for name in notebooks},
+        "from_cell": {name: opened_late(name, book) for name, book in notebooks.items()},
+        "minutes": {name: minutes_to_run(book) for name, book in notebooks.items()},
+    }
+    return run_each(notebooks, finish=finish, logs=logs, **order, **how)
+
+
+def opened_late(name: str, notebook: nbformat.NotebookNode) -> dict[int, set[str]]:
+    """Return by their position the cells that open what another notebook makes, and which makes it.
+
+    Only what a notebook opens late (`OPENS_LATE`), in the first cell of code that names it.
+    """
+    cells: dict[int, set[str]] = {}
+    for opened in OPENS_LATE.get(name, ()):
+        position = next(
+            number
+            for number, cell in enumerate(notebook.cells)
+            if cell.cell_type == "code" and f'"{opened}"' in cell.source
+        )
+        cells.setdefault(position, set()).add(artefact(opened).maker)
+    return cells
+
+
+TO_RUN = re.compile(r"^\*Time: .+, (?P<words>.+?) to run\.\*$", re.MULTILINE)
+MINUTES = {
+    "some seconds": 0.1,
+    "a quarter of a minute": 0.25,
+    "half a minute": 0.5,
+    "less than a minute": 0.7,
+    "one minute": 1.0,
+    "two minutes": 2.0,
+    "three minutes": 3.0,
+}
+
+
+def minutes_to_run(notebook: nbformat.NotebookNode) -> float:
+    """Return the minutes a lesson says it takes to run; one if it does not say."""
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    told = TO_RUN.search(text)
+    return MINUTES.get(told["words"], 1.0) if told else 1.0
 
 
 def tutorial(*, kernel=None) -> int:

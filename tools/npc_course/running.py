@@ -121,6 +121,7 @@ async def executing(
     cell_limit_s: float | None = None,
     kernel=None,
     environment: Mapping[str, str] = MappingProxyType({}),
+    before_cell: Callable[[int], Awaitable[object]] | None = None,
 ) -> Run:
     """Execute `notebook` in place, in a fresh kernel whose folder is ``notebooks/``.
 
@@ -140,6 +141,8 @@ async def executing(
         what one notebook leaves is forgotten before the next (`AFRESH`). The caller ends it.
     environment : mapping, optional
         Environment variables of a fresh kernel, where this program has no others.
+    before_cell : callable, optional
+        Awaited before the cell of this position; does not count as time of the notebook.
     """
     client = nbclient.NotebookClient(
         notebook,
@@ -150,7 +153,7 @@ async def executing(
         store_widget_state=False,
         on_cell_executed=lambda **_: progress.update(),
     )
-    started, error = time.perf_counter(), None
+    started, waited, error = time.perf_counter(), 0.0, None
     with log.open("w") as stderr:
         variables = {**environment, **os.environ}
         async with _kernel_of(client, stderr=stderr, env=variables) as pid:
@@ -159,12 +162,16 @@ async def executing(
                     if kernel is not None:
                         await _begin_afresh(client)
                     for index, cell in enumerate(notebook.cells):
+                        if before_cell is not None:
+                            arrived = time.perf_counter()
+                            await before_cell(index)
+                            waited += time.perf_counter() - arrived
                         await client.async_execute_cell(cell, index)
                 except STOPS as failure:
                     if asyncio.current_task().cancelling():  # to nbclient, the kernel died
                         raise asyncio.CancelledError from None
                     error = str(failure)
-    return Run(name, time.perf_counter() - started, memory.peak_mib, error)
+    return Run(name, time.perf_counter() - started - waited, memory.peak_mib, error)
 
 
 @asynccontextmanager
@@ -214,15 +221,17 @@ def run_each(
     after: Mapping[str, Collection[str]],
     finish: Callable[[Run], Run],
     logs: Path,
+    from_cell: Mapping[str, Mapping[int, Collection[str]]] = MappingProxyType({}),
+    minutes: Mapping[str, float] = MappingProxyType({}),
     at_once: int | None = None,
     kernel=None,
     **options,
 ) -> list[Run]:
     """Execute notebooks in place, each as soon as those that it needs have ended.
 
-    Of those that could begin, the first in order does. One that stops keeps no other back: those
-    that need it begin all the same, and say for themselves what they lack. An interruption ends
-    the kernels and is passed on; what had finished by then is kept.
+    Of those that could begin, the one does that most time hangs on (`time_ahead`). One that stops
+    keeps no other back: those that need it begin all the same, and say for themselves what they
+    lack. An interruption ends the kernels and is passed on; what had finished by then is kept.
 
     Parameters
     ----------
@@ -235,6 +244,11 @@ def run_each(
         returns the run, perhaps with another error.
     logs : pathlib.Path
         Folder for what the kernel processes print.
+    from_cell : mapping of name to mapping of position to names
+        What a notebook needs only from this cell on. It may begin while these are running, and
+        waits before the cell until they have ended.
+    minutes : mapping of name to float
+        What each notebook takes, roughly; one by default.
     at_once : int, optional
         How many run at the same time; by default, see `room_for`, and one in a `kernel` of the
         caller.
@@ -249,32 +263,59 @@ def run_each(
     logs.mkdir(parents=True, exist_ok=True)
     total = sum(c.cell_type == "code" for book in notebooks.values() for c in book.cells)
     at_once = at_once or (room_for() if kernel is None else 1)
+    needs = {name: set(after.get(name, ())) & notebooks.keys() for name in notebooks}
+    later = {
+        name: {cell: set(names) & notebooks.keys() for cell, names in from_cell[name].items()}
+        for name in notebooks.keys() & from_cell.keys()
+    }
+    ended = {name: asyncio.Event() for name in notebooks}
     with progress_bar(total=total, unit="cell", dynamic_ncols=True) as progress:
 
         async def run(name: str) -> Run:
+            async def makers_ended(cell: int) -> None:
+                for maker in later.get(name, {}).get(cell, ()):
+                    await ended[maker].wait()
+
             how = {"log": logs / f"{name}.log", "kernel": kernel, **options}
             how["environment"] = SHARING if at_once > 1 else {}
+            how["before_cell"] = makers_ended
             done = await executing(notebooks[name], name, progress=progress, **how)
             progress.write(f"{name}: {done.seconds:.0f} s")
-            return await asyncio.to_thread(finish, done)
+            done = await asyncio.to_thread(finish, done)
+            ended[name].set()
+            return done
 
-        needs = {name: set(after.get(name, ())) & notebooks.keys() for name in notebooks}
-        runs = _wait_for(_in_order(needs, run, at_once, progress.set_description))
+        begun = {name: set().union(*cells.values()) for name, cells in later.items()}
+        runs = _wait_for(_in_order(needs, begun, minutes, run, at_once, progress.set_description))
     return [runs[name] for name in notebooks]
 
 
 async def _in_order(
     needs: Mapping[str, set[str]],
+    begun: Mapping[str, set[str]],
+    minutes: Mapping[str, float],
     run: Callable[[str], Awaitable[Run]],
     at_once: int,
     say: Callable[[str], None],
 ) -> dict[str, Run]:
-    """Run what is named, so many at once, each after what it needs; `say` what is running."""
-    waiting, running, runs = list(needs), {}, {}
+    """Run what is named, so many at once, each after what it needs; `say` what is running.
+
+    What is to have `begun` before a notebook need not have ended.
+    """
+    every = {name: needs[name] | begun.get(name, set()) for name in needs}
+    ahead = time_ahead(every, minutes)
+    waiting, running, runs = sorted(needs, key=ahead.get, reverse=True), {}, {}
     try:
         while waiting or running:
-            ready = [name for name in waiting if needs[name] <= runs.keys()]
-            for name in ready[: at_once - len(running)]:
+            while len(running) < at_once:
+                on_the_way = runs.keys() | set(running.values())
+                ready = (
+                    name
+                    for name in waiting
+                    if needs[name] <= runs.keys() and begun.get(name, set()) <= on_the_way
+                )
+                if (name := next(ready, None)) is None:
+                    break
                 waiting.remove(name)
                 running[asyncio.create_task(run(name))] = name
             say(", ".join(running.values()))
@@ -285,3 +326,22 @@ async def _in_order(
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
     return runs
+
+
+def time_ahead(needs: Mapping[str, set[str]], minutes: Mapping[str, float]) -> dict[str, float]:
+    """Return what each notebook takes with the longest row of those that wait for it.
+
+    Whatever else runs at the same time, so many minutes pass from its beginning to the end of all.
+
+    Parameters
+    ----------
+    needs : mapping of name to names
+        In an order in which they could run one by one.
+    minutes : mapping of name to float
+        One where it is not given.
+    """
+    ahead: dict[str, float] = {}
+    for name in reversed(needs):
+        of_those_that_wait = (ahead[other] for other in ahead if name in needs[other])
+        ahead[name] = minutes.get(name, 1.0) + max(of_those_that_wait, default=0.0)
+    return ahead
