@@ -12,9 +12,10 @@ docs/results.md.
 
 import argparse
 import hashlib
+from collections.abc import Callable
+from functools import lru_cache
 
 import keras
-import numpy as np
 import pandas as pd
 
 from npc_helpers import statistics
@@ -34,16 +35,23 @@ SEED = 2022
 LABEL, HAZARDS = "the label", "hazards"
 
 
-def learner_of_hazards(steps: int) -> keras.Model:
-    """Return the whole network with one neuron for each interval, compiled."""
+@lru_cache
+def start_of_hazards(steps: int) -> Callable[[], keras.Model]:
+    """Return what gives the whole network with one neuron for each interval, compiled."""
     setting = current_setting()
     model = models.prognosis_model(setting, seed=0)
     hazards = keras.layers.Dense(
-        len(ENDS), "sigmoid", kernel_regularizer=keras.regularizers.L2(setting.l2), name="hazards"
+        len(ENDS),
+        "sigmoid",
+        kernel_initializer=keras.initializers.GlorotUniform(seed=0),
+        kernel_regularizer=keras.regularizers.L2(setting.l2),
+        name="hazards",
     )
     learner = keras.Model(model.input, hazards(model.get_layer(models.DROPOUT).output))
-    learner.compile(training.adam(setting, steps=steps), loss=HazardLoss(), jit_compile=False)
-    return learner
+    learner.compile(
+        training.adam(setting, steps=steps), loss=HazardLoss(), jit_compile=training.WITH_XLA
+    )
+    return training.start_of(learner)
 
 
 def risk_of_the_tested(patients: pd.DataFrame, images, index, side, seed: int) -> pd.Series:
@@ -57,9 +65,9 @@ def risk_of_the_tested(patients: pd.DataFrame, images, index, side, seed: int) -
     )  # fmt: skip
     outcome = of_image.pfs_months.to_numpy(float), of_image.progressed.to_numpy(bool)
     batches.labels = follow_up(*outcome)[batches.rows]
-    learner = learner_of_hazards(setting.max_epochs * len(batches))
+    learner = start_of_hazards(setting.max_epochs * len(batches))()
     learner.fit(batches, epochs=setting.max_epochs, shuffle=False, verbose=0)
-    hazard = learner.predict(np.asarray(images[~train]), verbose=0)
+    hazard = features.answers(learner, images[~train])
     p = pd.Series(p_progression(hazard)[:, -1], index.patient_id[~train].to_numpy())
     return p.groupby(level=0).mean().rename_axis("patient_id").rename("p_progression")
 
@@ -68,6 +76,7 @@ def judged(patients, images, index, number: int, folder) -> dict:
     """Return AUC and C-index of one split, trained now unless it is kept."""
     side = split_patients(patients, seed=SEED + number, stratify=["high_risk"])
     facts = [patients.to_csv(), index.to_csv(), str(current_setting()), side.tolist(), number]
+    facts += [keras.backend.backend()]
     path = folder / f"hazards-{hashlib.sha256(repr(facts).encode()).hexdigest()[:24]}.csv"
     if not path.exists():
         risk = risk_of_the_tested(patients, images, index, side, SEED + number)

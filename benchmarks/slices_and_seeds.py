@@ -8,8 +8,9 @@ The splits of `benchmarks/sources.py`, on the frozen features of the generic wei
   the plain mean of a patient's images; on a mean with a learned weight for each place (sequence
   and slice, the same for all patients); and on one whose weights an attention layer reads from each
   image (Ilse et al. 2018). Both start as the plain mean. All else is equal.
-* ``seeds``: ``generic, head`` of `benchmarks/sources.py`, image by image, with several seeds for
-  start values, order and dropout: each by itself, their mean, and how far they lie apart.
+* ``seeds``: ``generic, head`` of `benchmarks/sources.py`, or ``generic, whole`` (``--depth``),
+  image by image, with several seeds for start values and order: each by itself, their mean, and
+  how far they lie apart.
 
 What was trained is kept in ``results/splits``, so that a run can be stopped and goes on. Prints
 Markdown for docs/results.md.
@@ -18,8 +19,8 @@ Markdown for docs/results.md.
 import argparse
 import dataclasses
 import hashlib
-import tempfile
-from functools import partial
+from collections.abc import Callable
+from functools import lru_cache, partial
 from pathlib import Path
 
 import keras
@@ -32,6 +33,7 @@ from npc_helpers.cohort import included_patients
 from npc_helpers.cohort import split as split_patients
 from npc_helpers.network import features, models, training
 from npc_helpers.network.prediction import image_predictions, patient_probability
+from npc_helpers.network.repeated_splits import trained_anew
 from npc_helpers.network.survival_heads import KINDS, RATE, STEPS, scaled, train_head
 from npc_helpers.statistics import split_differences
 from npc_helpers.study import Study
@@ -55,11 +57,12 @@ class PlaceScores(keras.layers.Layer):
         return 0 * x[:, :, :1] + self.scores
 
 
-def learner_of(arm: str, places: int, k: int, seed: int) -> keras.Model:
-    """Return two neurons on a weighted mean of a patient's images, compiled."""
+@lru_cache
+def start_of_slices(arm: str, places: int, k: int) -> Callable[[], keras.Model]:
+    """Return what gives two neurons on a weighted mean of a patient's images, compiled."""
     images = keras.Input((places, k))
     if arm == ATTENTION:
-        start = keras.initializers.GlorotUniform(seed=seed)
+        start = keras.initializers.GlorotUniform(seed=0)
         hidden = keras.layers.Dense(HIDDEN, "tanh", kernel_initializer=start)(images)
         score = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")(hidden)
     else:
@@ -73,9 +76,11 @@ def learner_of(arm: str, places: int, k: int, seed: int) -> keras.Model:
     learner = keras.Model(images, risk(mean))
     rate = keras.optimizers.schedules.CosineDecay(RATE, STEPS)
     learner.compile(
-        keras.optimizers.Adam(rate), loss="sparse_categorical_crossentropy", jit_compile=False
+        keras.optimizers.Adam(rate),
+        loss="sparse_categorical_crossentropy",
+        jit_compile=training.WITH_XLA,
     )
-    return learner
+    return training.start_of(learner)
 
 
 def by_patient(values: np.ndarray, index: pd.DataFrame, patients: pd.DataFrame) -> np.ndarray:
@@ -85,7 +90,7 @@ def by_patient(values: np.ndarray, index: pd.DataFrame, patients: pd.DataFrame) 
     return bags[pd.Index(order.patient_id.unique()).get_indexer(patients.index)]
 
 
-def by_slices(patients: pd.DataFrame, of_image: np.ndarray, is_train, seed: int) -> dict:
+def by_slices(patients: pd.DataFrame, of_image: np.ndarray, is_train) -> dict:
     """Return the risk of each test patient by arm; features are (patients, places, k)."""
     _, mean, spread = scaled(of_image[is_train].mean(axis=1))
     x = ((of_image - mean) / spread).astype(np.float32)
@@ -94,26 +99,21 @@ def by_slices(patients: pd.DataFrame, of_image: np.ndarray, is_train, seed: int)
     head = train_head("two neurons", means[is_train], patients[is_train])
     scores = {MEAN: head.risk(means[~is_train])}
     for arm in (BY_PLACE, ATTENTION):
-        learner = learner_of(arm, *x.shape[1:], seed)
+        learner = start_of_slices(arm, *x.shape[1:])()
         for _ in range(STEPS):
             learner.train_on_batch(x[is_train], label)
         scores[arm] = pd.Series(learner.predict_on_batch(x[~is_train])[:, models.HIGH_RISK], tested)
     return scores
 
 
-def by_seeds(patients, values, index, is_train, seed: int, starts: list[keras.Model]) -> dict:
+def by_seeds(patients, values, index, is_train, seed: int, setting, seeds: int) -> dict:
     """Return the probability of each test patient by seed."""
-    setting = dataclasses.replace(current_setting(), **HEAD_ONLY)
     cohort = patients.assign(split=np.where(is_train, "train", "test")).reset_index()
     of_image = cohort.set_index("patient_id").loc[index.patient_id]
     rows = (of_image.split == "train").to_numpy()
     tested, scores = index[~rows].reset_index(drop=True), {}
-    for number, start in enumerate(starts):
-        with tempfile.TemporaryDirectory() as folder:
-            learner, _ = training.train(
-                start, values, of_image.high_risk.to_numpy(bool), setting=setting,
-                seed=seed + 1000 * number, run_dir=folder, rows=rows, progress=False,
-            )  # fmt: skip
+    for number in range(seeds):
+        learner = trained_anew(values, of_image, rows, setting, seed + 1000 * number, start=number)
         p = training.predict(learner, values[~rows], progress=False)
         scores[f"seed {number}"] = patient_probability(image_predictions(tested, p, cohort))
     return scores
@@ -146,26 +146,32 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", choices=["slices", "seeds"], default="slices")
+    parser.add_argument("--depth", choices=["head", "whole"], default="head")
     options = parser.parse_args()
-    study, setting = Study.open(), dataclasses.replace(current_setting(), **HEAD_ONLY)
+    study, setting = Study.open(), current_setting()
+    if options.depth == "head" or options.only == "slices":
+        setting = dataclasses.replace(setting, **HEAD_ONLY)
     cohort, rois = included_patients(study.read_table("cohort.csv")), study.read_table("rois.csv")
     patients = cohort.set_index("patient_id")
-    starts = [models.prognosis_model(setting, seed=number) for number in range(options.seeds)]
+    start = models.prognosis_model(setting, seed=0)
     rows, apart = [], []
     for when, model in MODELS.items():
         images, index = features.study_images(study, rois, when, patients=cohort.patient_id)
         values = features.training_inputs(
-            starts[0], images, folder=study.result_path("splits") / "frozen"
+            start, images, folder=study.result_path("splits") / "frozen"
         )
-        bags, known = by_patient(values, index, patients), hashlib.sha256(values.tobytes())
+        known = hashlib.sha256(values.tobytes())
         for number in progress_bar(range(options.splits), desc=model, unit="split"):
             side = split_patients(cohort, seed=SEED + number, stratify=["high_risk"])
             is_train, seed = (side == "train").to_numpy(), SEED + number
             if options.only == "slices":
-                train = partial(by_slices, patients, bags, is_train, seed)
+                bags = by_patient(values, index, patients)
+                train = partial(by_slices, patients, bags, is_train)
             else:
-                train = partial(by_seeds, patients, values, index, is_train, seed, starts)
-            facts = [patients.to_csv(), index.to_csv(), known.hexdigest(), STEPS, seed, len(starts)]
+                how = setting, options.seeds
+                train = partial(by_seeds, patients, values, index, is_train, seed, *how)
+            facts = [patients.to_csv(), index.to_csv(), known.hexdigest(), STEPS, seed]
+            facts += [options.seeds, str(setting), keras.backend.backend()]
             digest = hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
             scores = kept(study.result_path("splits") / f"{options.only}-{digest}.csv", train)
             if options.only == "seeds":

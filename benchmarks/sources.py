@@ -1,6 +1,7 @@
 """What learns, and from what? Start weights and depths of training side by side, on equal splits.
 
     python benchmarks/sources.py [--splits 20] [--only "generic, whole" ...] [--workers 1]
+                                 [--table splits.csv]
 
 In each split of the patients every model is trained anew and judged on the patients left out
 (`repeated_splits`). Between the arms nothing differs but what stands in `ARMS`:
@@ -18,12 +19,15 @@ Two controls, of the last layer on generic features: ``outcomes shuffled`` among
 for each split, and ``rectangles blank``, of which nothing but their size is left. Predictions are
 kept in ``results/splits``, so that a run can be stopped and goes on. The arm that ships, ``generic,
 whole``, goes on after the splits in ``data/reference`` as long as they fit this study. Prints
-Markdown for docs/results.md, and writes what notebook 10 shows into the results.
+Markdown for docs/results.md, and writes what notebook 10 shows into the results; ``--table`` keeps
+every arm, split and model.
 """
 
 import argparse
 import dataclasses
+import itertools
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -130,12 +134,27 @@ def _cell(table: pd.DataFrame, measure: str) -> str:
     return f"{mean:.3f} ({mean - half:.2f} to {mean + half:.2f}; {low:.2f}–{high:.2f})"
 
 
+def between_arms(splits: pd.DataFrame) -> pd.DataFrame:
+    """Return the difference in C-index of every two arms, for each model, over common splits."""
+    splits = splits[~splits.arm.isin([SHUFFLED, BLANK])]
+    pairs = itertools.combinations(splits.arm.unique(), 2)
+    tables = []
+    for (model, table), two in itertools.product(splits.groupby("model", sort=False), pairs):
+        named = table[table.arm.isin(two)].assign(model=table.arm)
+        common = named.groupby("split").filter(lambda rows: len(rows) == 2)
+        if common.split.nunique() > 1:
+            one = split_differences(common, measure="c_index")
+            tables.append(one.assign(model=model, splits=common.split.nunique()))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
 def main() -> None:
     """Train and judge every arm, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--splits", type=int, default=20)
     parser.add_argument("--only", nargs="+", choices=list(ARMS), default=list(ARMS))
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--table", type=Path)
     options = parser.parse_args()
     study, setting = Study.open(), current_setting()
     cohort = included_patients(study.read_table("cohort.csv"))
@@ -161,6 +180,9 @@ def main() -> None:
         print(f"{path} (the copy that ships lies, with its note, in data/reference)")
     for arm, table in splits.groupby("arm", sort=False):
         print(arm, split_differences(table, measure="c_index").round(3).to_string(), sep="\n")
+    print(between_arms(splits).round(3).to_string())
+    if options.table:
+        splits.to_csv(options.table, index=False, float_format="%.4f")
 
 
 if __name__ == "__main__":

@@ -243,7 +243,7 @@ def _predicted(patients, data, sides, setting, seed, folder: Path, job) -> pd.Se
     of_image = cohort.set_index("patient_id").reindex(chosen.index.patient_id)
     train = (of_image.split == "train").to_numpy()
     inputs = _learned_from(setting, chosen, folder / "frozen")
-    learner = _trained(inputs, of_image, train, setting, seed + number)
+    learner = trained_anew(inputs, of_image, train, setting, seed + number)
     p = predict(learner, inputs[~train], progress=False)
     tested = chosen.index[~train].reset_index(drop=True)
     risk = patient_probability(image_predictions(tested, p, cohort))
@@ -252,8 +252,29 @@ def _predicted(patients, data, sides, setting, seed, folder: Path, job) -> pd.Se
     return risk
 
 
-def _trained(inputs, of_image: pd.DataFrame, train, setting: Setting, seed: int) -> keras.Model:
-    """Train as `training.train` does, on a network that is built once and set back each time."""
+def trained_anew(
+    inputs, of_image: pd.DataFrame, train, setting: Setting, seed: int, *, start: int = 0
+) -> keras.Model:
+    """Train as `training.train` does, on a network that is built once and set back each time.
+
+    Parameters
+    ----------
+    inputs : ndarray, shape (n, ...)
+        What the trainable part learns from, see `features.training_inputs`.
+    of_image : DataFrame, shape (n, ...)
+        high_risk of each image, by patient_id.
+    train : ndarray of bool, shape (n,)
+        The images to train on.
+    seed : int
+        Of the order of the images, as for `training.train`.
+    start : int
+        Seed of the start values.
+
+    Returns
+    -------
+    keras.Model
+        The same object for the next run of this setting, which then learns something else.
+    """
     batches = batches_of(
         inputs,
         of_image.high_risk.to_numpy(dtype=bool),
@@ -262,16 +283,16 @@ def _trained(inputs, of_image: pd.DataFrame, train, setting: Setting, seed: int)
         rows=train,
         patients=of_image.index,
     )
-    learner = _start(setting, setting.max_epochs * len(batches))()
+    learner = _start(setting, setting.max_epochs * len(batches), start)()
     with tempfile.TemporaryDirectory() as run_dir:
         fit(learner, batches, setting=setting, run_dir=run_dir, progress=False)
     return learner
 
 
-@lru_cache(maxsize=2)  # Pre-model and Post-model take turns, and their steps differ
-def _start(setting: Setting, steps: int) -> Callable[[], keras.Model]:
+@lru_cache(maxsize=6)  # models and seeds take turns, and their steps differ
+def _start(setting: Setting, steps: int, start: int) -> Callable[[], keras.Model]:
     """Return what gives a learner that has not learned yet, compiled."""
-    learner = trainable_part(prognosis_model(setting, seed=0))
+    learner = trainable_part(prognosis_model(setting, seed=start))
     return start_of(compiled(learner, setting, steps=steps))
 
 

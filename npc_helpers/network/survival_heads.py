@@ -24,7 +24,7 @@ from npc_helpers.network.survival_losses import (
     follow_up,
     p_progression,
 )
-from npc_helpers.network.training import start_of
+from npc_helpers.network.training import WITH_XLA, start_of
 from npc_helpers.statistics.gate import (
     Column,
     TooFewPatients,
@@ -189,7 +189,7 @@ def new_head(kind: str, k: int, l2: float | None = None) -> keras.Model:
     )
     head = keras.Sequential([keras.Input((k,)), layer])
     rate = keras.optimizers.schedules.CosineDecay(RATE, STEPS)
-    head.compile(keras.optimizers.Adam(rate), loss=KINDS[kind].loss, jit_compile=False)
+    head.compile(keras.optimizers.Adam(rate), loss=KINDS[kind].loss, jit_compile=WITH_XLA)
     return head
 
 

@@ -13,6 +13,9 @@ from npc_helpers.network.models import HIGH_RISK, trainable_part
 from npc_helpers.network.resume import Resume
 from npc_helpers.study.settings import Setting
 
+# JAX without XLA goes operation by operation. TensorFlow on a processor is slower with it, to
+# compile (33 for 15 s) and to step; PyTorch has none.
+WITH_XLA = keras.backend.backend() == "jax"
 MODES = {"accuracy": "max", "loss": "min"}  # what can be watched, and which way it gets better
 
 
@@ -149,7 +152,7 @@ def compiled(learner: keras.Model, setting: Setting, *, steps: int) -> keras.Mod
         optimizer=adam(setting, steps=steps),
         loss="sparse_categorical_crossentropy",
         metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],  # by name: traced twice
-        jit_compile=False,  # measured on a processor: slower to compile (33 for 15 s) and to step
+        jit_compile=WITH_XLA,
     )
     return learner
 

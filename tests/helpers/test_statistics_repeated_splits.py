@@ -77,7 +77,7 @@ def test_splits_find_the_model_with_information(judged):
 
 def test_what_was_trained_is_read_back(judged, monkeypatch):
     patients, inputs, options, table = judged
-    monkeypatch.setattr(repeated, "_trained", None)  # whoever trains now fails
+    monkeypatch.setattr(repeated, "trained_anew", None)  # whoever trains now fails
     again = repeated.repeated_splits(patients, inputs, **options)
     known = table[table.model != "truth"].reset_index(drop=True)
     pd.testing.assert_frame_equal(again, known)
@@ -96,7 +96,7 @@ def test_what_decides_the_predictions_asks_for_a_new_training(what, judged, monk
         options = options | {"setting": dataclasses.replace(options["setting"], dropout=0.1)}
     if what == "seed":
         options = options | {"seed": 1}
-    monkeypatch.setattr(repeated, "_trained", None)
+    monkeypatch.setattr(repeated, "trained_anew", None)
     with pytest.raises(TypeError, match="not callable"):
         repeated.repeated_splits(patients, inputs, **options)
 
