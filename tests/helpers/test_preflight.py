@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 from training_runs import ALL, HEAD, start_model
@@ -45,3 +46,21 @@ def test_the_table_says_what_is_missing(monkeypatch, tmp_path):
     enough = table.enough.to_dict()
     assert enough == {"device": "no", "weights": "no", "memory": "no", "disk": "yes", "time": ""}
     assert table.loc["time", "here"] == "1.2 min an epoch, 0.4 h at most for 2 models"
+
+
+@pytest.mark.parametrize(
+    ("devices", "name"), [(["cpu:0"], "processor"), (["cpu:0", "gpu:0"], "accelerator")]
+)
+def test_the_device_is_told_by_a_backend_that_refuses_to_be_asked_for_a_card(
+    devices, name, monkeypatch
+):
+    """JAX raises when it is asked for the devices of a kind that is not there."""
+
+    def listed(kind=None):
+        if kind is not None:
+            raise RuntimeError(f"Unknown backend: {kind!r} requested")
+        return devices
+
+    monkeypatch.setattr(keras.distribution, "list_devices", listed)
+    monkeypatch.setenv("PATH", "")  # no nvidia-smi here
+    assert preflight.device()[0].startswith(name)
