@@ -1,6 +1,7 @@
 """Does the whole network rank better when it learns hazards instead of the paper's label?
 
     python benchmarks/hazards_whole.py [--splits 5] [--models Post-model Pre-model]
+                                       [--table splits.csv]
 
 The splits, start weights, batches and rates of ``generic, whole`` in `benchmarks/sources.py`; only
 the last layer and the loss differ: four hazards (to 12, 24, 36 and 48 months) from the months
@@ -14,6 +15,7 @@ import argparse
 import hashlib
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 
 import keras
 import pandas as pd
@@ -98,20 +100,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--models", nargs="+", choices=MODELS.values(), default=MODELS.values())
+    parser.add_argument("--table", type=Path)
     options = parser.parse_args()
     study = Study.open()
     patients = included_patients(study.read_table("cohort.csv")).reset_index(drop=True)
-    rois, label = study.read_table("rois.csv"), kept_splits(study)
+    rois, tables = study.read_table("rois.csv"), {}
     for when in (when for when, name in MODELS.items() if name in options.models):
         images, index = features.study_images(study, rois, when, patients=patients.patient_id)
         folder = study.folder / "results" / "splits"
         numbers = progress_bar(range(options.splits), desc="training", unit="split")
-        rows = pd.DataFrame([judged(patients, images, index, k, folder) for k in numbers])
-        same = label[(label.model == MODELS[when]) & label.split.isin(rows.split)]
-        table = pd.concat([rows, same.assign(model=LABEL)])
-        print(
-            f"\n{MODELS[when]}\n", table.pivot(index="split", columns="model").round(3).to_string()
+        tables[MODELS[when]] = pd.DataFrame(
+            [judged(patients, images, index, k, folder) for k in numbers]
         )
+    if options.table:
+        pd.concat(tables, names=["network", None]).to_csv(options.table, float_format="%.4f")
+    label = kept_splits(study)
+    for network, rows in tables.items():
+        same = label[(label.model == network) & label.split.isin(rows.split)]
+        table = pd.concat([rows, same.assign(model=LABEL)])
+        print(f"\n{network}\n", table.pivot(index="split", columns="model").round(3).to_string())
         print(split_differences(table, measure="c_index").round(3).to_string(), flush=True)
 
 

@@ -1,7 +1,7 @@
 """What learns, and from what? Start weights and depths of training side by side, on equal splits.
 
     python benchmarks/sources.py [--splits 20] [--only "generic, whole" ...] [--workers 1]
-                                 [--table splits.csv]
+                                 [--table splits.csv] [--anew]
 
 In each split of the patients every model is trained anew and judged on the patients left out
 (`repeated_splits`). Between the arms nothing differs but what stands in `ARMS`:
@@ -18,9 +18,9 @@ In each split of the patients every model is trained anew and judged on the pati
 Two controls, of the last layer on generic features: ``outcomes shuffled`` among the patients anew
 for each split, and ``rectangles blank``, of which nothing but their size is left. Predictions are
 kept in ``results/splits``, so that a run can be stopped and goes on. The arm that ships, ``generic,
-whole``, goes on after the splits in ``data/reference`` as long as they fit this study. Prints
-Markdown for docs/results.md, and writes what notebook 10 shows into the results; ``--table`` keeps
-every arm, split and model.
+whole``, goes on after the splits in ``data/reference`` as long as they fit this study (``--anew``:
+begins with the first, to compare backends or machines). Prints Markdown for docs/results.md, and
+writes what notebook 10 shows into the results; ``--table`` keeps every arm, split and model.
 """
 
 import argparse
@@ -155,6 +155,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(ARMS), default=list(ARMS))
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--table", type=Path)
+    parser.add_argument("--anew", action="store_true")
     options = parser.parse_args()
     study, setting = Study.open(), current_setting()
     cohort = included_patients(study.read_table("cohort.csv"))
@@ -165,7 +166,11 @@ def main() -> None:
     }
     tables = []
     for arm in options.only:
-        judged = partial(_judge_shipped, study) if arm == SHIPPED else partial(judge, arm)
+        judged = (
+            partial(_judge_shipped, study)
+            if arm == SHIPPED and not options.anew
+            else partial(judge, arm)
+        )
         table = judged(
             cohort, inputs, setting,
             folder=study.folder / "results" / "splits", n_splits=options.splits,
@@ -175,7 +180,7 @@ def main() -> None:
         print(markdown(tables[-1]), flush=True)
     splits = pd.concat(tables)
     print(markdown(splits))
-    if SHIPPED in options.only:
+    if SHIPPED in options.only and not options.anew:
         path = keep_splits(study, splits[splits.arm == SHIPPED].drop(columns="arm"))
         print(f"{path} (the copy that ships lies, with its note, in data/reference)")
     for arm, table in splits.groupby("arm", sort=False):
