@@ -28,7 +28,7 @@ from npc_helpers.study.artefacts import (
     StudyError,
     atomic_path,
     first_few,
-    series_checksum,
+    foreign_checksum,
 )
 from npc_helpers.study.jobs import spread
 from npc_helpers.study.progress import progress_bar
@@ -261,7 +261,7 @@ def _read_one(job: _Job) -> DicomError | None:
     """
     try:
         files = _files_state(job.folder)
-        if (actual := series_checksum(job.folder)) != job.checksum:
+        if actual := foreign_checksum(job.folder, job.checksum):
             raise DicomError(
                 f"{job.folder}: the files are not those data_manifest.csv describes (column "
                 f"sha256). Restore them; or, if they are right, write {actual} there.",

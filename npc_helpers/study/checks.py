@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import pandas as pd
 
 from npc_helpers.study.about import ABOUT, About
-from npc_helpers.study.artefacts import dicom_files, series_checksum
+from npc_helpers.study.artefacts import dicom_files, foreign_checksum
 from npc_helpers.study.follow_up import last_reviews, without_end
 from npc_helpers.study.jobs import spread
 from npc_helpers.study.problems import Problem
@@ -247,6 +247,11 @@ def rows_inside(manifest: pd.DataFrame, folder: Path, linked: Sequence[Path] = (
     return manifest[_inside(manifest, folder, linked)]
 
 
+def _foreign(series: tuple[Path, str]) -> str:
+    """Return what `foreign_checksum` does, for a process of its own."""
+    return foreign_checksum(*series)
+
+
 def check_series(
     manifest: pd.DataFrame, folder: Path, *, checksums: bool, progress: bool
 ) -> list[Problem]:
@@ -265,14 +270,14 @@ def check_series(
         "Look for missing or foreign files, or correct the number.",
     )  # fmt: skip
     if checksums:
-        folders = [folder / path for path in present["path"]]
-        done = spread(series_checksum, folders, fewest=SERIES_PER_WORKER, what="reads files")
-        bar = {"total": len(folders), "desc": "checksums", "leave": False, "delay": 1}
+        listed = [(folder / s.path, s.sha256) for s in present.itertuples()]
+        done = spread(_foreign, listed, fewest=SERIES_PER_WORKER, what="reads files")
+        bar = {"total": len(listed), "desc": "checksums", "leave": False, "delay": 1}
         sums = dict(progress_bar(done, shown=progress, unit="series", **bar))
-        actual = pd.Series([sums[place] for place in folders], present.index, dtype=str)
+        actual = pd.Series([sums[series] for series in listed], present.index, dtype=str)
         problems += rows(
             present.assign(actual=actual), MANIFEST,
-            (present["sha256"] != "") & (present["sha256"] != actual), "sha256",
+            (present["sha256"] != "") & (actual != ""), "sha256",
             "the files in '{path}' are not those the manifest describes; theirs is '{actual}'",
             "Restore them; or, if they are the right ones, write their checksum here.",
         )  # fmt: skip

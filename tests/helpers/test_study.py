@@ -130,7 +130,7 @@ def test_series_checksum_by_hand(tmp_path):
 
 
 def test_check_without_checksums_reads_no_image(study, monkeypatch):
-    monkeypatch.setattr("npc_helpers.study.checks.series_checksum", lambda folder: 1 / 0)
+    monkeypatch.setattr("npc_helpers.study.checks.foreign_checksum", lambda folder: 1 / 0)
     assert study.check(checksums=False).empty
 
 

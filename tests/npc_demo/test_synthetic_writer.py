@@ -1,7 +1,9 @@
 """The files of a synthetic study: valid DICOM, readable, true to the model, safe to interrupt."""
 
 import filecmp
+import hashlib
 import io
+import json
 import os
 import re
 import shutil
@@ -33,6 +35,7 @@ from npc_helpers.imaging.masks import read_mask
 from npc_helpers.imaging.roi import suggest_rois
 from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.study import Study, StudyError
+from npc_helpers.study.artefacts import DRAWN_NOTE
 
 MATRIX = 320
 SERIES = [(time_, sequence) for time_ in ("pre", "post") for sequence in ("t2w", "t1c")]
@@ -266,12 +269,12 @@ def test_a_killed_build_leaves_no_half_file_and_goes_on(workers, tmp_path):
     command = [sys.executable, "-m", "npc_demo", folder, "--patients", "2"]
     options = ["--matrix", str(MATRIX), "--workers", workers]
     process = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
-    assert wait_until(lambda: names_below(folder, examination.NOTE))
+    assert wait_until(lambda: names_below(folder, DRAWN_NOTE))
     children = psutil.Process(process.pid).children()
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert wait_until(lambda: not any(map(alive, children)))
-    assert 1 <= len(list(folder.rglob(examination.NOTE))) < 4
+    assert 1 <= len(list(folder.rglob(DRAWN_NOTE))) < 4
     assert not (folder / "data_manifest.csv").exists()  # an unfinished study is no study
     for series in folder.glob("data/images/*/*/t*"):
         assert len(list(series.glob("*.dcm"))) == len(LEVELS)
@@ -362,6 +365,58 @@ def test_line_ends_of_another_system_are_no_edit(copy, cohort):
     before = path.read_bytes()
     write_study(copy, cohort, matrix=MATRIX, workers=1, progress=False)
     assert path.read_bytes() == before
+
+
+@pytest.fixture
+def drawn_elsewhere(copy):
+    """The tables as they come with the suite: other pixels were drawn where they were made."""
+    manifest = copy / "data_manifest.csv"
+    table = pd.read_csv(manifest, dtype=str)
+    table["sha256"] = [hashlib.sha256(s.encode()).hexdigest() for s in table.sha256]
+    table.to_csv(manifest, index=False, lineterminator="\n")
+    return copy
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_the_manifest_of_another_processor_stands(drawn_elsewhere, cohort, finished):
+    if not finished:
+        shutil.rmtree(drawn_elsewhere / writer.IMAGES)
+    before = (drawn_elsewhere / "data_manifest.csv").read_bytes()
+    for _ in range(2):
+        write_study(drawn_elsewhere, cohort, matrix=MATRIX, workers=1, progress=False)
+        assert (drawn_elsewhere / "data_manifest.csv").read_bytes() == before
+    study = Study(drawn_elsewhere)
+    assert study.check(progress=False).empty
+    assert len(load_stacks(study, workers=1, progress=False)) == len(SERIES) * len(cohort.patients)
+
+
+def test_a_changed_image_is_found_where_the_manifest_is_of_another_processor(drawn_elsewhere):
+    image = next(path for path in images(drawn_elsewhere) if path.parent.name == "t1c")
+    image.write_bytes(image.read_bytes() + b"\0")
+    assert Study(drawn_elsewhere).check(progress=False)["column"].tolist() == ["sha256"]
+    with pytest.raises(StudyError, match="sha256"):
+        load_stacks(Study(drawn_elsewhere), workers=1, progress=False)
+
+
+def test_a_row_edited_in_the_manifest_of_another_processor_is_noticed(drawn_elsewhere, cohort):
+    manifest = drawn_elsewhere / "data_manifest.csv"
+    manifest.write_text(manifest.read_text().replace("/t2w,", "/t2w/,", 1))
+    with pytest.raises(StudyError, match="data_manifest.csv is not as this build"):
+        write_study(drawn_elsewhere, cohort, matrix=MATRIX, workers=1, progress=False)
+
+
+def test_the_manifest_of_an_older_version_that_was_drawn_here_does_not_stand(
+    drawn_elsewhere, cohort
+):
+    """Its images are drawn again, and results that came from the old ones must not look current."""
+    listed = pd.read_csv(drawn_elsewhere / "data_manifest.csv", dtype=str).set_index("path").sha256
+    for note in drawn_elsewhere.rglob(DRAWN_NOTE):
+        older = json.loads(note.read_text()) | {"fingerprint": "of an older version"}
+        for name, series in older["series"].items():
+            series["sha256"] = listed[(note.parent / name).relative_to(drawn_elsewhere).as_posix()]
+        note.write_text(json.dumps(older))
+    with pytest.raises(StudyError, match="data_manifest.csv is not as this build"):
+        write_study(drawn_elsewhere, cohort, matrix=MATRIX, workers=1, progress=False)
 
 
 def test_images_behind_a_link_are_not_tidied_away(copy, cohort, folder):

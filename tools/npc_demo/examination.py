@@ -23,10 +23,10 @@ from npc_demo.mri import acquire, enlarge, scan_stream, suggested_boxes
 from npc_demo.patient import Patient
 from npc_demo.protocols import DEFAULT
 from npc_helpers.study import StudyError, atomic_path, series_checksum
+from npc_helpers.study.artefacts import DRAWN_NOTE
 from npc_helpers.study.schema import SEQUENCES
 
 VERSION = 3  # raised when the images change, so that older ones are made again
-NOTE = ".synthetic.json"
 DECOY_SHARE = 0.08  # of the examinations have a localiser and a fat image beside the two series
 
 
@@ -65,11 +65,22 @@ class Examination:
     def note(self) -> dict | None:
         """Return the note of a finished examination, None if it has to be made (again)."""
         try:
-            note = json.loads((self.folder / NOTE).read_text(encoding="utf-8"))
+            note = self.latest_note()
             sound = note["fingerprint"] == self.fingerprint and note["files"] == self._files(note)
         except (OSError, ValueError, KeyError):
             return None
         return note if sound else None
+
+    def latest_note(self) -> dict:
+        """Return the note of whatever was drawn here, also by another version; {} if nothing was.
+
+        Raises
+        ------
+        OSError, ValueError
+            If it cannot be read.
+        """
+        path = self.folder / DRAWN_NOTE
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
     def is_whole(self, note: dict) -> bool:
         """Read every file of a finished examination; False if one is not as it was written.
@@ -143,12 +154,12 @@ def remove(folder: Path) -> None:
         nothing happens; files that the note does not name stay.
     """
     try:
-        names = json.loads((folder / NOTE).read_text(encoding="utf-8"))["files"]
+        names = json.loads((folder / DRAWN_NOTE).read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError):
         return
     if folder.is_symlink() or folder.parent.is_symlink():  # it lies in somebody else's folder
         return
-    for name in (*names, NOTE):
+    for name in (*names, DRAWN_NOTE):
         path = folder / name
         if path.resolve().is_relative_to(folder.resolve()):
             path.unlink(missing_ok=True)
@@ -239,6 +250,6 @@ def _write_note(
             name: _sha256(folder / name) for name in files if name.split("/")[0] not in SEQUENCES
         },
     }
-    with atomic_path(folder / NOTE) as temporary:
+    with atomic_path(folder / DRAWN_NOTE) as temporary:
         temporary.write_text(json.dumps(note), encoding="utf-8")
     return note
