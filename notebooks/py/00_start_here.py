@@ -255,21 +255,21 @@ pd.DataFrame({"tutorial": asdict(TUTORIAL), "paper": asdict(PAPER)}).drop("name"
 #
 # | notebook | question | leaves behind |
 # |---|---|---|
-# | `01_screen_cohort` | Who is in the study, and who relapsed? | `cohort.csv` |
-# | `02_crop_roi` | Which part of each image does the network see? | `rois.csv`, image stacks |
-# | `03_train_pre_model` | What can be read from the images before treatment? | `predictions_pre.csv` |
-# | `04_train_post_model` | And from those after treatment? | `predictions_post.csv` |
-# | `05_compare_with_tnm` | Is that better than staging? | `comparison.csv` |
-# | `06_explore_gradcam` | Where in the image does the answer come from? | `gradcam_scores.csv` |
-# | `07_appraise_paper` | Which of the paper's printed numbers reproduce? | `appraisal.csv` |
-# | `08_question_the_label` | What if the label were another? | `labels.csv` |
-# | `09_probabilities_and_decisions` | Do predicted probabilities come true, and help? | |
-# | `10_how_sure` | How much can 43 test patients tell? | `splits.csv` |
-# | `11_another_hospital` | What survives the move to another hospital? | |
-# | `12_survival_networks` | What did the label cost, and what does the image add? | |
-# | `13_break_it` | Which results are too good, and how does one notice? | |
-# | `14_missing_values` | What does a marker tell that was not measured in every patient? | |
-# | `15_next_examination` | What is the risk now, at the next examination? | |
+# | [01_screen_cohort](01_screen_cohort.ipynb) | Who is in the study, and who relapsed? | `cohort.csv` |
+# | [02_crop_roi](02_crop_roi.ipynb) | Which part of each image does the network see? | `rois.csv`, image stacks |
+# | [03_train_pre_model](03_train_pre_model.ipynb) | What can be read from the images before treatment? | `predictions_pre.csv` |
+# | [04_train_post_model](04_train_post_model.ipynb) | And from those after treatment? | `predictions_post.csv` |
+# | [05_compare_with_tnm](05_compare_with_tnm.ipynb) | Is that better than staging? | `comparison.csv` |
+# | [06_explore_gradcam](06_explore_gradcam.ipynb) | Where in the image does the answer come from? | `gradcam_scores.csv` |
+# | [07_appraise_paper](07_appraise_paper.ipynb) | Which of the paper's printed numbers reproduce? | `appraisal.csv` |
+# | [08_question_the_label](08_question_the_label.ipynb) | What if the label were another? | `labels.csv` |
+# | [09_probabilities_and_decisions](09_probabilities_and_decisions.ipynb) | Do predicted probabilities come true, and help? | |
+# | [10_how_sure](10_how_sure.ipynb) | How much can 43 test patients tell? | `splits.csv` |
+# | [11_another_hospital](11_another_hospital.ipynb) | What survives the move to another hospital? | |
+# | [12_survival_networks](12_survival_networks.ipynb) | What did the label cost, and what does the image add? | |
+# | [13_break_it](13_break_it.ipynb) | Which results are too good, and how does one notice? | |
+# | [14_missing_values](14_missing_values.ipynb) | What does a marker tell that was not measured in every patient? | |
+# | [15_next_examination](15_next_examination.ipynb) | What is the risk now, at the next examination? | |
 #
 # Each notebook opens by itself. If the one before it has not been run, it says so and uses
 # small reference tables that ship with the suite.

@@ -215,8 +215,7 @@ for edition in ("stage_7th", "stage_8th"):
 # The paper reports 132 patients in stage III and 74 in stage IVa. In this cohort, whose T and
 # N counts are those of the paper's Table 1, that is the **8th** edition's grouping; under the
 # 7th, some of the 74 would be IVB. We keep both columns and use the 8th for the comparison.
-
-# %% [markdown]
+#
 # ## Progression-free survival
 #
 # The clock starts with treatment and stops at recurrence, distant metastasis or death,
@@ -313,8 +312,7 @@ print(f"{len(known_early)} of {len(followed)}:", ", ".join(known_early) or "nobo
 # %% [markdown]
 # The paper does not say what it did with such patients, so they stay in. To leave them out, add a criterion in the
 # cells *Screen* and *Stage* above, `criteria=[*co.CRITERIA, co.NO_EVENT_BY_SCAN]`, and run the notebook again.
-
-# %% [markdown]
+#
 # ### High risk, low risk
 #
 # The paper cuts the PFS period at its median and calls everyone at or below it *high risk*.
@@ -339,8 +337,7 @@ check("01.4", progressed_by_36, patients=followed)
 # As far as anybody knows, nothing bad happened to the patients who were merely observed for a shorter time. They entered the study late or
 # left it early. A label that mixes them with patients who relapsed teaches the network something wrong about
 # many of those who are labelled high risk, and notebook 08 measures what that costs.
-
-# %% [markdown]
+#
 # ## Training and test cohort
 #
 # One patient in five is set aside. The split is made by *patient*: every image of a patient,
@@ -377,8 +374,7 @@ claim(
 # drawn at random, so every difference *is* chance. The standardised mean differences (SMD) beside them say
 # what matters: how large an imbalance chance has produced, in standard deviations. Below 0.1 is small;
 # above 0.2 is worth knowing.
-
-# %% [markdown]
+#
 # ## Save the cohort
 #
 # `cohort.csv` carries the checksums of the tables it was made from. If the registry changes,

@@ -351,8 +351,7 @@ claim(
 # %% [markdown]
 # 95 of 100 differences lie between the broken lines. With a real second reader, take what the editor
 # saved of both: `roi.read_drawn(study)`.
-
-# %% [markdown]
+#
 # ## What the network sees
 #
 # Rectangles differ in size, and a network wants one size. The paper puts zeros around the
@@ -421,22 +420,18 @@ claim(
 # %% [markdown]
 # The benchmark `benchmarks/sources.py` trains a network on blank
 # boxes and reports what that is worth.
-
-# %% [markdown]
+#
 # ## Save the rectangles
 #
 # What readers drew replaces what was suggested; where several drew the same image, the reader of
 # this session counts. If you draw again
 # later, run the next cell again: until then the other notebooks refuse `rois.csv` as out of date.
 
-# %%
+# %% tags=["nbval-check-output"]
 drawn = roi.read_drawn(study)  # of all readers
 rois = session.merge_into(roi.join_readers(rois, drawn, prefer=session.reader_id))
 study.write_table("rois.csv", rois)
-print(f"saved {len(rois)} rectangles")
-
-# %% tags=["nbval-check-output"]
-print(len(rois), "images:", rois.groupby("timepoint").size().to_dict())
+print("saved", len(rois), "rectangles:", rois.groupby("timepoint").size().to_dict())
 
 # %%
 print(roi.provenance_sentence(rois))
@@ -454,8 +449,7 @@ claim(
 # This belongs in a report. Where most rectangles are `default`, a network would be trained on whatever happens to
 # lie in the middle of the image, so notebooks 03 and 04 then leave the training out, unless `study.toml` says
 # `accept_default_rectangles = true`.
-
-# %% [markdown]
+#
 # ## What you have now
 #
 # - Slices are put in order by their position, brightness by the percentiles of its own series.

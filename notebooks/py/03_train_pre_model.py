@@ -100,8 +100,7 @@ claim(
 # %% [markdown]
 # In the tutorial setting the network is a quarter as wide and has fewer blocks than the published one, and it looks
 # at the middle of the padded image only, where the rectangle lies, so that two processor cores are enough.
-
-# %% [markdown]
+#
 # ## Transferred weights
 #
 # A radiologist who turns to a new disease does not learn to see again. *Transfer learning* gives a network the same
@@ -297,8 +296,7 @@ claim(
 
 # %% [markdown]
 # Neither curve says anything about patients whom the network has not seen.
-
-# %% [markdown]
+#
 # ## From images to patients
 #
 # A patient has more than a dozen images and needs one probability. The simplest rule counts every image alike:
@@ -423,19 +421,16 @@ claim(
 # `docs/results.md` has two networks to compare with it, under "What learns, and from what": one that starts from random weights, and
 # one of which only the last layer was trained, on the frozen features of the same start weights. Look at the latter before you
 # spend hours on fine-tuning.
-
-# %% [markdown]
+#
 # ## Save
 #
 # The model goes into one file that contains everything from pixel values to probabilities, and its weights into
 # a small one beside it. The predictions go into a table with one row per image.
 
-# %%
+# %% tags=["nbval-check-output"]
 saved_models.keep_model(study, "pre", learner)
 study.write_table("predictions_pre.csv", predictions)
 print("saved predictions_pre.csv and pre_model.keras")
-
-# %% tags=["nbval-check-output"]
 counts = predictions.groupby("split").patient_id.nunique()
 print({part: int(number) for part, number in counts.items()}, "patients with predictions")
 

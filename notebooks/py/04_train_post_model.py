@@ -338,13 +338,11 @@ claim(
 # %% [markdown]
 # ## Save
 
-# %%
+# %% tags=["nbval-check-output"]
 predictions = prediction.image_predictions(index, training.predict(learner, images), cohort)
 saved_models.keep_model(study, "post", learner)
 study.write_table("predictions_post.csv", predictions)
 print("saved predictions_post.csv and post_model.keras")
-
-# %% tags=["nbval-check-output"]
 counts = predictions.groupby("split").patient_id.nunique()
 print({part: int(number) for part, number in counts.items()}, "patients with predictions")
 

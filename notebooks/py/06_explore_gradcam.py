@@ -108,8 +108,7 @@ print(f"log-odds minus (sum of the map + bias), at most: {largest:.0e}")
 # %% [markdown]
 # `margin` asks what speaks *for high and against low* risk: its cells and the bias add up to the log-odds. Most papers ask for
 # the score of the high-risk neuron alone (`logit`) or for its probability (`softmax`), whose map fades when the network is sure.
-
-# %% [markdown]
+#
 # ## From grid to image
 #
 # Each cell looks at a wide field of the image, and its centre lies where the steps (*strides*) of the
@@ -308,8 +307,7 @@ claim(
 # %% [markdown]
 # A reader who is shown one good example learns none of this, and sees neither score; the two need not agree. See the row `finer`,
 # too: a sharper map can put more of its energy on the tumour than any other, and its cells still do not add up to the answer.
-
-# %% [markdown]
+#
 # ## Does the map depend on what was learned?
 #
 # A map that stays the same when the network is replaced by a random one shows the image, not the

@@ -32,7 +32,6 @@ from npc_helpers.appraisal import recompute
 from npc_helpers.figures.display import footer, show
 from npc_helpers.study import Study
 
-pd.options.display.max_colwidth = None
 pd.options.display.max_rows = 100
 study = Study.open()
 begin(study)
@@ -191,7 +190,8 @@ claim(
 for edition in (7, 8):
     print(edition, "N3 is", sorted(recompute.stages_with_n3(edition)))
 print({group: recompute.stage_overlap(group) for group in ("training", "test")}, "are T4 and N3")
-print("called high risk:", recompute.called_high_by_rule())
+for rule, patients in recompute.called_high_by_rule().items():
+    print(f"{rule:13} {patients} called high risk")
 
 # %% tags=["claim"]
 both = sum(recompute.stage_overlap(group) for group in ("training", "test"))

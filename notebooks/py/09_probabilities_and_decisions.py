@@ -341,7 +341,7 @@ claim(
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 09.3 – read a table** (3 minutes). Go by the estimates alone, for once. Whose probabilities are *too extreme*: low risks too
-# > low and high risks too high? Give their names.
+# > low and high risks too high? Give a list of their names.
 
 # %% tags=["solution"]
 too_extreme = ["Post-model", "Ensemble"]  # fill in

@@ -410,17 +410,12 @@ claim(
 
 # %% [markdown]
 # ## Save
+#
+# The report now has the other divisions, and the other labels if you have run [08](08_question_the_label.ipynb).
 
 # %%
 study.write_table("splits.csv", splits)
 print("saved splits.csv")
-
-# %% [markdown]
-# ### The report once more
-#
-# It now has the other divisions, and the other labels if you have run [08](08_question_the_label.ipynb).
-
-# %%
 print("report:", write_report(study).relative_to(study.writable))
 
 # %% [markdown]

@@ -91,9 +91,9 @@ claim(
 # ## Cox: who of those still observed was the next?
 #
 # The Cox partial likelihood asks a question that can be answered in spite of censoring, as long as being lost has nothing to do with the risk.
-# Each time a patient progresses, look at all who are still observed at that moment, the *risk set*. The network gives each patient $i$ a number
-# $f_i$, the logarithm of the hazard up to a constant. By the model, the chance that it was patient $i$ of the risk set who progressed is
-# $\exp f_i / \sum_j \exp f_j$, where the sum runs over the risk set. The loss is minus the sum of the logarithms of these chances.
+# Each time a patient progresses, look at all who are still observed at that moment, the *risk set*. The network gives each patient a number
+# *f*, the logarithm of the hazard up to a constant. By the model, the chance that it was a certain patient of the risk set who progressed is
+# exp(*f*) of that patient, divided by the sum of exp(*f*) over the risk set. The loss is minus the sum of the logarithms of these chances.
 # Whoever is lost leaves the risk sets and is never called high-risk or low-risk.
 
 

@@ -178,7 +178,8 @@ claim(
 # edges of the rectangles.
 
 # %% [markdown] tags=["exercise"]
-# > **Exercise 13.4 – predict** (2 minutes). What AUC does the forest have in the training cohort, and what in the test cohort, on average over many shuffles?
+# > **Exercise 13.4 – predict** (2 minutes). What AUC does the forest have in the training cohort, and what in the test cohort, on average over many shuffles? Give
+# > a list of two numbers.
 
 # %% tags=["solution"]
 in_training_and_test = [1.0, 0.5]  # fill in

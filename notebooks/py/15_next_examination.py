@@ -68,7 +68,7 @@ day = pd.DataFrame({"pre": registry.treatment_start, "post": registry.mri_post_d
 # for each patient, from a tenth to nine tenths, and depends on nothing else. So the mid-course images foretell the end, but not exactly. Whether real
 # tumours behave like that, these images cannot say. The first time, drawing takes about a minute.
 
-# %%
+# %% tags=["nbval-check-output"]
 try:
     from npc_demo.mid_course import half_way
     from npc_demo.mid_course_features import patient_features
@@ -78,7 +78,6 @@ try:
 except NotInThisStudy as reason:
     print(f"No examination in mid-course: {reason}.")
 
-# %% tags=["nbval-check-output"]
 order = [when for when in ("pre", "mid", "post") if when in known]
 patients = cohort[[all(name in known[when].index for when in order) for name in cohort.index]]
 known = {when: known[when].loc[patients.index] for when in order}

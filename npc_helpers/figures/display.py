@@ -25,7 +25,8 @@ def show(figure, *, caption: str, number: str = "") -> None:
     figure : matplotlib.figure.Figure
         Closed afterwards, so that it is drawn once.
     caption : str
-        What the figure is, in one sentence. The mark of the study is added.
+        What the figure is, in one sentence. What is stamped on the figure, most often the mark of
+        the study, is added.
     number : str
         Where the figure stands, for instance ``"5.2"`` for the second of lesson 05: the caption
         begins with "Figure 5.2", and text can refer to that.
@@ -33,12 +34,12 @@ def show(figure, *, caption: str, number: str = "") -> None:
     from IPython.display import Image, display
     from matplotlib import pyplot as plt
 
-    seen = description(figure)
+    seen, source = description(figure), getattr(figure, "source", "")
     picture, width = _png(style.for_any_page(figure))
     figure.clear()
     plt.close(figure)
     display(Image(data=picture, format="png", width=width, alt=seen))
-    words = mark.on_caption(caption).translate(_AS_IT_STANDS)
+    words = mark.on_caption(caption, source=source).translate(_AS_IT_STANDS)
     below = f"**Figure {number}.** {words}" if number else words
     shown = {"text/markdown": below, "text/plain": below}
     display(shown, raw=True, metadata={"npc": {"figure": number}})

@@ -10,6 +10,7 @@ from npc_helpers.statistics import gate
 from npc_helpers.study import mark
 
 TOLD = ["patient_id", "t_stage", "n_stage", "event_type"]
+GRID = {"gridcolor": "#80808040", "zerolinecolor": "#808080"}  # faint on light and dark pages
 HOVER = (
     "%{customdata[0]}<br>%{x:.0f} months<br>%{customdata[1]} %{customdata[2]}"
     "<br>%{customdata[3]}<extra></extra>"
@@ -57,8 +58,8 @@ def follow_up_explorer(patients: pd.DataFrame) -> go.Figure:
             hovertemplate=HOVER,
         )  # fmt: skip
     figure.update_layout(
-        xaxis={"title": "months since the start of treatment", "rangemode": "tozero"},
-        yaxis={"title": "patients, shortest observation first"},
+        xaxis={"title": "months since the start of treatment", "rangemode": "tozero"} | GRID,
+        yaxis={"title": "patients, shortest observation first"} | GRID,
         width=900,
         height=520,
         title={"text": mark.text(), "font": {"size": 11}},

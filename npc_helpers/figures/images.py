@@ -136,7 +136,7 @@ def _outline(axes, box, spacing_mm) -> None:
     )  # fmt: skip
     size = f"{(box.x1 - box.x0) * spacing_mm[1]:.0f} × {(box.y1 - box.y0) * spacing_mm[0]:.0f} mm"
     axes.text(
-        box.x0, box.y0 - 16, size, color="#ffb000", fontsize=6.5, va="bottom", path_effects=halo
+        box.x0, box.y0 - 16, size, color="#ffb000", fontsize=7, va="bottom", path_effects=halo
     )
 
 

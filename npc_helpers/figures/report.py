@@ -70,7 +70,8 @@ class Report:
         picture = self._place("figures", name, "svg").read_bytes()
         source = f"data:image/svg+xml;base64,{base64.b64encode(picture).decode()}"
         text = html.escape(description(figure))
-        self._add(f'<figure><img src="{source}" alt="{text}">', caption, "</figure>", "figcaption")
+        words = mark.on_caption(caption, source=getattr(figure, "source", ""))
+        self._add(f'<figure><img src="{source}" alt="{text}">', words, "</figure>", "figcaption")
 
     def add_table(self, name: str, table: pd.DataFrame, caption: str) -> None:
         """Write ``tables/name.csv`` (all digits) and ``.tex``, and put the table on the page.
@@ -90,7 +91,7 @@ class Report:
         with atomic_path(self._place("tables", name, "tex")) as temporary:
             temporary.write_text("\n".join([*lines, latex]), encoding="utf-8")
         page = shown.to_html(index=False, border=0, float_format=number)
-        self._add(f"<section>{page}", caption, "</section>", "p")
+        self._add(f"<section>{page}", mark.on_caption(caption), "</section>", "p")
 
     def add_heading(self, title: str) -> None:
         """Begin a part of the page."""
@@ -117,8 +118,7 @@ class Report:
         return path
 
     def _add(self, opening: Markup, caption: str, closing: Markup, tag: Markup) -> None:
-        text = html.escape(mark.on_caption(caption))
-        self._parts.append(f"{opening}<{tag}>{text}</{tag}>{closing}")
+        self._parts.append(f"{opening}<{tag}>{html.escape(caption)}</{tag}>{closing}")
 
     def _place(self, kind: str, name: str, suffix: str) -> Path:
         if not NAME.fullmatch(name):

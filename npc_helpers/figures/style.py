@@ -111,7 +111,9 @@ def in_house_style(
     @wraps(draw)
     def drawn(*args, **kwargs) -> Figure:
         with rc_context(_rc()):
-            return _stamped(draw(*args, **kwargs), source or mark.text())
+            figure = draw(*args, **kwargs)
+            figure.source = source
+            return _stamped(figure, source or mark.text())
 
     return drawn
 
@@ -149,7 +151,10 @@ class MarkedFigure(Figure):
     """A figure whose PNG, SVG and PDF files also say in their metadata what they show.
 
     Where this machine has no font for a sign, it says so once and not for every sign.
+    `source` says where its numbers come from, if that is never the study.
     """
+
+    source = ""
 
     def draw(self, renderer) -> None:
         """Draw the figure as matplotlib does."""
@@ -159,8 +164,9 @@ class MarkedFigure(Figure):
     def savefig(self, fname, *, metadata=None, **kwargs) -> None:
         """Save the figure as matplotlib does, the mark of the study among the metadata."""
         suffix = kwargs.get("format") or Path(str(fname)).suffix[1:] or rcParams["savefig.format"]
-        if mark.text() and (key := DESCRIPTION.get(str(suffix).lower())):
-            metadata = {key: mark.text()} | (metadata or {})
+        shown = self.source or mark.text()
+        if shown and (key := DESCRIPTION.get(str(suffix).lower())):
+            metadata = {key: shown} | (metadata or {})
         super().savefig(fname, metadata=metadata, **kwargs)
 
 

@@ -54,9 +54,13 @@ def is_synthetic() -> bool:
     return any(part != "none" for part in _opened.values())
 
 
-def on_caption(caption: str) -> str:
-    """Return a caption, or the text that stands for a picture, with the mark in brackets."""
-    return f"{caption} ({text()})" if text() else caption
+def on_caption(caption: str, *, source: str = "") -> str:
+    """Return a caption, or the text that stands for a picture, with the mark in brackets.
+
+    `source` stands in place of the mark where something never shows the study.
+    """
+    shown = source or text()
+    return f"{caption} ({shown})" if shown else caption
 
 
 def on_table(table: pd.DataFrame, *, synthetic: bool | None = None) -> pd.DataFrame:

@@ -96,6 +96,12 @@ def test_a_lesson_links_to_lessons_only(source):
     assert set(inside) <= {f"{path.stem}.ipynb" for path in SOURCES}
 
 
+def test_formulas_are_written_in_words_and_signs(source):
+    """Pages and slides open without network, so nothing there sets TeX."""
+    text = "\n".join(c.source for c in jupytext.read(source).cells if c.cell_type == "markdown")
+    assert re.findall(r"\$[^$`]+\$|\\[(\[]", text) == []
+
+
 def test_nothing_that_a_study_may_lack_is_asked_in_the_cell_that_begins(source):
     """`begin` guards from the next cell on."""
     code = [c.source for c in jupytext.read(source).cells if c.cell_type == "code"]

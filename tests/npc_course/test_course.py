@@ -9,6 +9,7 @@ import sys
 
 import nbclient
 import nbformat
+import pandas as pd
 import pytest
 from small_study import make_study
 
@@ -157,6 +158,18 @@ def test_explorers_work_on_the_pages_or_say_what_is_missing(made):
     shown = nbformat.v4.new_output("display_data", {"text/plain": render.PANEL})
     cell = code("GradCamExplorer.from_maps(study)", outputs=[shown])
     assert '<iframe src="GradCamExplorer.html"' in render.outputs(cell)[0]
+
+
+def test_a_table_of_sentences_is_set_as_text():
+    def shown(value):
+        table = pd.DataFrame({"n": [1], "remark": [value]}).to_html()
+        cell = code(
+            "table", outputs=[nbformat.v4.new_output("execute_result", {"text/html": table})]
+        )
+        return render.outputs(cell)[0]
+
+    assert 'class="table words"' in shown("No two of these numbers agree in the text.")
+    assert 'class="table"' in shown("0.617 (95% CI 0.429–0.775)")
 
 
 def test_minutes_are_those_that_the_lesson_tells():

@@ -3,13 +3,19 @@
 import numpy as np
 import pandas as pd
 import pytest
+from lifelines.utils import concordance_index
+from npc_demo.anatomy import draw_anatomy
+from npc_demo.mri import acquire, scan_stream
+from npc_demo.what_if import patients_of
+from scipy.ndimage import laplace
 from scipy.spatial.distance import cdist
+from sklearn.metrics import roc_auc_score
 
 from npc_course.exercises.checking import EXERCISES
 from npc_course.exercises.traps import p_at_each_cut
 from npc_helpers.network.prediction import compared_scores
 from npc_helpers.statistics import TooFewPatients, log_rank
-from npc_helpers.study import NotInThisStudy, shipped_reference
+from npc_helpers.study import NotInThisStudy, Study, shipped_reference
 
 pytestmark = pytest.mark.usefixtures("small_hospital")
 
@@ -149,3 +155,49 @@ def test_forests_recognise_patients_by_their_rectangles(demonstration):
             apart = cdist(inputs[tested], inputs[~tested])
             said.append((label[~tested][apart.argmin(axis=1)] == label[tested]).mean())
     assert np.mean(of_image) > 0.85 and abs(np.mean(of_patient) - 0.5) < 0.1
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Every second patient: area of the tight box, grain of the images with either software."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("NPC_STUDY", raising=False)
+        study = Study.open()
+        patients = compared_scores(shipped_reference)[0].iloc[::2]
+    rows, known = {}, patients_of(study)
+    for name in patients.index:
+        anatomy = draw_anatomy(known[name], "pre")
+        corners = [np.argwhere(layer) for layer in anatomy.tumour if layer.any()]
+        area = np.mean([np.prod(np.ptp(corner, axis=0) + 1) for corner in corners] or [0])
+        grain = {}
+        for protocol in ("1.5T", "1.5T upgraded"):
+            stream = scan_stream(known[name], "pre", "t2w")
+            images = acquire(anatomy, "t2w", stream, protocol=protocol)[:, 150:350, 60:450]
+            edges = np.abs([laplace(image.astype(float)) for image in images])
+            grain[protocol] = np.mean(np.median(edges, axis=(1, 2)) / images.mean(axis=(1, 2)))
+        rows[name] = grain | {"area": area}
+    scanned = study.registry.set_index("patient_id").mri_pre_date
+    return patients.join(pd.DataFrame(rows).T).join(scanned)
+
+
+@pytest.mark.slow
+def test_tight_boxes_tell_stage_and_outcome_and_generous_ones_do_not(drawn):
+    """Measured 0.77 and 0.75 in these patients, 0.83 and 0.65 in all."""
+    advanced = drawn.stage_8th != "III"
+    rois = shipped_reference("rois.csv").query("timepoint == 'pre' and sequence == 't2w'")
+    areas = rois.eval("(x1 - x0) * (y1 - y0)").groupby(rois.patient_id).mean()
+    generous, tight = areas.reindex(drawn.index), drawn.area.astype(float)
+    assert roc_auc_score(advanced, generous) < 0.65 < 0.7 < roc_auc_score(advanced, tight) < 0.9
+    assert concordance_index(drawn.pfs_months, -generous, drawn.progressed) < 0.58
+    assert 0.6 < concordance_index(drawn.pfs_months, -tight, drawn.progressed) < 0.8
+
+
+@pytest.mark.slow
+def test_an_upgrade_of_the_scanner_foretells_the_label_and_not_the_outcome(drawn):
+    """Measured in these patients: label 0.45 without and 0.65 with the upgrade, time 0.45."""
+    late = drawn.mri_pre_date >= pd.Timestamp("2014-07-01")
+    before, after = drawn["1.5T"].astype(float), drawn["1.5T upgraded"].astype(float)
+    label, grain = drawn.high_risk.astype(bool), after.where(late, before)
+    assert roc_auc_score(label, before) < 0.5
+    assert 0.6 < roc_auc_score(label, grain) < 0.75
+    assert abs(concordance_index(drawn.pfs_months, -grain, drawn.progressed) - 0.5) < 0.1

@@ -49,6 +49,11 @@ def test_a_cell_that_is_not_refused_runs_and_shows_its_value(run):
     assert run.error is None
 
 
+def test_a_table_shows_sentences_to_their_end(run):
+    run("import pandas as pd")
+    assert "y" * 70 + "." in run("print(pd.DataFrame({'remark': ['y' * 70 + '.']}).to_html())")
+
+
 def test_a_refusal_is_printed_and_is_no_error(run):
     printed = run(f"before = 1\n{REFUSE}\nafter = 2")
     assert printed == "Left out: needs 5 patients with progression by 36 months; 4 have it\n"

@@ -8,6 +8,8 @@ cells that need what was left out are left out with it.
 import ast
 import symtable
 
+import pandas as pd
+
 from npc_helpers.statistics import TooFewPatients
 from npc_helpers.study import NotInThisStudy, Study
 from npc_helpers.study.artefact_table import ARTEFACTS
@@ -35,6 +37,7 @@ def begin(study: Study) -> None:
     a name which would have been assigned there, with the rest of its cell. An artefact that is
     not written for this reason is noted in the study (`Study.note_left_out`), so that the next
     notebook and the report can tell why it is missing. Any other exception stops the notebook.
+    Tables show sentences to their end.
 
     Notes
     -----
@@ -51,6 +54,7 @@ def begin(study: Study) -> None:
         shell.ast_transformers.remove(earlier)
     guard = Guard(study, shell.user_ns)
     shell.push({GUARD: guard}, interactive=False)
+    pd.set_option("display.max_colwidth", None)
     shell.ast_transformers.append(guard)
 
 

@@ -19,6 +19,7 @@ from npc_course.panels import PANELS
 PANEL = "An interactive panel: run this cell to use it."
 PICTURES_OF_PANELS = {"RoiEditor": "roi_editor.png"}
 Markup = str  # a piece of HTML in which what it shows is escaped
+SENTENCE = re.compile("<td>[^<]{31}")  # a cell of words and not of numbers
 NO_KERNEL = "This panel needs a running notebook (<code>make lab</code>)."
 
 
@@ -77,7 +78,8 @@ def _output(output: nbformat.NotebookNode, source: str) -> Markup:
         return f'<img alt="{alt}"{wide} src="{html.escape(source)}">'
     if "text/html" in data:
         table: Markup = data["text/html"]  # made by pandas in the lesson's own kernel
-        return f'<div class="table" tabindex="0">{table}</div>'
+        kind = "table words" if SENTENCE.search(table) else "table"
+        return f'<div class="{kind}" tabindex="0">{table}</div>'
     if "text/markdown" in data:
         words = text(data["text/markdown"])
         captions = "figure" in output.metadata.get("npc", {})

@@ -151,6 +151,7 @@ async def executing(
         kernel_name="python3",
         resources={"metadata": {"path": str(FOLDER)}},
         store_widget_state=False,
+        coalesce_streams=True,  # else lines printed by one cell may stand in several boxes
         on_cell_executed=lambda **_: progress.update(),
     )
     started, waited, error = time.perf_counter(), 0.0, None

@@ -59,7 +59,7 @@ def threshold_of_others(
 @exercise(
     "05.2",
     form="a share between 0 and 1",
-    hint="Which entries of the matrices count, and what is a tie worth?",
+    hint="`higher[first]` picks the pairs that count. What is a tie worth?",
 )
 def concordant_share(study: Study, answer: object, *, test: pd.DataFrame, score: np.ndarray) -> str:
     """Judge a C-index that was counted pair by pair."""

@@ -50,7 +50,8 @@ def stricter_review(study: Study, answer: object) -> str:
 @exercise(
     "01.2",
     form="a whole number of patients",
-    hint="Compare the columns `stage_7th` and `stage_8th` row by row and count the `True`.",
+    hint="Compare the columns `stage_7th` and `stage_8th` row by row (`!=`) and count the `True` "
+    "(`.sum()`).",
 )
 def regrouped(study: Study, answer: object, *, patients: pd.DataFrame) -> str:
     """Judge how many patients have another stage group in the other edition."""

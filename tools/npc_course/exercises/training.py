@@ -42,7 +42,8 @@ def undecided_loss(study: Study, answer: object) -> str:
 @exercise(
     "03.2",
     form="one `True` or `False` for each training image",
-    hint="Draw among the names of patients, then ask of each image whether its patient was drawn.",
+    hint="Draw among the names of patients: `drawn = rng.choice(names, fifth, replace=False)`. "
+    "Then ask of each image whether its patient was drawn: `np.isin(who, drawn)`.",
 )
 def aside_by_patient(study: Study, answer: object, *, who: np.ndarray) -> str:
     """Judge whether images were set aside with all others of their patients."""
@@ -97,7 +98,8 @@ def lower_loss(
 @exercise(
     "03.4",
     form="an AUC with its interval, as `roc_auc` returns it",
-    hint="How many patients were tested? Count the rows.",
+    hint='How many patients were tested? Count the rows. `groupby("patient_id")[columns].mean()` '
+    "makes one row of each patient.",
 )
 def of_patients(study: Study, answer: object, *, predictions: pd.DataFrame) -> str:
     """Judge whether an AUC counts each patient once."""
