@@ -29,8 +29,8 @@ def agreement_figure(agreement: pd.DataFrame, *, pixel_mm: float) -> Figure:
     >>> [axes.get_ylabel() for axes in agreement_figure(table, pixel_mm=0.5).axes]
     ['images', 'first minus second reader, cm²']
     """
-    columns = of_table(agreement, images(agreement), iou=numbers, area_a=numbers, area_b=numbers)
-    iou, *areas = checked(**columns)
+    columns = dict.fromkeys(("iou", "area_a", "area_b"), numbers)
+    iou, *areas = checked(**of_table(agreement, rows=images(agreement), **columns))
     figure, (left, right) = style.new_panels(9, 3.6, 2, width_ratios=(1, 1.3))
     left.hist(iou, bins=np.linspace(0, 1, 21), color=style.SERIES[0], alpha=0.85)
     median = float(np.median(iou))

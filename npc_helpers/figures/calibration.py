@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from npc_helpers import statistics
 from npc_helpers.figures import style
 from npc_helpers.statistics.calibration import GROUPS
-from npc_helpers.statistics.gate import checked, each, flags, probabilities, times
+from npc_helpers.statistics.gate import checked, each, probabilities
 from npc_helpers.statistics.survival import HORIZON
 
 DEFAULTS = {"treat all": "^", "treat none": "o"}  # markers: on any page both lines are grey
@@ -32,7 +32,7 @@ def calibration_figure(
     'model'
     """
     time, event, *predicted = checked(
-        time=times(time), event=flags(event), **each(p_event, probabilities, "probability of {}")
+        time=time, event=event, **each(p_event, "probability of {}", probabilities)
     )
     figure, panels = style.new_panels(3.2 * len(p_event) + 0.4, 3.9, len(p_event), sharey=True)
     for position, (axes, name, p) in enumerate(zip(panels, p_event, predicted, strict=True)):

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from npc_helpers.figures import style
 from npc_helpers.statistics import kaplan_meier
-from npc_helpers.statistics.gate import checked, flags, of_table, times
+from npc_helpers.statistics.gate import checked, flags, of_table
 
 
 @style.in_house_style
@@ -69,7 +69,7 @@ def pfs_figure(cohort: pd.DataFrame) -> Figure:
     >>> pfs_figure(patients).axes[1].get_title("left")
     'PFS period of each patient'
     """
-    months, progressed = checked(**of_table(cohort, pfs_months=times, progressed=flags))
+    months, progressed = checked(**of_table(cohort, "pfs_months", "progressed"))
     median = float(np.median(months))
     figure, (left, right) = style.new_panels(9.6, 3.6, 2)
     _draw_kaplan_meier(left, months, progressed, color=style.SERIES[0])
@@ -103,9 +103,7 @@ def km_by_risk(months, progressed, high) -> Figure:
     >>> [text.get_text() for text in figure.axes[0].get_legend().texts]
     ['called low risk (n = 2)', 'called high risk (n = 2)']
     """
-    months, progressed, high = checked(
-        months=times(months), progressed=flags(progressed), high=flags(high)
-    )
+    months, progressed, high = checked(months=months, progressed=progressed, high=flags(high))
     groups = {"low risk": ~high, "high risk": high}
     figure, (axes, counts) = style.new_figure(7, 4.6, nrows=2, height_ratios=(5, 1), sharex=True)
     for name, line in zip(groups, ("-", "--"), strict=True):

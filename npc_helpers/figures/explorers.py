@@ -36,7 +36,7 @@ def follow_up_explorer(patients: pd.DataFrame) -> go.Figure:
     >>> [trace.name for trace in figure.data]
     ['progressed (1)', 'without progression when last seen (1)']
     """
-    gate.checked(**gate.of_table(patients, pfs_months=gate.times, progressed=gate.flags))
+    gate.checked(**gate.of_table(patients, "pfs_months", "progressed"))
     ordered = patients.sort_values("pfs_months").reset_index(drop=True)
     figure = go.Figure()
     for progressed, name, colour, symbol in (

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from npc_helpers.figures import style
-from npc_helpers.statistics.gate import checked, flags, groups, probabilities
+from npc_helpers.statistics.gate import checked, groups, probabilities
 from npc_helpers.study.schema import MODELS
 
 RUNS = dict(zip(MODELS.values(), ("before", "after"), strict=True))
@@ -110,9 +110,7 @@ def prediction_strip(p_high_risk: pd.Series, high_risk: pd.Series, split: pd.Ser
     'test, low risk (n = 1)'
     """
     figure, axes = style.new_figure(8.4, 4.2)
-    p, truth, side_of = checked(
-        p_high_risk=probabilities(p_high_risk), high_risk=flags(high_risk), split=groups(split)
-    )
+    p, truth, side_of = checked(p_high_risk=p_high_risk, high_risk=high_risk, split=groups(split))
     labels = []
     lines = [(s, h) for s in ("test", "train") for h in (False, True)]
     for line, (side, high) in enumerate(lines):
@@ -144,7 +142,7 @@ def pre_post_scatter(pre: pd.Series, post: pd.Series, progressed: pd.Series) -> 
     """
     figure, axes = style.new_figure(5.2, 5.2)
     pre, post, hit = checked(
-        pre=probabilities(pre), post=probabilities(post), progressed=flags(progressed)
+        pre=probabilities(pre), post=probabilities(post), progressed=progressed
     )
     style.draw_reference(axes)
     tints = {"low": style.colour("low risk"), "high": style.colour("high risk")}

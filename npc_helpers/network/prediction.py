@@ -45,7 +45,7 @@ def image_predictions(index: pd.DataFrame, p_high_risk, cohort: pd.DataFrame) ->
         If the lengths differ, an image is there twice, a probability is missing or outside 0 to
         1, a patient of an image is not in `cohort`, or has no split or label there.
     """
-    columns = of_table(index, images(index), **dict.fromkeys(IMAGE, groups))
+    columns = of_table(index, rows=images(index), **dict.fromkeys(IMAGE, groups))
     names, *_, p = checked(**columns, p_high_risk=probabilities(p_high_risk))
     strangers = sorted(set(names) - set(cohort["patient_id"]))
     if strangers:
@@ -140,7 +140,7 @@ def patient_probability(predictions: pd.DataFrame, *, weights: str = "uniform") 
         image is none of probability 0), or an image is there twice.
     """
     kinds = dict.fromkeys(IMAGE, groups) | {"p_high_risk": probabilities}
-    names, *_, values = checked(**of_table(predictions, images(predictions), **kinds))
+    names, *_, values = checked(**of_table(predictions, rows=images(predictions), **kinds))
     p = pd.Series(values, predictions.index)
     alike = predictions.groupby(["patient_id", "sequence"])["p_high_risk"].transform("size")
     choices = {"uniform": p * 0 + 1, "sequence": 1 / alike, "confidence": (p - 0.5).abs() + 1e-6}

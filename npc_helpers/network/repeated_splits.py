@@ -26,15 +26,7 @@ from npc_helpers.network.prediction import image_predictions, patient_probabilit
 from npc_helpers.network.training import batches_of, compiled, fit, predict, start_of
 from npc_helpers.network.weight_sources import weight_file
 from npc_helpers.statistics.concordance import c_index
-from npc_helpers.statistics.gate import (
-    ColumnError,
-    checked,
-    flags,
-    groups,
-    numbers,
-    of_table,
-    times,
-)
+from npc_helpers.statistics.gate import ColumnError, checked, groups, numbers, of_table
 from npc_helpers.statistics.roc import roc_auc
 from npc_helpers.study import NotInThisStudy, Study
 from npc_helpers.study.artefact_table import SETTING
@@ -98,8 +90,8 @@ def repeated_splits(
     UserWarning
         If the test side of a split had one class only or no comparable pair, and was left out.
     """
-    outcome = {"pfs_months": times, "progressed": flags, "high_risk": flags}
-    checked(**of_table(patients, patient_id=groups, **outcome))
+    usual = ("pfs_months", "progressed", "high_risk")
+    checked(**of_table(patients, *usual, patient_id=groups))
     patients = patients.reset_index(drop=True)
     scores_of_all = {name: _complete(name, s, patients) for name, s in (others or {}).items()}
     with warnings.catch_warnings():

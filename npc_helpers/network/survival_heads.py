@@ -25,17 +25,7 @@ from npc_helpers.network.survival_losses import (
     p_progression,
 )
 from npc_helpers.network.training import WITH_XLA, start_of
-from npc_helpers.statistics.gate import (
-    Column,
-    TooFewPatients,
-    checked,
-    each,
-    flags,
-    groups,
-    numbers,
-    of_table,
-    times,
-)
+from npc_helpers.statistics.gate import Column, TooFewPatients, checked, each, groups, of_table
 from npc_helpers.study import Study
 from npc_helpers.study.settings import Setting
 
@@ -167,8 +157,8 @@ def train_head(
 
 def _checked(features: pd.DataFrame, patients: pd.DataFrame, **others: Column) -> list[np.ndarray]:
     """Return months, progressed and high_risk of patients whose columns are in order."""
-    outcome = {"pfs_months": times, "progressed": flags, "high_risk": flags}
-    columns = checked(**of_table(patients, **outcome), **_doubtful(features), **others)
+    outcome = of_table(patients, "pfs_months", "progressed", "high_risk")
+    columns = checked(**outcome, **_doubtful(features), **others)
     return columns[:3]
 
 
@@ -176,7 +166,7 @@ def _doubtful(features: pd.DataFrame) -> dict[str, Column]:
     """Return, for `checked`, the first column with a value that is not finite, or the first."""
     values = features.apply(pd.to_numeric, errors="coerce").to_numpy(float)
     bad = np.flatnonzero(~np.isfinite(values).all(axis=0))
-    return each(features.iloc[:, bad[:1] if len(bad) else [0]], numbers, "feature {}")
+    return each(features.iloc[:, bad[:1] if len(bad) else [0]], "feature {}")
 
 
 def new_head(kind: str, k: int, l2: float | None = None) -> keras.Model:
@@ -209,7 +199,7 @@ def folds_of(progressed: pd.Series, *, folds: int = 5) -> pd.Series:
     """
     from sklearn.model_selection import StratifiedKFold
 
-    (flagged,) = checked(progressed=flags(progressed))
+    (flagged,) = checked(progressed=progressed)
     if (events := int(flagged.sum())) < folds:
         raise TooFewPatients(
             f"{folds} folds need a patient with progression each; {events} have it"

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from npc_helpers.statistics.gate import outcomes
+from npc_helpers.statistics.gate import checked
 
 ENDS = (12.0, 24.0, 36.0, 48.0)  # months at which the intervals of the hazards end
 SMALLEST = 1e-7  # a hazard of 0 or 1 would make the logarithm infinite
@@ -34,7 +34,7 @@ def follow_up(time, event) -> np.ndarray:
     >>> follow_up([10, 20.5], [True, False]).tolist()
     [[10.0, 1.0], [20.5, 0.0]]
     """
-    return np.column_stack(outcomes(time, event)).astype(np.float32)
+    return np.column_stack(checked(time=time, event=event)).astype(np.float32)
 
 
 @keras.saving.register_keras_serializable("npc_helpers")

@@ -11,8 +11,8 @@ high_risk : array-like of bool, shape (n,)
     The label.
 p_event : array-like, shape (n,)
     Probability of progression by the horizon.
-confidence : float
-    Level of the intervals, 0.95.
+
+Intervals are 95% intervals throughout: tables and figures say so.
 
 Series of one call have the same index in the same order. A column that cannot be used is refused as
 `ColumnError`, which names column and patient; columns in order with too few patients, or too alike

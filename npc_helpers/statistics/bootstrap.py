@@ -14,17 +14,8 @@ import pandas as pd
 from scipy.stats import norm
 
 from npc_helpers.statistics.concordance import c_index, order_of_ends
-from npc_helpers.statistics.estimate import check_method, critical_value
-from npc_helpers.statistics.gate import (
-    TooFewPatients,
-    at_least,
-    checked,
-    each,
-    flags,
-    numbers,
-    times,
-    two_classes,
-)
+from npc_helpers.statistics.estimate import Z95, check_method
+from npc_helpers.statistics.gate import TooFewPatients, at_least, checked, each, two_classes
 from npc_helpers.statistics.roc import roc_auc
 
 BLOCK = 500  # resamples at once: their counts stay in the processor's cache
@@ -43,7 +34,6 @@ def bootstrap_models(
     method: str = "bca",
     resamples: int = 10_000,
     seed: int = 0,
-    confidence: float = 0.95,
 ) -> pd.DataFrame:
     """Intervals of AUC and C-index of each model and of all pairwise differences.
 
@@ -89,10 +79,7 @@ def bootstrap_models(
         raise ValueError(f"resamples is {resamples}; 10,000 are usual")
     at_least(risk_scores, 1)
     labels, time, event, *scores = checked(
-        high_risk=flags(high_risk),
-        time=times(time),
-        event=flags(event),
-        **each(risk_scores, numbers),
+        high_risk=high_risk, time=time, event=event, **each(risk_scores)
     )
     positive = two_classes(labels)
     if len(positive) > LARGEST:
@@ -101,8 +88,8 @@ def bootstrap_models(
             "use compare_auc and compare_c_index, whose intervals need no resampling"
         )
     closed = {
-        "auc": [roc_auc(positive, score, confidence=confidence) for score in scores],
-        "c_index": [c_index(time, event, score, confidence=confidence) for score in scores],
+        "auc": [roc_auc(positive, score) for score in scores],
+        "c_index": [c_index(time, event, score) for score in scores],
     }
     pairs = {
         "auc": _Pairs.of(~positive, positive, scores),  # a case leads every control
@@ -117,7 +104,7 @@ def bootstrap_models(
             value, resampled = float(once[0, column]), drawn[:, column]
             if np.ptp(resampled) >= SAME:
                 acceleration = _acceleration(without_each[:, column], strata)
-                low, high = _limits(value, resampled, acceleration, method, confidence)
+                low, high = _limits(value, resampled, acceleration, method)
             elif column < len(scores):
                 _, low, high = closed[measure][column]
             else:
@@ -198,9 +185,9 @@ def _with_differences(values: np.ndarray) -> np.ndarray:
     return np.column_stack([values, *(values[:, i] - values[:, j] for i, j in pairs)])
 
 
-def _limits(value, resampled, acceleration: float, method: str, confidence: float):
+def _limits(value, resampled, acceleration: float, method: str):
     """Quantiles of the resampled values (r,) at the levels that the method asks for."""
-    z = critical_value(confidence) * np.array([-1, 1])
+    z = Z95 * np.array([-1, 1])
     if method == "bca":
         z = _shifted(z, value, resampled, acceleration)
     low, high = np.quantile(resampled, norm.cdf(z))

@@ -14,15 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from npc_helpers.statistics.estimate import Estimate, critical_value, plain_interval
-from npc_helpers.statistics.gate import (
-    TooFewPatients,
-    checked,
-    flags,
-    outcomes,
-    probabilities,
-    two_classes,
-)
+from npc_helpers.statistics.estimate import Z95, Estimate, plain_interval
+from npc_helpers.statistics.gate import TooFewPatients, checked, two_classes
 from npc_helpers.statistics.survival import HORIZON, risk_by
 from npc_helpers.statistics.weighting import (
     check_horizon,
@@ -64,9 +57,7 @@ class Calibration:
     ece_by_chance: float
 
 
-def calibration(
-    high_risk, p_high_risk, *, bins: int = 5, confidence: float = 0.95, seed: int = 0
-) -> Calibration:
+def calibration(high_risk, p_high_risk, *, bins: int = 5, seed: int = 0) -> Calibration:
     """Slope, intercept (Van Calster et al., BMC Med 2019;17:230) and expected calibration error.
 
     logit P(high risk) = a + b logit(p): the slope is b; the intercept is a with b held at 1. There
@@ -87,7 +78,7 @@ def calibration(
     >>> round(calibration(high_risk, [0.9, 0.6, 0.7, 0.4, 0.3, 0.2]).slope.value, 2)
     1.07
     """
-    labels, p = checked(high_risk=flags(high_risk), p_high_risk=probabilities(p_high_risk))
+    labels, p = checked(high_risk=high_risk, p_high_risk=p_high_risk)
     positive, odds = two_classes(labels), log_odds(p)
     if np.ptp(odds) < ALL_EQUAL:
         raise TooFewPatients("all probabilities are equal, so there is no slope to estimate")
@@ -96,8 +87,8 @@ def calibration(
     offset, variance = logistic(ones, positive, offset=odds)
     drawn = np.random.default_rng(seed).random((DRAWS, len(p))) < p  # (draws, n)
     return Calibration(
-        slope=plain_interval(float(coefficients[1]), float(covariance[1, 1]), confidence),
-        intercept=plain_interval(float(offset[0]), float(variance[0, 0]), confidence),
+        slope=plain_interval(float(coefficients[1]), float(covariance[1, 1])),
+        intercept=plain_interval(float(offset[0]), float(variance[0, 0])),
         ece=float(_ece(positive[None], p, bins)[0]),
         ece_by_chance=float(_ece(drawn, p, bins).mean()),
     )
@@ -132,9 +123,7 @@ class HorizonCalibration:
     events: int
 
 
-def calibration_at(
-    time, event, p_event, *, horizon: float = HORIZON, confidence: float = 0.95
-) -> HorizonCalibration:
+def calibration_at(time, event, p_event, *, horizon: float = HORIZON) -> HorizonCalibration:
     """Compare predicted probabilities of progression by a horizon with what happened.
 
     O/E = (1 − S(h)) / mean p, with S the Kaplan-Meier curve. Slope and intercept are those of a
@@ -156,20 +145,20 @@ def calibration_at(
     >>> round(calibration_at(months, progressed, p).ratio.value, 3)
     0.938
     """
-    time, event, p = outcomes(time, event, p_event=probabilities(p_event))
+    time, event, p = checked(time=time, event=event, p_event=p_event)
     case, _ = check_horizon(time, event, horizon)
     if np.ptp(log_odds(p)) < ALL_EQUAL:
         raise TooFewPatients("all probabilities are equal, so there is no slope to estimate")
-    observed, error = risk_by(time, event, horizon, confidence)
+    observed, error = risk_by(time, event, horizon)
     expected = float(p.mean())
     ratio = observed.value / expected
-    factor = math.exp(critical_value(confidence) * error / observed.value)
+    factor = math.exp(Z95 * error / observed.value)
     values = _recalibrated(time, event, p, horizon, leave_one_out(len(time)))  # (1 + n, 2)
-    slope, intercept = (jackknife_interval(column, confidence) for column in values.T)
+    slope, intercept = (jackknife_interval(column) for column in values.T)
     return HorizonCalibration(
         observed=observed,
         expected=expected,
-        ratio=Estimate(ratio, ratio / factor, ratio * factor, confidence),
+        ratio=Estimate(ratio, ratio / factor, ratio * factor),
         slope=slope,
         intercept=intercept,
         n=len(time),
@@ -179,7 +168,6 @@ def calibration_at(
 
 def calibration_groups(
     time, event, p_event, *, horizon: float = HORIZON, groups: int = GROUPS,
-    confidence: float = 0.95,
 ) -> pd.DataFrame:  # fmt: skip
     """Observed risk by the Kaplan-Meier curve in groups of rising predicted risk.
 
@@ -198,7 +186,7 @@ def calibration_groups(
     >>> table[["n", "predicted", "observed"]].round(2).values.tolist()
     [[5.0, 0.28, 0.2], [3.0, 0.6, 0.67]]
     """
-    time, event, p = outcomes(time, event, p_event=probabilities(p_event))
+    time, event, p = checked(time=time, event=event, p_event=p_event)
     check_horizon(time, event, horizon)
     edges = np.unique(np.quantile(p, np.linspace(0, 1, groups + 1)[1:-1]))
     member = np.searchsorted(edges, p, side="left")
@@ -207,7 +195,7 @@ def calibration_groups(
     rows = []
     for group in range(groups):
         inside = member == group
-        risk, _ = risk_by(time[inside], event[inside], horizon, confidence)
+        risk, _ = risk_by(time[inside], event[inside], horizon)
         rows.append([inside.sum(), p[inside].mean(), *risk])
     return pd.DataFrame(rows, columns=["n", "predicted", "observed", "low", "high"])
 

@@ -6,18 +6,14 @@ import pandas as pd
 
 from npc_helpers.statistics.concordance import c_index
 from npc_helpers.statistics.confusion import confusion
-from npc_helpers.statistics.gate import checked, each, flags, numbers, of_table, times
+from npc_helpers.statistics.gate import checked, each, of_table
 from npc_helpers.statistics.roc import roc_auc
 
 MEASURES = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
 
 
 def compare_models(
-    patients: pd.DataFrame,
-    risk: Mapping[str, pd.Series],
-    *,
-    cutoff: float = 0.5,
-    confidence: float = 0.95,
+    patients: pd.DataFrame, risk: Mapping[str, pd.Series], *, cutoff: float = 0.5
 ) -> pd.DataFrame:
     """Discrimination, concordance and the 2 x 2 measures of each model.
 
@@ -46,15 +42,14 @@ def compare_models(
     0  0.75      0.8  0.5
     """
     months, event, high_risk, *scores = checked(
-        **of_table(patients, pfs_months=times, progressed=flags, high_risk=flags),
-        **each(risk, numbers),
+        **of_table(patients, "pfs_months", "progressed", "high_risk"), **each(risk)
     )
     rows = []
     for model, score in zip(risk, scores, strict=True):
-        table = confusion(high_risk, score > cutoff, confidence=confidence)
+        table = confusion(high_risk, score > cutoff)
         estimates = {
-            "auc": roc_auc(high_risk, score, confidence=confidence),
-            "c_index": c_index(months, event, score, confidence=confidence),
+            "auc": roc_auc(high_risk, score),
+            "c_index": c_index(months, event, score),
             **{name: getattr(table, name) for name in MEASURES},
         }
         row = {"model": model, "n": len(patients)}

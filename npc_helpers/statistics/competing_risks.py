@@ -11,15 +11,13 @@ import pandas as pd
 
 from npc_helpers.statistics.concordance import c_index
 from npc_helpers.statistics.estimate import Estimate, log_log_limits
-from npc_helpers.statistics.gate import TooFewPatients, checked, groups, numbers, times
+from npc_helpers.statistics.gate import TooFewPatients, checked, groups
 from npc_helpers.statistics.survival import HORIZONS, greenwood, product_limit, steps
 
 CENSORED = "censored"
 
 
-def cumulative_incidence(
-    time, cause, *, at: Sequence[float] = HORIZONS, confidence: float = 0.95
-) -> pd.DataFrame:
+def cumulative_incidence(time, cause, *, at: Sequence[float] = HORIZONS) -> pd.DataFrame:
     """Probability of having ended by each cause, the others being possible.
 
     F(t) = Σ S(u-) d(u) / n(u) over the times u ≤ t: the share still free just before u, times the
@@ -44,7 +42,7 @@ def cumulative_incidence(
     >>> cumulative_incidence(months, cause, at=[36])[["cause", "incidence"]].values.tolist()
     [['death', 0.25], ['local', 0.5]]
     """
-    time, cause = checked(time=times(time), cause=groups(cause))
+    time, cause = checked(time=time, cause=groups(cause))
     causes = sorted(set(cause.tolist()) - {CENSORED})
     if not causes:
         raise TooFewPatients("nobody progressed or died, so there is no incidence to estimate")
@@ -52,13 +50,11 @@ def cumulative_incidence(
     for name in causes:
         for months in at:
             incidence, variance = _incidence(time, cause, name, months)
-            rows.append([name, months, incidence, *log_log_limits(incidence, variance, confidence)])
+            rows.append([name, months, incidence, *log_log_limits(incidence, variance)])
     return pd.DataFrame(rows, columns=["cause", "months", "incidence", "low", "high"])
 
 
-def cause_specific_c(
-    time, cause, risk_score, *, of: str | Sequence[str], confidence: float = 0.95
-) -> Estimate:
+def cause_specific_c(time, cause, risk_score, *, of: str | Sequence[str]) -> Estimate:
     """C-index for one cause where another can come first.
 
     Share of comparable pairs in which the patient who ended by this cause first had the higher
@@ -78,16 +74,14 @@ def cause_specific_c(
     >>> cause_specific_c(months, cause, [0.9, 0.3, 0.6, 0.1], of="local").value
     1.0
     """
-    time, cause, score = checked(
-        time=times(time), cause=groups(cause), risk_score=numbers(risk_score)
-    )
+    time, cause, score = checked(time=time, cause=groups(cause), risk_score=risk_score)
     wanted = [of] if isinstance(of, str) else list(of)
     absent = [name for name in wanted if name not in cause]
     if absent:
         raise TooFewPatients(f"nobody ended by {', '.join(absent)}")
     event = np.isin(cause, wanted)
     other = ~event & (cause != CENSORED)
-    return c_index(np.where(other, time.max() + 1, time), event, score, confidence=confidence)
+    return c_index(np.where(other, time.max() + 1, time), event, score)
 
 
 def _incidence(time, cause, name: str, months: float) -> tuple[float, float]:

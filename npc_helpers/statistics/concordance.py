@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.statistics.estimate import Estimate, compare_pairs, interval_of_share
-from npc_helpers.statistics.gate import TooFewPatients, at_least, each, numbers, outcomes
+from npc_helpers.statistics.gate import TooFewPatients, at_least, checked, each
 from npc_helpers.statistics.pairs import concordant_weights
 from npc_helpers.statistics.survival import product_limit, steps
 
@@ -27,9 +27,7 @@ SAME_TIME = 2**-26  # two times closer than this part of their mean are equal, a
 LARGEST_FOR_PAIRS = 1_000  # patients; more are compared by sorting, which is then faster
 
 
-def c_index(
-    time, event, risk_score, *, confidence: float = 0.95, method: str = "logit"
-) -> Estimate:
+def c_index(time, event, risk_score, method: str = "logit") -> Estimate:
     """Share of comparable pairs in which the patient who progressed first had the higher risk.
 
     C = (concordant + ties in risk / 2) / comparable; see the head of this file for who can be
@@ -53,14 +51,12 @@ def c_index(
     >>> c_index(months, progressed, [0.9, 0.3, 0.6, 0.1]).value
     0.8
     """
-    time, event, score = outcomes(time, event, risk_score=numbers(risk_score))
+    time, event, score = checked(time=time, event=event, risk_score=risk_score)
     value, influence = concordance(time, event, score)
-    return _interval(value, influence, event, confidence, method)
+    return _interval(value, influence, event, method)
 
 
-def uno_c_index(
-    time, event, risk_score, *, truncation: float, confidence: float = 0.95
-) -> Estimate:
+def uno_c_index(time, event, risk_score, *, truncation: float) -> Estimate:
     """C-index that does not depend on how many patients were lost to follow-up.
 
     As `c_index`, but a pair counts w = 1 / G(t-)², where G is the Kaplan-Meier curve of being
@@ -87,14 +83,12 @@ def uno_c_index(
     """
     if not truncation > 0:
         raise ValueError(f"truncation is {truncation}; give a time after the start, such as 36")
-    time, event, score = outcomes(time, event, risk_score=numbers(risk_score))
+    time, event, score = checked(time=time, event=event, risk_score=risk_score)
     value, influence = concordance(time, event, score, truncation=truncation)
-    return _interval(value, influence, event, confidence)
+    return _interval(value, influence, event)
 
 
-def compare_c_index(
-    time, event, risk_scores: Mapping[str, object], *, confidence: float = 0.95
-) -> pd.DataFrame:
+def compare_c_index(time, event, risk_scores: Mapping[str, object]) -> pd.DataFrame:
     """Compare C-indices on the same patients, pair by pair.
 
     Each row is C(a) − C(b), whose variance is the sum over patients of the squared difference of
@@ -114,12 +108,12 @@ def compare_c_index(
     0  network  stage         0.2
     """
     at_least(risk_scores, 2)
-    time, event, *scores = outcomes(time, event, **each(risk_scores, numbers))
+    time, event, *scores = checked(time=time, event=event, **each(risk_scores))
     results = [concordance(time, event, score) for score in scores]
     values = np.array([value for value, _ in results])
     influences = np.array([influence for _, influence in results])  # (models, n)
     covariance = influences @ influences.T  # (models, models)
-    return compare_pairs(risk_scores, values, covariance, confidence)
+    return compare_pairs(risk_scores, values, covariance)
 
 
 # --- parts ---------------------------------------------------------------------------------------
@@ -191,7 +185,7 @@ def _still_observed(order: np.ndarray) -> np.ndarray:
     return product_limit(at_risk, lost)[np.searchsorted(moments, order)]
 
 
-def _interval(value, influence, event, confidence: float, method: str = "logit") -> Estimate:
+def _interval(value, influence, event, method: str = "logit") -> Estimate:
     first = min(int(event.sum()), len(event) // 2)
     sizes = (first, len(event) - first)
-    return interval_of_share(value, float(influence @ influence), sizes, confidence, method)
+    return interval_of_share(value, float(influence @ influence), sizes, method)

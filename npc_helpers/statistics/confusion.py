@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from scipy.stats import binomtest
 
-from npc_helpers.statistics.estimate import Estimate
+from npc_helpers.statistics.estimate import LEVEL, Estimate
 from npc_helpers.statistics.gate import checked, flags, two_classes
 
 
@@ -20,7 +20,6 @@ class ConfusionTable:
     fp: int
     tn: int
     fn: int
-    confidence: float = 0.95
 
     @property
     def sensitivity(self) -> Estimate:
@@ -57,15 +56,15 @@ class ConfusionTable:
         value = sum(part.value for part in parts) / 2
         below = math.hypot(*(part.value - part.low for part in parts)) / 2
         above = math.hypot(*(part.value - part.high for part in parts)) / 2
-        return Estimate(value, value - below, value + above, self.confidence)
+        return Estimate(value, value - below, value + above)
 
     def _share(self, part: int, whole: int) -> Estimate:
         if whole == 0:
-            return Estimate(math.nan, math.nan, math.nan, self.confidence)
-        return wilson(part, whole, confidence=self.confidence)
+            return Estimate(math.nan, math.nan, math.nan)
+        return wilson(part, whole)
 
 
-def confusion(high_risk, predicted_high, *, confidence: float = 0.95) -> ConfusionTable:
+def confusion(high_risk, predicted_high) -> ConfusionTable:
     """Count true and false, positive and negative calls.
 
     Examples
@@ -74,23 +73,22 @@ def confusion(high_risk, predicted_high, *, confidence: float = 0.95) -> Confusi
     >>> table.tp, table.fp, table.tn, table.fn
     (1, 0, 2, 1)
     """
-    truth, called = checked(high_risk=flags(high_risk), predicted_high=flags(predicted_high))
+    truth, called = checked(high_risk=high_risk, predicted_high=flags(predicted_high))
     two_classes(truth)
     return ConfusionTable(
         tp=int((truth & called).sum()),
         fp=int((~truth & called).sum()),
         tn=int((~truth & ~called).sum()),
         fn=int((truth & ~called).sum()),
-        confidence=confidence,
     )
 
 
-def wilson(part: int, whole: int, *, confidence: float = 0.95) -> Estimate:
+def wilson(part: int, whole: int) -> Estimate:
     """Share with Wilson's score interval (J Am Stat Assoc 1927;22:209)."""
     if whole <= 0 or not 0 <= part <= whole:
         raise ValueError(f"{part} of {whole} is no share")
-    low, high = binomtest(part, whole).proportion_ci(confidence, method="wilson")
-    return Estimate(part / whole, low, high, confidence)
+    low, high = binomtest(part, whole).proportion_ci(LEVEL, method="wilson")
+    return Estimate(part / whole, low, high)
 
 
 def mcnemar_exact(only_a: int, only_b: int) -> float:

@@ -13,14 +13,13 @@ import pandas as pd
 from scipy.stats import chi2
 
 from npc_helpers.statistics.concordance import c_index, compare_c_index
-from npc_helpers.statistics.estimate import Estimate, holm
+from npc_helpers.statistics.estimate import LEVEL, Estimate, holm
 from npc_helpers.statistics.gate import (
     TooFewPatients,
     checked,
     each,
     numbers,
     of_table,
-    outcomes,
     standardised,
 )
 from npc_helpers.statistics.survival import ChiSquared, product_limit, steps
@@ -132,7 +131,7 @@ def _baseline_jumps(time, event, hazard) -> tuple[np.ndarray, np.ndarray]:
     return moments, jumps
 
 
-def fit_cox(time, event, covariates: pd.DataFrame, *, confidence: float = 0.95) -> CoxModel:
+def fit_cox(time, event, covariates: pd.DataFrame) -> CoxModel:
     """Fit h(t) = h₀(t) exp(x'β): each covariate multiplies the hazard by exp(β) per unit.
 
     Parameters
@@ -149,7 +148,7 @@ def fit_cox(time, event, covariates: pd.DataFrame, *, confidence: float = 0.95) 
     >>> model.table.hazard_ratio.round(2).to_dict()
     {'T': 2.31}
     """
-    time, event, *values = outcomes(time, event, **each(covariates, numbers, "covariate {}"))
+    time, event, *values = checked(time=time, event=event, **each(covariates, "covariate {}"))
     data = pd.DataFrame(dict(zip(map(str, covariates), values, strict=True)))
     constant = [name for name in data if data[name].nunique() < 2]
     if len(constant) == len(data.columns):
@@ -159,13 +158,12 @@ def fit_cox(time, event, covariates: pd.DataFrame, *, confidence: float = 0.95) 
     if constant:
         warnings.warn(f"left out, the same for everybody: {', '.join(constant)}", stacklevel=2)
     data = data.drop(columns=constant)
-    fitter = _converged(data.assign(_time=time, _event=event), confidence)
-    level = f"{100 * confidence:g}%"
+    fitter = _converged(data.assign(_time=time, _event=event))
     columns = {
         "coefficient": "coef",
         "hazard_ratio": "exp(coef)",
-        "low": f"exp(coef) lower {level}",
-        "high": f"exp(coef) upper {level}",
+        "low": "exp(coef) lower 95%",
+        "high": "exp(coef) upper 95%",
         "p": "p",
     }
     table = pd.DataFrame({name: fitter.summary[column] for name, column in columns.items()})
@@ -174,11 +172,11 @@ def fit_cox(time, event, covariates: pd.DataFrame, *, confidence: float = 0.95) 
     return CoxModel(table, maximum, maximum - gain / 2, time, event, data)
 
 
-def _converged(data: pd.DataFrame, confidence: float):
+def _converged(data: pd.DataFrame):
     from lifelines import CoxPHFitter
     from lifelines.exceptions import ConvergenceError, ConvergenceWarning
 
-    fitter = CoxPHFitter(alpha=1 - confidence)
+    fitter = CoxPHFitter(alpha=1 - LEVEL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", ConvergenceWarning)
@@ -278,9 +276,7 @@ class AddedValue:
     c_change: Estimate
 
 
-def added_value(
-    time, event, covariates: pd.DataFrame, score: pd.Series, *, confidence: float = 0.95
-) -> AddedValue:
+def added_value(time, event, covariates: pd.DataFrame, score: pd.Series) -> AddedValue:
     """Ask whether a score tells more about survival than the covariates already do.
 
     χ² = 2 (log L with the score − log L without it), and the change of the C-index.
@@ -299,19 +295,18 @@ def added_value(
     >>> print(added_value(months, progressed, stage, score).test)
     χ² = 6.03, df = 1, P = 0.014
     """
-    *_, values = outcomes(
-        time, event, **each(covariates, numbers, "covariate {}"), score=numbers(score)
-    )
+    known = each(covariates, "covariate {}")
+    *_, values = checked(time=time, event=event, **known, score=numbers(score))
     more = covariates.assign(score=standardised(values))
-    without = fit_cox(time, event, covariates, confidence=confidence)
-    full = fit_cox(time, event, more, confidence=confidence)
+    without = fit_cox(time, event, covariates)
+    full = fit_cox(time, event, more)
     risks = {"with": full.risk_score(more), "without": without.risk_score(covariates)}
-    row = compare_c_index(time, event, risks, confidence=confidence).iloc[0]
+    row = compare_c_index(time, event, risks).iloc[0]
     return AddedValue(
         without=without,
         with_score=full,
         test=_likelihood_ratio(without.log_likelihood, full.log_likelihood, 1),
-        c_without=c_index(time, event, risks["without"], confidence=confidence),
-        c_with=c_index(time, event, risks["with"], confidence=confidence),
-        c_change=Estimate(*row[["difference", "low", "high"]].astype(float), confidence),
+        c_without=c_index(time, event, risks["without"]),
+        c_with=c_index(time, event, risks["with"]),
+        c_change=Estimate(*row[["difference", "low", "high"]].astype(float)),
     )

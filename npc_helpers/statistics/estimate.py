@@ -12,6 +12,8 @@ from scipy.stats import chi2, norm
 
 from npc_helpers.statistics.gate import TooFewPatients
 
+LEVEL = 0.95  # of every interval; tables and figures print it
+Z95 = float(norm.ppf(0.5 + LEVEL / 2))  # two-sided critical value of the normal distribution
 NO_VARIANCE = 1e-15  # a variance below it is rounding: that of n patients is about 1 / (4 n)
 NO_DIFFERENCE = 1e-12  # and so is a difference below this: the values are of order 1
 
@@ -32,45 +34,36 @@ class Estimate:
     value: float
     low: float
     high: float
-    confidence: float = 0.95
 
     def __str__(self) -> str:
         if math.isnan(self.value):
             return "not estimable"
-        percent = f"{100 * self.confidence:g}%"
-        return f"{self.value:.3f} ({percent} CI {self.low:.3f}–{self.high:.3f})"
+        return f"{self.value:.3f} (95% CI {self.low:.3f}–{self.high:.3f})"
 
     def __iter__(self) -> Iterator[float]:
         return iter((self.value, self.low, self.high))
 
 
-def critical_value(confidence: float) -> float:
-    """Two-sided critical value of the standard normal distribution."""
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence is {confidence}; it must lie between 0 and 1, as 0.95 does")
-    return float(norm.ppf(0.5 + confidence / 2))
-
-
-def interval_on_logit_scale(value: float, variance: float, confidence: float) -> Estimate:
+def interval_on_logit_scale(value: float, variance: float) -> Estimate:
     """Interval of a proportion-like estimate that stays inside 0 and 1 (delta method)."""
-    z = critical_value(confidence)
+    z = Z95
     centre = math.log(value / (1 - value))
     half = z * math.sqrt(variance) / (value * (1 - value))
     low, high = (1 / (1 + math.exp(-(centre + sign * half))) for sign in (-1, 1))
-    return Estimate(value, low, high, confidence)
+    return Estimate(value, low, high)
 
 
-def plain_interval(value: float, variance: float, confidence: float) -> Estimate:
+def plain_interval(value: float, variance: float) -> Estimate:
     """Symmetric (Wald) interval; it may leave 0 and 1."""
-    half = critical_value(confidence) * math.sqrt(variance)
-    return Estimate(value, value - half, value + half, confidence)
+    half = Z95 * math.sqrt(variance)
+    return Estimate(value, value - half, value + half)
 
 
 INTERVALS = {"logit": interval_on_logit_scale, "plain": plain_interval}
 
 
 def interval_of_share(
-    value: float, variance: float, sizes: tuple[int, int], confidence: float, method: str = "logit"
+    value: float, variance: float, sizes: tuple[int, int], method: str = "logit"
 ) -> Estimate:
     """Interval of a share of pairs of patients from two groups of these `sizes`.
 
@@ -78,13 +71,13 @@ def interval_of_share(
     """
     check_method(method)
     if variance < NO_VARIANCE or value in (0.0, 1.0):
-        return newcombe_interval(value, *sizes, confidence)
-    return INTERVALS[method](value, variance, confidence)
+        return newcombe_interval(value, *sizes)
+    return INTERVALS[method](value, variance)
 
 
-def newcombe_interval(area: float, m: int, n: int, confidence: float) -> Estimate:
+def newcombe_interval(area: float, m: int, n: int) -> Estimate:
     """Score interval of an area from its value and the class sizes alone (never of width 0)."""
-    z, balanced = critical_value(confidence), (m + n) / 2 - 1
+    z, balanced = Z95, (m + n) / 2 - 1
 
     def distance(theta: float) -> float:
         shape = 1 + balanced * ((1 - theta) / (2 - theta) + theta / (1 + theta))
@@ -92,7 +85,7 @@ def newcombe_interval(area: float, m: int, n: int, confidence: float) -> Estimat
 
     low = brentq(distance, 1e-9, area - 1e-9) if area > 1e-6 else 0.0
     high = brentq(distance, area + 1e-9, 1 - 1e-9) if area < 1 - 1e-6 else 1.0
-    return Estimate(area, low, high, confidence)
+    return Estimate(area, low, high)
 
 
 def check_method(method: str, methods: Sequence[str] = tuple(INTERVALS)) -> str:
@@ -102,12 +95,12 @@ def check_method(method: str, methods: Sequence[str] = tuple(INTERVALS)) -> str:
     return method
 
 
-def log_log_limits(share: float, variance: float, confidence: float) -> tuple[float, float]:
+def log_log_limits(share: float, variance: float) -> tuple[float, float]:
     """Limits share^exp(±z √V / (share |log share|)) of a share; itself at 0, 1 or V = 0."""
     if not 0 < share < 1 or variance == 0:
         return share, share
     logged = math.log(share)
-    half = critical_value(confidence) * math.sqrt(variance) / (share * abs(logged))
+    half = Z95 * math.sqrt(variance) / (share * abs(logged))
     low, high = (math.exp(logged * math.exp(sign * half)) for sign in (1, -1))
     return low, high
 
@@ -146,7 +139,7 @@ def holm(p_values) -> np.ndarray:
     return adjusted
 
 
-def compare_pairs(names, values, covariance, confidence: float) -> pd.DataFrame:
+def compare_pairs(names, values, covariance) -> pd.DataFrame:
     """Differences of estimates (k,) on the same patients with their covariance (k, k).
 
     Returns
@@ -169,7 +162,7 @@ def compare_pairs(names, values, covariance, confidence: float) -> pd.DataFrame:
                 f"{a} and {b} differ by {difference:.3f}, but neither varies over the patients "
                 "(each is 0, 1 or all tied), so there is no test; report the two values"
             )
-        half = critical_value(confidence) * error
+        half = Z95 * error
         rows.append([a, b, difference, difference - half, difference + half, p])
     table = pd.DataFrame(rows, columns=["a", "b", "difference", "low", "high", "p"])
     table["p_holm"] = holm(table["p"])

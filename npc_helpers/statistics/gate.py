@@ -1,8 +1,9 @@
 """The one gate for outcomes and scores: every column of a call is checked here, and only here.
 
-A function says what each of its columns is, and gets plain arrays back::
+A function names its columns and gets plain arrays back; the kinds of the usual names stand in
+`USUAL`, any other is told::
 
-    time, event, score = checked(time=times(time), event=flags(event), score=numbers(score))
+    time, event, size = checked(time=time, event=event, size=numbers(size))
 
 All columns must belong to the same patients in the same order, one row each. What cannot be used
 is refused with the name of the column, the first patient concerned, and what to do.
@@ -117,6 +118,14 @@ times = partial(Column, read=_read_times)  # to an event or the last review; not
 flags = partial(Column, read=_read_flags)  # True and False, or 1 and 0: events, labels, calls
 probabilities = partial(Column, read=_read_probabilities)  # from 0 to 1
 groups = partial(Column, read=_read_groups)  # names, not blank
+USUAL = {
+    **dict.fromkeys(("time", "months", "pfs_months"), times),
+    **dict.fromkeys(("event", "progressed", "high_risk"), flags),
+    **dict.fromkeys(("p_event", "p_high_risk"), probabilities),
+    "risk_score": numbers,
+    "group": groups,
+}
+"""What a column of such a name is."""
 
 
 def one_of(*allowed: str) -> Callable[[object], Column]:
@@ -130,7 +139,9 @@ def one_of(*allowed: str) -> Callable[[object], Column]:
     return partial(Column, read=words)
 
 
-def each(columns: Mapping[str, object], kind, name: str = "score of {}") -> dict[str, Column]:
+def each(
+    columns: Mapping[str, object], name: str = "score of {}", kind=numbers
+) -> dict[str, Column]:
     """Return the columns of a mapping or table, all of one kind, under names for `checked`."""
     if not isinstance(columns, Mapping | pd.DataFrame):
         raise ColumnError(
@@ -145,13 +156,17 @@ def each(columns: Mapping[str, object], kind, name: str = "score of {}") -> dict
 
 
 def of_table(
-    table: pd.DataFrame, rows: Sequence | None = None, **kinds: Callable[[object], Column]
+    table: pd.DataFrame,
+    *usual: str,
+    rows: Sequence | None = None,
+    **kinds: Callable[[object], Column],
 ) -> dict[str, Column]:
-    """Return named columns of a table with one row per patient, for `checked`.
+    """Return columns of a table with one row per patient, for `checked`: `USUAL` ones, and others.
 
     Messages call the rows by `rows`, by default the column patient_id where there is one, and
     otherwise the index.
     """
+    kinds = {name: USUAL[name] for name in usual} | kinds
     absent = [name for name in kinds if name not in table.columns]
     if absent:
         absent, needed = ", ".join(absent), ", ".join(kinds)
@@ -202,9 +217,10 @@ def index_of(values) -> pd.Index | None:
 # --- the gate ------------------------------------------------------------------------------------
 
 
-def checked(**columns: Column) -> list[np.ndarray]:
+def checked(**columns) -> list[np.ndarray]:
     """Return the columns as plain arrays (n,) of the same patients in the same order.
 
+    Each is a `Column`, such as ``numbers(values)``, or the values of one whose name is `USUAL`.
     Series are matched by position and must then have equal indices: that patients had come in
     another order would go unnoticed otherwise.
 
@@ -220,6 +236,10 @@ def checked(**columns: Column) -> list[np.ndarray]:
         If a value is missing, infinite, negative, out of range or coded otherwise, a patient is
         there twice, or the columns differ in length, patients or order.
     """
+    columns = {
+        name: column if isinstance(column, Column) else USUAL[name](column)
+        for name, column in columns.items()
+    }
     plain = {name: _plain(name, column.values) for name, column in columns.items()}
     _same_patients({name: index_of(column.values) for name, column in columns.items()})
     _same_length(plain)
@@ -234,11 +254,6 @@ def checked(**columns: Column) -> list[np.ndarray]:
         )
         arrays.append(column.read(values, refuse))
     return arrays
-
-
-def outcomes(time, event, **columns: Column) -> list[np.ndarray]:
-    """As `checked`, for times (n,), events (n,) of bool, and more columns of the same patients."""
-    return checked(time=times(time), event=flags(event), **columns)
 
 
 def _plain(name: str, values) -> np.ndarray:

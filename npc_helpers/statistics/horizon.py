@@ -21,18 +21,16 @@ from npc_helpers.statistics.estimate import (
 from npc_helpers.statistics.gate import (
     TooFewPatients,
     at_least,
+    checked,
     each,
     numbers,
-    outcomes,
     probabilities,
 )
 from npc_helpers.statistics.roc import roc_auc
 from npc_helpers.statistics.survival import HORIZON, HORIZONS
 
 
-def auc_at_horizon(
-    time, event, risk_score, *, horizon: float, confidence: float = 0.95
-) -> Estimate:
+def auc_at_horizon(time, event, risk_score, *, horizon: float) -> Estimate:
     """Chance that who progresses by the horizon has a higher score than who does not (IPCW).
 
     The cumulative/dynamic AUC (Uno et al. 2007; Blanche et al., Stat Med 2013;32:5381); ties
@@ -53,24 +51,18 @@ def auc_at_horizon(
     >>> round(auc_at_horizon(months, progressed, score, horizon=36).value, 3)
     0.821
     """
-    time, event, score = outcomes(time, event, risk_score=numbers(risk_score))
+    time, event, score = checked(time=time, event=event, risk_score=risk_score)
     case, control = weighting.check_horizon(time, event, horizon)
     values = weighting.auc_of(time, event, score, horizon, weighting.leave_one_out(len(time)))
     value, variance = weighting.jackknife(values)
     if variance < NO_VARIANCE or value in (0.0, 1.0):
         observed = case | control
-        return roc_auc(case[observed], score[observed], confidence=confidence)
-    return interval_on_logit_scale(value, variance, confidence)
+        return roc_auc(case[observed], score[observed])
+    return interval_on_logit_scale(value, variance)
 
 
 def cumulative_dynamic_auc(
-    time,
-    event,
-    risk_score,
-    *,
-    at: Sequence[float] = HORIZONS,
-    fewest: int = 5,
-    confidence: float = 0.95,
+    time, event, risk_score, *, at: Sequence[float] = HORIZONS, fewest: int = 5
 ) -> pd.DataFrame:
     """`auc_at_horizon` at several horizons.
 
@@ -93,16 +85,16 @@ def cumulative_dynamic_auc(
     >>> table[["months", "cases", "controls"]].values.tolist()
     [[36, 3, 2]]
     """
-    time, event, score = outcomes(time, event, risk_score=numbers(risk_score))
+    time, event, score = checked(time=time, event=event, risk_score=risk_score)
     rows = []
     for horizon in _possible(time, event, at, fewest, above=2):
         case, control = weighting.check_horizon(time, event, horizon)
-        auc = auc_at_horizon(time, event, score, horizon=horizon, confidence=confidence)
+        auc = auc_at_horizon(time, event, score, horizon=horizon)
         rows.append([horizon, int(case.sum()), int(control.sum()), *auc])
     return pd.DataFrame(rows, columns=["months", "cases", "controls", "auc", "low", "high"])
 
 
-def brier_curve(time, event, p_event: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
+def brier_curve(time, event, p_event: pd.DataFrame) -> pd.DataFrame:
     """Mean squared distance between predicted probability and outcome, at each horizon (IPCW).
 
     The Brier score of Graf et al., Stat Med 1999;18:2529; scaled as by Kattan and Gerds, Diagn
@@ -131,8 +123,8 @@ def brier_curve(time, event, p_event: pd.DataFrame, *, confidence: float = 0.95)
     """
     rows = []
     for horizon, (score, reference) in _brier_scores(time, event, p_event).items():
-        brier = weighting.jackknife_interval(score, confidence)
-        scaled = weighting.jackknife_interval(1 - score / reference, confidence)
+        brier = weighting.jackknife_interval(score)
+        scaled = weighting.jackknife_interval(1 - score / reference)
         rows.append([horizon, *brier, reference[0], *scaled])
     names = ["months", "brier", "low", "high", "reference"]
     return pd.DataFrame(rows, columns=[*names, "scaled", "scaled_low", "scaled_high"])
@@ -158,9 +150,7 @@ class IntegratedBrier:
     months: tuple[float, float]
 
 
-def integrated_brier(
-    time, event, p_event: pd.DataFrame, *, confidence: float = 0.95
-) -> IntegratedBrier:
+def integrated_brier(time, event, p_event: pd.DataFrame) -> IntegratedBrier:
     """Average the Brier score over time: trapezoids between horizons, divided by their span.
 
     Packages differ in the span (from 0, from the first event, to the last time) and in the rule;
@@ -184,21 +174,15 @@ def integrated_brier(
     by_horizon = np.array([scores[horizon] for horizon in horizons])  # (horizons, 2, 1 + n)
     score, reference = np.trapezoid(by_horizon, x=horizons, axis=0) / span
     return IntegratedBrier(
-        brier=weighting.jackknife_interval(score, confidence),
-        scaled=weighting.jackknife_interval(1 - score / reference, confidence),
+        brier=weighting.jackknife_interval(score),
+        scaled=weighting.jackknife_interval(1 - score / reference),
         reference=float(reference[0]),
         months=(horizons[0], horizons[-1]),
     )
 
 
 def compare_at_horizon(
-    time,
-    event,
-    models: Mapping[str, object],
-    *,
-    measure: str = "auc",
-    horizon: float = HORIZON,
-    confidence: float = 0.95,
+    time, event, models: Mapping[str, object], *, measure: str = "auc", horizon: float = HORIZON
 ) -> pd.DataFrame:
     """Compare models on the same patients by their AUC or Brier score at a horizon, pair by pair.
 
@@ -227,7 +211,9 @@ def compare_at_horizon(
     kinds = {"auc": numbers, "brier": probabilities}
     check_method(measure, kinds)
     at_least(models, 2)
-    time, event, *columns = outcomes(time, event, **each(models, kinds[measure], "column of {}"))
+    time, event, *columns = checked(
+        time=time, event=event, **each(models, "column of {}", kinds[measure])
+    )
     weighting.check_horizon(time, event, horizon)
     counts = weighting.leave_one_out(len(time))  # (1 + n, n)
     if measure == "auc":
@@ -237,7 +223,7 @@ def compare_at_horizon(
     values = np.array(values)  # (models, 1 + n)
     n = len(time)
     covariance = np.atleast_2d(np.cov(values[:, 1:])) * (n - 1) ** 2 / n  # the jackknife's
-    return compare_pairs(models, values[:, 0], covariance, confidence)
+    return compare_pairs(models, values[:, 0], covariance)
 
 
 # --- parts ---------------------------------------------------------------------------------------
@@ -245,8 +231,8 @@ def compare_at_horizon(
 
 def _brier_scores(time, event, p_event: pd.DataFrame) -> dict[float, tuple[np.ndarray, np.ndarray]]:
     """Brier score and its reference by horizon, (1 + n,) each, in the order of `leave_one_out`."""
-    columns = each(p_event, probabilities, "p_event by {}")
-    time, event, *values = outcomes(time, event, **columns)
+    columns = each(p_event, "p_event by {}", probabilities)
+    time, event, *values = checked(time=time, event=event, **columns)
     by_horizon = dict(zip(p_event, values, strict=True))
     counts = weighting.leave_one_out(len(time))
     return {

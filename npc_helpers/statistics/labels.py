@@ -13,22 +13,13 @@ import pandas as pd
 
 from npc_helpers.statistics.concordance import c_index
 from npc_helpers.statistics.cox import RATIO, fit_cox
-from npc_helpers.statistics.gate import (
-    checked,
-    each,
-    flags,
-    index_of,
-    numbers,
-    of_table,
-    standardised,
-    times,
-)
+from npc_helpers.statistics.gate import checked, each, index_of, of_table, standardised
 from npc_helpers.statistics.horizon import auc_at_horizon
 from npc_helpers.statistics.roc import roc_auc
 from npc_helpers.statistics.survival import HORIZON
 from npc_helpers.statistics.weighting import check_horizon
 
-OUTCOME = {"pfs_months": times, "progressed": flags, "high_risk": flags}
+OUTCOME = ("pfs_months", "progressed", "high_risk")
 GROUPS = ("high risk", "low risk")
 STATUS = ("progressed", "not progressed", "unknown")
 
@@ -48,7 +39,7 @@ def horizon_label(pfs_months, progressed, *, horizon: float = HORIZON) -> pd.Ser
     >>> horizon_label([10, 20, 40], [True, False, True]).tolist()
     [True, <NA>, False]
     """
-    months, event = checked(pfs_months=times(pfs_months), progressed=flags(progressed))
+    months, event = checked(pfs_months=pfs_months, progressed=progressed)
     by_then = event & (months <= horizon)
     observed = by_then | (months > horizon)
     return pd.Series(pd.array(by_then, dtype="boolean"), index_of(pfs_months)).where(observed)
@@ -74,7 +65,7 @@ def label_audit(patients: pd.DataFrame, *, horizon: float = HORIZON) -> pd.DataF
     >>> label_audit(patients.assign(high_risk=[True, True, False])).loc["high risk"].tolist()
     [1, 0, 1]
     """
-    months, event, high_risk = checked(**of_table(patients, **OUTCOME))
+    months, event, high_risk = checked(**of_table(patients, *OUTCOME))
     label = horizon_label(months, event, horizon=horizon)
     status = label.map({True: STATUS[0], False: STATUS[1]}).fillna(STATUS[2])
     counts = pd.crosstab(np.where(high_risk, *GROUPS), status.to_numpy())
@@ -86,11 +77,7 @@ def label_audit(patients: pd.DataFrame, *, horizon: float = HORIZON) -> pd.DataF
 
 
 def compare_labels(
-    patients: pd.DataFrame,
-    risk: Mapping[str, pd.Series],
-    *,
-    horizon: float = HORIZON,
-    confidence: float = 0.95,
+    patients: pd.DataFrame, risk: Mapping[str, pd.Series], *, horizon: float = HORIZON
 ) -> pd.DataFrame:
     """Judge the same scores against four readings of the same follow-up.
 
@@ -121,19 +108,19 @@ def compare_labels(
     >>> table[["label", "n"]].values.tolist()[:2]
     [['median PFS', 6], ['36 months, known', 5]]
     """
-    columns = of_table(patients, **OUTCOME) | each(risk, numbers)
+    columns = of_table(patients, *OUTCOME) | each(risk)
     months, event, paper, *scores = checked(**columns)
     fixed = horizon_label(months, event, horizon=horizon)
     observed = fixed.notna().to_numpy()
     by_month, n = f"{horizon:g} months", len(patients)
     rows = []
     for name, score in zip(risk, scores, strict=True):
-        simple = roc_auc(fixed[observed].astype(bool), score[observed], confidence=confidence)
-        weighted = auc_at_horizon(months, event, score, horizon=horizon, confidence=confidence)
-        ranked = c_index(months, event, score, confidence=confidence)
-        ratio = _hazard_ratio(months, event, score, confidence)
+        simple = roc_auc(fixed[observed].astype(bool), score[observed])
+        weighted = auc_at_horizon(months, event, score, horizon=horizon)
+        ranked = c_index(months, event, score)
+        ratio = _hazard_ratio(months, event, score)
         rows += [
-            (name, "median PFS", "AUC", n, *roc_auc(paper, score, confidence=confidence)),
+            (name, "median PFS", "AUC", n, *roc_auc(paper, score)),
             (name, f"{by_month}, known", "AUC", int(observed.sum()), *simple),
             (name, f"{by_month}, weighted", "AUC", n, *weighted),
             (name, "time to progression", "C-index", n, *ranked),
@@ -143,9 +130,9 @@ def compare_labels(
     return pd.DataFrame(rows, columns=columns)
 
 
-def _hazard_ratio(months, event, score, confidence: float) -> pd.Series:
+def _hazard_ratio(months, event, score) -> pd.Series:
     standard = pd.DataFrame({"score": standardised(score)})
-    return fit_cox(months, event, standard, confidence=confidence).table.loc["score", RATIO]
+    return fit_cox(months, event, standard).table.loc["score", RATIO]
 
 
 def require_patients(patients: pd.DataFrame, *, months: float, at_least: int) -> tuple[int, int]:
@@ -162,6 +149,6 @@ def require_patients(patients: pd.DataFrame, *, months: float, at_least: int) ->
     >>> require_patients(patients, months=36, at_least=1)
     (1, 1)
     """
-    time, event = checked(**of_table(patients, pfs_months=times, progressed=flags))
+    time, event = checked(**of_table(patients, "pfs_months", "progressed"))
     case, control = check_horizon(time, event, months, at_least)
     return int(case.sum()), int(control.sum())

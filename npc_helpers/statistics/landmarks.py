@@ -17,9 +17,7 @@ from npc_helpers.statistics.gate import (
     each,
     groups,
     index_of,
-    numbers,
     numbers_or_missing,
-    outcomes,
 )
 
 
@@ -54,7 +52,7 @@ def landmark(time, event, start_at, *, horizon: float | None = None) -> pd.DataF
     2    False   NaN  False
     """
     index = index_of(time)
-    time, event, start_at = outcomes(time, event, start_at=numbers_or_missing(start_at))
+    time, event, start_at = checked(time=time, event=event, start_at=numbers_or_missing(start_at))
     reached = time > start_at  # False where start_at is missing
     since = np.where(reached, time - start_at, np.nan)
     event = reached & event
@@ -115,8 +113,8 @@ def landmark_risk(
         for number in table
     }
     names = index_of(time)
-    time, event, start_at, fold, *values = outcomes(
-        time, event, start_at=numbers_or_missing(start_at), fold=groups(fold), **columns
+    time, event, start_at, fold, *values = checked(
+        time=time, event=event, start_at=numbers_or_missing(start_at), fold=groups(fold), **columns
     )
     since = landmark(time, event, start_at, horizon=max(at)).set_axis(
         pd.RangeIndex(len(time)) if names is None else names
@@ -125,7 +123,7 @@ def landmark_risk(
     if not reached.any():
         raise TooFewPatients("nobody is at risk at the landmark")
     known = pd.DataFrame(dict(zip(columns, values, strict=True)), since.index)
-    checked(**each(known[reached], numbers, "{}"))  # whoever is at risk has every score
+    checked(**each(known[reached], "{}"))  # whoever is at risk has every score
     risk = pd.DataFrame(np.nan, since.index, list(at))
     for number in np.unique(fold[reached]):
         covariates = known[[f"{name} for fold {number}" for name in scores]]

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.special import log_ndtr, ndtri_exp
 from scipy.stats import t as student
 
-from npc_helpers.statistics.estimate import Estimate
+from npc_helpers.statistics.estimate import LEVEL, Estimate
 from npc_helpers.statistics.gate import (
     ColumnError,
     TooFewPatients,
@@ -75,7 +75,7 @@ def impute(
     values, below, *columns = checked(
         values=numbers_or_missing(values),
         below=flags(np.zeros(len(values), bool) if below is None else below),
-        **each(covariates, numbers, "covariate {}"),
+        **each(covariates, "covariate {}"),
     )
     measured = ~np.isnan(values) & ~below
     if below.any() and limit is None:
@@ -142,9 +142,7 @@ class Pooled:
     missing_information: float
 
 
-def pool_estimates(
-    estimates, variances, *, complete_degrees: float = math.inf, confidence: float = 0.95
-) -> Pooled:
+def pool_estimates(estimates, variances, *, complete_degrees: float = math.inf) -> Pooled:
     """Put the results of m completed tables together by Rubin's rules.
 
     The estimate is their mean. Its variance T = W + (1 + 1/m) B: W is the mean of their variances,
@@ -174,6 +172,6 @@ def pool_estimates(
         k = complete_degrees
         degrees = 1 / (1 / degrees + 1 / ((k + 1) / (k + 3) * k * (1 - share)))
     error = math.sqrt(total)
-    half = float(student.ppf(0.5 + confidence / 2, degrees)) * error
+    half = float(student.ppf(0.5 + LEVEL / 2, degrees)) * error
     mean = float(value.mean())
-    return Pooled(Estimate(mean, mean - half, mean + half, confidence), error, degrees, share)
+    return Pooled(Estimate(mean, mean - half, mean + half), error, degrees, share)

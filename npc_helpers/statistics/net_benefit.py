@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from npc_helpers.statistics.gate import each, outcomes, probabilities
+from npc_helpers.statistics.gate import checked, each, probabilities
 from npc_helpers.statistics.survival import HORIZON, risks_by
 from npc_helpers.statistics.weighting import check_horizon, jackknife_interval, leave_one_out
 
@@ -19,7 +19,6 @@ def survival_net_benefit(
     *,
     horizon: float = HORIZON,
     thresholds: Sequence[float] = THRESHOLDS,
-    confidence: float = 0.95,
 ) -> pd.DataFrame:
     """Net benefit of acting on a predicted risk of progression by a horizon.
 
@@ -49,8 +48,8 @@ def survival_net_benefit(
     >>> table.set_index("model").net_benefit.round(2).abs().to_dict()
     {'model': 0.17, 'treat all': 0.0, 'treat none': 0.0}
     """
-    time, event, *columns = outcomes(
-        time, event, **each(p_event, probabilities, "probability of {}")
+    time, event, *columns = checked(
+        time=time, event=event, **each(p_event, "probability of {}", probabilities)
     )
     check_horizon(time, event, horizon)
     thresholds = np.asarray(thresholds, dtype=float)
@@ -67,9 +66,7 @@ def survival_net_benefit(
             odds = threshold / (1 - threshold)
             benefit = _benefit(time, event, horizon, counts, p >= threshold, odds)
             default = np.maximum(risk_of_all - (1 - risk_of_all) * odds, 0)
-            net, gain = (
-                jackknife_interval(values, confidence) for values in (benefit, benefit - default)
-            )
+            net, gain = (jackknife_interval(values) for values in (benefit, benefit - default))
             rows.append([name, threshold, *net, *gain])
     gains = ["gain", "gain_low", "gain_high"]
     return pd.DataFrame(rows, columns=["model", "threshold", "net_benefit", "low", "high", *gains])

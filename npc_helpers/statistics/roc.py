@@ -10,15 +10,7 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.statistics.estimate import Estimate, compare_pairs, interval_of_share
-from npc_helpers.statistics.gate import (
-    TooFewPatients,
-    at_least,
-    checked,
-    each,
-    flags,
-    numbers,
-    two_classes,
-)
+from npc_helpers.statistics.gate import TooFewPatients, at_least, checked, each, two_classes
 
 
 def roc_curve(high_risk, risk_score) -> pd.DataFrame:
@@ -34,7 +26,7 @@ def roc_curve(high_risk, risk_score) -> pd.DataFrame:
     >>> roc_curve([True, False], [0.9, 0.4]).values.tolist()
     [[inf, 0.0, 0.0], [0.9, 0.0, 1.0], [0.4, 1.0, 1.0]]
     """
-    labels, score = checked(high_risk=flags(high_risk), risk_score=numbers(risk_score))
+    labels, score = checked(high_risk=high_risk, risk_score=risk_score)
     positive = two_classes(labels)
     order = np.argsort(-score, kind="stable")
     score, positive = score[order], positive[order]
@@ -45,7 +37,7 @@ def roc_curve(high_risk, risk_score) -> pd.DataFrame:
     return pd.DataFrame({name: np.append(*parts) for name, parts in columns.items()})
 
 
-def roc_auc(high_risk, risk_score, *, confidence: float = 0.95, method: str = "logit") -> Estimate:
+def roc_auc(high_risk, risk_score, method: str = "logit") -> Estimate:
     """Chance that a high-risk patient has a higher score than a low-risk one (ties count half).
 
     Parameters
@@ -66,18 +58,16 @@ def roc_auc(high_risk, risk_score, *, confidence: float = 0.95, method: str = "l
     >>> print(roc_auc(high_risk, [0.9, 0.4, 0.7, 0.6, 0.3, 0.1]))
     0.889 (95% CI 0.261–0.995)
     """
-    labels, score = checked(high_risk=flags(high_risk), risk_score=numbers(risk_score))
+    labels, score = checked(high_risk=high_risk, risk_score=risk_score)
     positive = two_classes(labels)
     high, low = int(positive.sum()), int((~positive).sum())
     area, variance = placements(positive, score)[0], 0.0
     if min(high, low) > 1:
         variance = delong(positive, [score])[1].item()
-    return interval_of_share(area, variance, (high, low), confidence, method)
+    return interval_of_share(area, variance, (high, low), method)
 
 
-def compare_auc(
-    high_risk, risk_scores: Mapping[str, object], *, confidence: float = 0.95
-) -> pd.DataFrame:
+def compare_auc(high_risk, risk_scores: Mapping[str, object]) -> pd.DataFrame:
     """Compare areas on the same patients, pair by pair (paired DeLong test).
 
     Returns
@@ -95,9 +85,9 @@ def compare_auc(
     0  network  stage        0.31  0.02
     """
     at_least(risk_scores, 2)
-    labels, *scores = checked(high_risk=flags(high_risk), **each(risk_scores, numbers))
+    labels, *scores = checked(high_risk=high_risk, **each(risk_scores))
     areas, covariance = delong(two_classes(labels), scores)
-    return compare_pairs(risk_scores, areas, covariance, confidence)
+    return compare_pairs(risk_scores, areas, covariance)
 
 
 def placements(positive: np.ndarray, score: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:

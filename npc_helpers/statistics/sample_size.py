@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.interpolate import RegularGridInterpolator
 from scipy.stats import norm
 
-from npc_helpers.statistics.estimate import critical_value
+from npc_helpers.statistics.estimate import Z95
 from npc_helpers.statistics.gate import TooFewPatients
 
 LARGEST = 10_000_000  # patients; a search that goes beyond has no sensible answer
@@ -96,7 +96,7 @@ def half_width(standard_error: float) -> float:
     >>> round(half_width(0.05), 3)
     0.098
     """
-    return critical_value(0.95) * standard_error
+    return Z95 * standard_error
 
 
 def patients_for_half_width(
@@ -180,7 +180,7 @@ def patients_for_development(
     if not 0 < risk_at_horizon < 1:
         raise ValueError(f"risk_at_horizon is {risk_at_horizon}; it must lie between 0 and 1")
     kept = r_squared / (r_squared + MARGIN * largest)
-    overall = critical_value(0.95) ** 2 * risk_at_horizon * (1 - risk_at_horizon) / MARGIN**2
+    overall = Z95**2 * risk_at_horizon * (1 - risk_at_horizon) / MARGIN**2
     sizes = {
         name: coefficients / ((share - 1) * math.log(1 - r_squared / share))
         for name, share in (("for_shrinkage", SHRINKAGE), ("for_optimism", kept))
@@ -210,7 +210,7 @@ def power_of_difference(
         raise ValueError(f"correlation is {correlation}; it must lie between -1 and 1")
     errors = [auc_standard_error(area, n_high, n_low) for area in (first, second)]
     variance = errors[0] ** 2 + errors[1] ** 2 - 2 * correlation * errors[0] * errors[1]
-    shift, limit = abs(first - second) / math.sqrt(variance), critical_value(0.95)
+    shift, limit = abs(first - second) / math.sqrt(variance), Z95
     return float(norm.sf(limit - shift) + norm.cdf(-limit - shift))
 
 

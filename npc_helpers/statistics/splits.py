@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from npc_helpers.statistics.estimate import critical_value
+from npc_helpers.statistics.estimate import Z95
 from npc_helpers.statistics.gate import (
     ColumnError,
     TooFewPatients,
@@ -52,9 +52,7 @@ def summarise_splits(splits: pd.DataFrame, *, measure: str = "auc") -> pd.DataFr
     )
 
 
-def split_differences(
-    splits: pd.DataFrame, *, measure: str = "auc", confidence: float = 0.95
-) -> pd.DataFrame:
+def split_differences(splits: pd.DataFrame, *, measure: str = "auc") -> pd.DataFrame:
     """Compare models split by split.
 
     Returns
@@ -81,7 +79,7 @@ def split_differences(
     rows = []
     for a, b in itertools.combinations(wide, 2):
         difference = wide[a] - wide[b]
-        half = critical_value(confidence) * float(difference.std()) * np.sqrt(widen)
+        half = Z95 * float(difference.std()) * np.sqrt(widen)
         mean = float(difference.mean())
         ahead = float((difference > 0).mean() + 0.5 * (difference == 0).mean())
         rows.append([a, b, mean, mean - half, mean + half, ahead])

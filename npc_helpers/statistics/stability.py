@@ -89,7 +89,7 @@ def instability(p: pd.Series, refits: pd.DataFrame, *, cutoff: float = 0.5) -> p
     """
     if not 0 < cutoff < 1:
         raise ColumnError(f"cutoff is {cutoff}; it must lie between 0 and 1")
-    values, *columns = checked(p=probabilities(p), **each(refits, probabilities, "p of refit {}"))
+    values, *columns = checked(p=probabilities(p), **each(refits, "p of refit {}", probabilities))
     drawn = np.column_stack(columns)  # (n, refits)
     low, high = np.quantile(drawn, (0.025, 0.975), axis=1)
     return pd.DataFrame(

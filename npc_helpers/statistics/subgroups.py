@@ -10,20 +10,11 @@ from scipy.optimize import brentq
 from scipy.stats import chi2
 
 from npc_helpers.statistics.cox import RATIO, fit_cox
-from npc_helpers.statistics.estimate import critical_value
-from npc_helpers.statistics.gate import (
-    TooFewPatients,
-    each,
-    groups,
-    numbers,
-    outcomes,
-    standardised,
-)
+from npc_helpers.statistics.estimate import Z95
+from npc_helpers.statistics.gate import TooFewPatients, checked, each, groups, standardised
 
 
-def subgroup_hazard_ratios(
-    time, event, risk_score, characteristics: pd.DataFrame, *, confidence: float = 0.95
-) -> pd.DataFrame:
+def subgroup_hazard_ratios(time, event, risk_score, characteristics: pd.DataFrame) -> pd.DataFrame:
     """Hazard ratio of a score in each subgroup, as it is and shrunken towards the common one.
 
     Parameters
@@ -47,8 +38,8 @@ def subgroup_hazard_ratios(
     >>> table[["level", "n", "events"]].values.tolist()
     [['F', 4, 3], ['M', 4, 3]]
     """
-    kinds = each(characteristics, groups, "characteristic {}")
-    time, event, score, *levels = outcomes(time, event, risk_score=numbers(risk_score), **kinds)
+    kinds = each(characteristics, "characteristic {}", groups)
+    time, event, score, *levels = checked(time=time, event=event, risk_score=risk_score, **kinds)
     scaled = pd.DataFrame({"score": standardised(score)})
     rows = []
     for title, values in zip(characteristics, levels, strict=True):
@@ -58,7 +49,7 @@ def subgroup_hazard_ratios(
             row |= {"events": int(event[members].sum())}
             try:
                 part = time[members], event[members], scaled[members]
-                ratios = fit_cox(*part, confidence=confidence).table.loc["score", RATIO]
+                ratios = fit_cox(*part).table.loc["score", RATIO]
             except TooFewPatients:
                 ratios = dict.fromkeys(RATIO, np.nan)
             rows.append(row | dict(ratios))
@@ -67,9 +58,9 @@ def subgroup_hazard_ratios(
     if not known.any():
         raise TooFewPatients("no subgroup has enough patients with progression for a Cox model")
     ratio, low, high = np.log(table.loc[known, RATIO].to_numpy(dtype=float)).T
-    error = (high - low) / (2 * critical_value(confidence))
+    error = (high - low) / (2 * Z95)
     family = table.loc[known, "characteristic"].to_numpy()
-    shrunken = shrink(ratio, error, family, confidence=confidence)
+    shrunken = shrink(ratio, error, family)
     for end, column in (("", "effect"), ("_low", "low"), ("_high", "high")):
         table.loc[known, f"shrunken{end}"] = np.exp(shrunken[column].to_numpy())
     table.loc[known, "p"] = shrunken["p"].to_numpy()
@@ -77,7 +68,7 @@ def subgroup_hazard_ratios(
     return table
 
 
-def shrink(effect, error, family, *, confidence: float = 0.95) -> pd.DataFrame:
+def shrink(effect, error, family) -> pd.DataFrame:
     """Draw each effect (n,) towards the mean of its family, the more the less is known of it.
 
     Normal-normal model: true effects have the spread τ about the mean μ of their family, estimates
@@ -107,7 +98,7 @@ def shrink(effect, error, family, *, confidence: float = 0.95) -> pd.DataFrame:
     common, variance = means(tau2)
     weight = tau2 / (tau2 + error**2)
     shrunken = weight * effect + (1 - weight) * common
-    half = critical_value(confidence) * np.sqrt(weight * error**2 + (1 - weight) ** 2 * variance)
+    half = Z95 * np.sqrt(weight * error**2 + (1 - weight) ** 2 * variance)
     q = np.bincount(codes, (effect - means(0)[0]) ** 2 / error**2)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = np.where(np.bincount(codes) > 1, chi2.sf(q, np.bincount(codes) - 1), np.nan)[codes]

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from npc_helpers.statistics.estimate import Estimate, critical_value, format_p, plain_interval
-from npc_helpers.statistics.gate import TooFewPatients, groups, outcomes
+from npc_helpers.statistics.estimate import Z95, Estimate, format_p, plain_interval
+from npc_helpers.statistics.gate import TooFewPatients, checked
 
 HORIZON, HORIZONS = 36, (12, 24, 36, 48, 60)  # in months
 NEVER = "not reached"
@@ -74,17 +74,17 @@ class Curve:
         survival, variance = product_limit(at_risk, having)[1:], greenwood(at_risk, having)
         return cls(moments, survival, np.cumsum(variance))
 
-    def limits(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    def limits(self) -> tuple[np.ndarray, np.ndarray]:
         """Limits S^exp(±z √V / |log S|) of the log-log scale; NaN where nobody is left."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            half = critical_value(confidence) * np.sqrt(self.variance)
+            half = Z95 * np.sqrt(self.variance)
             spread = np.exp(half / np.abs(np.log(self.survival)))
             low, high = self.survival**spread, self.survival ** (1 / spread)
         gone = self.survival <= 0
         return np.where(gone, np.nan, low), np.where(gone, np.nan, high)
 
 
-def kaplan_meier(time, event, *, confidence: float = 0.95) -> pd.DataFrame:
+def kaplan_meier(time, event) -> pd.DataFrame:
     """Share of patients without progression over time (Kaplan and Meier 1958).
 
     Returns
@@ -99,11 +99,11 @@ def kaplan_meier(time, event, *, confidence: float = 0.95) -> pd.DataFrame:
     >>> curve[["time", "at_risk", "survival"]].values.tolist()
     [[0.0, 4.0, 1.0], [10.0, 4.0, 0.75], [20.0, 3.0, 0.75], [30.0, 2.0, 0.375], [40.0, 1.0, 0.375]]
     """
-    time, event = outcomes(time, event)
+    time, event = checked(time=time, event=event)
     curve = Curve.of(time, event)
     moments = np.unique(np.append(time, 0.0))
     step = np.searchsorted(curve.time, moments, side="right")  # the last one so far, from 1
-    low, high = curve.limits(confidence)
+    low, high = curve.limits()
     ended = {"events": time[event], "censored": time[~event]}
     return pd.DataFrame(
         {
@@ -120,9 +120,7 @@ def kaplan_meier(time, event, *, confidence: float = 0.95) -> pd.DataFrame:
     )
 
 
-def survival_table(
-    time, event, group, *, at: Sequence[float] = (0, *HORIZONS), confidence: float = 0.95
-) -> pd.DataFrame:
+def survival_table(time, event, group, *, at: Sequence[float] = (0, *HORIZONS)) -> pd.DataFrame:
     """Kaplan-Meier estimates of each group at chosen times, with the numbers at risk.
 
     Returns
@@ -139,11 +137,11 @@ def survival_table(
     0     a        1       0.5
     1     b        2       1.0
     """
-    time, event, group = outcomes(time, event, group=groups(group))
+    time, event, group = checked(time=time, event=event, group=group)
     rows = []
     for name in pd.unique(group):
         inside = group == name
-        curve = kaplan_meier(time[inside], event[inside], confidence=confidence)
+        curve = kaplan_meier(time[inside], event[inside])
         for month in at:
             at_risk = int((time[inside] >= month).sum())
             last = curve[["survival", "low", "high"]][curve["time"] <= month].iloc[-1]
@@ -177,7 +175,7 @@ def log_rank(time, event, group) -> ChiSquared:
     """
     from lifelines.statistics import multivariate_logrank_test  # slow to import
 
-    time, event, group = outcomes(time, event, group=groups(group))
+    time, event, group = checked(time=time, event=event, group=group)
     levels = len(pd.unique(group))
     if levels < 2:
         raise TooFewPatients("everybody is in one group, so there is nothing to compare")
@@ -193,10 +191,10 @@ class MedianTime(Estimate):
 
     def __str__(self) -> str:
         value, low, high = (NEVER if math.isinf(end) else f"{end:.1f}" for end in self)
-        return f"{value} ({100 * self.confidence:g}% CI {low} to {high})"
+        return f"{value} (95% CI {low} to {high})"
 
 
-def median_survival(time, event, *, confidence: float = 0.95) -> MedianTime:
+def median_survival(time, event) -> MedianTime:
     """Time by which half of the patients have progressed, by the Kaplan-Meier curve.
 
     The first time at which S(t) ≤ 1/2; where S stays at exactly 1/2 for a while, the middle of
@@ -208,12 +206,12 @@ def median_survival(time, event, *, confidence: float = 0.95) -> MedianTime:
     >>> print(median_survival([10, 20, 30, 40], [True, True, False, True]))
     30.0 (95% CI 10.0 to not reached)
     """
-    time, event = outcomes(time, event)
+    time, event = checked(time=time, event=event)
     curve = Curve.of(time, event)
-    return _median(curve.time, curve, confidence)
+    return _median(curve.time, curve)
 
 
-def median_follow_up(time, event, *, confidence: float = 0.95) -> MedianTime:
+def median_follow_up(time, event) -> MedianTime:
     """How long patients were, or would have been, followed: the reverse Kaplan-Meier median.
 
     As `median_survival`, with the end of observation as the event and progression as what cuts it
@@ -225,14 +223,14 @@ def median_follow_up(time, event, *, confidence: float = 0.95) -> MedianTime:
     >>> print(median_follow_up([10, 20, 30, 40], [True, False, False, False]))
     30.0 (95% CI 20.0 to not reached)
     """
-    time, event = outcomes(time, event)
+    time, event = checked(time=time, event=event)
     curve = Curve.of(losses_last(time, event), ~event)
-    return _median(np.unique(time[~event]), curve, confidence)
+    return _median(np.unique(time[~event]), curve)
 
 
-def _median(moments: np.ndarray, curve: Curve, confidence: float) -> MedianTime:
-    curves = (curve.survival, *curve.limits(confidence))
-    return MedianTime(*(_first_half(moments, values) for values in curves), confidence)
+def _median(moments: np.ndarray, curve: Curve) -> MedianTime:
+    curves = (curve.survival, *curve.limits())
+    return MedianTime(*(_first_half(moments, values) for values in curves))
 
 
 def _first_half(moments: np.ndarray, curve: np.ndarray) -> float:
@@ -244,9 +242,7 @@ def _first_half(moments: np.ndarray, curve: np.ndarray) -> float:
     return float((moments[first] + moments[first + 1]) / 2 if stays else moments[first])
 
 
-def restricted_mean(
-    time, event, group, *, horizon: float, confidence: float = 0.95
-) -> pd.DataFrame:
+def restricted_mean(time, event, group, *, horizon: float) -> pd.DataFrame:
     """Mean time without progression within the first months, by group, and its difference.
 
     The area under the Kaplan-Meier curve from 0 to the horizon. It needs no proportional hazards
@@ -270,7 +266,7 @@ def restricted_mean(
     >>> restricted_mean(months, progressed, group, horizon=36).months.tolist()
     [23.0, 33.0, -10.0]
     """
-    time, event, group = outcomes(time, event, group=groups(group))
+    time, event, group = checked(time=time, event=event, group=group)
     names = list(pd.unique(group))
     if len(names) != 2:
         raise TooFewPatients(f"a difference needs two groups; there are {len(names)}")
@@ -282,11 +278,11 @@ def restricted_mean(
                 f"nobody in group {name} was observed for {horizon:g} months; choose a shorter time"
             )
         means.append(_area(time[inside], event[inside], horizon))
-        rows.append([name, *plain_interval(*means[-1], confidence), math.nan])
+        rows.append([name, *plain_interval(*means[-1]), math.nan])
     (first, first_variance), (second, second_variance) = means
     error = math.sqrt(first_variance + second_variance)
     p = 2 * norm.sf(abs(first - second) / error) if error > 0 else float(first == second)
-    difference = plain_interval(first - second, error**2, confidence)
+    difference = plain_interval(first - second, error**2)
     rows.append(["difference", *difference, float(p)])
     return pd.DataFrame(rows, columns=["group", "months", "low", "high", "p"])
 
@@ -300,15 +296,15 @@ def _area(time, event, horizon: float) -> tuple[float, float]:
     return float(pieces.sum()), float(np.sum(beyond**2 * greenwood(at_risk, having)))
 
 
-def risk_by(time, event, horizon: float, confidence: float) -> tuple[Estimate, float]:
+def risk_by(time, event, horizon: float) -> tuple[Estimate, float]:
     """One minus the Kaplan-Meier curve at a horizon, and Greenwood's standard error."""
     curve = Curve.of(time, event & (time <= horizon))
     if not len(curve.time) or curve.survival[-1] <= 0:
         risk = 1.0 if len(curve.time) else 0.0
-        return Estimate(risk, risk, risk, confidence), 0.0
+        return Estimate(risk, risk, risk), 0.0
     stay = float(curve.survival[-1])
-    low, high = (float(1 - limits[-1]) for limits in reversed(curve.limits(confidence)))
-    return Estimate(1 - stay, low, high, confidence), stay * math.sqrt(curve.variance[-1])
+    low, high = (float(1 - limits[-1]) for limits in reversed(curve.limits()))
+    return Estimate(1 - stay, low, high), stay * math.sqrt(curve.variance[-1])
 
 
 def risks_by(time, event, horizon: float, counts) -> np.ndarray:

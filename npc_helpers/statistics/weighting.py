@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.statistics.estimate import Estimate, plain_interval
-from npc_helpers.statistics.gate import TooFewPatients, index_of, outcomes
+from npc_helpers.statistics.gate import TooFewPatients, checked, index_of
 from npc_helpers.statistics.survival import losses_last, product_limit, steps
 
 FEWEST = 2
@@ -43,7 +43,7 @@ def ipcw_weights(time, event, *, horizon: float) -> pd.DataFrame:
     3   0.0      1.5
     """
     index = index_of(time)
-    time, event = outcomes(time, event)
+    time, event = checked(time=time, event=event)
     case, control = weights_of(time, event, horizon, np.ones((1, len(time))))
     return pd.DataFrame({"case": case[0], "control": control[0]}, index=index)
 
@@ -109,6 +109,6 @@ def jackknife(values: np.ndarray) -> tuple[float, float]:
     return float(values[0]), float((n - 1) / n * np.sum((without - without.mean()) ** 2))
 
 
-def jackknife_interval(values: np.ndarray, confidence: float) -> Estimate:
+def jackknife_interval(values: np.ndarray) -> Estimate:
     """Symmetric interval with the variance of `jackknife`."""
-    return plain_interval(*jackknife(values), confidence)
+    return plain_interval(*jackknife(values))

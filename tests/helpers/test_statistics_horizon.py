@@ -124,9 +124,10 @@ def test_competing_risks(name):
 
 def test_true_probabilities_are_calibrated_and_others_are_not():
     time, event, p = follow_up(800, seed=1)
-    good = statistics.calibration_at(time, event, p, confidence=0.999)
+    good = statistics.calibration_at(time, event, p)
     for estimate, right in ((good.ratio, 1), (good.slope, 1), (good.intercept, 0)):
-        assert estimate.low < right < estimate.high
+        error = (estimate.high - estimate.low) / (2 * 1.96)
+        assert abs(estimate.value - right) < 3.29 * error  # one cohort in a thousand would fail
     high = statistics.calibration_at(time, event, np.sqrt(p))
     assert high.ratio.high < 1 and high.intercept.high < 0
 

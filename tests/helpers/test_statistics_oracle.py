@@ -82,8 +82,8 @@ def test_real_patients():
 
 
 def test_wilson_interval_is_that_of_prop_test():
-    for part, whole, confidence, low, high in EXPECTED["wilson"]:
-        interval = statistics.wilson(part, whole, confidence=confidence)
+    for part, whole, low, high in EXPECTED["wilson"]:
+        interval = statistics.wilson(part, whole)
         assert (interval.low, interval.high) == pytest.approx((low, high), abs=1e-9)
 
 

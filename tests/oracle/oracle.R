@@ -37,11 +37,10 @@ paired <- function(d, pair) {
 }
 
 wilson <- list(); mcnemar <- list()
-for (k in list(c(0, 7), c(1, 1), c(3, 20), c(15, 20), c(22, 43), c(23, 23)))
-  for (level in c(0.9, 0.95, 0.99)) {
-    test <- suppressWarnings(prop.test(k[1], k[2], conf.level = level, correct = FALSE))
-    wilson[[length(wilson) + 1]] <- c(k, level, test$conf.int)
-  }
+for (k in list(c(0, 7), c(1, 1), c(3, 20), c(15, 20), c(22, 43), c(23, 23))) {
+  test <- suppressWarnings(prop.test(k[1], k[2], correct = FALSE))
+  wilson[[length(wilson) + 1]] <- c(k, test$conf.int)
+}
 for (k in list(c(1, 0), c(0, 6), c(4, 4), c(9, 3), c(2, 17), c(12, 11)))
   mcnemar[[length(mcnemar) + 1]] <- c(k, binom.test(k[1], sum(k))$p.value)
 holm <- lapply(list(c(0.04, 0.01, 0.03), c(0.5, 0.9, 0.02, 0.02), c(1e-9, 1, 0.3, 0.3, 0.3, 0.04)),
