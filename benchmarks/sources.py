@@ -33,7 +33,7 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.cohort import included_patients
-from npc_helpers.imaging.roi import blank_inputs
+from npc_helpers.imaging.roi import rectangle_of, zero_pad
 from npc_helpers.network import features
 from npc_helpers.network.prediction import tnm_risk
 from npc_helpers.network.repeated_splits import (
@@ -72,6 +72,22 @@ ARMS = {
 }
 OUTCOME = ["pfs_months", "progressed", "event_type", "high_risk"]
 SEED = 2022
+GREY = 128  # the value of every pixel in the control without image content
+
+
+def blank_inputs(index: pd.DataFrame, setting: Setting) -> np.ndarray:
+    """Return inputs (n, S, S, 1) that hold nothing but the size of each rectangle: the control.
+
+    As `roi.network_inputs` would make them of `index` if every pixel had the same brightness.
+    """
+    size, shrink = setting.input_size, setting.shrink
+    images = np.empty((len(index), size, size, 1), dtype=np.uint8)
+    for number, row in enumerate(index.itertuples()):
+        box = rectangle_of(row)
+        canvas = zero_pad(np.full((box.height, box.width), float(GREY)), setting.canvas)
+        means = canvas.reshape(size, shrink, size, shrink).mean(axis=(1, 3))
+        images[number, :, :, 0] = np.floor(means + 0.5)
+    return images
 
 
 def judge(name: str, patients: pd.DataFrame, inputs, setting: Setting, **options) -> pd.DataFrame:
@@ -79,8 +95,7 @@ def judge(name: str, patients: pd.DataFrame, inputs, setting: Setting, **options
     setting = dataclasses.replace(setting, **ARMS[name])
     if name == BLANK:
         inputs = {
-            model: (blank_inputs(index, setting=setting), index)
-            for model, (_, index) in inputs.items()
+            model: (blank_inputs(index, setting), index) for model, (_, index) in inputs.items()
         }
     if name == SHUFFLED:
         return _shuffled(patients, inputs, setting=setting, **options)

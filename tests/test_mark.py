@@ -61,7 +61,7 @@ def test_every_figure_carries_the_mark(study, name):
 
 
 def session(study, path):
-    stacks = load_stacks(study, progress=False)
+    stacks = load_stacks(study)
     rois = suggest_rois(study, stacks)
     first = rois.iloc[0]
     return RoiSession(

@@ -191,7 +191,7 @@ def _checklists(study: Study, report: Report) -> None:
 
 
 def _checks(study: Study, report: Report) -> None:
-    problems = study.check(checksums=False, progress=False)
+    problems = study.check(checksums=False)
     report.add_text(f"study check: {counts(problems)}.")
     if len(problems):
         report.add_block(page(problems))

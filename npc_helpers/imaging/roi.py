@@ -50,7 +50,6 @@ from npc_helpers.study.provenance import provenance, provenance_sentence
 from npc_helpers.study.settings import Setting, current_setting
 
 IN_MEMORY = 2**28  # bytes of network inputs that are kept in memory: those of a tutorial
-BLANK = 128  # the value of every pixel in the control without image content
 
 
 # --- the ROI table ----------------------------------------------------------------------------
@@ -165,20 +164,6 @@ def _fill(images: np.ndarray, index: pd.DataFrame, stacks: Mapping, setting: Set
         for row in rows.itertuples():
             region = stretch(crop(array[row.slice_index], rectangle_of(row)), bottom, top)
             images[row.Index, :, :, 0] = _shrink(zero_pad(region, setting.canvas), setting.shrink)
-
-
-def blank_inputs(index: pd.DataFrame, *, setting: Setting) -> np.ndarray:
-    """Return inputs (n, S, S, 1) that hold nothing but the size of each rectangle: the control.
-
-    As `network_inputs` would make them of `index` if every pixel had the same brightness.
-    """
-    size = setting.input_size
-    images = np.empty((len(index), size, size, 1), dtype=np.uint8)
-    for number, row in enumerate(index.itertuples()):
-        rectangle = rectangle_of(row)
-        region = np.full((rectangle.height, rectangle.width), BLANK, dtype=np.uint8)
-        images[number, :, :, 0] = _shrink(zero_pad(region, setting.canvas), setting.shrink)
-    return images
 
 
 def _shrink(image: np.ndarray, factor: int) -> np.ndarray:

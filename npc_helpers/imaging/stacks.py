@@ -122,7 +122,6 @@ def load_stacks(
     patients: Iterable[str] | None = None,
     timepoint: str | None = None,
     workers: int | None = None,
-    progress: bool = True,
 ) -> Stacks:
     """Open the series of a study, reading from DICOM those not read before.
 
@@ -136,8 +135,6 @@ def load_stacks(
     workers : int, optional
         Number of processes at most; by default one per processor core. Few series are read in
         this process, since starting another takes longer.
-    progress : bool
-        Show a bar in JupyterLab or a terminal (never in a log).
 
     Returns
     -------
@@ -163,7 +160,7 @@ def load_stacks(
     missing = [job for job in jobs if notes[job.key] is None]
     done = spread(_read_one, missing, workers=workers, fewest=SERIES_PER_WORKER, what="reads DICOM")
     bar = {"desc": "reading DICOM", "unit": "series", "leave": False, "total": len(missing)}
-    outcome = dict(progress_bar(done, shown=progress and bool(missing), **bar))
+    outcome = dict(progress_bar(done, shown=bool(missing), **bar))
     problems = [outcome[job] for job in missing if outcome[job]]
     if len(problems) == 1:
         raise problems[0]

@@ -150,7 +150,7 @@ def kept_splits(
             continue
         before, now = note["made_from"], _made_from(study)
         changed = sorted(name for name in before | now if before.get(name) != now.get(name))
-        if note["content"] != file_hash(path):
+        if note["edited"]:
             changed = ["the table itself"]
         if not changed:
             return pd.read_csv(path)

@@ -199,28 +199,42 @@ def note_path(path: Path) -> Path:
 def noted(path: Path, facts: Mapping[str, object]) -> Iterator[Path]:
     """Yield a path to write an artefact to; it takes its name, and gets its note, at the end.
 
-    A reader sees the old artefact with its note, or one without a note, which counts as stale, or
-    the new one with its own. The note also keeps the hash of the content. Where both stay what
-    they were, as when a notebook runs again, a reader sees no change at all.
+    The note also keeps the hash of the content. It is written first, and until the artefact has
+    taken its name it holds the note before: so whenever somebody reads, and wherever the writer is
+    killed, one of the two is that of the file.
     """
     with atomic_path(path) as temporary:
         yield temporary
-        note = json.dumps({**facts, "content": file_hash(temporary)}, indent=1) + "\n"
-        before = note_path(path)
-        if not (before.exists() and before.read_bytes() == note.encode()):
-            before.unlink(missing_ok=True)
+        note = {**facts, "content": file_hash(temporary), "edited": False}
+        before = read_note(path)
+        if note != before:
+            _write_note(path, note | {"before": before})
+    if note != before:
+        _write_note(path, note)
+
+
+def _write_note(path: Path, note: Mapping[str, object]) -> None:
+    told = {name: fact for name, fact in note.items() if name != "edited"}
     with atomic_path(note_path(path)) as temporary:
-        temporary.write_text(note, encoding="utf-8")
+        temporary.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 def read_note(path: Path) -> dict | None:
-    """Return the note of an artefact, or None where there is none or it is damaged."""
+    """Return the note of an artefact, or None where there is none or it is damaged.
+
+    Its entry ``edited`` tells whether the content is not what the maker wrote.
+    """
+    content = file_hash(path) if path.is_file() else ""  # before its note, which is written first
     try:
         note = json.loads(note_path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    whole = isinstance(note, dict) and isinstance(note.get("made_from"), dict) and "content" in note
-    return note if whole else None
+    if not (isinstance(note, dict) and isinstance(note.get("made_from"), dict)):
+        return None
+    before = note.pop("before", None)
+    if isinstance(before, dict) and before.get("content") == content:
+        note = before
+    return note | {"edited": note["content"] != content} if "content" in note else None
 
 
 def _column_kind(column: pd.Series) -> str:

@@ -252,9 +252,7 @@ def _foreign(series: tuple[Path, str]) -> str:
     return foreign_checksum(*series)
 
 
-def check_series(
-    manifest: pd.DataFrame, folder: Path, *, checksums: bool, progress: bool
-) -> list[Problem]:
+def check_series(manifest: pd.DataFrame, folder: Path, *, checksums: bool) -> list[Problem]:
     """Compare the manifest, less the rows that leave the study, with the files on disk."""
     counts = [len(dicom_files(folder / path)) for path in manifest["path"]]
     manifest = manifest.assign(files=pd.Series(counts, manifest.index, dtype=int))
@@ -273,7 +271,7 @@ def check_series(
         listed = [(folder / s.path, s.sha256) for s in present.itertuples()]
         done = spread(_foreign, listed, fewest=SERIES_PER_WORKER, what="reads files")
         bar = {"total": len(listed), "desc": "checksums", "leave": False, "delay": 1}
-        sums = dict(progress_bar(done, shown=progress, unit="series", **bar))
+        sums = dict(progress_bar(done, unit="series", **bar))
         actual = pd.Series([sums[series] for series in listed], present.index, dtype=str)
         problems += rows(
             present.assign(actual=actual), MANIFEST,

@@ -20,7 +20,7 @@ NOT_SEARCHED = Problem(
 )  # fmt: skip
 
 
-def check_identity(folder: Path, manifest: pd.DataFrame | None, *, progress: bool) -> list[Problem]:
+def check_identity(folder: Path, manifest: pd.DataFrame | None) -> list[Problem]:
     """Look through a study for what may still name a person: tables, results and notebooks.
 
     With a manifest, of rows whose path lies in the study, the headers of all images are read, too.
@@ -34,5 +34,5 @@ def check_identity(folder: Path, manifest: pd.DataFrame | None, *, progress: boo
         return [NOT_SEARCHED]
     problems = search.check_texts(folder)
     if manifest is not None:
-        problems += search.check_images(manifest, folder, progress=progress)
+        problems += search.check_images(manifest, folder)
     return problems

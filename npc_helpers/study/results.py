@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +38,6 @@ from npc_helpers.study.settings import current_setting
 MISSING = "missing"
 SANDBOX = "NPC_SANDBOX"  # environment variable: where a learner's exercises write
 SHARED_FOLDERS = ("stacks",)  # folders of results that no setting changes
-REPLACED_S = 0.2  # so long a file that another program is just replacing may lack its note
 REPEATED = {"rtol": 1e-3, "atol": 1e-3}  # processors and GPUs round differently, hardly ever more
 
 
@@ -108,14 +106,12 @@ class Results:
     def _state(self, row: Artefact, path: Path) -> str:
         if not path.exists():
             return MISSING
-        note = read_note(path)
-        if note is not None and note["content"] != file_hash(path):
+        if (note := read_note(path)) and note["edited"]:
             return "edited"
-        return "stale" if self._changes(row, path) else "current"
+        return "stale" if self._changes(row, note) else "current"
 
-    def _changes(self, row: Artefact, path: Path) -> list[str]:
-        """Name the inputs of an artefact that are not what they were when it was made."""
-        note = read_note(path)
+    def _changes(self, row: Artefact, note: dict | None) -> list[str]:
+        """Name the inputs of an artefact that are not what they were when its note was made."""
         if note is None:
             return ["its note"]
         before, now = note["made_from"], self.fingerprint(*row.inputs)
@@ -190,17 +186,15 @@ class Results:
         if reason := self.why_left_out(name):
             raise NotInThisStudy(f"notebook {row.maker} left {name} out: {reason}")
         state, where = self._state(row, path), self._relative(path)
-        if state == "edited" or (state == "stale" and read_note(path) is None):
-            time.sleep(REPLACED_S)
-            state = self._state(row, path)
         if state == "current":
             return self._noticed(name, path)
         if state == "edited":
             raise StudyError(self._edited(row))
         if state == "stale":
+            changed = ", ".join(self._changes(row, read_note(path)))
             raise StudyError(
                 f"{where} was made from other inputs than the present ones (changed since: "
-                f"{', '.join(self._changes(row, path))}). Run notebook {row.maker} again."
+                f"{changed}). Run notebook {row.maker} again."
             )
         why = ""
         if self.is_synthetic and reference.exists():

@@ -53,7 +53,7 @@ def slice_of(name: str, pixels: np.ndarray) -> Slice:
     return Slice(name, _hash(flat), bool(len(flat)) and bool((flat == flat[0]).all()))
 
 
-def check_slices(manifest: pd.DataFrame, folder: Path, *, progress: bool) -> list[Problem]:
+def check_slices(manifest: pd.DataFrame, folder: Path) -> list[Problem]:
     """Look for images that are blank, and for images that are there twice.
 
     `manifest` holds only rows whose path lies in the study. One problem per series and kind, with
@@ -64,7 +64,7 @@ def check_slices(manifest: pd.DataFrame, folder: Path, *, progress: bool) -> lis
     places = [folder / path for path in manifest["path"]]
     done = spread(_slices, places, fewest=SERIES_PER_WORKER, what="reads images")
     bar = {"total": len(places), "desc": "looking for blank images", "leave": False, "delay": 1}
-    slices = dict(progress_bar(done, shown=progress, unit="series", **bar))
+    slices = dict(progress_bar(done, unit="series", **bar))
     series = [
         (row, slices[place]) for row, place in zip(manifest.itertuples(), places, strict=True)
     ]

@@ -212,7 +212,7 @@ class Study(Results):
             )
         return content.reset_index(drop=True)
 
-    def check(self, *, checksums: bool = True, progress: bool = True) -> pd.DataFrame:
+    def check(self, *, checksums: bool = True) -> pd.DataFrame:
         """Return every problem of the study at once, names and other identifying content included.
 
         Parameters
@@ -221,8 +221,6 @@ class Study(Results):
             Also read every image file: compare the series' checksums, look for blank and repeated
             images (about 4 s per GB together), and look through the headers for what identifies a
             person (about 1 ms a file).
-        progress : bool
-            Show a bar for the checksums of a large study.
 
         Returns
         -------
@@ -246,13 +244,11 @@ class Study(Results):
         inside = None
         if content["manifest"] is not None:
             inside = checks.rows_inside(content["manifest"], self.folder, self.about.linked_folders)
-            problems += checks.check_series(
-                inside, self.folder, checksums=checksums, progress=progress
-            )
+            problems += checks.check_series(inside, self.folder, checksums=checksums)
             if checksums:
-                problems += slices.check_slices(inside, self.folder, progress=progress)
+                problems += slices.check_slices(inside, self.folder)
         images = inside if checksums else None
-        return as_table(problems + check_identity(self.folder, images, progress=progress))
+        return as_table(problems + check_identity(self.folder, images))
 
     @property
     def is_demonstration(self) -> bool:

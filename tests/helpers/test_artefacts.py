@@ -302,62 +302,62 @@ def test_line_ends_do_not_change_a_hash(study):
     assert study.fingerprint("suggested_rois") == {"suggested_rois": "missing"}
 
 
-# --- interrupted between the table and its note ---------------------------------------------------
+# --- interrupted between the table and its note, and read meanwhile -------------------------------
 
 
-def test_killed_before_the_new_note_the_table_is_stale_and_not_taken_for_edited(study, monkeypatch):
-    """The old note has to go first: it fits the same inputs, and would vouch for the new table."""
+@pytest.mark.parametrize("killed_at", [0, 1, 2])
+def test_wherever_the_writer_is_killed_the_table_has_its_note(study, monkeypatch, killed_at):
+    """At the note that comes first, at the table, and at the note that stays."""
     study.write_table("cohort.csv", TABLE)
-    replace = Path.replace
+    replace, replaced = Path.replace, []
 
-    def die_at_the_note(self, target):
-        if str(target).endswith(".from.json"):
+    def die(self, target):
+        if len(replaced) == killed_at:
             raise KeyboardInterrupt
+        replaced.append(Path(target).name)
         return replace(self, target)
 
-    monkeypatch.setattr(Path, "replace", die_at_the_note)
+    monkeypatch.setattr(Path, "replace", die)
     with pytest.raises(KeyboardInterrupt):
         study.write_table("cohort.csv", TABLE[:2])
     monkeypatch.undo()
-    assert study.artefact_state("cohort.csv") == "stale"
-    assert not artefacts.note_path(study.result_path("cohort.csv")).exists()
-    with pytest.raises(StudyError, match="since: its note.. Run notebook 01_screen_cohort again"):
-        study.read_table("cohort.csv")
-    study.write_table("cohort.csv", TABLE)  # and that is possible
-    assert study.artefact_state("cohort.csv") == "current"
+    assert replaced == ["cohort.csv.from.json", "cohort.csv"][:killed_at]
+    table = Study(study.folder).read_table("cohort.csv")
+    pd.testing.assert_frame_equal(table, TABLE[:2] if killed_at == 2 else TABLE)
+    study.write_table("cohort.csv", TABLE[:1])  # and the next one may be written
+    assert len(study.read_table("cohort.csv")) == 1
 
 
-def test_killed_before_the_new_table_the_old_one_is_never_current_without_its_note(
-    study, monkeypatch
+@pytest.mark.parametrize("rows, replacements", [(3, 1), (2, 3)])
+def test_who_reads_while_a_table_is_replaced_always_finds_one(
+    study, monkeypatch, rows, replacements
 ):
     study.write_table("cohort.csv", TABLE)
-    before = study.result_path("cohort.csv").read_bytes()
-    monkeypatch.setattr(Path, "replace", lambda self, target: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        study.write_table("cohort.csv", TABLE[:2])
-    assert study.result_path("cohort.csv").read_bytes() == before
-    assert study.artefact_state("cohort.csv") == "stale"
-
-
-def test_a_notebook_that_runs_again_hides_nothing_from_one_that_reads(study, monkeypatch):
-    study.write_table("cohort.csv", TABLE)
-    states, replace = [], Path.replace
+    sizes, replace = [], Path.replace
 
     def read_meanwhile(self, target):
-        states.append(Study(study.folder).artefact_state("cohort.csv"))
-        return replace(self, target)
+        done = replace(self, target)
+        sizes.append(len(Study(study.folder).read_table("cohort.csv")))
+        return done
 
     monkeypatch.setattr(Path, "replace", read_meanwhile)
-    study.write_table("cohort.csv", TABLE)
-    assert states == ["current"] * 2  # before the table takes its name, and before the note does
+    study.write_table("cohort.csv", TABLE[:rows])
+    assert len(sizes) == replacements and set(sizes) <= {3, rows} and sizes[-1] == rows
 
 
-def test_a_reader_waits_for_the_note_of_a_file_that_is_just_replaced(study, monkeypatch):
-    note = artefacts.note_path(study.write_table("cohort.csv", TABLE))
-    written = note.read_text()
-    note.unlink()
-    monkeypatch.setattr(time, "sleep", lambda seconds: note.write_text(written))
-    assert len(study.read_table("cohort.csv")) == len(TABLE)
+def test_an_edit_before_an_interrupted_writing_is_still_noticed(study, monkeypatch):
+    path = study.write_table("cohort.csv", TABLE)
+    replace = Path.replace
+    monkeypatch.setattr(
+        Path,
+        "replace",
+        lambda self, to: replace(self, to) if str(to).endswith("json") else 1 / 0,
+    )
+    with pytest.raises(ZeroDivisionError):
+        study.write_table("cohort.csv", TABLE[:2])
+    monkeypatch.undo()
+    path.write_text(path.read_text().replace("36", "63"))
+    assert study.artefact_state("cohort.csv") == "edited"
 
 
 def test_an_artefact_with_half_a_note_is_stale(study):

@@ -290,7 +290,7 @@ AFTER_DEATH = {
 
 def assert_one_problem(folder, file, patient, column, problem, what_to_do):
     """The expected problem is in the table of all problems, which is not much longer."""
-    found = Study(folder).check(progress=False)
+    found = Study(folder).check()
     match = found[
         found["where"].str.startswith(file)
         & (found["patient_id"] == patient)

@@ -481,9 +481,6 @@ CALLS = {
         {"label": "high_risk"},
         ROWS_UNNAMED,
     ),
-    "roi.blank_inputs": (
-        lambda c: roi.blank_inputs(rectangles(c), setting=current_setting()), {}, {"edge": "x0"},
-    ),
     "roi_table.compare_readers": (
         lambda c: roi.compare_readers(rectangles(c), rectangles(Columns(outcome()))),
         {}, {"edge": "x0"},
@@ -616,9 +613,6 @@ MAY_ACCEPT = {
     for name in BLANK
 }
 MAY_ACCEPT |= {("statistics.table_one", "age", name): MISSING_COUNTED for name in BLANK}
-MAY_ACCEPT["roi.blank_inputs", "", "a patient twice"] = (
-    "takes the index that network_inputs made, which refuses an image with two rectangles"
-)
 IMPUTED = "what is missing is what it draws"
 MAY_ACCEPT |= {("statistics.impute", "score", name): IMPUTED for name in BLANK}
 JOINED = "joins its columns by patient_id, whatever their order"

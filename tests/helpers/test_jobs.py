@@ -127,7 +127,7 @@ def test_series_and_splits_are_the_same_from_a_cluster(cluster, tmp_path, monkey
     patients, inputs = patients_with_images()
     ways = {}
     for way in ("cluster", "here"):
-        stacks = load_stacks(study, progress=False)
+        stacks = load_stacks(study)
         arrays = {key: np.array(stacks[key].array) for key in stacks}
         options = {"setting": HEAD, "folder": tmp_path / way, "n_splits": 2, "workers": 2}
         ways[way] = arrays, repeated_splits(patients, inputs, **options)

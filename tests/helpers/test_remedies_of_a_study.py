@@ -125,7 +125,7 @@ def change_file(folder):
 
 
 def write_the_checksum_told(folder):
-    problem = Study(folder).check(progress=False).set_index("column").loc["sha256", "problem"]
+    problem = Study(folder).check().set_index("column").loc["sha256", "problem"]
     told = problem.split("'")[-2]
     assert told == series_checksum(folder / FIRST)
     cell("sha256", told, name="manifest")(folder)
@@ -391,7 +391,7 @@ TABLES = FILES | CELLS | IMAGES | ABOUT | IDENTITY
 
 
 def checked(folder, name):
-    return Study(folder).check(checksums=name in IMAGES, progress=False)
+    return Study(folder).check(checksums=name in IMAGES)
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -244,11 +244,11 @@ def rewrite(study, **values):
 
 def test_blank_and_repeated_images_are_exported_again(study, two_patients):
     rewrite(study, pixels=lambda image: bytes(len(image.PixelData)))
-    found = again(study).check(progress=False)
+    found = again(study).check()
     assert found["what_to_do"].str.contains("export it again").any()
     shutil.copytree(two_patients / FIRST, study.folder / FIRST, dirs_exist_ok=True)
     checksum(study)
-    assert not again(study).check(progress=False)["problem"].str.contains("blank").any()
+    assert not again(study).check()["problem"].str.contains("blank").any()
 
 
 def test_the_same_images_in_two_places_are_looked_at_and_exported_again(study, two_patients):
@@ -260,29 +260,29 @@ def test_the_same_images_in_two_places_are_looked_at_and_exported_again(study, t
         image.PixelData = same.PixelData
         image.save_as(path)
     checksum(study)
-    found = again(study).check(progress=False)
+    found = again(study).check()
     assert found["what_to_do"].str.contains("look at both, and export again").any()
     shutil.copytree(two_patients / FIRST, study.folder / FIRST, dirs_exist_ok=True)
     checksum(study)
-    assert not again(study).check(progress=False)["problem"].str.contains("show the same").any()
+    assert not again(study).check()["problem"].str.contains("show the same").any()
 
 
 def test_files_that_are_right_have_their_checksum_written_as_told(study):
     tags(1, PatientComments="")(study.folder / FIRST)
     with pytest.raises(StudyError, match=r"if they are right, write (\w+) there") as refusal:
-        load_stacks(again(study), progress=False)
+        load_stacks(again(study))
     told = str(refusal.value).partition("write ")[2].split()[0]
     change("manifest", 0, "sha256", told)(study.folder)
-    assert len(load_stacks(again(study), progress=False)) == 8
+    assert len(load_stacks(again(study))) == 8
 
 
 def test_a_series_that_cannot_be_mended_is_left_out_as_told(study):
     tags(2, ImagePositionPatient=[-60, -70, 7.0])(study.folder / FIRST)
     checksum(study)
     with pytest.raises(StudyError, match="or leave it out of data_manifest.csv"):
-        load_stacks(again(study), progress=False)
+        load_stacks(again(study))
     save(study.folder, "manifest", load(study.folder, "manifest").iloc[1:])
-    assert len(load_stacks(again(study), progress=False)) == 7
+    assert len(load_stacks(again(study))) == 7
 
 
 def test_a_series_that_is_asked_for_and_not_listed_is_added_or_left_out(study):

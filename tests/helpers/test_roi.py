@@ -271,18 +271,6 @@ def test_no_rectangle_at_all_is_an_error(stacks, rois):
         roi.network_inputs(stacks, rois.iloc[:0], setting=TUTORIAL)
 
 
-def test_blank_inputs_keep_the_size_and_nothing_else(stacks, rois):
-    rois.loc[0, roi.BOX] = [10, 20, 210, 120]
-    rois.loc[1, roi.BOX] = [40, 70, 240, 170]  # the same size elsewhere
-    images, index = roi.network_inputs(stacks, rois, setting=TUTORIAL)
-    blank = roi.blank_inputs(index, setting=TUTORIAL)
-    assert blank.shape == images.shape
-    assert np.array_equal(blank[0], blank[1])
-    assert (blank[0] > 0).sum() == 200 * 100 / TUTORIAL.shrink**2
-    assert set(np.unique(blank[0])) == {0, roi.BLANK}
-    assert not images[0][blank[0] == 0].any()
-
-
 # --- two readers ------------------------------------------------------------------------------
 
 

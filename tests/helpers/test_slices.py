@@ -37,7 +37,7 @@ def spoilt(study, folder, spoil, *, compress=None):
 
 
 def found(folder):
-    table = Study(folder).check(progress=False)
+    table = Study(folder).check()
     return table[table["problem"].str.contains("blank|show the same")]
 
 
@@ -132,7 +132,7 @@ def test_frames_of_an_enhanced_file_are_compared_one_by_one(sound, tmp_path):
     dataset = dicom_making.make_enhanced(array, slopes=[1] * 4, order=(0, 1, 2, 3))
     dataset.save_as(folder / "e" / "all.dcm", enforce_file_format=True)
     manifest = load(sound, "manifest").head(1).assign(path="e")
-    blank, repeated = check_slices(manifest, folder, progress=False)
+    blank, repeated = check_slices(manifest, folder)
     assert "1 of 4 images are blank" in blank.problem and "'all.dcm frame 2'" in blank.problem
     assert "'all.dcm frame 4' as 'all.dcm frame 3'" in repeated.problem
 
@@ -153,7 +153,5 @@ def test_overlay_bits_do_not_hide_a_blank_image(tmp_path, sound):
     pixels[3:9, 4:20] = 1 << 12  # a letter in a bit above the stored ones
     dataset = dicom_making.make_slice(pixels, 0.0, BitsStored=12, HighBit=11)
     dicom_making.save(dataset, tmp_path / "e" / "1.dcm")
-    (problem,) = check_slices(
-        load(sound, "manifest").head(1).assign(path="e"), tmp_path, progress=False
-    )
+    (problem,) = check_slices(load(sound, "manifest").head(1).assign(path="e"), tmp_path)
     assert "1 of 1 images are blank" in problem.problem

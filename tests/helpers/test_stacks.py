@@ -55,7 +55,7 @@ KEY = ("H-01", "pre", "t2w")
 
 
 def test_pixels_and_geometry_survive_the_cache(folder):
-    stacks = load_stacks(Study(folder), progress=False)
+    stacks = load_stacks(Study(folder))
     assert len(stacks) == 8
     for number, key in enumerate(stacks):
         series = stacks[key]
@@ -68,7 +68,7 @@ def test_pixels_and_geometry_survive_the_cache(folder):
 
 
 def test_arrays_are_read_only_memory_maps(folder):
-    array = load_stacks(Study(folder), progress=False)[KEY].array
+    array = load_stacks(Study(folder))[KEY].array
     assert isinstance(array, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         array[0, 0, 0] = 1
@@ -76,21 +76,21 @@ def test_arrays_are_read_only_memory_maps(folder):
 
 def test_processes_give_the_same_as_one(folder, monkeypatch):
     monkeypatch.setattr(stacks_module, "SERIES_PER_WORKER", 4)
-    stacks = load_stacks(Study(folder), workers=2, progress=False)
+    stacks = load_stacks(Study(folder), workers=2)
     for number, key in enumerate(stacks):
         assert np.array_equal(stacks[key].array, pixels(number))
 
 
 def test_a_second_call_reads_no_dicom(folder, monkeypatch):
-    load_stacks(Study(folder), progress=False)
+    load_stacks(Study(folder))
     forbid(monkeypatch)
-    assert len(load_stacks(Study(folder), progress=False)) == 8
+    assert len(load_stacks(Study(folder))) == 8
 
 
 def test_patients_and_timepoint_choose(folder):
     study = Study(folder)
-    assert {key[0] for key in load_stacks(study, patients=["H-02"], progress=False)} == {"H-02"}
-    assert {key[1] for key in load_stacks(study, timepoint="post", progress=False)} == {"post"}
+    assert {key[0] for key in load_stacks(study, patients=["H-02"])} == {"H-02"}
+    assert {key[1] for key in load_stacks(study, timepoint="post")} == {"post"}
     with pytest.raises(StudyError, match="H-77"):
         load_stacks(study, patients=["H-77"])
     with pytest.raises(StudyError, match="'pre' or 'post'"):
@@ -102,7 +102,7 @@ def test_excluded_patients_with_images_and_included_ones_without(folder):
     no_post = (manifest["patient_id"] == "H-01") & (manifest["timepoint"] == "post")
     small_study.save(folder, "manifest", manifest[~no_post])
     study = Study(folder)
-    stacks = load_stacks(study, patients=["H-01", "H-02"], timepoint="post", progress=False)
+    stacks = load_stacks(study, patients=["H-01", "H-02"], timepoint="post")
     assert {key[0] for key in stacks} == {"H-02"}
     assert coverage(study, ["H-01", "H-02"], "post") == (
         "1 of 2 patients have images after treatment (not: H-01)."
@@ -124,31 +124,31 @@ def replace_series(folder, *, update_manifest):
 
 
 def test_changed_images_are_read_again_and_the_old_cache_goes(folder):
-    load_stacks(Study(folder), progress=False)
+    load_stacks(Study(folder))
     before = cached(folder, ".npy")
     replace_series(folder, update_manifest=True)
-    stacks = load_stacks(Study(folder), progress=False)
+    stacks = load_stacks(Study(folder))
     assert np.array_equal(stacks[KEY].array, pixels(99))
     assert len(before) == len(cached(folder, ".npy")) == 1
     assert before != cached(folder, ".npy")
 
 
 def test_images_the_manifest_does_not_describe_are_refused(folder):
-    load_stacks(Study(folder), progress=False)
+    load_stacks(Study(folder))
     replace_series(folder, update_manifest=False)
     with pytest.raises(StudyError, match="patient H-01, pre t2w: .*sha256"):
-        load_stacks(Study(folder), progress=False)
+        load_stacks(Study(folder))
 
 
 def test_one_changed_pixel_in_a_file_of_the_same_size_is_noticed_by_its_date(folder):
-    load_stacks(Study(folder), progress=False)
+    load_stacks(Study(folder))
     path = sorted((folder / "data/images/H-01/pre/t2w").iterdir())[0]
     content, date = bytearray(path.read_bytes()), path.stat().st_mtime_ns
     content[-1] ^= 1
     path.write_bytes(bytes(content))
     os.utime(path, ns=(date, date + 1_000_000_000))
     with pytest.raises(StudyError, match="patient H-01, pre t2w: .*sha256"):
-        load_stacks(Study(folder), progress=False)
+        load_stacks(Study(folder))
 
 
 def half_array(folder):
@@ -173,9 +173,9 @@ def other_checksum(folder):
 
 @pytest.mark.parametrize("spoil", [half_array, half_note, older_format, other_checksum])
 def test_half_and_stale_caches_are_not_reused(folder, spoil):
-    load_stacks(Study(folder), progress=False)
+    load_stacks(Study(folder))
     spoil(folder)
-    stacks = load_stacks(Study(folder), progress=False)
+    stacks = load_stacks(Study(folder))
     assert np.array_equal(stacks[KEY].array, pixels(0))
     assert json.loads(cached(folder, ".json")[0].read_text())["format"] == stacks_module.FORMAT
 
@@ -188,7 +188,7 @@ def test_all_bad_series_are_named_at_once_and_good_ones_kept(folder, monkeypatch
         manifest.loc[row, "sha256"] = series_checksum(folder / "data/images" / name)
         small_study.save(folder, "manifest", manifest)
     with pytest.raises(StudyError) as caught:
-        load_stacks(Study(folder), progress=False)
+        load_stacks(Study(folder))
     message = str(caught.value)
     assert message.startswith("2 series cannot be used")
     assert "patient H-01, pre t2w" in message
@@ -199,14 +199,14 @@ def test_all_bad_series_are_named_at_once_and_good_ones_kept(folder, monkeypatch
 
 
 def test_leftovers_of_a_killed_reader_are_removed_when_old(folder):
-    load_stacks(Study(folder), progress=False)
+    load_stacks(Study(folder))
     name = cached(folder, ".npy")[0].name
     old, young = (folder / "results/stacks" / f".part-{i}-{name}" for i in ("abc1", "abc2"))
     for path in (old, young):
         path.write_bytes(b"half")
     os.utime(old, (0, 0))
     half_note(folder)
-    load_stacks(Study(folder), progress=False)
+    load_stacks(Study(folder))
     assert not old.exists()
     assert young.exists()
 
@@ -216,7 +216,7 @@ def test_identifiers_that_are_no_file_names_stay_apart(folder):
         table = small_study.load(folder, name)
         table["patient_id"] = table["patient_id"].replace({"H-01": "a/b", "H-02": "a:b"})
         small_study.save(folder, name, table)
-    stacks = load_stacks(Study(folder), progress=False)
+    stacks = load_stacks(Study(folder))
     assert np.array_equal(stacks["a/b", "pre", "t2w"].array, pixels(0))
     assert np.array_equal(stacks["a:b", "pre", "t2w"].array, pixels(4))
 
@@ -226,7 +226,7 @@ def test_a_folder_that_must_not_be_written_to_is_named(folder):
     (folder / "results").mkdir(exist_ok=True)
     (folder / "results" / "stacks").write_text("in the way")
     with pytest.raises(StudyError, match="results.stacks: what is read .* Allow writing") as caught:
-        load_stacks(Study(folder), patients="H-01", timepoint="pre", progress=False)
+        load_stacks(Study(folder), patients="H-01", timepoint="pre")
     assert caught.value.code == "unwritable"
     assert "H-01" not in str(caught.value).replace(str(folder), "")
 
@@ -253,7 +253,7 @@ def test_another_matrix_is_resampled_with_its_suggested_rectangle(folder):
     study = Study(folder)
     offered.to_csv(study.table_path("suggested_rois"), index=False)
     for _ in range(2):  # read, then from the cache
-        stacks = load_stacks(study, progress=False)
+        stacks = load_stacks(study)
         found = stacks[key]
         assert found.array.shape == (3, 512, 512) and found.source_grid.rows == 320
         assert "resampled" in [finding.code for finding in found.findings]
@@ -268,7 +268,7 @@ def test_another_matrix_is_resampled_with_its_suggested_rectangle(folder):
 @pytest.mark.parametrize("n_patients", [206, 2060])
 def test_ten_times_the_patients_are_not_held_in_memory(folder, n_patients):
     """Series of 3.5 MiB, all linked to one array: 2.9 and 29 GiB in all."""
-    load_stacks(Study(folder), progress=False)
+    load_stacks(Study(folder))
     note = json.loads(cached(folder, ".json")[0].read_text())
     np.save(folder / "linked.npy", np.ones((7, 512, 512), np.uint16))
     keys = [(f"P{n}", when, what) for n in range(n_patients)

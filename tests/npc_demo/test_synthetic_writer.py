@@ -181,7 +181,7 @@ def test_segmentation_opens_with_highdicom_and_is_the_truth_of_the_model(folder,
 def test_masks_are_read_on_the_grid_to_which_images_are_resampled(copy, cohort):
     """A tumour keeps its area in mm2 and its mean signal, from 320 pixels to 512."""
     study = Study(copy)
-    stacks = load_stacks(study, workers=1, progress=False)
+    stacks = load_stacks(study, workers=1)
     for patient in cohort.patients:
         read = stacks[patient.patient_id, "pre", "t2w"]
         on_file = read_series(copy / writer.IMAGES / patient.patient_id / "pre" / "t2w")
@@ -195,7 +195,7 @@ def test_masks_are_read_on_the_grid_to_which_images_are_resampled(copy, cohort):
 def test_suggested_rectangles_hold_tumour_and_nodes(copy):
     study = Study(copy)
     assert len(pd.read_csv(study.table_path("suggested_rois"))) == 84
-    rectangles = suggest_rois(study, load_stacks(study, workers=1, progress=False))
+    rectangles = suggest_rois(study, load_stacks(study, workers=1))
     assert len(rectangles) == 84
     for (patient_id, timepoint), rows in rectangles.groupby(["patient_id", "timepoint"]):
         masks = read_mask(study, patient_id, timepoint).any(axis=0)
@@ -206,13 +206,13 @@ def test_suggested_rectangles_hold_tumour_and_nodes(copy):
 
 
 def test_study_passes_the_check_of_a_users_study(folder):
-    assert Study(folder).check(progress=False).empty
+    assert Study(folder).check().empty
 
 
 def test_a_changed_image_is_found_by_its_checksum(copy):
     image = next(path for path in images(copy) if path.parent.name == "t1c")
     image.write_bytes(image.read_bytes() + b"\0")
-    problems = Study(copy).check(progress=False)
+    problems = Study(copy).check()
     assert len(problems) == 1
     assert problems["column"].tolist() == ["sha256"]
 
@@ -251,7 +251,7 @@ def test_a_damaged_file_of_the_right_size_is_found_and_its_examination_made_agai
     assert (built.made, built.kept) == (1, 2 * len(cohort.patients) - 1)
     assert f"{place.parent}: a file is damaged" in capsys.readouterr().out
     assert path.read_bytes() == (folder / path.relative_to(copy)).read_bytes()
-    assert Study(copy).check(progress=False).empty
+    assert Study(copy).check().empty
     assert write_study(copy, cohort, **how, verify=True).made == 0
 
 
@@ -280,7 +280,7 @@ def test_a_killed_build_leaves_no_half_file_and_goes_on(workers, tmp_path):
         assert len(list(series.glob("*.dcm"))) == len(LEVELS)
     assert main([str(folder), "--patients", "2", *options]) == 0
     assert not list(folder.rglob(".part-*"))
-    assert Study(folder).check(progress=False).empty
+    assert Study(folder).check().empty
 
 
 def alive(process):

@@ -487,7 +487,7 @@ def test_the_command_lists_then_copies_what_was_decided(tmp_path, capsys):
     assert main([*command, "--copy"]) == 0
     manifest = pd.read_csv(study / "data_manifest.csv")
     assert list(manifest["sequence"]) == ["t1c", "t2w"] * 2
-    assert len(load_stacks(Study(study), progress=False)) == 4
+    assert len(load_stacks(Study(study))) == 4
     shutil.rmtree(tmp_path / "in" / "20180201" / "a")
     assert main(command) == 1
     assert "no longer in" in capsys.readouterr().err

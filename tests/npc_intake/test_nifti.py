@@ -206,7 +206,7 @@ def test_a_fourth_axis_of_length_one_is_no_fourth_axis(tmp_path):
 
 def errors(study):
     """What `study check` says cannot stay as it is."""
-    found = study.check(progress=False)
+    found = study.check()
     return found[found.level == "error"]
 
 
@@ -236,7 +236,7 @@ def test_hntsmrg_with_mid_rt_passes_every_check(tmp_path):
     assert (report.imported, report.problems) == (2, ())
     study = Study(target)
     assert errors(study).empty
-    stacks = load_stacks(study, workers=1, progress=False)
+    stacks = load_stacks(study, workers=1)
     assert list(stacks) == [
         (f"HNTSMRG-{number}", when, "t2w") for number in (2, 10) for when in ("pre", "post")
     ]

@@ -140,8 +140,8 @@ def test_the_way_round_leaves_pixels_rectangles_and_survival_as_they_were(
     assert main(["find", str(place.incoming), str(place.study), "--copy"]) == 0
 
     before, after = Study(hospital), Study(place.study)
-    assert after.check(progress=False).empty
-    there, here = load_stacks(before, progress=False), load_stacks(after, progress=False)
+    assert after.check().empty
+    there, here = load_stacks(before), load_stacks(after)
     assert_same_images(there, here, place.key)
     assert_same_regions(before, after, there, here, place.key)
     assert_same_tables(before, after, place.key)

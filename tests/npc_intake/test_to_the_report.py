@@ -97,7 +97,7 @@ def test_the_two_series_for_one_place_became_one(finished):
 
 
 def test_all_images_are_seen_by_the_network(finished):
-    stacks = load_stacks(finished, progress=False)
+    stacks = load_stacks(finished)
     images, index = network_inputs(stacks, suggest_rois(finished, stacks))
     assert len(images) == 4 + 1 + 3 + 3 + 3 and (index["patient_id"] == "H-02").sum() == 6
 
@@ -110,7 +110,7 @@ def test_the_report_comes(finished):
     study.write_table("cohort.csv", table)
     study.write_table("flow.csv", cohort.flow(cohort.screen(study.registry, study.visits)))
     study.write_table("scanners.csv", scanner_table(study))
-    stacks = load_stacks(study, progress=False)
+    stacks = load_stacks(study)
     study.write_table("rois.csv", suggest_rois(study, stacks))
     page = write_report(study).read_text(encoding="utf-8")
     assert f"Report of {html.escape(NAME)}" in page

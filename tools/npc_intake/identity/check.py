@@ -116,7 +116,7 @@ def _files(folder: Path) -> list[Path]:
 # --- images ---------------------------------------------------------------------------------------
 
 
-def check_images(manifest: pd.DataFrame, folder: Path, *, progress: bool = False) -> list[Problem]:
+def check_images(manifest: pd.DataFrame, folder: Path) -> list[Problem]:
     """Look through the header of every DICOM file of a study.
 
     Parameters
@@ -127,7 +127,6 @@ def check_images(manifest: pd.DataFrame, folder: Path, *, progress: bool = False
     folder : Path
         Of the study. DICOM files in it that the manifest does not list (``data/incoming``, masks)
         are looked through as well.
-    progress : bool
 
     Returns
     -------
@@ -146,7 +145,7 @@ def check_images(manifest: pd.DataFrame, folder: Path, *, progress: bool = False
     for home, files in others.items():
         groups.append((home.relative_to(folder).as_posix(), "", files, own))
     problems = []
-    for where, patient, files, own in progress_bar(groups, shown=progress, **BAR):
+    for where, patient, files, own in progress_bar(groups, **BAR):
         found: Counter = Counter()
         for path in files:
             found.update(_in_header(path, own=own))
