@@ -60,8 +60,7 @@ def _sides(study: Study) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _data(study: Study) -> str:
-    hashes = study.fingerprint("registry", "visits", "manifest")
-    return ", ".join(f"{name} {hash_[:8]}" for name, hash_ in hashes.items())
+    return study.tables_in_words()
 
 
 def _participants(study: Study) -> str:

@@ -188,7 +188,6 @@ def build_cohort(
     seed: int = 2022,
     criteria: Sequence[Criterion] = CRITERIA,
     review_tolerance_days: float = REVIEW_TOLERANCE_DAYS,
-    n_test: int | None = None,
 ) -> pd.DataFrame:
     """Return the table `cohort.csv`: who is in, why the others are out, outcome and split.
 
@@ -198,8 +197,6 @@ def build_cohort(
         Of the split.
     criteria, review_tolerance_days
         As for `screen`.
-    n_test : int, optional
-        As for `split`.
 
     Returns
     -------
@@ -249,7 +246,7 @@ def build_cohort(
         )
     cohort["high_risk"] = risk_groups(cohort.loc[included, "pfs_months"])[0].astype("boolean")
     try:
-        sides = split(cohort[included], n_test=n_test, seed=seed)
+        sides = split(cohort[included], seed=seed)
     except NotInThisStudy as reason:
         warnings.warn(f"not divided: {reason}.", stacklevel=2)
         sides = pd.Series(dtype=object)

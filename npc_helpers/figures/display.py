@@ -77,8 +77,7 @@ def footer(study, *packages: str) -> None:
         Distribution names whose versions matter to this notebook.
     """
     print(f"Study    {study.name}: {len(study.registry)} patients ({study.mark})")
-    hashes = study.fingerprint("registry", "visits", "manifest")
-    print(f"Data     {', '.join(f'{name} {hash_[:8]}' for name, hash_ in hashes.items())}")
+    print(f"Data     {study.tables_in_words()}")
     print(f"Setting  {current_setting().name}")
     versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "pandas", *packages))
     print(f"Python   {platform.python_version()} with {versions}")

@@ -199,9 +199,8 @@ def _checks(study: Study, report: Report) -> None:
 
 def _versions(study: Study, report: Report) -> None:
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    hashes = study.fingerprint("registry", "visits", "manifest")
-    tables = ", ".join(f"{name} {value[:8]}" for name, value in hashes.items())
-    report.add_text(f"Python {platform.python_version()} with {packages}. Tables: {tables}.")
+    python = f"Python {platform.python_version()}"
+    report.add_text(f"{python} with {packages}. Tables: {study.tables_in_words()}.")
 
 
 PARTS: dict[str, Callable[[Study, Report], None]] = {

@@ -10,8 +10,8 @@ from npc_helpers.statistics.comparators import STAGE_ORDER, stage_ranks
 from npc_helpers.statistics.gate import (
     IMAGE,
     ColumnError,
-    at_least,
     checked,
+    each,
     flags,
     groups,
     images,
@@ -160,9 +160,9 @@ def soft_vote(*patient_probabilities: pd.Series) -> pd.Series:
         If there is no model, the models do not speak of the same patients, a patient is there
         twice, or a probability is missing or outside 0 to 1.
     """
-    at_least(patient_probabilities, 1)
-    for number, p in enumerate(patient_probabilities, 1):
-        checked(**{f"probability of model {number}": probabilities(p)})
+    numbered = dict(enumerate(patient_probabilities, 1))
+    for name, p in each(numbered, "probability of model {}", probabilities, fewest=1).items():
+        checked(**{name: p})
     first, *others = patient_probabilities
     for other in others:
         differ = sorted(set(other.index) ^ set(first.index))

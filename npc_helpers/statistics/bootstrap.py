@@ -15,7 +15,7 @@ from scipy.stats import norm
 
 from npc_helpers.statistics.concordance import c_index, order_of_ends
 from npc_helpers.statistics.estimate import Z95, check_method
-from npc_helpers.statistics.gate import TooFewPatients, at_least, checked, each, two_classes
+from npc_helpers.statistics.gate import TooFewPatients, checked, each, two_classes
 from npc_helpers.statistics.roc import roc_auc
 
 BLOCK = 500  # resamples at once: their counts stay in the processor's cache
@@ -77,9 +77,8 @@ def bootstrap_models(
     check_method(method, ("bca", "percentile"))
     if resamples < 1:
         raise ValueError(f"resamples is {resamples}; 10,000 are usual")
-    at_least(risk_scores, 1)
     labels, time, event, *scores = checked(
-        high_risk=high_risk, time=time, event=event, **each(risk_scores)
+        high_risk=high_risk, time=time, event=event, **each(risk_scores, fewest=1)
     )
     positive = two_classes(labels)
     if len(positive) > LARGEST:

@@ -9,12 +9,11 @@ from npc_helpers.statistics.confusion import confusion
 from npc_helpers.statistics.gate import checked, each, of_table
 from npc_helpers.statistics.roc import roc_auc
 
+CUTOFF = 0.5  # above it a patient is called high risk
 MEASURES = ("accuracy", "sensitivity", "specificity", "ppv", "npv")
 
 
-def compare_models(
-    patients: pd.DataFrame, risk: Mapping[str, pd.Series], *, cutoff: float = 0.5
-) -> pd.DataFrame:
+def compare_models(patients: pd.DataFrame, risk: Mapping[str, pd.Series]) -> pd.DataFrame:
     """Discrimination, concordance and the 2 x 2 measures of each model.
 
     Parameters
@@ -23,8 +22,6 @@ def compare_models(
         One row per patient, indexed by patient_id: high_risk, pfs_months, progressed.
     risk : mapping of str to Series
         Risk score per patient in the same index (higher is worse).
-    cutoff : float
-        Above it a patient is called high risk.
 
     Returns
     -------
@@ -46,7 +43,7 @@ def compare_models(
     )
     rows = []
     for model, score in zip(risk, scores, strict=True):
-        table = confusion(high_risk, score > cutoff)
+        table = confusion(high_risk, score > CUTOFF)
         estimates = {
             "auc": roc_auc(high_risk, score),
             "c_index": c_index(months, event, score),

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.statistics.estimate import Estimate, compare_pairs, interval_of_share
-from npc_helpers.statistics.gate import TooFewPatients, at_least, checked, each
+from npc_helpers.statistics.gate import TooFewPatients, checked, each
 from npc_helpers.statistics.pairs import concordant_weights
 from npc_helpers.statistics.survival import product_limit, steps
 
@@ -107,8 +107,7 @@ def compare_c_index(time, event, risk_scores: Mapping[str, object]) -> pd.DataFr
              a      b  difference
     0  network  stage         0.2
     """
-    at_least(risk_scores, 2)
-    time, event, *scores = checked(time=time, event=event, **each(risk_scores))
+    time, event, *scores = checked(time=time, event=event, **each(risk_scores, fewest=2))
     results = [concordance(time, event, score) for score in scores]
     values = np.array([value for value, _ in results])
     influences = np.array([influence for _, influence in results])  # (models, n)

@@ -140,14 +140,21 @@ def one_of(*allowed: str) -> Callable[[object], Column]:
 
 
 def each(
-    columns: Mapping[str, object], name: str = "score of {}", kind=numbers
+    columns: Mapping[str, object], name: str = "score of {}", kind=numbers, *, fewest: int = 0
 ) -> dict[str, Column]:
-    """Return the columns of a mapping or table, all of one kind, under names for `checked`."""
+    """Return the columns of a mapping or table, all of one kind, under names for `checked`.
+
+    Fewer models than `fewest`, one or two, are refused.
+    """
     if not isinstance(columns, Mapping | pd.DataFrame):
         raise ColumnError(
             f"a mapping of names to columns is needed, for instance {{'Ensemble': score}}; "
             f"found {type(columns).__name__}"
         )
+    if len(columns.keys()) < fewest == 1:
+        raise ColumnError("give the scores of at least one model")
+    if len(columns.keys()) < fewest:
+        raise ColumnError("a comparison needs at least two models")
     titles = pd.Series([str(title) for title in columns.keys()])
     if titles.duplicated().any():
         again = titles[titles.duplicated()].iloc[0]
@@ -181,14 +188,6 @@ def images(table: pd.DataFrame) -> list[str] | None:
     if not set(IMAGE) <= set(table.columns):
         return None
     return [f"{p}, {t} {s}, slice {i}" for p, t, s, i in table[IMAGE].itertuples(index=False)]
-
-
-def at_least(scores: Mapping[str, object], fewest: int) -> None:
-    """Refuse a comparison of too few models."""
-    if len(scores) < fewest == 1:
-        raise ColumnError("give the scores of at least one model")
-    if len(scores) < fewest:
-        raise ColumnError("a comparison needs at least two models")
 
 
 def two_classes(labels: np.ndarray) -> np.ndarray:

@@ -18,14 +18,7 @@ from npc_helpers.statistics.estimate import (
     compare_pairs,
     interval_on_logit_scale,
 )
-from npc_helpers.statistics.gate import (
-    TooFewPatients,
-    at_least,
-    checked,
-    each,
-    numbers,
-    probabilities,
-)
+from npc_helpers.statistics.gate import TooFewPatients, checked, each, numbers, probabilities
 from npc_helpers.statistics.roc import roc_auc
 from npc_helpers.statistics.survival import HORIZON, HORIZONS
 
@@ -210,10 +203,8 @@ def compare_at_horizon(
     """
     kinds = {"auc": numbers, "brier": probabilities}
     check_method(measure, kinds)
-    at_least(models, 2)
-    time, event, *columns = checked(
-        time=time, event=event, **each(models, "column of {}", kinds[measure])
-    )
+    columns = each(models, "column of {}", kinds[measure], fewest=2)
+    time, event, *columns = checked(time=time, event=event, **columns)
     weighting.check_horizon(time, event, horizon)
     counts = weighting.leave_one_out(len(time))  # (1 + n, n)
     if measure == "auc":

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.statistics.estimate import Estimate, compare_pairs, interval_of_share
-from npc_helpers.statistics.gate import TooFewPatients, at_least, checked, each, two_classes
+from npc_helpers.statistics.gate import TooFewPatients, checked, each, two_classes
 
 
 def roc_curve(high_risk, risk_score) -> pd.DataFrame:
@@ -84,8 +84,7 @@ def compare_auc(high_risk, risk_scores: Mapping[str, object]) -> pd.DataFrame:
              a      b  difference     p
     0  network  stage        0.31  0.02
     """
-    at_least(risk_scores, 2)
-    labels, *scores = checked(high_risk=high_risk, **each(risk_scores))
+    labels, *scores = checked(high_risk=high_risk, **each(risk_scores, fewest=2))
     areas, covariance = delong(two_classes(labels), scores)
     return compare_pairs(risk_scores, areas, covariance)
 

@@ -140,6 +140,11 @@ class Results:
         """
         return {name: self._hash(name) for name in names}
 
+    def tables_in_words(self) -> str:
+        """Return which tables the study has now, by the first digits of their hashes."""
+        hashes = self.fingerprint("registry", "visits", "manifest")
+        return ", ".join(f"{name} {value[:8]}" for name, value in hashes.items())
+
     def _hash(self, name: str) -> str:
         if name in (SETTING, DRAWN):
             facts = _choices(current_setting()) if name == SETTING else self._drawn()
