@@ -62,7 +62,7 @@ def _of_model(when: str, maker: str) -> list[Artefact]:
     ]  # fmt: skip
 
 
-_PREDICTED = ("cohort.csv", "predictions_pre.csv", "predictions_post.csv")
+PREDICTED = ("cohort.csv", "predictions_pre.csv", "predictions_post.csv")
 _ALL = [
     Artefact(
         "cohort.csv", "01_screen_cohort", ("registry", "visits"),
@@ -85,11 +85,11 @@ _ALL = [
     ),
     *_of_model("pre", _AT_TIMEPOINT["pre"]),
     *_of_model("post", _AT_TIMEPOINT["post"]),
-    Artefact("comparison.csv", "05_compare_with_tnm", _PREDICTED, ("model", "auc", "c_index")),
-    Artefact("labels.csv", "08_question_the_label", _PREDICTED, ("score", "label", "measure")),
+    Artefact("comparison.csv", "05_compare_with_tnm", PREDICTED, ("model", "auc", "c_index")),
+    Artefact("labels.csv", "08_question_the_label", PREDICTED, ("score", "label", "measure")),
     Artefact(
         "splits.csv", "10_how_sure",
-        _PREDICTED,
+        PREDICTED,
         ("split", "model", "auc", "c_index"),
     ),
     Artefact(
@@ -104,25 +104,6 @@ _ALL = [
 ]  # fmt: skip
 ARTEFACTS = {artefact.name: artefact for artefact in _ALL}
 
-_MODELS = ("pre_model.keras", "post_model.keras")
-_OF_RUN = ("rois.csv", "scanners.csv", "comparison.csv", "gradcam_scores.csv")
-OPENS: dict[str, tuple[str, ...]] = {
-    "04_train_post_model": ("predictions_pre.csv",),
-    "05_compare_with_tnm": ("flow.csv", "scanners.csv", "rois.csv"),
-    "06_explore_gradcam": ("cohort.csv", *_MODELS),
-    "07_appraise_paper": (*_PREDICTED, *_OF_RUN),
-    "09_probabilities_and_decisions": _PREDICTED,
-    "10_how_sure": ("labels.csv", "appraisal.csv", "checklists.csv", *_OF_RUN),
-    "11_another_hospital": ("rois.csv", *_PREDICTED, *_MODELS),
-    "12_survival_networks": ("cohort.csv", "rois.csv"),
-    "13_break_it": ("rois.csv", *_PREDICTED, *_MODELS),
-    "14_missing_values": _PREDICTED,
-    "15_next_examination": ("cohort.csv", "rois.csv"),
-}
-"""What a notebook opens besides that of which it makes its artefacts, if it is there."""
-OPENS_LATE: dict[str, tuple[str, ...]] = {"04_train_post_model": ("predictions_pre.csv",)}
-"""Of these, what it opens in the first cell that names it: until then its maker may be at work."""
-
 
 def artefact(name: str) -> Artefact:
     """Return the row of one artefact; `StudyError` if the table has none of that name."""
@@ -133,18 +114,6 @@ def artefact(name: str) -> Artefact:
             "pandas to a file of your own."
         )
     return ARTEFACTS[name]
-
-
-def opens_from(notebook: str, *, at_once: bool = False) -> set[str]:
-    """Return the notebooks that make what a notebook opens: it comes after them.
-
-    With `at_once`, without those that make only what it opens late (`OPENS_LATE`).
-    """
-    opened = {name for row in _ALL if row.maker == notebook for name in row.inputs}
-    opened.update(OPENS.get(notebook, ()))
-    if at_once:
-        opened.difference_update(OPENS_LATE.get(notebook, ()))
-    return {row.maker for row in _ALL if row.name in opened} - {notebook}
 
 
 def results_page() -> str:

@@ -15,7 +15,8 @@ import psutil
 import pytest
 
 from npc_course import notebooks, running
-from npc_helpers.study.artefact_table import ARTEFACTS, OPENS, artefact, opens_from
+from npc_course.order import OPENS, opens_from
+from npc_helpers.study.artefact_table import ARTEFACTS, artefact
 
 ROOT = Path(__file__).parents[2]
 CELLS = {path.stem: jupytext.read(path).cells for path in notebooks.sources()}

@@ -16,10 +16,11 @@ from traitlets.config import Config
 
 from npc_course.cells import CLAIM, fold_claims, unsolved
 from npc_course.exercises.claims import STRICT
+from npc_course.order import OPENS_LATE, opens_from
 from npc_course.running import FOLDER, Run, run_each
 from npc_helpers.figures.study_report import FEW_TEST_PATIENTS
 from npc_helpers.study import Study, atomic_path, mark
-from npc_helpers.study.artefact_table import ARTEFACTS, OPENS_LATE, artefact, opens_from
+from npc_helpers.study.artefact_table import ARTEFACTS, artefact
 
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"
