@@ -269,9 +269,9 @@ claim(
 
 # %%
 for name in brier:
-    total = statistics.integrated_brier(months, progressed, p_event[name])
-    gain = f"{total.scaled.value:.0%} ({total.scaled.low:.0%} to {total.scaled.high:.0%})"
-    print(f"{name:9} Brier, 12 to 60 months: {total.brier}; better than Kaplan-Meier by {gain}")
+    total, scaled = statistics.integrated_brier(months, progressed, p_event[name])
+    gain = f"{scaled.value:.0%} ({scaled.low:.0%} to {scaled.high:.0%})"
+    print(f"{name:9} Brier, 12 to 60 months: {total}; better than Kaplan-Meier by {gain}")
 
 # %%
 in_pairs = statistics.compare_at_horizon(months, progressed, p_36, measure="brier")

@@ -43,7 +43,6 @@ from npc_helpers.statistics.cox import (
 from npc_helpers.statistics.estimate import Estimate, format_p, with_printed_p
 from npc_helpers.statistics.gate import ColumnError, TooFewPatients
 from npc_helpers.statistics.horizon import (
-    IntegratedBrier,
     auc_at_horizon,
     brier_curve,
     compare_at_horizon,

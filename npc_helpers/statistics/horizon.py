@@ -5,7 +5,6 @@ The estimators are those of `weighting`; intervals are the jackknife's over pati
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -123,39 +122,20 @@ def brier_curve(time, event, p_event: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*names, "scaled", "scaled_low", "scaled_high"])
 
 
-@dataclass(frozen=True)
-class IntegratedBrier:
-    """Brier score averaged over a span of months, with its reference.
-
-    Attributes
-    ----------
-    brier, scaled : Estimate
-        The score, and 1 − score / reference.
-    reference : float
-        The score of the Kaplan-Meier curve.
-    months : tuple of float
-        First and last horizon of the average.
-    """
-
-    brier: Estimate
-    scaled: Estimate
-    reference: float
-    months: tuple[float, float]
-
-
-def integrated_brier(time, event, p_event: pd.DataFrame) -> IntegratedBrier:
+def integrated_brier(time, event, p_event: pd.DataFrame) -> tuple[Estimate, Estimate]:
     """Average the Brier score over time: trapezoids between horizons, divided by their span.
 
     Packages differ in the span (from 0, from the first event, to the last time) and in the rule;
     compare only scores computed alike. `p_event` is that of `brier_curve`, with two horizons at
-    least.
+    least. Returns the score, and 1 − score / reference.
 
     Examples
     --------
     >>> months, progressed = [10, 15, 20, 30, 40, 50], [True, True, False, True, False, False]
     >>> p = pd.DataFrame({24: [0.7, 0.5, 0.4, 0.3, 0.1, 0.1], 36: [0.9, 0.7, 0.5, 0.6, 0.2, 0.1]})
-    >>> round(integrated_brier(months, progressed, p).reference, 3)
-    0.235
+    >>> brier, scaled = integrated_brier(months, progressed, p)
+    >>> round(brier.value, 3)
+    0.072
     """
     scores = _brier_scores(time, event, p_event)
     horizons = sorted(scores)
@@ -166,12 +146,8 @@ def integrated_brier(time, event, p_event: pd.DataFrame) -> IntegratedBrier:
     span = horizons[-1] - horizons[0]
     by_horizon = np.array([scores[horizon] for horizon in horizons])  # (horizons, 2, 1 + n)
     score, reference = np.trapezoid(by_horizon, x=horizons, axis=0) / span
-    return IntegratedBrier(
-        brier=weighting.jackknife_interval(score),
-        scaled=weighting.jackknife_interval(1 - score / reference),
-        reference=float(reference[0]),
-        months=(horizons[0], horizons[-1]),
-    )
+    scaled = 1 - score / reference
+    return weighting.jackknife_interval(score), weighting.jackknife_interval(scaled)
 
 
 def compare_at_horizon(

@@ -119,9 +119,10 @@ def test_brier_of_the_kaplan_meier_curve_is_its_own_reference():
     table = statistics.brier_curve(time, event, p_event)
     np.testing.assert_allclose(table["brier"], table["reference"], atol=1e-9)
     np.testing.assert_allclose(table["scaled"], 0, atol=1e-9)
-    total = statistics.integrated_brier(time, event, p_event)
-    assert total.brier.value == pytest.approx(total.reference)
-    assert total.brier.value == pytest.approx(np.trapezoid(table["brier"], table["months"]) / 48)
+    brier, scaled = statistics.integrated_brier(time, event, p_event)
+    assert scaled.value == pytest.approx(0, abs=1e-9)
+    for name in ("brier", "reference"):
+        assert brier.value == pytest.approx(np.trapezoid(table[name], table["months"]) / 48)
 
 
 def test_better_probabilities_have_a_smaller_brier_score():
@@ -129,10 +130,8 @@ def test_better_probabilities_have_a_smaller_brier_score():
     hazard = np.exp(score) / 60
     right = pd.DataFrame({m: 1 - np.exp(-m * hazard) for m in MONTHS})
     wrong = pd.DataFrame({m: 1 - np.exp(-m * hazard[::-1]) for m in MONTHS})
-    good = statistics.integrated_brier(time, event, right)
-    assert good.scaled.low > 0.05
-    assert statistics.integrated_brier(time, event, wrong).scaled.high < 0
-    assert good.months == (12, 60)
+    assert statistics.integrated_brier(time, event, right)[1].low > 0.05
+    assert statistics.integrated_brier(time, event, wrong)[1].high < 0
 
 
 def test_curve_over_time_leaves_out_what_cannot_be_known():
