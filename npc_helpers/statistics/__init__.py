@@ -21,25 +21,13 @@ ones, as `TooFewPatients`. Both are ValueErrors.
 
 from npc_helpers.statistics.agreement import bland_altman
 from npc_helpers.statistics.bootstrap import bootstrap_models
-from npc_helpers.statistics.calibration import (
-    Calibration,
-    HorizonCalibration,
-    calibration,
-    calibration_at,
-    calibration_groups,
-)
+from npc_helpers.statistics.calibration import calibration, calibration_at, calibration_groups
 from npc_helpers.statistics.comparators import clinical_covariates, tn_covariates, tnm_scores
 from npc_helpers.statistics.comparison import compare_models
 from npc_helpers.statistics.competing_risks import cause_specific_c, cumulative_incidence
 from npc_helpers.statistics.concordance import c_index, compare_c_index, uno_c_index
 from npc_helpers.statistics.confusion import ConfusionTable, confusion, mcnemar_exact, wilson
-from npc_helpers.statistics.cox import (
-    AddedValue,
-    CoxModel,
-    added_value,
-    fit_cox,
-    proportional_hazards,
-)
+from npc_helpers.statistics.cox import CoxModel, added_value, fit_cox, proportional_hazards
 from npc_helpers.statistics.estimate import Estimate, format_p, with_printed_p
 from npc_helpers.statistics.gate import ColumnError, TooFewPatients
 from npc_helpers.statistics.horizon import (
@@ -57,7 +45,7 @@ from npc_helpers.statistics.labels import (
     require_patients,
 )
 from npc_helpers.statistics.landmarks import landmark, landmark_risk
-from npc_helpers.statistics.missing import Pooled, impute, pool_estimates
+from npc_helpers.statistics.missing import impute, pool_estimates
 from npc_helpers.statistics.net_benefit import survival_net_benefit
 from npc_helpers.statistics.roc import compare_auc, roc_auc, roc_curve
 from npc_helpers.statistics.sample_size import (
@@ -73,8 +61,6 @@ from npc_helpers.statistics.splits import share_in_order, split_differences, sum
 from npc_helpers.statistics.stability import instability, refitted
 from npc_helpers.statistics.subgroups import subgroup_hazard_ratios
 from npc_helpers.statistics.survival import (
-    ChiSquared,
-    MedianTime,
     kaplan_meier,
     log_rank,
     median_follow_up,

@@ -1,7 +1,6 @@
 """The tables of a study, their schema and checks; artefacts; settings; progress."""
 
 from npc_helpers.study.artefacts import NotInThisStudy, StudyError, atomic_path, series_checksum
-from npc_helpers.study.places import repository
 from npc_helpers.study.results import shipped_reference
 from npc_helpers.study.study import Study, init
 
@@ -11,7 +10,6 @@ __all__ = [
     "StudyError",
     "atomic_path",
     "init",
-    "repository",
     "series_checksum",
     "shipped_reference",
 ]
