@@ -587,6 +587,7 @@ NO_COLUMNS = {
     "roi.suggest_rois": STACKS,
     "repeated_splits.keep_splits": FILES,
     "repeated_splits.kept_splits": FILES,
+    "repeated_splits.trained_anew": "takes images and labels that `repeated_splits` has checked",
     "training.adam": "takes a setting and a number of steps",
     "training.compiled": "takes a network and a setting",
     "training.start_of": MODEL,
