@@ -386,16 +386,16 @@ def test_the_manifest_of_another_processor_stands(drawn_elsewhere, cohort, finis
         write_study(drawn_elsewhere, cohort, matrix=MATRIX, workers=1, progress=False)
         assert (drawn_elsewhere / "data_manifest.csv").read_bytes() == before
     study = Study(drawn_elsewhere)
-    assert study.check(progress=False).empty
-    assert len(load_stacks(study, workers=1, progress=False)) == len(SERIES) * len(cohort.patients)
+    assert study.check().empty
+    assert len(load_stacks(study, workers=1)) == len(SERIES) * len(cohort.patients)
 
 
 def test_a_changed_image_is_found_where_the_manifest_is_of_another_processor(drawn_elsewhere):
     image = next(path for path in images(drawn_elsewhere) if path.parent.name == "t1c")
     image.write_bytes(image.read_bytes() + b"\0")
-    assert Study(drawn_elsewhere).check(progress=False)["column"].tolist() == ["sha256"]
+    assert Study(drawn_elsewhere).check()["column"].tolist() == ["sha256"]
     with pytest.raises(StudyError, match="sha256"):
-        load_stacks(Study(drawn_elsewhere), workers=1, progress=False)
+        load_stacks(Study(drawn_elsewhere), workers=1)
 
 
 def test_a_row_edited_in_the_manifest_of_another_processor_is_noticed(drawn_elsewhere, cohort):
