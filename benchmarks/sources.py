@@ -155,7 +155,8 @@ def between_arms(splits: pd.DataFrame) -> pd.DataFrame:
     pairs = itertools.combinations(splits.arm.unique(), 2)
     tables = []
     for (model, table), two in itertools.product(splits.groupby("model", sort=False), pairs):
-        named = table[table.arm.isin(two)].assign(model=table.arm)
+        named = table[table.arm.isin(two)]
+        named = named.assign(model=named["arm"])
         common = named.groupby("split").filter(lambda rows: len(rows) == 2)
         if common.split.nunique() > 1:
             one = split_differences(common, measure="c_index")

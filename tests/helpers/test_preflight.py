@@ -8,6 +8,7 @@ import pytest
 from training_runs import ALL, HEAD, start_model
 
 from npc_helpers.network import preflight
+from npc_helpers.study.settings import PAPER
 
 
 def test_needs_follow_from_the_sizes_of_the_network():
@@ -64,3 +65,22 @@ def test_the_device_is_told_by_a_backend_that_refuses_to_be_asked_for_a_card(
     monkeypatch.setattr(keras.distribution, "list_devices", listed)
     monkeypatch.setenv("PATH", "")  # no nvidia-smi here
     assert preflight.device()[0].startswith(name)
+
+
+@pytest.mark.slow
+def test_memory_of_a_card_is_what_was_measured_on_one(monkeypatch, tmp_path):
+    """Peaks of training at 512 x 512 through PyTorch on an H200 (`benchmarks/card.py`)."""
+    measured = {"": 57.0, "accumulate": 18.1, "precision": 29.2}
+    monkeypatch.setattr(preflight, "_on_a_card", lambda: True)
+    monkeypatch.setattr(preflight, "device", lambda: ("a card", 80 * preflight.GIB))
+    monkeypatch.setattr(preflight, "seconds_per_image", lambda model, n: 0.005)
+    changes = {
+        "": {},
+        "accumulate": {"accumulate": 4},
+        "precision": {"precision": "mixed_bfloat16"},
+    }
+    for name, gibibytes in measured.items():
+        setting = dataclasses.replace(PAPER, weights="none", **changes[name])
+        table = preflight.preflight(setting, n_images=2884, n_training=2282, folder=tmp_path)
+        said = float(table.loc["memory", "needed"].split()[0])
+        assert gibibytes <= said < 1.15 * gibibytes, name
