@@ -232,9 +232,12 @@ def read_note(path: Path) -> dict | None:
     if not (isinstance(note, dict) and isinstance(note.get("made_from"), dict)):
         return None
     before = note.pop("before", None)
-    if isinstance(before, dict) and before.get("content") == content:
+    if isinstance(before, dict) and before.get("content") == content != note.get("content"):
         note = before
-    return note | {"edited": note["content"] != content} if "content" in note else None
+    edited = note.get("content") != content
+    if edited and path.is_file() and file_hash(path) != content:  # just replaced: look again
+        return read_note(path)
+    return note | {"edited": edited} if "content" in note else None
 
 
 def _column_kind(column: pd.Series) -> str:

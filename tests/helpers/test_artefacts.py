@@ -345,6 +345,34 @@ def test_who_reads_while_a_table_is_replaced_always_finds_one(
     assert len(sizes) == replacements and set(sizes) <= {3, rows} and sizes[-1] == rows
 
 
+def test_a_table_replaced_before_its_note_is_read_is_looked_at_again(study, monkeypatch):
+    path, file_hash = study.write_table("cohort.csv", TABLE), artefacts.file_hash
+
+    def replaced_after(of):
+        content = file_hash(of)
+        monkeypatch.setattr(artefacts, "file_hash", file_hash)
+        Study(study.folder).write_table("cohort.csv", TABLE[:2])
+        return content
+
+    monkeypatch.setattr(artefacts, "file_hash", replaced_after)
+    assert artefacts.read_note(path)["edited"] is False
+
+
+def test_a_table_that_stays_what_it_was_gets_its_new_inputs_with_the_first_note(study, monkeypatch):
+    study.write_table("cohort.csv", TABLE)
+    change("visits", 0, "finding", "local")(study.folder)
+    states, replace = [], Path.replace
+
+    def read_meanwhile(self, target):
+        done = replace(self, target)
+        states.append(Study(study.folder).artefact_state("cohort.csv"))
+        return done
+
+    monkeypatch.setattr(Path, "replace", read_meanwhile)
+    Study(study.folder).write_table("cohort.csv", TABLE)
+    assert states == ["current"] * 3
+
+
 def test_an_edit_before_an_interrupted_writing_is_still_noticed(study, monkeypatch):
     path = study.write_table("cohort.csv", TABLE)
     replace = Path.replace
