@@ -384,8 +384,9 @@ check("03.4", auc_in_manuscript, predictions=test_images)
 # %%
 test = cohort[cohort.split == "test"].set_index("patient_id")
 test = test[test.index.isin(patients.index)]
-random_p = training.predict(random_learner, images)
-random_risk = prediction.patient_probability(prediction.image_predictions(index, random_p, cohort))
+random_p = training.predict(random_learner, images[~train])
+of_test = prediction.image_predictions(index[~train], random_p, cohort)
+random_risk = prediction.patient_probability(of_test)
 scores = {"transferred": patients.uniform, "random": random_risk}
 c = {
     name: c_index(test.pfs_months, test.progressed, risk[test.index])

@@ -90,13 +90,14 @@ claim(
 
 
 # %%
-def risk_of(learner, images, index):
-    """Return each patient's mean probability of high risk."""
+def predict(learner, images, index):
+    """Return the probability of high risk of each image, with its patient."""
     p = training.predict(learner, images)
-    return prediction.patient_probability(prediction.image_predictions(index, p, cohort))
+    return prediction.image_predictions(index, p, cohort)
 
 
-post = risk_of(learner, images, index)
+predictions = predict(learner, images, index)
+post = prediction.patient_probability(predictions)
 
 # %% [markdown]
 # ## What the second look adds
@@ -154,7 +155,7 @@ claim(
 
 # %%
 before_images, before_index = features.study_images(study, rois, "pre", patients=test.index)
-first_look = risk_of(learner, before_images, before_index)
+first_look = prediction.patient_probability(predict(learner, before_images, before_index))
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 04.1 – predict** (4 minutes). The Post-model has to judge patients before their treatment. Compared with the
@@ -252,7 +253,8 @@ for seed in (2, 3):
     other, histories[f"seed {seed}"] = training.train(
         start, **data, setting=setting, seed=seed, run_dir=runs / f"post_seed{seed}"
     )
-    risk[seed] = risk_of(other, images, index)[test.index]
+    of_test = predict(other, images[~train], index[~train])
+    risk[seed] = prediction.patient_probability(of_test)[test.index]
 
 # %%
 show(
@@ -339,7 +341,6 @@ claim(
 # ## Save
 
 # %% tags=["nbval-check-output"]
-predictions = prediction.image_predictions(index, training.predict(learner, images), cohort)
 saved_models.keep_model(study, "post", learner)
 study.write_table("predictions_post.csv", predictions)
 print("saved predictions_post.csv and post_model.keras")

@@ -11,6 +11,7 @@ import nbclient
 import nbformat
 import pandas as pd
 import pytest
+from around_exercises import around_exercises
 from small_study import make_study
 
 from npc_course import learner, products, render, room, site, slides
@@ -228,11 +229,14 @@ def computed_before(sandbox):
 @pytest.mark.slow
 @pytest.mark.parametrize("source", sources(), ids=lambda path: path.stem)
 def test_stubs_of_a_lesson_run_to_the_end_and_get_hints(source, kernel, tmp_path, monkeypatch):
-    """The demonstration study, in a sandbox: each stub fails its check, and no cell stops."""
+    """The demonstration study, in a sandbox: each stub fails its check, and no cell stops.
+
+    Cells that a stub cannot reach are run in the committed lessons.
+    """
     monkeypatch.delenv("NPC_STUDY", raising=False)
     monkeypatch.setenv("NPC_SANDBOX", str(tmp_path))
     computed_before(tmp_path)
-    book = student_version(from_source(source))
+    book = around_exercises(student_version(from_source(source)))
     log = tmp_path / "log"
     run = execute(book, source.stem, progress=progress_bar(), log=log, kernel=kernel)
     assert run.error is None, run.error
@@ -243,6 +247,25 @@ def test_stubs_of_a_lesson_run_to_the_end_and_get_hints(source, kernel, tmp_path
         exercise = EXERCISES[re.match(r"\*\*(\d\d\.\d+)\*\*", words)[1]]
         assert words.endswith(f"*Hint:* {exercise.hint}")
     assert not (FOLDER / "results").exists()
+
+
+def test_what_a_stub_can_change_is_run_with_what_it_needs_and_nothing_else():
+    book = nbformat.v4.new_notebook(
+        cells=[
+            text("Who?"),
+            code("import math\n%matplotlib inline"),
+            code("n, rest = 3, [1]"),
+            code("figure = math.pi"),  # leads to no exercise and follows from none
+            code("def twice():\n    return 2 * n"),
+            code("answer = ...\ncheck('00.1', answer, given=twice())", SOLUTION),
+            code("rest.append(answer)"),
+            code("print(figure)"),
+            code("print(rest)"),  # changed by what the learner answers
+        ]
+    )
+    part = around_exercises(book)
+    assert part.cells == [book.cells[number] for number in (2, 4, 5, 6, 8)]
+    assert len(book.cells) == 9
 
 
 @pytest.mark.parametrize("source", sources(), ids=lambda path: path.stem)
