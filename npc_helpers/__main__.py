@@ -166,7 +166,7 @@ def build_or_check_study(*, verify: bool = False) -> int:
 
 
 def run_tests() -> int:
-    """Lint, then run the tests and every notebook, two files at a time.
+    """Lint, then run the tests and every notebook, several files at a time.
 
     A notebook that opens what another is about to write finds what was there before, as files are
     replaced whole; on a first run, the reference copy.
@@ -175,12 +175,8 @@ def run_tests() -> int:
         status = subprocess.call([sys.executable, "-m", "ruff", *lint], cwd=ROOT)
         if status:
             return status
-    pytest = [sys.executable, "-m", "pytest"]
-    nbval = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=1200", "-n2"]
-    nbval.append("--no-loadscope-reorder")  # in the order of reading
-    parts = (["tests"], ["notebooks", *nbval])
-    statuses = [subprocess.call([*pytest, *part], cwd=ROOT) for part in parts]
-    return next(filter(None, statuses), 0)
+    nbval = ["--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=1200"]
+    return subprocess.call([sys.executable, "-m", "pytest", "tests", "notebooks", *nbval], cwd=ROOT)
 
 
 def clean(*, everything: bool) -> int:

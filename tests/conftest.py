@@ -1,4 +1,4 @@
-"""Two workers for many files; the same examples everywhere; no study opened before a test."""
+"""Workers for many files; the same examples everywhere; no study opened before a test."""
 
 import gc
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbclient
 import nbformat
+import psutil
 import pytest
 from filelock import FileLock
 from hypothesis import settings
@@ -21,12 +22,15 @@ settings.register_profile("suite", deadline=None, derandomize=True)  # slowness 
 settings.load_profile("suite")
 
 WORKERS = 2
+THIRD_FROM_GIB = 12  # each waits now and then, for a browser or a kernel, and takes 4 GiB at most
 
 
 def pytest_xdist_auto_num_workers(config):
     """``-n auto`` of pyproject.toml: a worker takes longer to start than one file to test."""
     paths = [Path(argument.split("::")[0]) for argument in config.args]
-    return WORKERS if len(paths) > 1 or any(path.is_dir() for path in paths) else 0
+    if len(paths) == 1 and not paths[0].is_dir():
+        return 0
+    return WORKERS + (psutil.virtual_memory().available >= THIRD_FROM_GIB * 2**30)
 
 
 def pytest_configure(config):
@@ -35,10 +39,18 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Files with slow tests first: begun last, they would keep one worker waiting for the other."""
+    """Files with slow tests first: begun last, they would keep the other workers waiting.
+
+    Then the notebooks, in the order of reading: one finds what those before it have made.
+    """
     tests = Counter(item.path for item in items)
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: (-slow[item.path], -tests[item.path], item.path))
+
+    def place(item):
+        notebook = item.path.suffix == ".ipynb"
+        return -slow[item.path], not notebook, 0 if notebook else -tests[item.path], item.path
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)

@@ -223,7 +223,8 @@ def computed_before(sandbox):
     results, setting = Study.open().folder / "results", current_setting().name
     for part in ("runs", "features"):
         if (kept := results / setting / part).is_dir():
-            shutil.copytree(kept, sandbox / "results" / setting / part)
+            unfinished = shutil.ignore_patterns(".part-*")  # a lesson may run at the same time
+            shutil.copytree(kept, sandbox / "results" / setting / part, ignore=unfinished)
 
 
 @pytest.mark.slow
