@@ -262,11 +262,13 @@ def test_what_a_stub_can_change_is_run_with_what_it_needs_and_nothing_else():
             code("rest.append(answer)"),
             code("print(figure)"),
             code("print(rest)"),  # changed by what the learner answers
+            code("tau = 2 * math.pi"),
+            code("study.write_table('labels.csv', tau)"),
         ]
     )
     part = around_exercises(book)
-    assert part.cells == [book.cells[number] for number in (2, 4, 5, 6, 8)]
-    assert len(book.cells) == 9
+    assert part.cells == [book.cells[number] for number in (1, 2, 4, 5, 6, 8, 9, 10)]
+    assert len(book.cells) == 11
 
 
 @pytest.mark.parametrize("source", sources(), ids=lambda path: path.stem)
