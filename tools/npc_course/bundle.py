@@ -11,7 +11,10 @@ from npc_course.notebooks import FOLDER
 from npc_helpers.study import Study, atomic_path
 
 ROOT = FOLDER.parent
-LEFT_BEHIND = (".git", ".venv", "class", "learner", "results", "__pycache__", ".*_cache")
+LEFT_BEHIND = (
+    ".git", ".venv", "class", "learner", "results", "by_hand", "build", "*.egg-info", "__pycache__",
+    ".*_cache",
+)  # fmt: skip
 BUILD_TOOLS = ("setuptools", "wheel", "pip")  # what installing the repository itself asks for
 GROUPS = "demo,course"
 START = """\
