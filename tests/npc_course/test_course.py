@@ -16,7 +16,7 @@ from small_study import make_study
 
 from npc_course import learner, products, render, room, site, slides
 from npc_course.__main__ import main as course
-from npc_course.cells import EXERCISE, SOLUTION, facts, student_version, tags, unsolved
+from npc_course.cells import CLAIM, EXERCISE, SOLUTION, facts, student_version, tags, unsolved
 from npc_course.exercises.checking import EXERCISES
 from npc_course.notebooks import FOLDER, from_source, sources
 from npc_course.running import execute
@@ -138,6 +138,20 @@ def test_slides_show_little_and_speak_the_rest(made):
     assert "Figure 0.1." in picture.body and "<strong>white</strong>" in picture.body
     assert "Who?" in question.body and "H-03" not in question.body and "H-03" in answer.body
     assert "fill in" not in answer.body
+
+
+def test_printed_lines_are_a_slide_where_something_is_claimed_of_them():
+    def of(*cells):
+        title = nbformat.v4.new_markdown_cell("# T")
+        save = nbformat.v4.new_markdown_cell("## Save")
+        shown = slides.columns(nbformat.v4.new_notebook(cells=[title, save, *cells]))
+        return [slide.body for column in shown[1:] for slide in column]
+
+    line = nbformat.v4.new_output("stream", name="stdout", text="saved\n")
+    printed = code("print('saved')", outputs=[line])
+    assert of(printed) == []  # a heading alone is no slide either
+    (slide,) = of(printed, code("claim(True, 'x')", CLAIM))
+    assert slide.startswith("<h2>Save</h2>") and "saved" in slide
 
 
 def test_a_long_paragraph_begins_on_the_slide_and_goes_on_in_the_notes():

@@ -37,13 +37,19 @@ class Slide:
         """What is spoken, as HTML."""
         return "\n".join(render.text(text) for text in self.spoken)
 
+    @property
+    def holds_something(self) -> bool:
+        """Whether there is more on it than a heading, or something is said to it."""
+        return bool(self.spoken) or not self.body.endswith("</h2>")
+
 
 def columns(notebook: nbformat.NotebookNode) -> list[list[Slide]]:
     """Return the slides of a lesson: a column per section, in it downwards what it shows.
 
     A section begins with its first sentences. Each figure, table or panel follows with the
-    sentence that is claimed of it, each exercise as a question, its solution below it. All other
-    text and the teacher's notes are spoken.
+    sentence that is claimed of it, each exercise as a question, its solution below it. What is
+    printed is shown if the next cell claims something of it. All other text and the teacher's
+    notes are spoken. A heading alone is no slide.
     """
     first, *rest = notebook.cells
     opening, *sections = _sections(first.source)
@@ -53,7 +59,7 @@ def columns(notebook: nbformat.NotebookNode) -> list[list[Slide]]:
     heading = ""
     for section in sections:
         heading = _add_section(columns, section)
-    for cell in rest:
+    for cell, after in zip(rest, [*rest[1:], first], strict=True):
         if cell.cell_type == "markdown" and not tags(cell) & {EXERCISE, NOTES}:
             for section in _sections(cell.source):
                 if HEADING.match(section):
@@ -61,8 +67,9 @@ def columns(notebook: nbformat.NotebookNode) -> list[list[Slide]]:
                 elif heading:
                     columns[-1][-1].spoken.append(section)
         elif heading:
-            _add_cell(columns[-1], cell, heading)
-    return columns
+            _add_cell(columns[-1], cell, heading, printed=CLAIM in tags(after))
+    kept = ([slide for slide in column if slide.holds_something] for column in columns)
+    return list(filter(None, kept))
 
 
 def _sections(markdown: str) -> Iterator[str]:
@@ -93,7 +100,9 @@ def _beginning(paragraph: str) -> str:
     return first
 
 
-def _add_cell(column: list[Slide], cell: nbformat.NotebookNode, heading: str) -> None:
+def _add_cell(
+    column: list[Slide], cell: nbformat.NotebookNode, heading: str, *, printed: bool
+) -> None:
     kinds = tags(cell)
     if NOTES in kinds:
         column[-1].spoken.append(cell.source)
@@ -105,7 +114,7 @@ def _add_cell(column: list[Slide], cell: nbformat.NotebookNode, heading: str) ->
     elif CLAIM in kinds:
         column[-1].body += "".join(render.outputs(cell))
     elif cell.cell_type == "code":
-        shown = [part for part in render.outputs(cell) if not part.startswith("<pre>")]
+        shown = [part for part in render.outputs(cell) if printed or not part.startswith("<pre")]
         column.extend(Slide(_titled(heading, part)) for part in shown)
 
 
