@@ -180,6 +180,9 @@ def check_image(tags: Tags) -> int:
     if tags.integer("SamplesPerPixel") != 1 or photometric not in GREY:
         problem = f"the image is not a plain grey one (photometric interpretation '{photometric}')"
         raise refused("not-grey", problem, ORIGINAL)
+    if tags.items("ModalityLUTSequence"):
+        problem = "a table in it gives its grey values another meaning (Modality LUT Sequence)"
+        raise refused("grey-table", problem, ORIGINAL)
     rows, columns = tags.integer("Rows"), tags.integer("Columns")
     if rows * columns > LARGEST_MATRIX:
         problem = f"its image has {rows} x {columns} pixels, more than any MR scanner makes"

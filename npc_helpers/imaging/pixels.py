@@ -45,12 +45,30 @@ def decode(tags: Tags) -> np.ndarray:
     way nothing here can decode.
     """
     pixels = stored_pixels(tags)
-    pixels = pixels.reshape(-1, *pixels.shape[-2:])
+    pixels = _without_padding(pixels.reshape(-1, *pixels.shape[-2:]), tags)
     if tags.text("PhotometricInterpretation") == "MONOCHROME1":
         top = -1 if pixels.dtype.kind == "i" else (1 << tags.integer("BitsStored")) - 1
         pixels = np.subtract(pixels.dtype.type(top), pixels)
         tags.note("info", "inverted", "MONOCHROME1: inverted, so that larger is brighter")
     return pixels
+
+
+def _without_padding(pixels: np.ndarray, tags: Tags) -> np.ndarray:
+    """Darken what only fills the frame (PixelPaddingValue): it is no brightness of anything."""
+    if not tags.text("PixelPaddingValue"):
+        return pixels
+    ends = [tags.integer("PixelPaddingValue")]
+    ends.append(tags.integer("PixelPaddingRangeLimit", ends[0]))
+    low, high = sorted(_stored_bits(np.array(ends).astype(pixels.dtype), tags, above=0).tolist())
+    padding = (pixels >= low) & (pixels <= high)
+    is_inverted = tags.text("PhotometricInterpretation") == "MONOCHROME1"
+    is_dark = low == high == 0 and not is_inverted
+    if is_dark or padding.all() or not padding.any():
+        return pixels
+    rest = pixels[~padding]
+    dark = rest.max() if is_inverted else rest.min()
+    tags.note("info", "padding", "pixels of PixelPaddingValue are shown as dark as the darkest")
+    return np.where(padding, dark, pixels)
 
 
 def stored_pixels(tags: Tags) -> np.ndarray:
@@ -72,15 +90,34 @@ def stored_pixels(tags: Tags) -> np.ndarray:
             raise refuse(tags.path, code, problem, AGAIN) from error
     for remark in remarks:
         tags.note("info", "pydicom", remark)
-    return _without_unused_bits(pixels, tags)
+    is_as_sent = not syntax.is_encapsulated or syntax == RLELossless
+    return _stored_bits(pixels, tags, above=_bits_below(pixels, tags) if is_as_sent else 0)
 
 
-def _without_unused_bits(pixels: np.ndarray, tags: Tags) -> np.ndarray:
-    """Clear the bits above the stored ones, or fill them with the sign (PS3.5, 8.1.1)."""
+def _bits_below(pixels: np.ndarray, tags: Tags) -> int:
+    """Return how many bits lie below the stored ones: before 2014 they could (HighBit)."""
+    stored = tags.integer("BitsStored")
+    below = tags.integer("HighBit", stored - 1) + 1 - stored
+    if below <= 0 or not (pixels & ((1 << below) - 1)).any():
+        return max(below, 0)
+    if not (pixels >> stored).any():
+        tags.note("warn", "high-bit", f"HighBit is not {stored - 1}, and no bit above it is used")
+        return 0
+    problem = f"HighBit and BitsStored ({stored}) do not fit its pixels"
+    raise refuse(tags.path, "undecodable", problem, EXPORT_UNCOMPRESSED)
+
+
+def _stored_bits(pixels: np.ndarray, tags: Tags, *, above: int) -> np.ndarray:
+    """Return the stored bits alone, those above filled with the sign (PS3.5, 8.1.1).
+
+    `above`: number of the lowest of them.
+    """
     unused = 8 * pixels.dtype.itemsize - tags.integer("BitsStored")
     if unused <= 0:
         return pixels
-    pixels = np.left_shift(pixels, unused, out=pixels if pixels.flags.writeable else None)
+    pixels = np.left_shift(
+        pixels, max(unused - above, 0), out=pixels if pixels.flags.writeable else None
+    )
     return np.right_shift(pixels, unused, out=pixels)
 
 

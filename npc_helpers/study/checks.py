@@ -19,8 +19,10 @@ from npc_helpers.study.jobs import spread
 from npc_helpers.study.problems import Problem
 from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import (
+    ENDS,
     MANIFEST,
     N_VALUES,
+    PROGRESSION_SITES,
     REGISTRY,
     T_VALUES,
     TIMEPOINTS,
@@ -63,7 +65,7 @@ def check_registry(registry: pd.DataFrame, about: About) -> list[Problem]:
         first, second = registry[earlier], registry[later]
         wrong = (first > second) if same_day else (first >= second)
         column = earlier if earlier == "mri_pre_date" else later
-        order = "before" if lost else "not after"
+        order = "before" if same_day else "not after"
         says = f"{later} {{{later}:%Y-%m-%d}} is {order} {earlier} {{{earlier}:%Y-%m-%d}}"
         action, level = "Correct the wrong one of the two dates.", "error"
         if lost:
@@ -183,6 +185,34 @@ def check_visits(visits: pd.DataFrame, registry: pd.DataFrame, about: About) -> 
         visits, VISITS, after_death & ~learns, "visit_date",
         "{visit_date:%Y-%m-%d} is after the patient's death",
         f"Correct this date or death_date in {REGISTRY.path}.",
+    )  # fmt: skip
+
+
+def check_follow_up(visits: pd.DataFrame, registry: pd.DataFrame) -> list[Problem]:
+    """Report what visits found and outcomes of the registry leave out: they decide the labels."""
+    ends = registry.drop_duplicates("patient_id").set_index("patient_id")[list(ENDS)]
+    visits = visits.join(ends, on="patient_id")
+    visits = visits[visits["patient_id"].isin(ends.index)]
+    day = visits["visit_date"]
+    report = partial(rows, visits, VISITS, level="warning")
+    problems = []
+    for findings, column in ((PROGRESSION_SITES, "progression_date"), (("death",), "death_date")):
+        event = visits["finding"].isin(findings)
+        problems += report(
+            event & visits[column].isna(), "finding",
+            f"is '{{finding}}', and {column} is blank in {REGISTRY.path}",
+            f"Fill in {column} there; or, if it turned out to be wrong, write none here.",
+        )  # fmt: skip
+        problems += report(
+            event & (day < visits[column]), "finding",
+            f"is '{{finding}}' on {{visit_date:%Y-%m-%d}}, before {column} {{{column}:%Y-%m-%d}}",
+            f"Correct this row, or {column} in {REGISTRY.path}: the first counts.",
+        )  # fmt: skip
+    later = (visits["kind"] == "review") & (day > visits["last_review_date"])
+    return problems + report(
+        later, "visit_date",
+        "{visit_date:%Y-%m-%d} is after last_review_date {last_review_date:%Y-%m-%d}",
+        f"Correct this date, or last_review_date in {REGISTRY.path}: follow-up ends there.",
     )  # fmt: skip
 
 

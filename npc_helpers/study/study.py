@@ -192,6 +192,7 @@ class Study(Results):
             more = checks.check_registry(typed, self.about)
         elif registry is not None and table is VISITS:
             more = checks.check_visits(typed, registry, self.about)
+            more += checks.check_follow_up(typed, registry)
         elif registry is not None and table is MANIFEST:
             more = checks.check_manifest(typed, registry, self.folder, self.about.linked_folders)
         elif registry is not None:

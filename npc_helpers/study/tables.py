@@ -185,7 +185,7 @@ def _bad_values(text: pd.DataFrame, table: Table, column: Column, typed: pd.Seri
         low = -np.inf if column.low is None else column.low
         high = np.inf if column.high is None else column.high
         whole = column.kind == "integer"
-        wrong = ~typed.between(low, high) | (whole & (typed % 1 != 0))
+        wrong = ~typed.between(low, high) | np.isinf(typed) | (whole & (typed % 1 != 0))
         limits = f"{low} to {high}" if np.isfinite(high) else f"{low} or more"
         kind, point = ("a whole", "") if whole else ("a", ", with a point and not a comma")
         action = f"Give {kind} number, {limits}, without a unit or another sign{point}."

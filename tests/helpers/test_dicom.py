@@ -132,11 +132,46 @@ def test_a_slope_without_intercept_is_applied_too(tmp_path):
 def test_monochrome1_is_inverted(tmp_path, dtype, bits):
     top = 1 << (bits - 1)
     array = noise(2, dtype=dtype, top=top)
-    write_series(tmp_path, array, PhotometricInterpretation="MONOCHROME1", BitsStored=bits)
+    tags = {"BitsStored": bits, "HighBit": bits - 1}
+    write_series(tmp_path, array, PhotometricInterpretation="MONOCHROME1", **tags)
     series = read_series(tmp_path)
     middle = -1 if dtype == np.int16 else 2 * top - 1
     assert np.array_equal(series.array.astype(int), middle - array.astype(int))
     assert "inverted" in codes(series)
+
+
+@pytest.mark.parametrize("compress", [None, RLELossless])
+def test_bits_stored_above_others_are_read_from_where_they_lie(tmp_path, compress):
+    array = noise(2, top=4096)
+    write_series(tmp_path, array << 4, compress=compress, BitsStored=12, HighBit=15)
+    assert np.array_equal(read_series(tmp_path).array, array)
+
+
+def test_a_wrong_high_bit_changes_nothing(tmp_path):
+    array = write_series(tmp_path, noise(2, top=4096), BitsStored=12, HighBit=15)
+    series = read_series(tmp_path)
+    assert np.array_equal(series.array, array) and "high-bit" in codes(series)
+
+
+@pytest.mark.parametrize(("dtype", "value"), [(np.int16, -32768), (np.uint16, 65535)])
+def test_what_only_fills_the_frame_is_dark(tmp_path, dtype, value):
+    array = noise(2, dtype=dtype, top=4000) + dtype(7)
+    filled = array.copy()
+    filled[:, :3] = value
+    write_series(tmp_path, filled, PixelPaddingValue=value)
+    series = read_series(tmp_path)
+    lowest = array[:, 3:].min(axis=(1, 2))
+    assert (series.array[:, :3] == lowest[:, None, None]).all() and "padding" in codes(series)
+    assert np.array_equal(series.array[:, 3:], array[:, 3:])
+
+
+def test_padding_of_an_inverted_image_is_dark_too(tmp_path):
+    array = noise(1, top=4000)
+    array[0, 0] = 0
+    tags = {"PixelPaddingValue": 0, "BitsStored": 12, "HighBit": 11}
+    write_series(tmp_path, array, PhotometricInterpretation="MONOCHROME1", **tags)
+    image = read_series(tmp_path).array[0]
+    assert (image[0] == image[1:].min()).all()
 
 
 def test_enhanced_multiframe_uses_each_frames_place_and_slope(tmp_path):

@@ -115,6 +115,14 @@ def transposed(folder):
         save(dataset, path)
 
 
+def grey_table(folder):
+    dataset, table = pydicom.dcmread(folder / BAD), pydicom.Dataset()
+    table.LUTDescriptor, table.ModalityLUTType = [4, 0, 16], "US"
+    table.add_new("LUTData", "OW", struct.pack("<4H", 9, 6, 3, 0))
+    dataset.ModalityLUTSequence = [table]
+    save(dataset, folder / BAD)
+
+
 def other_object(modality, sop_class):
     def spoil(folder):
         dataset = make_slice(PIXELS[0], 6, Modality=modality, SOPClassUID=sop_class)
@@ -232,6 +240,12 @@ REFUSED = {
     ),
     "twelve bits allocated": ("undecodable", tags(BitsAllocated=12), "damaged"),
     "more bits stored than allocated": ("undecodable", tags(BitsStored=20), "damaged"),
+    "bits stored above others that are used": (
+        "undecodable",
+        tags(BitsStored=4, HighBit=5),
+        "HighBit and BitsStored (4) do not fit",
+    ),
+    "grey values by a table": ("grey-table", grey_table, "Modality LUT"),
     "no bits": ("bad-tag", tags(BitsStored=None), "Bits Stored"),
     "no samples": ("bad-tag", tags(SamplesPerPixel=None), "Samples per Pixel"),
     "palette colours": (

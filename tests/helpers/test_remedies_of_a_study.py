@@ -298,6 +298,25 @@ CELLS = {
         "Correct this date or death_date",
         cell("death_date", day(895)),
     ),
+    "progression only at a visit": Remedy(
+        cell("finding", "distant", row=1, name="visits"),
+        "Fill in progression_date there; or, if it turned out to be wrong, write none here",
+        cell("finding", "none", row=1, name="visits"),
+    ),
+    "progression before that of the registry": Remedy(
+        both(
+            cell("finding", "local", row=1, name="visits"),
+            cell("progression_date", day(500)),
+            cell("progression_type", "local"),
+        ),
+        "Correct this row, or progression_date",
+        cell("progression_date", day(260)),
+    ),
+    "review after the last one": Remedy(
+        cell("last_review_date", day(600)),
+        "or last_review_date in data/registry.csv: follow-up ends there",
+        original("registry"),
+    ),
     "no visits": Remedy(NO_VISITS, "unless you fill it in", original("visits")),
 }
 IMAGES = {

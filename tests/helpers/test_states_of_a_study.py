@@ -86,6 +86,7 @@ ERRORS = {
         cells("ebv_dna_copies_per_ml", "1250,5"), "is '1250,5'", "with a point and not a comma",
     ),
     "below detection": (cells("ebv_dna_copies_per_ml", "<400"), "is '<400'", "or another sign"),
+    "infinite": (cells("ebv_dna_copies_per_ml", "inf"), "is 'inf'", "Give a number"),
     "clinical T": (cells("t_stage", "cT3"), "is 'cT3'", "Allowed: T0, T1"),
     "edition in words": (cells("tnm_edition", "8th"), "is '8th'", "Allowed: 7, 8"),
     "other spelling": (other_spelling, "which has 'H-01'", "in one way everywhere"),
@@ -129,6 +130,46 @@ def test_a_warning_names_both_and_the_rest_goes_on(tmp_path, state):
     (told,) = found[found["problem"].str.contains(problem, regex=False)].itertuples()
     assert told.level == "warning" and told.where == "data/registry.csv row 8"
     assert cohort.build_cohort(Study(folder), seed=1)["included"].sum() >= 6
+
+
+VISITS = {  # cells of the visit, cells of the registry, problem
+    "progression, of which the registry does not know": (
+        {"finding": "distant"}, {}, "progression_date is blank",
+    ),
+    "death, unknown to the registry": ({"finding": "death"}, {}, "death_date is blank"),
+    "progression, before that of the registry": (
+        {"finding": "local"}, {"progression_date": day(500), "progression_type": "local"},
+        "before progression_date",
+    ),
+    "review after the last one": (
+        {"visit_date": day(3000)}, {}, "is after last_review_date",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("state", VISITS)
+def test_visits_that_contradict_the_outcome_are_named(tmp_path, state):
+    of_visit, of_registry, problem = VISITS[state]
+    folder = make_study(tmp_path / "s")
+    for column, value in of_visit.items():
+        change("visits", 1, column, value)(folder)
+    for column, value in of_registry.items():
+        change("registry", 0, column, value)(folder)
+    (told,) = Study(folder).check(checksums=False).itertuples()
+    assert problem in told.problem and told.level == "warning"
+    assert (told.where, told.patient_id) == ("data/visits.csv row 3", "H-01")
+
+
+def test_visits_that_learn_of_the_outcome_later_are_in_order(tmp_path):
+    folder = make_study(tmp_path / "s")
+    for table, row, column, value in (
+        ("visits", 1, "finding", "regional"),
+        ("visits", 2, "finding", "distant"),
+        ("registry", 0, "progression_date", day(260)),
+        ("registry", 0, "progression_type", "regional"),
+    ):  # fmt: skip
+        change(table, row, column, value)(folder)
+    assert Study(folder).check(checksums=False).empty
 
 
 def test_what_a_spreadsheet_on_windows_writes_is_read(tmp_path):

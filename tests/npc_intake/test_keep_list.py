@@ -16,6 +16,7 @@ from npc_intake.identity.words import kept_words
 from pydicom.datadict import dictionary_VM, dictionary_VR
 
 from npc_helpers.study.artefacts import StudyError
+from npc_helpers.study.dicom_file import DicomError
 
 KEY = Key(b"a secret of this test file only")
 TIMES = {  # by weighting; the rest as an axial series of MR says it
@@ -67,6 +68,13 @@ def test_no_element_is_added_and_no_value_is_put_in_place_of_another(tags):
         before, after = dataset.get(keyword) or [], result.get(keyword) or []
         words = set(before.split() if isinstance(before, str) else before)
         assert set(after.split() if isinstance(after, str) else after) <= words | {""}
+
+
+@pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept"])
+def test_an_image_whose_scale_cannot_stay_is_refused(keyword, lenient):
+    with pytest.raises(DicomError, match="header is damaged"):
+        cleaned(**{keyword: "123456789"})
+    assert keyword not in cleaned(**{keyword: ""})
 
 
 @pytest.mark.parametrize("words", [["P"], ["M_SE", "M", "SE"], ["DIFFUSION", "TRACEW", "ND"]])

@@ -147,15 +147,17 @@ def _keep(source: Dataset, key: Key, patient: str, scanner: bool) -> Dataset:
         if keyword in keep_list.SCANNER and not scanner:
             continue
         element = keep_list.read_element(source, keyword) if kinds else None
-        if element is None or element.is_empty or element.VR not in kinds:
+        if element is not None and element.is_empty:
             continue
-        if element.VR == "SQ":
-            items = [_keep(item, key, patient, scanner) for item in element.value]
-            result.add_new(element.tag, "SQ", items)
-        else:
-            value = _allowed(element, key, patient)
+        if element is not None and element.VR in kinds:
+            if element.VR == "SQ":
+                value = [_keep(item, key, patient, scanner) for item in element.value]
+            else:
+                value = _allowed(element, key, patient)
             if value not in ("", None, []):
                 result.add_new(element.tag, element.VR, value)
+        if keyword in keep_list.SCALES and keyword not in result:
+            raise DicomError(f"{keyword} cannot stay, and pixels need it", "bad-tag")
     return result
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pydicom import DataElement, Dataset
 
 from npc_intake.deidentify import scanner_words
+from npc_intake.find.body_parts import ELSEWHERE, HEAD_AND_NECK, usual_part
 from npc_intake.find.image_types import CONTRAST, MEANINGS, PARTS, listed, usual
 
 # Words of ImageType that tell no kind of image; `image_types` knows those that do.
@@ -51,7 +52,7 @@ CODES = {
     },
     "Modality": {"MR"},
     "PatientSex": {"M", "F", "O"},
-    "BodyPartExamined": {"HEAD", "NECK", "HEADNECK", "HEADANDNECK", "BRAIN", "NASOPHARYNX"},
+    "BodyPartExamined": HEAD_AND_NECK | ELSEWHERE,
     "ScanningSequence": {"SE", "IR", "GR", "EP", "RM"},
     "SequenceVariant": {"SK", "MTC", "SS", "TRSS", "SP", "MP", "OSP", "NONE"},
     "MRAcquisitionType": {"1D", "2D", "3D"},
@@ -100,11 +101,13 @@ NUMBERS = {
     "ContrastBolusVolume": (0, 999),
     "LossyImageCompressionRatio": (0, 9_999),
 }
+SCALES = {"RescaleSlope", "RescaleIntercept"}  # without them an image is as bright as another one
 LARGEST = 100_000
 # Binary numbers: they cannot hold text; the wide ones have limits, too.
 SHORT = {
     *("SamplesPerPixel", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit"),
-    *("PixelRepresentation", "PlanarConfiguration", "PixelPaddingValue", "AcquisitionMatrix"),
+    *("PixelRepresentation", "PlanarConfiguration", "PixelPaddingValue", "PixelPaddingRangeLimit"),
+    "AcquisitionMatrix",
 }
 WIDE = {
     "EffectiveEchoTime": (0, 9_999),
@@ -179,6 +182,8 @@ def codes(keyword: str, values: list[str]) -> list[str]:
     if keyword in ("ImageType", "FrameType"):
         kept = [value if usual(value) in allowed else listed(value) for value in values]
         return kept if any(kept) else []
+    if keyword == "BodyPartExamined":
+        values = [usual_part(value) for value in values]
     return [value for value in values if value in allowed]
 
 

@@ -38,6 +38,8 @@ def add_pixels(result: Dataset, tags: Tags) -> None:
     meta.ImplementationClassUID = IMPLEMENTATION
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     pixels = stored_pixels(tags)
+    if "HighBit" in result:
+        result.HighBit = tags.integer("BitsStored") - 1
     size = tags.integer("BitsAllocated") // 8
     values = pixels.astype(f"<{pixels.dtype.kind}{size}", copy=False).tobytes()
     result.add_new("PixelData", "OB" if size == 1 else "OW", values + b"\0" * (len(values) % 2))

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from npc_intake.find import contrast_words as words
 from npc_intake.find.image_types import CONTRAST, words_of
 from npc_intake.find.plain_text import unaccented
+from npc_intake.find.sequence_words import EAST_ASIAN, TECHNIQUE
 
 ROLES = (  # tables of `contrast_words`; where a word stands in several, the first counts
     *("AGENT", "PLAIN", "BEFORE", "AFTER", "WITHOUT", "BOTH", "BEFORE_IT", "WITH", "DOUBT"),
@@ -109,6 +110,7 @@ _NOT_GIVEN, _AND = set(words.all_of(words.NOT_GIVEN)), set(words.all_of(words.AN
 _NO_AGENT = frozenset(words.all_of(words.NO_AGENT))
 _ALONE = set(words.all_of(words.ALONE))
 _TECHNIQUE = {word for word in words.all_of(words.TECHNIQUE) if not word.endswith("*")}
+_SAYS_NOTHING = _TECHNIQUE | set(TECHNIQUE.split()) | set(EAST_ASIAN.split())
 _LONG_AGENTS = "contrast contraste kontrast contrasto kontrastmittel gadolinium gadolinio".split()
 _PASSED = ("BETWEEN", "AGENT")  # on the way from an agent to what says that it was given, or not
 _OPPOSITE = {"WITHOUT": "WITH", "WITH": "WITHOUT", "BEFORE": "AFTER", "AFTER": "BEFORE"}
@@ -197,15 +199,18 @@ def _judged_agent(tokens: list[_Token], at: int) -> tuple[str, str]:
         return "unclear", _quote(tokens, first, at)
     if role in _OPPOSITE:
         both = _role_at(tokens, first - 2) == _OPPOSITE[role]
-        if both and _text(tokens, first - 1) in (*_AND, "-"):
+        if both and _text(tokens, first - 1) not in _SAYS_NOTHING:
             return "unclear", _quote(tokens, first - 2, at)
         if role in ("WITHOUT", "BEFORE"):
             return "no", _quote(tokens, first, at)
+    if tokens[at].role == "AGENT" and _is_unknown(tokens, first):
+        return "unclear", _quote(tokens, first, at)
     is_parted = _text(tokens, at + 1) in (":", "=", "-")
     after = at + 1 + is_parted
     if _role_at(tokens, at + 1) == "BEFORE_IT" or _is_not_given(tokens, after):
         return "no", _quote(tokens, at, min(after, len(tokens) - 1))
-    if _text(tokens, after) == "?" or _role_at(tokens, after) == "DOUBT":
+    refusal = _role_at(tokens, after) == "WITHOUT" and _is_unknown(tokens, after + 1)
+    if _text(tokens, after) == "?" or _role_at(tokens, after) == "DOUBT" or refusal:
         return "unclear", _quote(tokens, at, after)
     return "yes", tokens[at].text
 
@@ -231,12 +236,23 @@ def _is_not_given(tokens: list[_Token], at: int) -> bool:
     """Tell whether the words after the agent say that it was not given."""
     if at >= len(tokens):
         return False
+    if re.fullmatch("0(ml|cc|mmol)?", tokens[at].text) and _text(tokens, at + 1) not in (".", ","):
+        return True  # "0 ml", not "0.1 mmol"
     is_last = at == len(tokens) - 1
     asian = bool(re.match(f"[{_ASIAN}]", tokens[at].text))
     is_answer = tokens[at - 1].text in (":", "=") and (is_last or tokens[at].text == "0")
     if tokens[at].text == "notgiven" or (is_answer and tokens[at].text in {"0", *_NO_AGENT}):
         return True
     return tokens[at].text in _NOT_GIVEN and (is_last or asian)
+
+
+def _is_unknown(tokens: list[_Token], at: int) -> bool:
+    """Tell whether a word stands here of which nobody knows what it says: "without" in Basque?"""
+    text = _text(tokens, at)
+    if not text.isalpha():
+        return False
+    says_nothing = tokens[at].role or text in _SAYS_NOTHING or re.match(f"[{_ASIAN}]", text)
+    return not (says_nothing or _is_c(tokens, at))
 
 
 def _is_technique(token: _Token) -> bool:

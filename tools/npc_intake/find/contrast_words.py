@@ -18,6 +18,7 @@ AGENT = {
     "it": "mdc contrasto iniezione",
     "nl": "contrast*",
     "pl, cs, tr, sv": "kontrasc* srodek",
+    "id, ms": "kontras",
     "hu, el, fi": "kontraszt* σκιαγραφ* tehoste*",
     "ru": "контраст* ку контр усилени* гадо* гади* магневист* введени* кв",
     "zh": "增强 增強 造影 造影剂 造影劑 对比剂 對比劑 显影剂 顯影劑 强化 強化 打药 注药 注射 给药",
@@ -32,7 +33,9 @@ WITHOUT = {  # before the agent; those that also end a description stand in ALON
     "it": "senza no non",
     "nl": "zonder geen",
     "pt": "sem nao",
-    "pl, cs, sv, da, nb": "bez utan uden uten ingen",
+    "pl, cs, sl, hr": "bez brez nema",
+    "sv, da, nb": "utan uden uten ingen ikke inte",
+    "id, ms": "tanpa",
     "ro, el, fi": "fara χωρισ χωρίσ ilman",
     "ru": "без не нет",
     "zh": "未 无 無 非 不 没 没有 沒 沒有 未做 未行 没做",
@@ -55,7 +58,8 @@ BEFORE = {
     "nl": "voor",
     "pl, cs, hr, sv, da": "przed pred prije fore før",
     "ro, el": "inainte πριν",
-    "ru": "до перед",
+    "id, ms": "sebelum",
+    "ru, bg": "до перед преди",
 }
 AFTER = {
     "en": "post after",
@@ -66,15 +70,17 @@ AFTER = {
     "nl": "na",
     "pl, hr, sv, nb": "po nakon efter etter",
     "ro, el": "dupa μετα μετά",
-    "ru": "после",
+    "id, ms": "setelah",
+    "ru, bg, uk": "после след після",
 }
-WITH = "with w mit avec con com met z med cu με с"
+WITH = "with w mit avec con com met z med cu με с dengan"
 BEFORE_IT = "前 以前 之前 전 oncesi elott"  # after the agent
 AFTER_IT = "后 後 之后 以后 後 あり 후"  # after the agent, which says the same alone
 AND = "and und et y e en i och og ja si και и or oder & + / , 和 及 加"
 BETWEEN = (
     "iv intraven* the any to of a de d del da do di la le les el il l der den dem produit medium "
-    "media administration admin gabe podani* podaniem 静脉 靜脈 静注 使用"
+    "media substance mezzo moyen medio agente material το "
+    "administration admin gabe podani* podaniem 静脉 靜脈 静注 使用"
 )
 PLAIN = {  # means "without" by itself
     "en": "plain noncon nce woc unenh unenhanced contrastless contrastfree",
@@ -85,24 +91,33 @@ PLAIN = {  # means "without" by itself
     "it": "basale smdc",
     "nl": "blanco blank contrastvrij*",
     "pl, cs, tr, sv": "natywn* kontrastsiz prekontrast* bezkontrast* kontrastfri*",
+    "fi, et": "kontrastita* kontrastitta*",
     "ru": "натив* доконтраст* бесконтраст* преконтраст* неконтраст*",
     "zh": "平扫 平掃 普扫 普通扫描",
     "ja": "単純 プレーン ノンコン",
     "zh (plain)": "单纯 單純",
 }
-DOUBT = "optional* possible possibl* maybe perhaps unknown unsure evtl event* ggf falls if yesno"
+# Makes the agent it stands at a question: was it given, and did it reach the patient?
+DOUBT = (
+    "optional* possible possibl* maybe perhaps unknown unsure evtl event* ggf falls if yesno "
+    "allerg* fail* extravas* paravas* abort* abgebroch* аллерг* отказ"
+)
 BOTH = "± 前后 前後 전후"  # with and without: the description of an examination, not a series
 # What may follow "pre" and "post" where they speak of the agent: technique, plane, region.
 TECHNIQUE = (
     "t1 t1w t2 t2w ax axial tra trans* transv* cor coronal sag sagittal obl* fs fatsat fat dixon "
     "mdixon ideal flex tse fse se gre ffe vibe lava thrive 3d 2d spc space cube vista mprage bravo "
     "w water neck head brain np nasopharynx npx skull base iso propeller blade dyn* delay* "
-    "spair spir ir min"
+    "spair spir ir min eg"
 )
 SPELLINGS = (  # (regular expression, what is read instead), in this order
     (r"\( ?- ?\)", "- "),
     (r"\( ?\+ ?\)", "+ "),
-    (r"\+ ?/ ?-|- ?/ ?\+", "±"),
+    (r"\+ ?/ ?-|- ?/ ?\+|\+ ?- ?(?=(?:gd|gad\w*|km|[ck]ontr\w*|ce?)\b)", "±"),
+    (r"\b(pre|post|vor|nach|mit|ohne|with|without|avant|apres|avec|sans)-(?= ?[/&+,])", r"\1 "),
+    (r"\b(?:s|sa|so) k\.? ?l\b\.?", " with km "),
+    (r"(?<![/\w])(?:s|sa|so|m|з)(?= (?:[ck]ontrast|контраст))", " with "),
+    (r"\bap\.?(?= ?(?:gad|inj|contr|pdc))", " apres "),
     (r"前[・/、, ]?[後后]", "前後"),
     (r"\bwwo\b|\bw ?[/&,+]? ?[/&,+]? ?(?:wo\b|w/ ?o\b)", " with and without "),
     (r"\byes ?/ ?no\b|\by ?/ ?n\b|\bja ?/ ?nein\b", " yesno "),
@@ -115,7 +130,7 @@ SPELLINGS = (  # (regular expression, what is read instead), in this order
     (r"\b(sans|sin|sem|senza|without|no|ohne) iv\s*$", r" \1 contrast "),
     (r"^nc(?= )|(?<= )nc\s*$", " noncon "),
     (r"\bc ?/ ?s\b|\bs ?/ ?c ?y ?c ?/ ?c\b", " con y sin "),
-    (r"\bw/ ?o\b|\bw\.o\.", " without "),
+    (r"\bw ?[/.\\-]? ?o(?:ut)?\b\.?(?= |$)(?! ?-)", " without "),
     (r"\bw/(?= ?[a-z])", " with "),
     (
         r"\b(without|with|no|non|pre|post|sin|con|sem|senza|sans|avec)[ -]+c(?![\w-])",
@@ -129,9 +144,9 @@ SPELLINGS = (  # (regular expression, what is read instead), in this order
     (r"\bm\. ?d\. ?c\b\.?", " mdc "),
     (r"\bc\.e\.", " ce "),
     (r"\bi\. ?v\b\.?(-(?=\w))?|\bв/в\b", " iv "),
-    (r"\bo\.? ?km\b", " ohne km "),
-    (r"\bv\.? ?km\b", " vor km "),
-    (r"\b[mn]\.? ?km\b", " mit km "),
+    (r"\bo\.? *(?:iv +)?km\b", " ohne km "),
+    (r"\bv\.? *(?:iv +)?km\b", " vor km "),
+    (r"\b[mnp]\.? *(?:iv +)?km\b", " mit km "),
     (r"\bs\.?mdc\b", " senza mdc "),
     (r"\b(bez|s|po|pred|pre) k\. ?l\b\.?|\b(bez|s|po|pred|pre) kl\b", r" \1\2 km "),
     (r"(?<![^\W_])([+-])k\b", r" \1km "),

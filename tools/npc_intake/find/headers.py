@@ -31,7 +31,8 @@ KEYWORDS = (
     *("FlipAngle", "PulseSequenceName", "EchoPlanarPulseSequence", "DiffusionBValue"),
     *("StudyInstanceUID", "DiffusionDirectionality", "SeriesInstanceUID", "SeriesNumber"),
     *("AcquisitionNumber", "ImagePositionPatient", "ImageOrientationPatient", "Rows", "Columns"),
-    *("TemporalPositionIdentifier", "NumberOfFrames", "PixelSpacing"),
+    *("TemporalPositionIdentifier", "NumberOfFrames", "PixelSpacing", "BodyPartExamined"),
+    "FrameOfReferenceUID",
 )
 # Functional groups of an enhanced object that tell frames apart, and what is read in them.
 GROUPS = (
@@ -62,7 +63,9 @@ PRIVATE = {
     (0x0065, "IMAGE PRIVATE HEADER", 0x09): ("PrivateBValue", "FD"),
     (0x0065, "IMAGE PRIVATE HEADER", 0x50): ("ImagesInMosaic", "DS"),
 }
-ENDS = {"GE": 0x0043, "PHILIPS": 0x2001, "UIH": 0x0065, "UNITED": 0x0065}  # last groups
+# Beginnings of makers' names -> last group that is wanted of their classic images.
+ENDS = {"GE": 0x0043, "PHILIPS": 0x2001, "UIH": 0x0065, "UNITED": 0x0065}
+ENDS |= dict.fromkeys(("SIEMENS", "CANON", "TOSHIBA", "HITACHI", "FUJI"), 0x0028)
 ENHANCED = "1.2.840.10008.5.1.4.1.1.4."  # begins the SOP class of objects with functional groups
 GE_COMPONENTS = {"1": "PHASE", "2": "REAL", "3": "IMAGINARY"}  # of RawDataType
 GE_ADDS = 100_000  # a GE b-value may be written as 1,000,000,000 + b
@@ -100,7 +103,8 @@ _GROUP_VALUES = {
 _PRIVATE_GROUPS = {group for group, _, _ in PRIVATE}
 _TRANSFER_SYNTAX = 0x00020010
 _PIXELS = 0x7FE00008
-_LAST, _FRAMES_GROUP = 0x0028, 0x5200  # last group that is wanted of classic and enhanced objects
+_LAST, _FRAMES_GROUP = 0x0028, 0x5200  # last group of standard elements; that of enhanced objects
+_OF_ANY_MAKER = max(ENDS.values())  # where the maker's name was taken out, or is of another
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 _LAYOUTS = {"US": "<H", "SS": "<h", "UL": "<L", "SL": "<l", "FL": "<f", "FD": "<d"}
@@ -182,7 +186,7 @@ class _Walk:
     def __init__(self, data: bytes | mmap.mmap, walked: Stretches | None = None) -> None:
         self.data, self.end, self.at = data, len(data), 132
         self.implicit = self.is_done = False
-        self.last = _LAST  # group that is wanted
+        self.last = _OF_ANY_MAKER  # group that is wanted
         self.walked: Stretches = {} if walked is None else walked
         self.values: Image = {}
         self.creators: dict[tuple[int, int], str] = {}
@@ -267,12 +271,11 @@ class _Walk:
         """Keep a value; see how far to look."""
         self.values[keyword] = self.text(begin, after, vr, usual)
         if keyword == "SOPClassUID" and self.values[keyword].startswith(ENHANCED):
-            self.last = max(self.last, _FRAMES_GROUP)
-        elif keyword == "Manufacturer":
+            self.last = _FRAMES_GROUP
+        elif keyword == "Manufacturer" and self.last != _FRAMES_GROUP:
             name = self.values[keyword].upper()
-            self.last = max(
-                self.last, *(end for start, end in ENDS.items() if name.startswith(start)), 0
-            )
+            ends = (end for start, end in ENDS.items() if name.startswith(start))
+            self.last = next(ends, _OF_ANY_MAKER)
 
     def element(self, at: int) -> tuple[int, bytes, int, int]:
         """Return tag, VR, begin and end of the value of one element."""

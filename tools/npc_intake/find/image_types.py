@@ -43,7 +43,8 @@ _WORDS = {  # kind of series, what it is -> words
         *("PJN", "COLLAPSE"),
     },
     ("derived", "the result of arithmetic"): {
-        *("SUBTRACT", "SUBTRACTION", "SUB", "ADDITION", "DIVISION", "MULTIPLICATION", "MASKED"),
+        *("SUBTRACT", "SUBTRACTION", "SUBTRACTED", "SUBTR", "SUB", "DIFFERENCE"),
+        *("ADDITION", "DIVISION", "MULTIPLICATION", "MASKED"),
         *("STD_DEVIATION",),
     },
     ("derived", "a screenshot"): SCREENSHOTS,

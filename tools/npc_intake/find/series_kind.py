@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from npc_helpers.imaging.headers import SECONDARY_CAPTURE
+from npc_intake.find.body_parts import is_elsewhere
 from npc_intake.find.contrast import contrast_of
 from npc_intake.find.image_types import PARTS, meaning_of, part_of, words_of
 from npc_intake.find.places import normal_of
@@ -28,7 +29,7 @@ JUDGED = (  # what an image says that matters here
     "PulseSequenceName",
     *("EchoPlanarPulseSequence", "InversionRecovery", "InversionTime", "RepetitionTime"),
     *("EchoTime", "ContrastBolusAgent", "ContrastBolusVolume", "ContrastBolusAgentAdministered"),
-    "ImageOrientationPatient",
+    *("ImageOrientationPatient", "BodyPartExamined"),
 )
 N_ALIKE = "number of images alike"
 DIFFUSION_DIRECTED = {"DIRECTIONAL", "BMATRIX", "ISOTROPIC"}  # of DiffusionDirectionality; not NONE
@@ -238,6 +239,9 @@ def _dixon_part(images: Sequence[Mapping[str, str]], name: str) -> tuple[str | N
 
 
 def _weighting(images: Sequence[Mapping[str, str]], name: str, is_water: bool, why: str) -> Kind:
+    elsewhere = sorted(part for part in _values(images, "BodyPartExamined") if is_elsewhere(part))
+    if elsewhere:
+        return Kind("unclear", f"BodyPartExamined says {elsewhere[0]}, which is not head or neck")
     for keyword in ("RepetitionTime", "EchoTime"):
         problem = _problem(images, keyword)
         if problem:
@@ -246,6 +250,8 @@ def _weighting(images: Sequence[Mapping[str, str]], name: str, is_water: bool, w
     timing = f"TR {_range(tr)} ms, TE {_range(te)} ms"
     by_time = "T2" if tr[0] > T2_TR_MS and te[0] > T2_TE_MS else ""
     by_time = "T1" if tr[-1] < T1_TR_MS and te[-1] < T1_TE_MS else by_time
+    if by_time == "T2" and _values(images, "ScanningSequence") == {"GR"}:
+        return Kind("unclear", f"{timing}: a gradient echo of this TE is T2*-weighted")
     named = {match.upper() for match in re.findall(r"(?<![a-z0-9])(t[12])(?![0-9])", name)}
     if not by_time:
         return Kind("unclear", f"{timing}: neither T1- nor T2-weighted by timing")

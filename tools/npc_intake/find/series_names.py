@@ -23,31 +23,42 @@ NAMES = {  # pattern -> kind, what it is
         "localiser",
         "a localiser",
     ),
-    r"\b(mpr|reformat\w*|mips?|minips?|su[bs]tra[ck]\w*|soustract\w*|sottraz\w*|sub(?!-[a-z])|vrt?)\b"
-    r"|\b(screen ?save|fused|fusion|(radial|parallel) ranges?)\b"
-    r"|\bderived image\b|减影|減影|差分|[面维維状]重建": (
+    r"\b(mpr|reformat\w*|mips?|minips?|su[bs]tr\w*|soustract\w*|sottraz\w*|subs?(?!-[a-z])|vrt?)\b"
+    r"|\b(differen(ce|z)[ -]?(image|bild)\w*|resta|вычит\w*|разност\w*|субтрак\w*)\b"
+    r"|\bpost\w*( ?(gd|gad\w*|km|c|contrast))? ?(-|minus) ?(pre|nativ)\w*|\bkm (-|minus) nativ\w*"
+    r"|\b(screen ?(save|shot)|(dose )?report|key[ -]?images?|fused|fusion|summen?bild\w*)\b"
+    r"|\b(radial|parallel) ranges?\b|\bderived image\b"
+    r"|减影|減影|減算|差分|サブトラクション|投影|[面维維状]重建": (
         "derived",
         "a reformatted or subtracted image",
     ),
     r"\b(t1|t2|t2\*|r2|r2\*)[ -]?map(s|ped|ping|it)?\b"
-    r"|\b(relaxometry|fingerprint\w*|mrf|mp2rage|molli|magic|symri|synthetic|syn ?t[12]w?)\b": (
+    r"|\b(relaxometry|fingerprint\w*|mrf|mp2rage|molli|magic|symri|synthetic|syn ?t[12]w?)\b"
+    r"|\b(wash[ -]?(in|out)|time[ -]to[ -]peak|mean curve|(max|min)\w* slope|mtr)\b"
+    r"|\b(fa|md|rd)[ -]map\b": (
         "derived",
-        "a map of relaxation times",
+        "a map of a quantity",
     ),
     r"\b(fieldmap\w*|field[ -]?map\w*|fmap|(3d)*b0[ -]?map\w*|gre[ -]f(ield|m)|b1[ -]?map\w*)\b": (
         "phase",
         "a map of the magnetic field",
     ),
     r"\bphase[ -]?(map|image|contrast)|\bpha(se)? images?\b|phasenkontrast"
-    r"|\b(q-?flow|velocity|venc)\b": ("phase", "a phase image"),
+    r"|\b(q-?flow|velocity|venc)\b|^phase( t[12]w?)?$|\b(ffe|gre|[tf]?se) phase$": (
+        "phase",
+        "a phase image",
+    ),
     r"\b(cal|calib\w*|asset[ -]?cal\w*|ref(erence)?[ -]?scan|sense[ -]?ref\w*|prescan)\b"
     r"|\b(coilsurvey|shim)\b": ("other", "a calibration"),
-    r"\b(dwi\w*|dw|diff|diffus\w+|difus\w+|[de]?adc|trace\w?|resolve|muse|ivim|dti|edwi|zoomit)\b"
+    r"\b(dwi\w*|dw|diff|diffus\w+|difus\w+|[de]?adc|trace\w?|resolve|muse|ivim|dti|edwi|zoomit|tensor)\b"
     r"|\bep2d|\bb[ =]*(50|\d{1,2}00)\b|弥散|扩散|擴散|拡散|확산|дифф|\bдви\b": (
         "other",
         "diffusion",
     ),
-    r"\b(stir|tirm|t1[ -]?ir|ir[ -]?[tf]?se)\b": ("other", "short-tau inversion recovery"),
+    r"\b(stir|tirm|psir|(t[12]w?|[tf]?se)[ -]?ir|ir[ -]?[tf]?se)\b": (
+        "other",
+        "inversion recovery",
+    ),
     r"flair|dark[- ]fluid": ("other", "fluid-attenuated inversion recovery"),
     r"\b(tof|angio\w*|mra|mrv|ce-?mra|pcmra|tricks)\b|血管|혈관|ангио": ("other", "angiography"),
     r"\b(dce|dynamic|dyn|perf(us\w*)?|twist|disco|grasp|k[ -]?trans|dsc|pwi)\b"
@@ -58,12 +69,21 @@ NAMES = {  # pattern -> kind, what it is
     r"|t2w? ?(\*|star\b)|\bt2w?\*?[ -]?(gre|ffe|fl[23]d)\b"
     r"|磁敏感|磁化率": ("other", "susceptibility-weighted"),
     r"\b(mrs|spectro\w*|svs|csi|press)\b|波谱": ("other", "spectroscopy"),
-    r"\b(mtc|mt[ -]?on|apt|apt[ -]?w|cest)\b": ("other", "magnetisation transfer"),
+    r"\b(mtc|mt[ -]?on|apt|apt[ -]?w|cest|magneti[sz]ation[ -]transfer)\b": (
+        "other",
+        "magnetisation transfer",
+    ),
     r"\b(ciss|fiesta\w*|trufi|true?[ -]?fisp|b-?t?ffe|b-?tfe|psif)\b": (
         "other",
         "a balanced sequence",
     ),
     r"\b(mrcp|cholangio\w*|urogra\w*|myelogra\w*|hydrogra\w*)\b": ("other", "fluid only"),
+    r"\b(cine|realtime|swallow\w*)\b": ("other", "a moving picture"),
+    r"^(?!.*(\b(necks?|heads?|naso\w*|np|npc|hals|kopf|hn|cou|tete|cuello|skull\w*)\b|鼻咽|[头頭颈頸]))"
+    r".*(\b(livers?|leber|foie|higado|fegato|hepat\w*|abdom\w*|pelv\w*|becken|bassin|prostat\w*)\b"
+    r"|\b(breasts?|mamma\w*|knees?|knie|genou|shoulders?|schulter|hips?|ankle|wrist|cardiac|heart)\b"
+    r"|\b(herz|kidneys?|niere\w*|renal|lumbar|lumbal|lws|bws|[lt] ?-?spine|phantom)\b"
+    r"|[肝腹膝]|腰椎|胸椎|盆腔|骨盤|乳腺|前列腺)": ("other", "another region of the body"),
     r"\bother sequence\b": ("other", "another sequence"),
 }
 WORDS = {  # what may be written where the words that say so cannot stay

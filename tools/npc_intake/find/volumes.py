@@ -203,8 +203,8 @@ def _volumes(
         nowhere = _without_place(files)
         heights = [item for file in files for item in file.heights]
         problems = (
-            *(_identity(files, key[0]), conflict, part, nowhere, turned(heights), crowded),
-            gap(places),
+            *(_identity(files, key[0]), conflict, part, _frames_of_reference(images), nowhere),
+            *(turned(heights), crowded, gap(places)),
         )
         in_another = _in_another_series(folder, files, findings, twice)
         result.append(
@@ -218,6 +218,7 @@ def _volumes(
                 n_slices=n_frames(images),
                 broken=next(filter(None, problems), ""),
                 doubt=_doubt(pieces, key)
+                or _acquired(images, key[1])
                 or beside
                 or in_another
                 or _stacks(images)
@@ -243,6 +244,14 @@ def _stacks(images: list[Image]) -> str:
     """Say that frames of one object belong to several stacks."""
     stacks = {image["StackID"] for image in images if "StackID" in image}
     return f"its frames belong to {len(stacks)} stacks" if len(stacks) > 1 else ""
+
+
+def _frames_of_reference(images: list[Image]) -> str:
+    """Say that the places of some images are measured from elsewhere."""
+    frames = {image.get("FrameOfReferenceUID", "") for image in images} - {""}
+    if len(frames) < 2:
+        return ""
+    return f"its images have {len(frames)} frames of reference. Export each stack apart"
 
 
 def _without_place(files: list[File]) -> str:
@@ -383,6 +392,18 @@ def _doubt(pieces: Mapping[tuple[str, ...], list[File]], key: tuple[str, ...]) -
     if day and not FIRST_SCANNERS.date().isoformat() <= day <= date.today().isoformat():
         return f"no scanner can have made it on {day}"
     return ""
+
+
+def _acquired(images: list[Image], day: str) -> str:
+    """Say that images were acquired on another day than that of their examination."""
+    days = {iso_date(i.get("AcquisitionDate") or i.get("AcquisitionDateTime", "")) for i in images}
+    others = sorted(other for other in days - {""} if day and not _are_near(day, other))
+    return f"an examination of {day}, and images acquired on {others[0]}" if others else ""
+
+
+def _are_near(day: str, other: str) -> bool:
+    """Tell whether two days are the same or neighbours: midnight may lie between."""
+    return abs((date.fromisoformat(day) - date.fromisoformat(other)).days) <= 1
 
 
 def _tr(files: list[File]) -> float | None:
