@@ -96,6 +96,25 @@ def test_image_types_as_makers_write_them(subject, kind, image_type):
     assert classify([PLAIN | T2 | {"ImageType": "\\".join(kept)}]).kind == kind
 
 
+@pytest.mark.parametrize("part", ["LIVER", "L-SPINE", "Abdomen", "CHEST"])
+def test_another_region_of_the_body_is_left_to_a_person(part):
+    found = classify([PLAIN | T2 | {"BodyPartExamined": part}])
+    assert found.kind == "unclear" and "not head or neck" in found.reason
+    (kept,) = codes("BodyPartExamined", [part])  # in a de-identified image
+    assert classify([PLAIN | T2 | {"BodyPartExamined": kept}]).kind == "unclear"
+
+
+@pytest.mark.parametrize("part", ["HEAD", "NECK", "CSPINE", "", "SMITH"])
+def test_regions_of_head_and_neck_are_taken(part):
+    assert classify([PLAIN | T2 | {"BodyPartExamined": part}]).kind == "t2w"
+    assert "SMITH" not in codes("BodyPartExamined", [part])
+
+
+def test_a_gradient_echo_of_long_echo_time_is_not_taken_for_t2():
+    found = classify([PLAIN | T2 | {"ScanningSequence": "GR"}])
+    assert found.kind == "unclear" and "T2*" in found.reason
+
+
 @pytest.mark.parametrize(("word", "kind"), [("POST_CONTRAST", "t1c"), ("PRE_CONTRAST", "t1w")])
 def test_image_type_may_say_that_an_agent_was_given(word, kind):
     found = classify([PLAIN | T1 | {"FrameType": f"ORIGINAL\\PRIMARY\\{word}\\NONE"}])
@@ -106,7 +125,8 @@ def test_image_type_may_say_that_an_agent_was_given(word, kind):
 # Every word that decides, written down once more: none may be lost, or change its meaning.
 WORDS = {
     "derived": (
-        "ADDITION|COMPOSED|CPR|CSA 3D EDITOR|CSA MIP|CSA MPR|CSA RESAMPLED|CSAPARALLEL|CU"
+        "ADDITION|DIFFERENCE|SUBTR|SUBTRACTED|SYMRI|SYNTHETIC|"
+        "COMPOSED|CPR|CSA 3D EDITOR|CSA MIP|CSA MPR|CSA RESAMPLED|CSAPARALLEL|CU"
         "RVED|DIVISION|FAT_FRACTION|FF|FUSED|FUSION|MAX_IP|MEAN_IP|METABOLITE_MAP|MINIP|M"
         "IN_IP|MIP|MNIP|MPR|MPR_THICK|MTRA_MAP|MULTIPLICATION|PROJECTION "
         "IMAGE|PROTON_DENSITY_MAP|R1_MAP|R2 MAP|R2_MAP|R2_STAR "
@@ -226,6 +246,11 @@ PRIVATE = {  # maker: group, creator, element, VR, value -> what is read
     ),
     "GE phase": (0x0043, "GEMS_PARM_01", 0x2F, "SS", 1, "ComplexImageComponent", "PHASE"),
     "Philips": (*(0x2001, "Philips Imaging DD 001", 0x03, "FL", 800.0, "DiffusionBValue", "800"),),
+    "": (*(0x2001, "Philips Imaging DD 001", 0x03, "FL", 800.0, "DiffusionBValue", "800"),),
+    "of a reseller": (
+        *(0x0043, "GEMS_PARM_01", 0x39, "IS", ["1000000800", "8", "0", "0"]),
+        *("DiffusionBValue", "800"),
+    ),
     "UIH": (0x0065, "Image Private Header", 0x09, "FD", 800.5, "DiffusionBValue", "800.5"),
 }
 

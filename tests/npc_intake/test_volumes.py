@@ -105,6 +105,23 @@ def test_a_day_on_which_no_scanner_was_is_left_to_a_person(tmp_path, day):
     assert "no scanner can have made it on" in table["reason"][0]
 
 
+def test_images_acquired_on_another_day_are_left_to_a_person(tmp_path):
+    table = table_of(tmp_path, lambda number: {"AcquisitionDate": "20150501"})
+    assert table["status"].tolist() == ["decide"]
+    assert "of 2015-01-05, and images acquired on 2015-05-01" in table["reason"][0]
+
+
+def test_images_acquired_past_midnight_are_of_the_examination(tmp_path):
+    table = table_of(tmp_path, lambda number: {"AcquisitionDateTime": "20150106001500"})
+    assert table["status"].tolist() == ["proposed"]
+
+
+def test_places_in_two_frames_of_reference_are_no_stack(tmp_path):
+    table = table_of(tmp_path, late({"FrameOfReferenceUID": f"{PREFIX}.98"}, {}))
+    assert table["status"].tolist() == ["refused"]
+    assert "2 frames of reference" in table["reason"][0]
+
+
 def shifted(millimetres):
     return lambda number: {"ImagePositionPatient": [millimetres(number), -70, 6.0 * number]}
 

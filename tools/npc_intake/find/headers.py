@@ -468,7 +468,7 @@ def _with_makers_values(image: Image) -> Image:
     """Give the makers' private values their standard names where these are blank."""
     b_value = image.pop("PrivateBValue", "").split("\\")[0]
     if b_value and not image.get("DiffusionBValue"):
-        if b_value.isdigit() and image.get("Manufacturer", "").upper().startswith("GE"):
+        if b_value.isdigit():
             b_value = str(int(b_value) % GE_ADDS)
         image["DiffusionBValue"] = b_value
     component = GE_COMPONENTS.get(image.pop("RawDataType", ""), "")

@@ -47,6 +47,7 @@ _WORDS = {  # kind of series, what it is -> words
         *("ADDITION", "DIVISION", "MULTIPLICATION", "MASKED"),
         *("STD_DEVIATION",),
     },
+    ("derived", "computed from maps"): {"SYNTHETIC", "SYMRI"},
     ("derived", "a screenshot"): SCREENSHOTS,
     ("derived", "a composed image"): {"COMPOSED"},
     ("derived", "a fused image"): {"FUSED", "FUSION"},
