@@ -101,7 +101,7 @@ def test_what_a_description_says_is_not_turned_round(text):
 
 
 def test_most_descriptions_go_on_saying_it():
-    said = [row for row in descriptions("contrast") if row[1]]
+    said = [row for row in descriptions("contrast") if row[1] in ("yes", "no")]
     lost = [t for _, answer, t in said if contrast_in_words(kept_words(t)).answer != answer]
     assert len(said) > 400 and len(lost) <= 25, lost
 
@@ -164,7 +164,7 @@ def test_numbers_are_written_anew_from_their_value(keyword, spelling):
     assert keep_list.numbers(keyword, [spelling], whole=whole) == ["1"]
 
 
-@pytest.mark.parametrize("keyword", keep_list.NUMBERS)
+@pytest.mark.parametrize("keyword", sorted(set(keep_list.NUMBERS) - keep_list.SCALES))
 @pytest.mark.parametrize("number", ["47114711", "471147", "1e9", "-471147", "0047114711"])
 def test_numbers_that_may_be_of_a_person_go(keyword, number, lenient):
     values = [number] * max(int(dictionary_VM(keyword)[:1]), 1)

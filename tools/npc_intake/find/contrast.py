@@ -110,7 +110,9 @@ _NOT_GIVEN, _AND = set(words.all_of(words.NOT_GIVEN)), set(words.all_of(words.AN
 _NO_AGENT = frozenset(words.all_of(words.NO_AGENT))
 _ALONE = set(words.all_of(words.ALONE))
 _TECHNIQUE = {word for word in words.all_of(words.TECHNIQUE) if not word.endswith("*")}
-_SAYS_NOTHING = _TECHNIQUE | set(TECHNIQUE.split()) | set(EAST_ASIAN.split())
+_SAYS_NOTHING = (
+    set(words.BESIDE.split()) | _TECHNIQUE | set(TECHNIQUE.split()) | set(EAST_ASIAN.split())
+)
 _LONG_AGENTS = "contrast contraste kontrast contrasto kontrastmittel gadolinium gadolinio".split()
 _PASSED = ("BETWEEN", "AGENT")  # on the way from an agent to what says that it was given, or not
 _OPPOSITE = {"WITHOUT": "WITH", "WITH": "WITHOUT", "BEFORE": "AFTER", "AFTER": "BEFORE"}

@@ -26,7 +26,7 @@ AGENT = {
     "ko": "조영 조영제 조영증강",
 }
 WITHOUT = {  # before the agent; those that also end a description stand in ALONE
-    "en": "no non not none without wo minus un less zero",
+    "en": "no non not none without wo minus un less zero notgiven",
     "de": "ohne kein keine keinem keinen nicht",
     "fr": "sans pas aucun non",
     "es": "sin no",
@@ -82,6 +82,8 @@ BETWEEN = (
     "media substance mezzo moyen medio agente material το "
     "administration admin gabe podani* podaniem 静脉 靜脈 静注 使用"
 )
+# Stands beside an agent, and says nothing of whether it was given: amounts, ways, makers.
+BESIDE = "ml cc mmol mg agent bolus manual hand power bayer schering bracco guerbet ge"
 PLAIN = {  # means "without" by itself
     "en": "plain noncon nce woc unenh unenhanced contrastless contrastfree",
     "de": "nativ* kontrastlos* kontrastfrei* kontrastmittelfrei* praekontrast* prakontrast* "
@@ -121,6 +123,7 @@ SPELLINGS = (  # (regular expression, what is read instead), in this order
     (r"前[・/、, ]?[後后]", "前後"),
     (r"\bwwo\b|\bw ?[/&,+]? ?[/&,+]? ?(?:wo\b|w/ ?o\b)", " with and without "),
     (r"\byes ?/ ?no\b|\by ?/ ?n\b|\bja ?/ ?nein\b", " yesno "),
+    (r"\b0+(?:[.,]0+)? ?(?:ml|cc|mmol)\b(?! ?/)", " notgiven "),
     (r"\bnot (?:given|used|administered|applied|injected)\b", " notgiven "),
     (
         r"\b(pre|post?|non?)[ -]?con(?:t|tr)?\b(?! ?(?:contr|gad|gd|civ|mdc|fat|sat))",
@@ -193,7 +196,7 @@ c cm n o s d de of
 контрастированием усиление усиления усилением введение введения гадовист магневист нативная нативно
 нативное вв
 contrastvrij contrastfree kontrastfrei kontrastmittelfrei bezkontrastowe uncontrasted nie enhance
-gadolinie contrasttoediening kontrasztanyaggal неконтрастное бесконтрастная
+gadolinie wout контрасту contrasttoediening kontrasztanyaggal неконтрастное бесконтрастная
 """
 SPOKEN = (AGENT, PLAIN, WITHOUT, NOT_GIVEN, ALONE, BEFORE, AFTER, WITH, AND, BOTH, WRITTEN_OUT)
 _EAST_ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")

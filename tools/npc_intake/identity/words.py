@@ -55,7 +55,7 @@ def kept_words(text: str) -> str:
         kept = _reduced(text, _words_without_contrast())  # "post RT" must not become "post"
     said, says = _told(text), _told(kept)
     if says - said:  # "T2 in Bern" must not become "T2 in"
-        return ""
+        kept, says = "", set()
     return " ".join(filter(None, [kept, *(WORDS[kind] for kind in sorted(said - says))]))
 
 
