@@ -22,6 +22,7 @@ from npc_helpers.study.artefact_table import results_page
 from npc_helpers.study.artefacts import NotInThisStudy, StudyError, atomic_path, first_few
 from npc_helpers.study.follow_up import last_reviews, without_end
 from npc_helpers.study.identifying import check_identity
+from npc_helpers.study.image_dates import check_image_dates
 from npc_helpers.study.places import is_repository, repository
 from npc_helpers.study.problems import Problem, as_table
 from npc_helpers.study.results import Results
@@ -248,6 +249,8 @@ class Study(Results):
             problems += checks.check_series(inside, self.folder, checksums=checksums)
             if checksums:
                 problems += slices.check_slices(inside, self.folder)
+                if registry is not None:
+                    problems += check_image_dates(inside, registry, self.folder)
         images = inside if checksums else None
         return as_table(problems + check_identity(self.folder, images))
 

@@ -1,5 +1,7 @@
 """Blank and repeated images of a study are named before anything is computed from them."""
 
+import shutil
+
 import dicom_making
 import numpy as np
 import pytest
@@ -21,8 +23,6 @@ def sound(two_patients):
 
 def spoilt(study, folder, spoil, *, compress=None):
     """A copy of a study with one series made anew; `spoil` changes its five images in place."""
-    import shutil
-
     shutil.copytree(study, folder)
     manifest = load(folder, "manifest")
     array = dicom_making.noise(5, 64, 64, seed=99)
@@ -155,3 +155,30 @@ def test_overlay_bits_do_not_hide_a_blank_image(tmp_path, sound):
     dicom_making.save(dataset, tmp_path / "e" / "1.dcm")
     (problem,) = check_slices(load(sound, "manifest").head(1).assign(path="e"), tmp_path)
     assert "1 of 1 images are blank" in problem.problem
+
+
+# --- the day of the images ------------------------------------------------------------------------
+
+
+def of_another_day(sound, tmp_path, **changes):
+    """The check of a study after cells of the registry's first row were changed."""
+    folder = tmp_path / "s"
+    shutil.copytree(sound, folder)
+    registry = load(folder, "registry")
+    for column, value in changes.items():
+        registry.loc[0, column] = value
+    save(folder, "registry", registry)
+    table = Study(folder).check(progress=False)
+    return table[table["problem"].str.contains("are of ", regex=False)]
+
+
+def test_images_of_another_day_than_the_registry_names_are_told(sound, tmp_path):
+    told = of_another_day(sound, tmp_path, mri_pre_date="2014-12-01", diagnosis_date="2014-11-01")
+    assert told["patient_id"].tolist() == ["H-01", "H-01"]  # t2w and t1c
+    assert set(told["level"]) == {"warning"}
+    assert "are of 2015-01-11, and mri_pre_date is 2014-12-01" in told["problem"].iloc[0]
+
+
+@pytest.mark.parametrize("day", ["2015-01-10", "2015-01-12", ""])
+def test_images_of_the_same_night_and_days_that_are_not_known_are_in_order(sound, tmp_path, day):
+    assert of_another_day(sound, tmp_path, mri_pre_date=day).empty
