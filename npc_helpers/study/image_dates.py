@@ -26,15 +26,13 @@ def check_image_dates(
     dates = registry.drop_duplicates("patient_id").set_index("patient_id")
     listed = manifest[manifest["patient_id"].isin(dates.index)]
     listed = listed[listed["timepoint"].isin(["pre", "post"])]
-    expected = [
-        dates.at[row.patient_id, f"mri_{row.timepoint}_date"] for row in listed.itertuples()
-    ]
+    columns = [f"mri_{timepoint}_date" for timepoint in listed["timepoint"]]
+    expected = map(dates.at.__getitem__, zip(listed["patient_id"], columns, strict=True))
+    imaged = [_day(folder / path) for path in listed["path"]]
     listed = listed.assign(
-        date_column="mri_" + listed["timepoint"].astype(str) + "_date",
-        expected=pd.to_datetime(pd.Series(expected, listed.index)),
-        imaged=pd.to_datetime(
-            pd.Series([_day(folder / path) for path in listed["path"]], listed.index)
-        ),
+        date_column=columns,
+        expected=pd.to_datetime(pd.Series(list(expected), listed.index)),
+        imaged=pd.to_datetime(pd.Series(imaged, listed.index)),
     )
     return rows(
         listed, MANIFEST, (listed["imaged"] - listed["expected"]).abs() > NEAR, "path",

@@ -436,6 +436,7 @@ def test_what_the_check_tells_is_done(sound, tmp_path, name):
 # --- nothing is left out --------------------------------------------------------------------------
 
 ELSEWHERE = {  # words of a remedy -> why it is not followed above
+    "Look whether they are of this patient": "test_slices: images are opened",
     "Look at the series. If these images": "test_remedies_of_images: images are opened",
     "look at both, and export again": "test_remedies_of_images",
     "de-identify the images again": "test_deidentify: what it wrote has no finding",
@@ -454,7 +455,16 @@ ELSEWHERE = {  # words of a remedy -> why it is not followed above
 
 
 def test_no_remedy_of_a_check_is_left_untried():
-    names = ("about", "artefacts", "checks", "identifying", "slices", "study", "tables")
+    names = (
+        "about",
+        "artefacts",
+        "checks",
+        "identifying",
+        "image_dates",
+        "slices",
+        "study",
+        "tables",
+    )
     files = [f"npc_helpers/study/{name}.py" for name in names]
     texts = told_in(*files, "tools/npc_intake/identity/check.py")
     assert len(texts) > 40
