@@ -16,6 +16,7 @@ from npc_demo.registry import make_cohort
 from npc_demo.writer import write_study
 from npc_intake.__main__ import main
 from npc_intake.deidentify import header as deidentified_header
+from npc_intake.deidentify import keep_list
 from npc_intake.deidentify.images import (
     Key,
     deidentify_file,
@@ -41,7 +42,7 @@ NAME, NUMBER, BIRTHDAY, ROOT = "JANEDOE", "47114711", "19630314", "1.2.47114711"
 TEXT = {"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"}
 MUST_STAY_VALID = {  # else the file is refused, or is no image any more
     *("SOPClassUID", "Modality", "PhotometricInterpretation", "SpecificCharacterSet"),
-    *("BurnedInAnnotation", "NumberOfFrames"),
+    *("BurnedInAnnotation", "NumberOfFrames", *keep_list.SCALES),
 }
 FORBIDDEN = (NAME, NUMBER, BIRTHDAY, "鼻咽", "19630", "SECRET")
 

@@ -38,7 +38,7 @@ def deidentify_table(
     clean, left_out = {}, []
     for name, values in table.items():
         if name not in known:
-            left_out.append(f"column {name}: left out, as {schema.path} has no such column.")
+            left_out.append(f"column {name}: left out, as the data dictionary does not name it.")
             continue
         clean[name], n_changed = _clean(values, known[name], table["patient_id"], key)
         if n_changed:
