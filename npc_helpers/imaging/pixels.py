@@ -100,7 +100,7 @@ def _bits_below(pixels: np.ndarray, tags: Tags) -> int:
     below = tags.integer("HighBit", stored - 1) + 1 - stored
     if below <= 0 or not (pixels & ((1 << below) - 1)).any():
         return max(below, 0)
-    if not (pixels >> stored).any():
+    if np.array_equal(_stored_bits(pixels.copy(), tags, above=0), pixels):
         tags.note("warn", "high-bit", f"HighBit is not {stored - 1}, and no bit above it is used")
         return 0
     problem = f"HighBit and BitsStored ({stored}) do not fit its pixels"
@@ -138,14 +138,15 @@ def _decoder(tags: Tags, syntax: pydicom.uid.UID) -> Callable[[pydicom.Dataset],
         decoder = get_decoder(syntax)
     except NotImplementedError:
         raise _no_decoder(tags.path, syntax) from None
-    if not syntax.is_encapsulated:
-        return lambda dataset: decoder.as_array(dataset)[0]
+    if not syntax.is_encapsulated:  # bits that are not stored: see `_stored_bits`
+        return lambda dataset: decoder.as_array(dataset, correct_unused_bits=False)[0]
     package = DECODERS.get(syntax)
     if package == IMAGECODECS and find_spec(IMAGECODECS):
         return partial(_by_imagecodecs, high_throughput=syntax.startswith(HTJ2K))
     if package not in decoder.available_plugins:
         raise _no_decoder(tags.path, syntax)
-    return lambda dataset: decoder.as_array(dataset, decoding_plugin=package)[0]
+    options = {"correct_unused_bits": False} if syntax == RLELossless else {}
+    return lambda dataset: decoder.as_array(dataset, decoding_plugin=package, **options)[0]
 
 
 def _by_imagecodecs(dataset: pydicom.Dataset, *, high_throughput: bool) -> np.ndarray:

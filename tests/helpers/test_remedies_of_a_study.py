@@ -314,7 +314,7 @@ CELLS = {
     ),
     "review after the last one": Remedy(
         cell("last_review_date", day(600)),
-        "or last_review_date in data/registry.csv: follow-up ends there",
+        "Correct this date, or last_review_date in data/registry.csv: follow-up ends there",
         original("registry"),
     ),
     "no visits": Remedy(NO_VISITS, "unless you fill it in", original("visits")),

@@ -92,7 +92,7 @@ ERRORS = {
     "other spelling": (other_spelling, "which has 'H-01'", "in one way everywhere"),
     "leading zeros": (zeros_lost, "which has '1'", "Spreadsheets drop leading zeros"),
     "death before the second scan": (
-        change("registry", 0, "death_date", day(85)), "is not after mri_post_date", "Correct",
+        change("registry", 0, "death_date", day(85)), "is before mri_post_date", "Correct",
     ),
     "followed for no day": (
         change("registry", 0, "last_review_date", day(20)),
