@@ -168,7 +168,7 @@ def of_another_day(sound, tmp_path, **changes):
     for column, value in changes.items():
         registry.loc[0, column] = value
     save(folder, "registry", registry)
-    table = Study(folder).check(progress=False)
+    table = Study(folder).check()
     return table[table["problem"].str.contains("are of ", regex=False)]
 
 
