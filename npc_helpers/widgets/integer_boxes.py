@@ -1,5 +1,6 @@
 """Rectangles by numbers: the editor for where a canvas does not run, and for screen readers."""
 
+from base64 import b64encode
 from html import escape
 from io import BytesIO
 
@@ -42,14 +43,14 @@ class IntegerBoxes(ipw.VBox):
         self.session = session
         self._following = False  # while the fields are set to where the session is
         self.sequence = ipw.ToggleButtons(options=session.sequences, description="sequence")
-        self.slice = ipw.IntSlider(min=0, description="slice", continuous_update=False)
+        self.slice = ipw.BoundedIntText(min=0, description="slice", layout=ipw.Layout(width="11em"))
         self.edges = {
             name: ipw.IntText(description=label, layout=ipw.Layout(width="11em"))
             for name, label in EDGES.items()
         }
-        self.picture = ipw.Image(format="png", layout=ipw.Layout(width="512px"))
-        self.message, self.unsaved = ipw.HTML(), ipw.HTML()
-        self.buttons = {label: ipw.Button(description=label) for label in COMMANDS}
+        self.picture, self.message, self.unsaved = ipw.HTML(), ipw.HTML(), ipw.HTML()
+        wide = ipw.Layout(width="auto")
+        self.buttons = {label: ipw.Button(description=label, layout=wide) for label in COMMANDS}
         for label, button in self.buttons.items():
             button.on_click(lambda _, label=label: self._act(label))
         super().__init__(
@@ -99,7 +100,10 @@ class IntegerBoxes(ipw.VBox):
         self.buttons["undo"].disabled = not session.can_undo
         self.buttons["redo"].disabled = not session.can_redo
         self.buttons["pre / post"].disabled = not session.has_other_timepoint
-        self.picture.value = _drawn(session, box)
+        png = b64encode(_drawn(session, box)).decode()
+        self.picture.value = (
+            f'<img width="512" alt="{escape(shown)}" src="data:image/png;base64,{png}">'
+        )
 
 
 def _alert(sentence: str) -> str:

@@ -4,12 +4,15 @@ import json
 import re
 import shutil
 import subprocess
+from base64 import b64decode
 from dataclasses import asdict, replace
+from io import BytesIO
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import colormaps
+from matplotlib.image import imread
 from small_study import make_study
 
 from npc_helpers.cohort import CRITERIA, flow, screen
@@ -491,15 +494,16 @@ def test_undo_shows_where_it_happened_in_another_sequence(both):
     assert (boxes.sequence.value, boxes.slice.value) == ("t1c", 2)
 
 
+def pixels_of(picture):
+    return imread(BytesIO(b64decode(picture.value.split("base64,")[1].split('"')[0])))
+
+
 def test_the_picture_shows_slice_and_rectangle(session):
-    from io import BytesIO
-
-    from matplotlib.image import imread
-
     boxes = IntegerBoxes(session)
-    before = imread(BytesIO(boxes.picture.value))
+    before = pixels_of(boxes.picture)
     boxes.slice.value = 1
-    after = imread(BytesIO(boxes.picture.value))
+    after = pixels_of(boxes.picture)
+    assert "slice 2 of" in boxes.picture.value.split('alt="')[1].split('"')[0]
     assert before.shape == after.shape and np.abs(before - after).mean() > 0.05
     orange = (after[..., 0] > 0.7) & (after[..., 2] < 0.15)
     rows, columns = (np.flatnonzero(orange.any(axis=axis)) for axis in (1, 0))
