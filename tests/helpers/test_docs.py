@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from npc_demo.__main__ import main as demo
 from npc_intake.__main__ import main as intake
@@ -38,6 +39,17 @@ def test_a_command_that_is_told_exists(program, command, capsys):
 def test_the_documentation_prints_the_numbers_that_the_check_uses():
     rows = [f"| {part} | {least} {what} |" for part, least, what in NEEDS]
     assert "\n".join(["| part | needs at least |", "|---|---|", *rows]) in OWN
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+def test_the_documentation_prints_the_splits_that_ship(page):
+    splits = pd.read_csv(ROOT / "data" / "reference" / "tutorial" / "trained_splits.csv")
+    said = (ROOT / page).read_text(encoding="utf-8").replace("\n", " ")
+    assert splits.split.nunique() == 100 and "100 splits" in said
+    for model in ("Pre-model", "Post-model", "Ensemble"):
+        c_index = splits.c_index[splits.model == model]
+        low, high = c_index.quantile([0.025, 0.975])
+        assert f"{c_index.mean():.3f} ({low:.3f}–{high:.3f})" in said
 
 
 def test_every_line_of_study_toml_is_read():
