@@ -16,6 +16,7 @@ from npc_helpers.figures.results import forest_figure, roc_figure
 from npc_helpers.figures.survival import label_figure
 from npc_helpers.figures.uncertainty import split_figure
 from npc_helpers.statistics import ColumnError, TooFewPatients, compare_auc, table_one
+from npc_helpers.statistics.estimate import plain_interval
 from npc_helpers.study import Study, StudyError
 from npc_helpers.study.problems import counts, page
 from npc_helpers.study.provenance import provenance, provenance_sentence
@@ -172,14 +173,23 @@ def _splits(study: Study, report: Report) -> None:
 
 def _maps(study: Study, report: Report) -> None:
     scores = study.read_table("gradcam_scores.csv")
-    rated = scores["energy_ratio"].dropna() if "energy_ratio" in scores else pd.Series(dtype=float)
-    if rated.empty:
+    if "energy_ratio" not in scores or scores["energy_ratio"].isna().all():
         raise TooFewPatients(
             f"maps were drawn of {scores['patient_id'].nunique()} patients; whether they point at "
             "the tumour can be measured only where a mask of it is known"
         )
-    n = scores.loc[rated.index, "patient_id"].nunique()
-    report.add_text(f"Energy in the tumour: {rated.mean():.2f} times chance ({n} patients).")
+    rated = scores.astype({"energy_ratio": float}).dropna(subset="energy_ratio")
+    of_patient = rated.groupby(["timepoint", "map", "patient_id"], sort=False)["energy_ratio"]
+    rows = []
+    for (when, name), means in of_patient.mean().groupby(level=[0, 1], sort=False):
+        interval = plain_interval(means.mean(), means.var() / len(means))
+        rows.append((MODELS[when], name, *interval, len(means)))
+    table = pd.DataFrame(rows, columns=["model", "map", "energy ratio", "low", "high", "patients"])
+    caption = (
+        "Share of a map inside the tumour over the tumour's share of the rectangle (1: as if it "
+        "were spread evenly), averaged within patients first, with 95% intervals over patients."
+    )
+    report.add_table("maps", table, caption)
 
 
 def _checklists(study: Study, report: Report) -> None:

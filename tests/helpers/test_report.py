@@ -4,12 +4,14 @@ import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from npc_helpers import figures
+from npc_helpers.figures import study_report
 from npc_helpers.figures.report import Report
 from npc_helpers.study import mark
 
@@ -126,3 +128,18 @@ def test_same_input_same_bytes(tmp_path):
 def test_a_name_that_leaves_the_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no file name"):
         Report(tmp_path, title="").add_table("../models", TABLE, "")
+
+
+def test_maps_are_averaged_within_patients_and_each_kind_apart():
+    """A patient of three images counts as much as one of a single image."""
+    rows = [("a", "Grad-CAM", 1.0)] * 3 + [("b", "Grad-CAM", 3.0), ("a", "bump", 9.0)]
+    scores = pd.DataFrame(rows, columns=["patient_id", "map", "energy_ratio"])
+    scores = scores.assign(timepoint="post")
+    report, tables = SimpleNamespace(), {}
+    report.add_table = lambda name, table, caption: tables.update({name: table})
+    study_report._maps(SimpleNamespace(read_table=lambda name: scores), report)
+    table = tables["maps"].set_index("map")
+    assert table.loc["Grad-CAM", "energy ratio"] == 2 and table.loc["Grad-CAM", "patients"] == 2
+    half = 1.959964 * np.sqrt(2 / 2)  # the variance of 1 and 3 is 2, of two patients
+    assert table.loc["Grad-CAM", "low"] == pytest.approx(2 - half)
+    assert table.loc["bump", "energy ratio"] == 9
