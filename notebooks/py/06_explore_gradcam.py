@@ -296,12 +296,13 @@ differences.set_index(["score", "timepoint", "map"])[["difference", "low", "high
 # %% tags=["claim"]
 beaten = {w: list(of.loc[of.low > 0, "map"]) for w, of in ratios.groupby("timepoint", sort=False)}
 said = "; ".join(
-    f"{when}-treatment it beats {', '.join(names) or 'none'}" for when, names in beaten.items()
+    f"{when}-treatment {', '.join(f'*{name}*' for name in names) or 'none'}"
+    for when, names in beaten.items()
 )
 claim(
     not any("bump" in names for names in beaten.values()),
-    f"By energy, {said}. The bump is beaten by neither of the two exact maps.",
-    f"By energy, {said}.",
+    f"The exact map lies on the tumour more than these do: {said}. Neither does better than the bump.",
+    f"The exact map lies on the tumour more than these do: {said}.",
 )
 
 # %% [markdown]

@@ -317,7 +317,7 @@ for name, tables in (("clinical + image", both), ("clinical", clinical)):
     if name == "clinical + image":
         full = model
 added = statistics.compare_c_index(test.pfs_months, test.progressed, risk)
-full.table.round(3)
+statistics.with_printed_p(full.table).round(3)
 
 # %% tags=["claim"]
 hazard = full.table.hazard_ratio["image"]
