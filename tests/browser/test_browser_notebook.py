@@ -6,6 +6,7 @@ import nbformat
 import pandas as pd
 import pytest
 from lab_browser import CHROMIUM, Lab, assert_box, chromium, drag, jupyterlab, place, press
+from watching import wait_until
 
 from npc_course import notebooks
 from npc_helpers.imaging.roi import BOX
@@ -55,6 +56,10 @@ def test_notebook_02_from_the_mouse_to_the_file(two_patients, tmp_path, monkeypa
         press(lab, "Control+z")
         press(lab, "PageUp")
         drag(lab, frame, (30, 40), (230, 140))
+        by_hand = study.by_hand_path("")
+        assert wait_until(
+            lambda: any(",pre,t2w,2," in p.read_text() for p in by_hand.glob("rois_*.csv"))
+        )  # on a busy machine the cell below could overtake the last drag
         assert study.artefact_state("rois.csv") == "stale"  # drawn since it was written
         assert "saved 24 rectangles" in lab.run(saving)
         page.close()
