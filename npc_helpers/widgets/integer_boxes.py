@@ -49,8 +49,10 @@ class IntegerBoxes(ipw.VBox):
             for name, label in EDGES.items()
         }
         self.picture, self.message, self.unsaved = ipw.HTML(), ipw.HTML(), ipw.HTML()
-        wide = ipw.Layout(width="auto")
-        self.buttons = {label: ipw.Button(description=label, layout=wide) for label in COMMANDS}
+        self.buttons = {
+            label: ipw.Button(description=label, layout=ipw.Layout(width="auto"))
+            for label in COMMANDS
+        }
         for label, button in self.buttons.items():
             button.on_click(lambda _, label=label: self._act(label))
         super().__init__(
@@ -100,7 +102,7 @@ class IntegerBoxes(ipw.VBox):
         self.buttons["undo"].disabled = not session.can_undo
         self.buttons["redo"].disabled = not session.can_redo
         self.buttons["pre / post"].disabled = not session.has_other_timepoint
-        png = b64encode(_drawn(session, box)).decode()
+        png = escape(b64encode(_drawn(session, box)).decode())
         self.picture.value = (
             f'<img width="512" alt="{escape(shown)}" src="data:image/png;base64,{png}">'
         )

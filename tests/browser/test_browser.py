@@ -474,7 +474,7 @@ def test_numbers_typed_into_fields_reach_the_file(browser, address, folder):
     opened.run(1)
     fields = page.locator(".widget-text input[type=number]")
     fields.first.wait_for(timeout=30_000)
-    for number, value in enumerate((100, 110, 300, 310)):
+    for number, value in enumerate((100, 110, 300, 310), start=1):  # the first is the slice
         fields.nth(number).fill(str(value))
         fields.nth(number).press("Tab")
     page.get_by_role("button", name="apply").click()

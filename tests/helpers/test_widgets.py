@@ -498,6 +498,11 @@ def pixels_of(picture):
     return imread(BytesIO(b64decode(picture.value.split("base64,")[1].split('"')[0])))
 
 
+def test_only_the_button_that_saves_again_is_hidden(session):
+    buttons = IntegerBoxes(session).buttons
+    assert [name for name, b in buttons.items() if b.layout.display == "none"] == ["save again"]
+
+
 def test_the_picture_shows_slice_and_rectangle(session):
     boxes = IntegerBoxes(session)
     before = pixels_of(boxes.picture)
