@@ -68,20 +68,19 @@ def peak() -> float:
     return np.nan
 
 
-def trained(setting: Setting, images, high_risk, epochs: int) -> tuple[keras.Model, pd.DataFrame]:
+def epochs_of(setting: Setting, images, high_risk, epochs: int) -> pd.DataFrame:
     """Train as notebook 04 does, some epochs long; return seconds, loss and accuracy of each."""
     forget_peak()
     batches = training.batches_of(images, high_risk, setting=setting, seed=1)
     learner = trainable_part(prognosis_model(setting, seed=1))
     training.compiled(learner, setting, steps=epochs * len(batches))
-    clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         saving = Resume(folder, batches, progress=False)
-        clock.ends = [time.perf_counter()]
+        clock = Clock()
         record = learner.fit(
             batches, epochs=epochs, shuffle=False, verbose=0, callbacks=[saving, clock]
         )
-    return learner, pd.DataFrame(record.history).assign(seconds=np.diff(clock.ends))
+    return pd.DataFrame(record.history).assign(seconds=np.diff(clock.ends))
 
 
 def seconds(call, n: int) -> float:
@@ -132,14 +131,14 @@ def main() -> None:
     print(preflight.preflight(paper, **sizes, folder=study.folder).to_string(), flush=True)
     high_risk = of_image.high_risk.to_numpy(bool)
     if options.epochs:
-        _, epochs = trained(paper, images[train], high_risk[train], options.epochs)
+        epochs = epochs_of(paper, images[train], high_risk[train], options.epochs)
         print(f"\n{train.sum()} images of side {options.side}; peak {peak():.1f} GiB")
         print(epochs.round(3).to_string(), flush=True)
     few = np.flatnonzero(train)[:: max(1, train.sum() // options.few)][: options.few]
     print("\n| what | milliseconds an image | peak, GiB |\n|---|---|---|")
     for name, changes in VARIANTS.items():
         setting = dataclasses.replace(paper, **changes)
-        model, epochs = trained(setting, images[few], high_risk[few], 2)
+        epochs = epochs_of(setting, images[few], high_risk[few], 2)
         each = epochs.seconds.iloc[-1] / len(few) * 1e3
         print(f"| training, {name} | {each:.1f} | {peak():.1f} |", flush=True)
     model, some = prognosis_model(paper, seed=1), np.asarray(images[few])

@@ -27,7 +27,7 @@ SAME_TIME = 2**-26  # two times closer than this part of their mean are equal, a
 LARGEST_FOR_PAIRS = 1_000  # patients; more are compared by sorting, which is then faster
 
 
-def c_index(time, event, risk_score, method: str = "logit") -> Estimate:
+def c_index(time, event, risk_score, *, method: str = "logit") -> Estimate:
     """Share of comparable pairs in which the patient who progressed first had the higher risk.
 
     C = (concordant + ties in risk / 2) / comparable; see the head of this file for who can be

@@ -124,7 +124,13 @@ def format_p(p: float) -> str:
 
 
 def with_printed_p(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose P values (columns p and p_holm) are text as `format_p` prints them."""
+    """Return a table whose P values (columns p and p_holm) are text as `format_p` prints them.
+
+    Examples
+    --------
+    >>> with_printed_p(pd.DataFrame({"p": [0.0002, 0.04]}))["p"].tolist()
+    ['< 0.001', '0.040']
+    """
     printed = {name: table[name].map(format_p) for name in ("p", "p_holm") if name in table}
     return table.assign(**printed)
 

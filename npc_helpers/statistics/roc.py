@@ -37,7 +37,7 @@ def roc_curve(high_risk, risk_score) -> pd.DataFrame:
     return pd.DataFrame({name: np.append(*parts) for name, parts in columns.items()})
 
 
-def roc_auc(high_risk, risk_score, method: str = "logit") -> Estimate:
+def roc_auc(high_risk, risk_score, *, method: str = "logit") -> Estimate:
     """Chance that a high-risk patient has a higher score than a low-risk one (ties count half).
 
     Parameters
