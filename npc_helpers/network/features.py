@@ -49,7 +49,10 @@ def answers(
     starts = range(0, len(inputs), batch_size)
     for start in progress_bar(starts, shown=desc is not None, **what):
         batch = np.asarray(inputs[start : start + batch_size])
-        values[start : start + batch_size] = model.predict_on_batch(batch)
+        n = len(batch)
+        if start:  # a last batch of another shape would have the graph built once more
+            batch = np.resize(batch, (batch_size, *batch.shape[1:]))
+        values[start : start + n] = model.predict_on_batch(batch)[:n]
     return values
 
 
