@@ -33,8 +33,6 @@ PAIR = "Pair"  # the model that sees both examinations
 BY_IMAGE = "image by image"  # the paper's way to train the two neurons
 KEPT = "survival_splits.csv"  # written by benchmarks/survival_heads.py
 STEPS = 300  # full-batch steps of Adam; twice as many moved the C-index by at most 0.003
-# A step is so small that starting it takes longer; TensorFlow starts all of them at once.
-STEPS_AT_ONCE = STEPS if keras.backend.backend() == "tensorflow" else 1
 RATE = 0.05  # of the first step; it falls to 0 along a cosine
 SMALLEST_VARIANCE = 1e-8  # of a feature; one that is the same for all patients becomes 0
 
@@ -152,7 +150,8 @@ def train_head(
     x, mean, spread = scaled(features.to_numpy(float))
     target = high_risk.astype(np.int32) if kind == "two neurons" else follow_up(months, progressed)
     learner = _start(kind, x.shape[1], l2)()
-    _take_all_steps(learner, x.astype(np.float32), target)
+    for _ in range(STEPS):
+        learner.train_on_batch(x.astype(np.float32), target)
     return Head(kind, mean, spread, *learner.get_weights())
 
 
@@ -187,20 +186,7 @@ def new_head(kind: str, k: int, l2: float | None = None) -> keras.Model:
 @lru_cache(maxsize=16)
 def _start(kind: str, k: int, l2: float | None) -> Callable[[], keras.Model]:
     """Return what gives a last layer that has not learned yet, built once."""
-    head = new_head(kind, k, l2)
-    head.steps_per_execution = STEPS_AT_ONCE
-    return start_of(head)
-
-
-def _take_all_steps(learner: keras.Model, x: np.ndarray, target: np.ndarray) -> None:
-    """Train on the same patients `STEPS` times."""
-    if STEPS_AT_ONCE == 1:
-        for _ in range(STEPS):
-            learner.train_on_batch(x, target)
-        return
-    import tensorflow as tf
-
-    learner.fit(tf.data.Dataset.from_tensors((x, target)).repeat(STEPS), shuffle=False, verbose=0)
+    return start_of(new_head(kind, k, l2))
 
 
 def folds_of(progressed: pd.Series, *, folds: int = 5) -> pd.Series:
