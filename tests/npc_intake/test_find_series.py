@@ -322,6 +322,26 @@ def test_an_open_question_elsewhere_is_asked_only_where_it_matters(tmp_path):
     assert table.set_index("path")["status"].to_dict() == {"a": "decide", "b": "proposed"}
 
 
+@pytest.mark.parametrize(
+    ("description", "status"),
+    [
+        *((text, "proposed") for text in ("T2W_TSE", "eT2W ax", "OAx FRFSE", "WATER: Ax Flex")),
+        *((text, "decide") for text in ("", "Pozisyon", "Ref_Head_32", "Images clés", "Phoenix")),
+    ],
+)
+def test_timing_alone_proposes_nothing(tmp_path, description, status):
+    one(tmp_path / "in", series=1, SeriesDescription=description)
+    ((after, reason),) = (
+        find_series(tmp_path / "in", treatment_start=START).table[["status", "reason"]].to_numpy()
+    )
+    assert (after, "its timing alone" in reason) == (status, status == "decide")
+
+
+def test_an_enhanced_image_may_say_its_weighting_without_a_name(tmp_path):
+    one(tmp_path, series=1, SeriesDescription="", AcquisitionContrast="T2")
+    assert find_series(tmp_path, treatment_start=START).table["status"].tolist() == ["proposed"]
+
+
 def test_where_one_with_contrast_is_proposed_nobody_is_asked_about_the_plain_one(tmp_path):
     one(tmp_path / "plain", series=1, **PLAIN_T1)
     one(tmp_path / "enhanced", series=2, **PLAIN_T1 | {"SeriesDescription": "Ax T1 +C"})

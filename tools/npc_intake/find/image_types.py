@@ -87,6 +87,7 @@ MEANINGS: dict[str, tuple[str, str]] = {
     word: meaning for meaning, words in _WORDS.items() for word in words
 }
 """Word of ImageType or FrameType -> kind of series (`series_kind.Kind`), what it is."""
+_JOINED = {word.replace("_", ""): word for word in MEANINGS if "_" in word and len(word) > 5}
 CONTRAST = {"POST_CONTRAST": "yes", "PRE_CONTRAST": "no"}  # what they say of an agent
 _MAP = ("derived", "a map of a quantity")
 A_MAP = "QUANTITY"  # of the words above: any map
@@ -122,6 +123,8 @@ def listed(word: str) -> str:
     for written in (word, stem, stem.removesuffix("_MAP"), stem.removeprefix("M_")):
         if written in MEANINGS:
             return written
+    if word in _JOINED:
+        return _JOINED[word]
     if stem != word and re.fullmatch("[TR][12](_STAR|_RHO)?|PD", stem):
         return word
     if word in set().union(*PARTS.values()):

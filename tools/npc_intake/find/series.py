@@ -29,12 +29,15 @@ from npc_intake.find.contrast import EVERYWHERE, is_agent_given
 from npc_intake.find.decisions import SEQUENCES, SKIP, TIMEPOINTS
 from npc_intake.find.folder_names import image_folder
 from npc_intake.find.headers import Image, read_images
+from npc_intake.find.image_types import words_of
 from npc_intake.find.series_kind import Kind, classify
+from npc_intake.find.series_names import is_named_anatomical
 from npc_intake.find.timepoints import assign_timepoints
 from npc_intake.find.volumes import Volume, content, volumes_of, without_images
 
 _TIME = re.compile(r"([01]\d|2[0-3])(?::?([0-5]\d)|$)")  # of DICOM, and of its older versions
 STATUSES = ("proposed", "decide", "refused", "ignored")
+NOT_NAMED = "no name says that it is a T1- or T2-weighted series, its timing alone does"
 CANDIDATES = (*SEQUENCES, "t1w", "unclear")  # all other kinds are certainly not wanted
 COLUMNS = (
     *("patient_id", "study_date", "time", "series_number", "description", "n_slices", "tr_ms"),
@@ -358,6 +361,8 @@ def _record(folder: Path, volume: Volume) -> dict[str, object]:
         status = "ignored"
     elif kind.kind not in SEQUENCES:
         status = "decide"
+    elif not _is_named(volume):
+        status, reason = "decide", f"{kind.reason}; {NOT_NAMED}"
     elif volume.doubt:
         status, reason = "decide", f"{kind.reason}; {volume.doubt}"
     first = volume.images[0]
@@ -385,6 +390,13 @@ def _record(folder: Path, volume: Volume) -> dict[str, object]:
         "decided": "",
         "id": volume.identifier,
     }
+
+
+def _is_named(volume: Volume) -> bool:
+    """Tell whether a name says that the series shows anatomy, and not its timing alone."""
+    name = _first(volume, "SeriesDescription") or _first(volume, "ProtocolName")
+    words = set().union(*map(words_of, volume.images))
+    return is_named_anatomical(name) or bool(words & {"T1", "T2"})
 
 
 def _first(volume: Volume, keyword: str) -> str:

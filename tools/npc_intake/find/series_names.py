@@ -11,31 +11,60 @@ from npc_intake.find.plain_text import unaccented
 
 PARTS = {  # Dixon images: makers' endings and whole words
     "water": r"\bwater\b| w$",
-    "fat": r"^fat:| f(at)?$|\bfat ?(image|only)\b",
-    "in_phase": r"\bin[- ]?phase\b| in$|\b(m?dixon|flex|ideal|t[12]w?)\b.* ip$",
+    "fat": r"^(fat|fett|grasa|graisse|grasso):| f(at)?$|\bfat ?(image|only)\b|: ?fat$"
+    r"|\bfett(bild)?\b|脂肪[像图圖]|脂[相像]",
+    "in_phase": r"\b(in|en)[- ]?(phase|fase)\b| in$|\b(m?dixon|flex|ideal|wfi|t[12]w?)\b.* ip$"
+    r"|同相",
     "opposed_phase": r"\b(out|opp|opposed)([- ]of)?[- ]?phase\b| opp(osed)?$"
-    r"|\b(m?dixon|flex|ideal)\b.* (op|out)$|\bt[12]w? op$",
+    r"|\b(m?dixon|flex|ideal|wfi|fatsep)\b.* (op|out)$|\bt[12]w? op$"
+    r"|\b(hors|gegen|fuera de|fuori|fora de|opposition de)[- ]?(phase|fase)\b|[反逆]相",
 }
+_HEAD_OR_NECK = (  # a series that names one of these may name another region, too
+    r"\b(necks?|heads?|brain|skull\w*|naso\w*|nasof\w*|rino\w*|rhino\w*|np|npc|cavum|hn|cervical\w*)\b"
+    r"|\b(hals\w*|kopf|schadel\w*|cou|tete|cuello|cabeza|collo|testa|pescoco|cabeca|hoofd|szyj\w*)\b"
+    r"|\b(boyun|nazofarin\w*|ше[яию]\w*|голов\w*|носоглот\w*)\b|鼻|咽|[头頭颈頸]|경부|두경부"
+)
+_ELSEWHERE = (
+    r"\b(livers?|leber|foie|higado|fegato|figado|watrob\w*|karaciger|печен\w*|hepat\w*)\b"
+    r"|\b(abdom\w*|pelv\w*|becken|bassin|bacino|miednic\w*|живот\w*|таз\w*|brzuch\w*|batin)\b"
+    r"|\b(breasts?|brust|mamma\w*|mama|seno|sein|meme|piers\w*|chest|thorax|torace|torax)\b"
+    r"|\b(knees?|knie|genou|rodilla|ginocchio|joelho|kolan\w*|diz|колен\w*|shoulders?|schulter)\b"
+    r"|\b(epaule|hombro|spalla|ombro|bark|omuz|hips?|hufte|hanche|cadera|anca|ankle|wrist|elbow|hand)\b"
+    r"|\b(foot|feet|fuss|pied|pie|piede|stopa|ayak|thigh|femur|cardiac|heart|herz|coeur|cuore)\b"
+    r"|\b(corazon|coracao|serc\w*|kalp|сердц\w*|kidneys?|niere\w*|renal|rein|rene|nerk\w*|bobrek)\b"
+    r"|\b(prostat\w*|rectum|rektum|uterus|utero|cervix|bladder|ovar\w*|lungs?|lunge|pulm\w*)\b"
+    r"|\b(lumba[rl]\w*|lws|bws|[lt] ?-?spine|thoracic spine|wirbel\w*|rachis|columna|colonna)\b"
+    r"|\b(kregosl\w*|omurga|позвон\w*|phantom|acr)\b|(?<!\bc[ -])(?<!c)\bspine\b"
+    r"|[肝腹膝肺肩胸胰脾肾腎]|腰椎|胸椎|脊柱|盆腔|骨盤|乳腺|前列腺|心脏|心臓|子宫|子宮|직장|복부|무릎|척추"
+)
 NAMES = {  # pattern -> kind, what it is
     r"\b(loc(?! adv)|lo[ck]ali[sz]\w*|lokal\w*|\w*scout\w*|survey|topogram\w*)\b"
     r"|\b((3|three|tri)[- ]?pl(ane)?|smartbrain|reperage|u(e?)bersicht\w*|vorschau)\b"
+    r"|\b(pilot|surview|planer|centrage|centratore)\b"
     r"|\bplan(ning)?[- ]?scan\b|定位|位置決め|локал|스카우트|로컬라이저": (
         "localiser",
         "a localiser",
     ),
-    r"\b(mpr|reformat\w*|mips?|minips?|su[bs]tr\w*|soustract\w*|sottraz\w*|subs?(?!-[a-z])|vrt?)\b"
+    r"\b(mp[rv]|reformat\w*|m(in?|n)?ips?|minips?|(subs?|sus)tr\w*|soustract\w*|sottraz\w*)\b"
+    r"|\b(subs?(?!-[a-z])|vrt?|odejm\w*|cikar[mt]\w*|curved|processed|mean)\b"
+    r"|(?<!dl )(?<!learning )\b(re[ck]onstr\w*|ricostru\w*|реконстр\w*)"
     r"|\b(differen(ce|z)[ -]?(image|bild)\w*|resta|вычит\w*|разност\w*|субтрак\w*)\b"
-    r"|\bpost\w*( ?(gd|gad\w*|km|c|contrast))? ?(-|minus) ?(pre|nativ)\w*|\bkm (-|minus) nativ\w*"
+    r"|\bpost\w*( ?(gd|gad\w*|km|c|contrast))? ?(-|min|minus) ?(pre|nativ)\w*"
+    r"|\bkm (-|minus) nativ\w*|\bminus (t1|pre|nati[vf]|plain|sans|ohne|without)|c\+ ?- ?(t1 )?c-"
     r"|\b(screen ?(save|shot)|(dose )?report|key[ -]?images?|fused|fusion|summen?bild\w*)\b"
     r"|\b(radial|parallel) ranges?\b|\bderived image\b"
-    r"|减影|減影|減算|差分|サブトラクション|投影|[面维維状]重建": (
+    r"|\b(\w*u-?map|mrac|ute\d?|zte|sct|mrcat|attenuation|(synthetic|pseudo) ?ct)\b"
+    r"|[减減剪]影|減算|差分|サブトラクション|投影|重建|再構成|재구성|감산": (
         "derived",
         "a reformatted or subtracted image",
     ),
     r"\b(t1|t2|t2\*|r2|r2\*)[ -]?map(s|ped|ping|it)?\b"
     r"|\b(relaxometry|fingerprint\w*|mrf|mp2rage|molli|magic|symri|synthetic|syn ?t[12]w?)\b"
     r"|\b(wash[ -]?(in|out)|time[ -]to[ -]peak|mean curve|(max|min)\w* slope|mtr)\b"
-    r"|\b(fa|md|rd)[ -]map\b": (
+    r"|\b(fa|md|rd|mk)[ -]map\b|\bvfa\b|fat ?frac\w*|\b(ff|pdff|iauc\w*|auc|kep|ve|vp|aif|rbv)\b"
+    r"|\b(time[ -]intensity|enhancement (integral|ratio|curve|rate|map))"
+    r"|\b(positive|negative|relative|peak|max\w*) enhanc\w*|脂肪分数"
+    r"|\b(mapa?|carte|karte) t[12]\b": (
         "derived",
         "a map of a quantity",
     ),
@@ -49,9 +78,13 @@ NAMES = {  # pattern -> kind, what it is
         "a phase image",
     ),
     r"\b(cal|calib\w*|asset[ -]?cal\w*|ref(erence)?[ -]?scan|sense[ -]?ref\w*|prescan)\b"
-    r"|\b(coilsurvey|shim)\b": ("other", "a calibration"),
-    r"\b(dwi\w*|dw|diff|diffus\w+|difus\w+|[de]?adc|trace\w?|resolve|muse|ivim|dti|edwi|zoomit|tensor)\b"
-    r"|\bep2d|\bb[ =]*(50|\d{1,2}00)\b|弥散|扩散|擴散|拡散|확산|дифф|\bдви\b": (
+    r"|\b(coil ?survey\w*|\w*shim\w*|sensitivity map|noise scan|grappa ref|speeder map)\b": (
+        "other",
+        "a calibration",
+    ),
+    r"\b(\w*dwi\w*|dw|diff|diffus\w+|dif+u[sz]\w+|dyfuz\w+|[de]?adc|trace\w?|muse|ivim|zoomit)\b"
+    r"|(?<!deep )\bresolve\b|\b(dti|dki|tensor|average dc|iso(tropic)? image|fractional aniso\w*)\b"
+    r"|\bep2d|\bb[ =-]*(0|50|\d{1,2}00)\b|弥散|扩散|擴散|拡散|확산|дифф|\bдви\b": (
         "other",
         "diffusion",
     ),
@@ -60,15 +93,29 @@ NAMES = {  # pattern -> kind, what it is
         "inversion recovery",
     ),
     r"flair|dark[- ]fluid": ("other", "fluid-attenuated inversion recovery"),
-    r"\b(tof|angio\w*|mra|mrv|ce-?mra|pcmra|tricks)\b|血管|혈관|ангио": ("other", "angiography"),
-    r"\b(dce|dynamic|dyn|perf(us\w*)?|twist|disco|grasp|k[ -]?trans|dsc|pwi)\b"
-    r"|灌注|灌流|パーフュージョン|관류|перфуз": ("other", "a dynamic study"),
+    r"\b(tof|angio\w*|mra|mrv|ce-?mra|pcmra|tricks|vessel[- ]?wall)\b|血管|혈관|ангио": (
+        "other",
+        "angiography",
+    ),
+    r"\b(care ?bolus|bolus ?tra[kc]\w*|smart ?prep|fluoro\w*|(test|timing) ?bolus)\b": (
+        "other",
+        "the timing of a bolus",
+    ),
+    r"\b(dce|dyn|dynami(?!t)\w*|dinami\w*|perf(us\w*)?|twist|disco|grasp|k[ -]?trans)\b"
+    r"|\b(dsc|pwi|multi-?(phas|fas)\w*|4d[ -]?thrak)\b"
+    r"|灌注|灌流|动态|動態|多期|ダイナミック|다이나믹|パーフュージョン|관류|перфуз|динам": (
+        "other",
+        "a dynamic study",
+    ),
     r"\b([pc]*asl|r?cb[fv]|r?mtt|r?ttp)\b": ("other", "perfusion"),
     r"\b(bold|fmri|fcmri|epi|rest(ing)?[ -]state|rsfmri)\b": ("other", "functional imaging"),
     r"\b(swi|swan|swip|merge|medic|qsm|venobold|hemo)\b"
     r"|t2w? ?(\*|star\b)|\bt2w?\*?[ -]?(gre|ffe|fl[23]d)\b"
     r"|磁敏感|磁化率": ("other", "susceptibility-weighted"),
-    r"\b(mrs|spectro\w*|svs|csi|press)\b|波谱": ("other", "spectroscopy"),
+    r"\b(mrsi?|\w*spe[ck]tros[ck]\w*|spectro\w*|spettro\w*|svs|csi|press|probe-p)\b|波谱": (
+        "other",
+        "spectroscopy",
+    ),
     r"\b(mtc|mt[ -]?on|apt|apt[ -]?w|cest|magneti[sz]ation[ -]transfer)\b": (
         "other",
         "magnetisation transfer",
@@ -79,13 +126,17 @@ NAMES = {  # pattern -> kind, what it is
     ),
     r"\b(mrcp|cholangio\w*|urogra\w*|myelogra\w*|hydrogra\w*)\b": ("other", "fluid only"),
     r"\b(cine|realtime|swallow\w*)\b": ("other", "a moving picture"),
-    r"^(?!.*(\b(necks?|heads?|naso\w*|np|npc|hals|kopf|hn|cou|tete|cuello|skull\w*)\b|鼻咽|[头頭颈頸]))"
-    r".*(\b(livers?|leber|foie|higado|fegato|hepat\w*|abdom\w*|pelv\w*|becken|bassin|prostat\w*)\b"
-    r"|\b(breasts?|mamma\w*|knees?|knie|genou|shoulders?|schulter|hips?|ankle|wrist|cardiac|heart)\b"
-    r"|\b(herz|kidneys?|niere\w*|renal|lumbar|lumbal|lws|bws|[lt] ?-?spine|phantom)\b"
-    r"|[肝腹膝]|腰椎|胸椎|盆腔|骨盤|乳腺|前列腺)": ("other", "another region of the body"),
+    r"^(?!.*t[12])(.*\b)?(pd(w|fs)?|dp|proton\w*[ -]?(dens|dich|gest)\w*)\b": (
+        "other",
+        "proton density",
+    ),
+    rf"^(?!.*({_HEAD_OR_NECK})).*({_ELSEWHERE})": ("other", "another region of the body"),
     r"\bother sequence\b": ("other", "another sequence"),
 }
+_ANATOMICAL = re.compile(  # what T1- and T2-weighted series are called; all may stay
+    r"t[12](?!\d)|\b([tf]?se\d?d?|frfse|ssfse|haste|vibe\w*|lava|e?thrive|flash|f?spgr|fl[23]d|tfe|space)\b"
+    r"|\b(spc|cube|vista|mprage|bravo|blade|propeller|multivane|jet|m?dixon|ideal|flex|water)\b"
+)
 WORDS = {  # what may be written where the words that say so cannot stay
     "localiser": "localizer",
     "derived": "derived image",
@@ -113,3 +164,19 @@ def kind_by_name(name: str) -> tuple[str, str] | None:
 def parts_by_name(name: str) -> list[str]:
     """Return the Dixon parts that a plain name says."""
     return [part for part, pattern in PARTS.items() if re.search(pattern, name)]
+
+
+def is_named_anatomical(description: str) -> bool:
+    """Tell whether a description names a weighting, or a sequence that shows anatomy.
+
+    Whatever has the timing of a T2-weighted sequence would pass for one otherwise: a calibration
+    in a language that `NAMES` does not know, a page of a report.
+
+    Examples
+    --------
+    >>> is_named_anatomical("eT1W_TSE"), is_named_anatomical("LAVA-Flex +C")
+    (True, True)
+    >>> is_named_anatomical("Surview"), is_named_anatomical("")
+    (False, False)
+    """
+    return bool(_ANATOMICAL.search(plain_name(description)))
