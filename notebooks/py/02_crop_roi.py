@@ -355,13 +355,30 @@ claim(
 # ## What the network sees
 #
 # Rectangles differ in size, and a network wants one size. The paper puts zeros around the
-# region until it measures 512 by 512, which keeps every pixel at its true scale. A rectangle
-# larger than that, or one that leaves the image, is refused.
+# region until it measures 512 by 512, which keeps every pixel at its true scale:
+
+
+# %%
+def crop_and_pad(image, box, side=512):
+    """Cut a rectangle out of an image, and put it into the middle of a black square."""
+    region = image[box.y0 : box.y1, box.x0 : box.x1]
+    rows, columns = region.shape
+    top, left = (side - rows) // 2, (side - columns) // 2
+    padded = np.zeros((side, side), image.dtype)
+    padded[top : top + rows, left : left + columns] = region
+    return padded
+
+
+# %% [markdown]
+# The package does the same. It also stretches the brightness, and refuses a rectangle that is larger than that or leaves the image.
 
 # %%
 roi.check_rois(rois, stacks)
-one = stacks[key]
-images, index = roi.network_inputs({key: one}, rois, setting=setting)
+series = stacks[key]
+images, index = roi.network_inputs({key: series}, rois, setting=setting)
+box = index.iloc[0]
+region = roi.crop(shown[box.slice_index], roi.rectangle_of(box))
+assert np.array_equal(crop_and_pad(shown[box.slice_index], box), roi.zero_pad(region))
 print("images, rows, columns, channels:", images.shape)
 
 # %%

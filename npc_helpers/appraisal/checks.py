@@ -13,7 +13,7 @@ from npc_helpers import statistics
 from npc_helpers.appraisal import recompute
 from npc_helpers.appraisal.published import confusion_tables, table_1
 
-NARROWER = 0.9  # what the formula for a C-index, right within 6%, leaves to other methods
+NARROWER = 0.9  # `c_index_standard_error` may be off a little, and there are other methods
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 Verdict = tuple[str, bool | None]
 

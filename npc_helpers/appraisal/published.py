@@ -104,9 +104,9 @@ def checklist(facts: Mapping[str, str] | None = None) -> pd.DataFrame:
     >>> checklist().groupby("guideline", sort=False).size().to_dict()
     {'TRIPOD+AI': 52, 'CLAIM 2024': 44, 'PROBAST+AI': 34, 'METRICS': 30}
     """
-    known = dict.fromkeys(FACTS, NOT_YET) | dict(facts or {})
+    answers = dict.fromkeys(FACTS, NOT_YET) | dict(facts or {})
     items = _read("checklist.csv")
-    told = {"paper": items["paper"], "run": [text.format(**known) for text in items["run"]]}
+    told = {"paper": items["paper"], "run": [text.format(**answers) for text in items["run"]]}
     for side, texts in told.items():
         parts = [text.partition(": ")[::2] for text in texts]
         items[side] = [

@@ -48,7 +48,7 @@ def series_grid(series: Mapping, *, height: float = 0.5) -> Figure:
 
 @style.in_house_style
 def contact_sheet(
-    found: pd.DataFrame, pictures: Sequence[np.ndarray | str], *, columns: int = 4
+    series: pd.DataFrame, pictures: Sequence[np.ndarray | str], *, columns: int = 4
 ) -> Figure:
     """Draw one picture of every series found in a folder, with what it was taken for and why.
 
@@ -58,14 +58,14 @@ def contact_sheet(
 
     Parameters
     ----------
-    found : DataFrame
+    series : DataFrame
         One row per series as `find_series` tables them: description, n_images, kind, timepoint,
         status, reason, decided.
     pictures : sequence of array (rows, columns) or str
         One per row; words stand where there is no picture (`intake.thumbnails.thumbnails`).
     """
-    figure, grid = style.new_pictures(len(found), columns, 2.7, 3.65)
-    for axes, row, picture in zip(grid, found.itertuples(), pictures, strict=True):
+    figure, grid = style.new_pictures(len(series), columns, 2.7, 3.65)
+    for axes, row, picture in zip(grid, series.itertuples(), pictures, strict=True):
         axes.axis("on")
         if isinstance(picture, str):
             axes.set(xlim=(0, 1), ylim=(1, 0), xticks=[], yticks=[], aspect="equal")

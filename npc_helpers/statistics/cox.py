@@ -295,8 +295,8 @@ def added_value(time, event, covariates: pd.DataFrame, score: pd.Series) -> Adde
     >>> print(added_value(months, progressed, stage, score).test)
     χ² = 6.03, df = 1, P = 0.014
     """
-    known = each(covariates, "covariate {}")
-    *_, values = checked(time=time, event=event, **known, score=numbers(score))
+    columns = each(covariates, "covariate {}")
+    *_, values = checked(time=time, event=event, **columns, score=numbers(score))
     more = covariates.assign(score=standardised(values))
     without = fit_cox(time, event, covariates)
     full = fit_cox(time, event, more)

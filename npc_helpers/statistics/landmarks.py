@@ -122,12 +122,12 @@ def landmark_risk(
     reached = since["reached"].to_numpy()
     if not reached.any():
         raise TooFewPatients("nobody is at risk at the landmark")
-    known = pd.DataFrame(dict(zip(columns, values, strict=True)), since.index)
-    checked(**each(known[reached], "{}"))  # whoever is at risk has every score
+    covariates = pd.DataFrame(dict(zip(columns, values, strict=True)), since.index)
+    checked(**each(covariates[reached], "{}"))  # whoever is at risk has every score
     risk = pd.DataFrame(np.nan, since.index, list(at))
     for number in np.unique(fold[reached]):
-        covariates = known[[f"{name} for fold {number}" for name in scores]]
-        covariates = covariates.set_axis(list(scores), axis=1)
+        of_fold = covariates[[f"{name} for fold {number}" for name in scores]]
+        of_fold = of_fold.set_axis(list(scores), axis=1)
         others, predicted = reached & (fold != number), reached & (fold == number)
         if not since["event"][others].any():
             raise TooFewPatients(
@@ -135,6 +135,6 @@ def landmark_risk(
                 f"{max(at):g} months"
             )
         learned = since[others]
-        model = fit_cox(learned["time"], learned["event"], covariates[others])
-        risk.loc[predicted] = model.p_event(covariates[predicted], at=at).to_numpy()
+        model = fit_cox(learned["time"], learned["event"], of_fold[others])
+        risk.loc[predicted] = model.p_event(of_fold[predicted], at=at).to_numpy()
     return risk

@@ -59,7 +59,7 @@ def c_index_standard_error(c: float, events: float, others: float) -> float:
     simulated cohorts (a Cox model with one normally distributed score, losses spread evenly over
     the time of observation), by C and the share of patients who progress. It counts the pairs of
     two patients who both progressed, which formulas for an AUC leave out: at half events these
-    are a third of all pairs. In small simulated cohorts it is right within 8%
+    are a third of all pairs. In small simulated cohorts it is right within 6%
     (`benchmarks/c_index_precision.py`); late losses make an interval up to a tenth narrower.
 
     Parameters

@@ -54,16 +54,16 @@ def subgroup_hazard_ratios(time, event, risk_score, characteristics: pd.DataFram
                 ratios = dict.fromkeys(RATIO, np.nan)
             rows.append(row | dict(ratios))
     table = pd.DataFrame(rows)
-    known = table["hazard_ratio"].notna()
-    if not known.any():
+    estimated = table["hazard_ratio"].notna()
+    if not estimated.any():
         raise TooFewPatients("no subgroup has enough patients with progression for a Cox model")
-    ratio, low, high = np.log(table.loc[known, RATIO].to_numpy(dtype=float)).T
+    ratio, low, high = np.log(table.loc[estimated, RATIO].to_numpy(dtype=float)).T
     error = (high - low) / (2 * Z95)
-    family = table.loc[known, "characteristic"].to_numpy()
+    family = table.loc[estimated, "characteristic"].to_numpy()
     shrunken = shrink(ratio, error, family)
     for end, column in (("", "effect"), ("_low", "low"), ("_high", "high")):
-        table.loc[known, f"shrunken{end}"] = np.exp(shrunken[column].to_numpy())
-    table.loc[known, "p"] = shrunken["p"].to_numpy()
+        table.loc[estimated, f"shrunken{end}"] = np.exp(shrunken[column].to_numpy())
+    table.loc[estimated, "p"] = shrunken["p"].to_numpy()
     table.attrs["tau"] = shrunken.attrs["tau"]
     return table
 

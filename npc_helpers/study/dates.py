@@ -42,7 +42,7 @@ def to_iso(cells: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
 
     def iso(cell: str) -> str:
         matches = ((form, pattern.fullmatch(cell)) for form, pattern in _PATTERNS.items())
-        form, match = next((found for found in matches if found[1]), (ISO, None))
+        form, match = next((pair for pair in matches if pair[1]), (ISO, None))
         day = _day(match, day_first) if match else ""
         if day and form != ISO:
             order = f" (the {'day' if day_first else 'month'} stands first)"
