@@ -1,7 +1,8 @@
 """The suite's commands: ``python -m npc_helpers tutorial`` (or test, lab, install, …).
 
-This file needs nothing but Python itself, because it is what sets up the environment.
-Inside an environment of your own (conda, a container) add ``--here``: nothing is installed then.
+This file needs nothing but Python itself, because it is what sets up the environment. A command
+runs in the environment that is active, if that has all the packages the command needs; else in
+``.venv``, which is made and filled first. ``--here`` uses this Python, whatever it has.
 """
 
 import argparse
@@ -10,10 +11,12 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,7 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
     subcommands = parser.add_subparsers(dest="command", required=True)
     for name, purpose in COMMANDS.items():
         subcommand = subcommands.add_parser(name, help=purpose)
-        subcommand.add_argument("--here", action="store_true", help="use this Python as it is")
+        subcommand.add_argument(
+            "--here", action="store_true", help="use this Python, whatever it has"
+        )
         if name == "clean":
             subcommand.add_argument("--all", action="store_true")
         if name == "study":
@@ -64,11 +69,45 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "install":
         set_up_environment({*STUDENT, *options.groups})
         return 0
-    if not options.here:
-        python = set_up_environment(GROUPS_OF.get(options.command, STUDENT))
+    groups = GROUPS_OF.get(options.command, STUDENT)
+    if not options.here and not is_environment_for(groups):
+        python = set_up_environment(groups)
         rest = [*(sys.argv[1:] if arguments is None else arguments), "--here"]
         return subprocess.call([str(python), "-m", "npc_helpers", *rest], cwd=ROOT)
     return run_here(options)
+
+
+def is_environment_for(groups: Iterable[str]) -> bool:
+    """Tell whether an environment of the user's own is active that has what a command needs.
+
+    An environment is a venv or a conda environment, not the Python of the system, nor ``.venv``,
+    whose packages are pinned and kept up to date (`set_up_environment`).
+
+    Parameters
+    ----------
+    groups : iterable of str
+        Optional groups of pyproject.toml.
+    """
+    is_venv, is_conda = sys.prefix != sys.base_prefix, Path(sys.prefix, "conda-meta").is_dir()
+    if not (is_venv or is_conda) or Path(sys.prefix).resolve() == VENV.resolve():
+        return False
+    import tomllib  # Python 3.11, which an older one is told by `set_up_environment`
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    needed = [*project["dependencies"], *itertools.chain(*(extras[group] for group in groups))]
+    missing = [name for need in needed if not _is_installed(name := re.match(r"[\w.-]+", need)[0])]
+    used = f"lacks {', '.join(missing)}; .venv is used instead" if missing else "is used as it is"
+    print(f"The active environment ({sys.prefix}) {used}.", flush=True)
+    return not missing
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def set_up_environment(groups: Iterable[str]) -> Path:

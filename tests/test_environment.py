@@ -177,6 +177,51 @@ def test_intake_says_which_group_it_needs():
     )
 
 
+# --- which environment ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def active(monkeypatch, tmp_path):
+    """Make a Python the active one: of the system, or of an environment."""
+
+    def make(kind):
+        prefix = tmp_path / kind
+        (prefix / "conda-meta").mkdir(parents=True) if kind == "conda" else prefix.mkdir()
+        monkeypatch.setattr(sys, "prefix", str(prefix))
+        base = tmp_path / "base" if kind in ("venv", ".venv") else prefix
+        monkeypatch.setattr(sys, "base_prefix", str(base))
+        monkeypatch.setattr(commands, "VENV", tmp_path / ".venv")
+        monkeypatch.setattr(commands, "set_up_environment", lambda groups: installed.append(groups))
+        monkeypatch.setattr(commands, "run_here", lambda options: 7)
+        monkeypatch.setattr(commands.subprocess, "call", lambda *_, **__: 8)
+        return installed
+
+    installed = []
+    return make
+
+
+@pytest.mark.parametrize("command", ["report", "lab", "tutorial"])
+@pytest.mark.parametrize("kind", ["venv", "conda"])
+def test_an_active_environment_that_has_all_is_used(active, kind, command, capsys):
+    assert (active(kind), commands.main([command])) == ([], 7)
+    assert "is used as it is" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["system", ".venv"])
+def test_without_an_environment_of_ones_own_the_pinned_one_is_used(active, kind):
+    installed = active(kind)
+    assert commands.main(["report"]) == 8
+    assert installed == [commands.STUDENT]
+    assert commands.main(["report", "--here"]) == 7
+
+
+def test_an_active_environment_that_lacks_something_says_what(active, monkeypatch, capsys):
+    monkeypatch.setattr(commands, "_is_installed", lambda name: name != "lifelines")
+    installed = active("venv")
+    assert (commands.main(["report"]), len(installed)) == (8, 1)
+    assert "lacks lifelines; .venv is used instead" in capsys.readouterr().out
+
+
 # --- installing -----------------------------------------------------------------------------------
 
 

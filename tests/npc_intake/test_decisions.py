@@ -235,3 +235,16 @@ def test_a_page_with_original_words_lies_beside_the_key(tmp_path):
     inside = [path for path in study.rglob("*") if path.is_file()]
     assert not [path for path in inside if b"Muster" in path.read_bytes()]
     assert not (study / "data/found_series.html").exists()
+
+
+@pytest.mark.parametrize("removed", [None, "NO", "YES"])
+def test_original_images_are_told_on_the_page_and_at_the_prompt(tmp_path, removed, capsys):
+    study = study_of(tmp_path / "study", "P1")
+    tags = {} if removed is None else {"PatientIdentityRemoved": removed}
+    write_series(tmp_path / "in", **tags)
+    assert main(["find", str(tmp_path / "in"), str(study)]) == 0
+    page = (study / "data" / "found_series.html").read_text(encoding="utf-8")
+    told = "1 of 1 series do not say that names were removed"
+    assert (told in page, told in capsys.readouterr().out) == (removed != "YES",) * 2
+    widget = SeriesDecisions(find_series(tmp_path / "in"), study)
+    assert (told in widget.message) == (removed != "YES")

@@ -526,3 +526,20 @@ def test_an_identifier_of_another_kind_is_refused_and_the_rest_goes_on(tmp_path)
     )
     assert report["outcome"].value_counts().to_dict() == {"written": 2, "refused": 1}
     assert "written as another kind of value" in "".join(report.attrs["reasons"])
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [("EXPORT", "EXPORT/CLEAN"), ("CLEAN/EXPORT", "CLEAN"), ("A", "B/../A")]
+)
+def test_a_folder_inside_the_other_is_refused_with_the_way_out(tmp_path, capsys, source, target):
+    (tmp_path / "B").mkdir()
+    write_series(tmp_path / source)
+    before = sorted(tmp_path.rglob("*"))
+    key = tmp_path / "keys" / "k.json"
+    folders = [str(tmp_path / source), str(tmp_path / target)]
+    assert main(["deidentify", *folders, "--key", str(key)]) == 1
+    assert sorted(tmp_path.rglob("*")) == before
+    message = capsys.readouterr().err
+    beside = message.split("such as ")[1].strip().removesuffix(".")
+    assert "with names" in message
+    assert main(["deidentify", folders[0], beside, "--key", str(key)]) == 0

@@ -84,6 +84,8 @@ def _find(options: argparse.Namespace) -> int:
         shown = ", ".join(f"{counts.get(status, 0)} {status}" for status in STATUSES)
         page = _write_page(options, found, study)
         print(f"{len(found.table)} series: {shown}.")
+        if found.warning():
+            print(found.warning())
         print(f"Look at {page} and decide; then run this again with --copy.")
         return 0
     rows = found.copy_into(study.folder)

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from threading import RLock
 
@@ -127,14 +128,15 @@ def deidentify_folder(
     Raises
     ------
     StudyError
-        If the source does not exist, the target cannot be written, the key lies in the wrong
-        place, or two patients would share a pseudonym.
+        If the source does not exist, one of the folders holds the other, the target cannot be
+        written, the key lies in the wrong place, or two patients would share a pseudonym.
     """
     source, target = Path(source).expanduser(), Path(target).expanduser()
     if not source.is_dir():
         raise StudyError(f"{source}: no such folder. Name the folder that holds the DICOM files.")
     if target.exists() and not target.is_dir():
         raise StudyError(f"{target} is a file. Name a folder, or one that does not exist yet.")
+    _refuse_one_in_the_other(source, target)
     run = _Run(target, Key.open(key_path, outside=target), scanner, one_person)
     paths, ignored = list_dicom(source)
     run.look(progress_bar(paths, shown=progress, desc="reading headers"))
@@ -153,6 +155,34 @@ def deidentify_folder(
         images = [target / place for place in unsure]
         report.attrs["to_look_at"] = list_images(target, images, progress=progress)
     return report
+
+
+def _refuse_one_in_the_other(source: Path, target: Path) -> None:
+    """Refuse folders of which one holds the other: the next run would read its own images.
+
+    Raises
+    ------
+    StudyError
+    """
+    inner, outer = target.resolve(), source.resolve()
+    if outer in (inner, *inner.parents):
+        where = "is" if inner == outer else "lies in"
+        holds = f"{target} {where} {source}, which holds the images with names"
+    elif inner in outer.parents:
+        holds = f"{source}, which holds the images with names, lies in {target}"
+    else:
+        return
+    raise StudyError(
+        f"{holds}. Images with names and without would be shared or deleted together. Nothing was "
+        f"written; name a folder beside it for those without, such as {_beside(outer, inner)}."
+    )
+
+
+def _beside(source: Path, target: Path) -> Path:
+    """Return a folder that is not there yet, beside the outer of two folders."""
+    outer = source if source in (target, *target.parents) else target
+    free = (outer.with_name(f"{outer.name}-clean{number or ''}") for number in count())
+    return next(folder for folder in free if not folder.exists())
 
 
 def _alike(key: Key, pseudonyms: set[str]) -> list[list[str]]:

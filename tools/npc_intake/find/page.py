@@ -54,7 +54,7 @@ def write_page(found: FoundSeries, path: Path, *, words: pd.DataFrame | None = N
     Path
         `path`.
     """
-    data = {"series": series_shown(found, words), "mark": mark.text()}
+    data = {"series": series_shown(found, words), "mark": mark.text(), "warning": found.warning()}
     text = json.dumps(data, ensure_ascii=False)
     for letter in "<>&":  # so that no text can end the script that holds it
         text = text.replace(letter, f"\\u{ord(letter):04x}")
@@ -146,7 +146,7 @@ class SeriesDecisions(MarkedWidget):
     def __init__(self, found: FoundSeries, study_folder: str | Path) -> None:
         self._study_folder = Path(study_folder)
         self.found = found.with_decisions(read_decisions(study_folder))
-        super().__init__(series=series_shown(self.found))
+        super().__init__(series=series_shown(self.found), message=self.found.warning())
 
     @traitlets.observe("decision")
     def _save(self, change: dict) -> None:

@@ -42,7 +42,7 @@ CANDIDATES = (*SEQUENCES, "t1w", "unclear")  # all other kinds are certainly not
 COLUMNS = (
     *("patient_id", "study_date", "time", "series_number", "description", "n_slices", "tr_ms"),
     *("te_ms", "flip_deg", "kind", "contrast", "timepoint", "status", "decided", "reason", "water"),
-    *("matrix", "n_images", "path", "series_uid", "id"),
+    *("matrix", "n_images", "path", "series_uid", "names_removed", "id"),
 )
 
 
@@ -57,7 +57,8 @@ class FoundSeries:
         One row per series, sorted by patient, date and description: patient_id, study_date
         (``YYYY-MM-DD`` or blank), series_uid, description, path (the folder that holds all its
         files, relative to `folder`), n_images (files), matrix (rows x columns), kind
-        (`series_kind.Kind`), water (True for a Dixon water image), timepoint (pre, post or
+        (`series_kind.Kind`), water (True for a Dixon water image), names_removed (``yes`` if all
+        its images say so, else blank), timepoint (pre, post or
         blank), status (``proposed`` or ``refused``), reason, decided. Into ``decided`` the user
         writes ``t2w``, ``t1c``, ``pre t2w``, ``post t1c`` … or ``skip``; it overrules the rest.
     files : tuple of tuple of Path
@@ -73,6 +74,18 @@ class FoundSeries:
     files: tuple[tuple[Path, ...], ...]
     findings: tuple[Finding, ...]
     ignored: dict[str, int]
+
+    def warning(self) -> str:
+        """Say that the list shows patient numbers as they are; blank if all names were removed."""
+        original = int((self.table["names_removed"] == "").sum())
+        if not original:
+            return ""
+        return (
+            f"{original} of {len(self.table)} series do not say that names were removed: their "
+            "patient numbers and descriptions stand here, in the list and in the page, as the "
+            "hospital wrote them. Keep both where you may keep such numbers; or de-identify the "
+            "images first (python -m npc_intake deidentify) and delete list and page."
+        )
 
     def with_decisions(self, decided: Mapping[str, str]) -> FoundSeries:
         """Return the same series with the column ``decided`` filled.
@@ -388,8 +401,13 @@ def _record(folder: Path, volume: Volume) -> dict[str, object]:
         "status": status,
         "reason": reason,
         "decided": "",
+        "names_removed": "yes" if all(map(_says_names_removed, volume.images)) else "",
         "id": volume.identifier,
     }
+
+
+def _says_names_removed(image: Image) -> bool:
+    return image.get("PatientIdentityRemoved", "").upper() == "YES"
 
 
 def _is_named(volume: Volume) -> bool:

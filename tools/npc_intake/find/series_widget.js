@@ -1,7 +1,7 @@
 
 function render({ model, el }) {
   const list = make("div", { class: "npc-series-list" });
-  const message = make("p", { class: "npc-status", role: "status" });
+  const message = make("p", { class: "npc-status", role: "status" }, model.get("message"));
   el.classList.add("npc-widget");
   el.append(make("p", { class: "npc-mark" }, model.get("mark")), message, list);
   model.on("change:message", () => { message.textContent = model.get("message"); });
