@@ -235,10 +235,15 @@ def build_cohort(
     outcome = progression_free_survival(registry)[["pfs_months", "progressed", "event_type"]]
     outcome = outcome.astype({"progressed": "boolean"}).where(included & study.has_outcomes)
     cohort = cohort.join(outcome).fillna({"event_type": ""})
-    if not study.has_outcomes:
-        blank = pd.array([pd.NA] * len(cohort), dtype="boolean")
-        return cohort.assign(high_risk=blank, split="")
-    unknown = registry.loc[included & outcome["pfs_months"].isna(), "patient_id"]
+    blank = pd.array([pd.NA] * len(cohort), dtype="boolean")
+    cohort = cohort.assign(high_risk=blank, split="")
+    return _divided(cohort, seed) if study.has_outcomes else cohort
+
+
+def _divided(cohort: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Fill in the risk groups of the included patients, and the sides of the split."""
+    included = cohort["included"]
+    unknown = cohort.loc[included & cohort["pfs_months"].isna(), "patient_id"]
     if len(unknown):
         raise StudyError(
             f"data/registry.csv: {len(unknown)} included patient(s) have no end of follow-up: "
@@ -248,7 +253,7 @@ def build_cohort(
     try:
         sides = split(cohort[included], seed=seed)
     except NotInThisStudy as reason:
-        warnings.warn(f"not divided: {reason}.", stacklevel=2)
+        warnings.warn(f"not divided: {reason}.", stacklevel=3)
         sides = pd.Series(dtype=object)
     cohort["split"] = sides.reindex(cohort.index, fill_value="")
     check_split(cohort)

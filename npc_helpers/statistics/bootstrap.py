@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from npc_helpers.statistics.concordance import c_index, order_of_ends
-from npc_helpers.statistics.estimate import Z95, check_method
+from npc_helpers.statistics.estimate import Z95, Estimate
 from npc_helpers.statistics.gate import TooFewPatients, checked, each, two_classes
 from npc_helpers.statistics.roc import roc_auc
 
@@ -31,7 +31,6 @@ def bootstrap_models(
     event,
     risk_scores: Mapping[str, object],
     *,
-    method: str = "bca",
     resamples: int = 10_000,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -47,8 +46,6 @@ def bootstrap_models(
 
     Parameters
     ----------
-    method : {"bca", "percentile"}
-        Bias-corrected and accelerated (keeps its level better), or plain quantiles.
     resamples : int
         10,000 are usual: the ends of 95% intervals then rest on 250 resamples each.
 
@@ -74,7 +71,6 @@ def bootstrap_models(
     >>> table[["measure", "value"]].round(2).values.tolist()
     [['auc', 0.89], ['c_index', 0.83]]
     """
-    check_method(method, ("bca", "percentile"))
     if resamples < 1:
         raise ValueError(f"resamples is {resamples}; 10,000 are usual")
     labels, time, event, *scores = checked(
@@ -98,18 +94,26 @@ def bootstrap_models(
     strata = 2 * positive + event
     rows = []
     for measure in pairs:
-        once, without_each, drawn = _estimates(pairs[measure], strata, resamples, seed)
-        for column, models in enumerate(names):
-            value, resampled = float(once[0, column]), drawn[:, column]
-            if np.ptp(resampled) >= SAME:
-                acceleration = _acceleration(without_each[:, column], strata)
-                low, high = _limits(value, resampled, acceleration, method)
-            elif column < len(scores):
-                _, low, high = closed[measure][column]
-            else:
-                low, high = value, value
-            rows.append([measure, *models, value, low, high])
+        estimates = _estimates(pairs[measure], strata, resamples, seed)
+        intervals = _intervals(*estimates, strata, closed[measure])
+        rows += [[measure, *models, *ends] for models, ends in zip(names, intervals, strict=True)]
     return pd.DataFrame(rows, columns=["measure", "model", "minus", "value", "low", "high"])
+
+
+def _intervals(once, without_each, drawn, strata, closed: list[Estimate]) -> Iterator[Estimate]:
+    """Yield each estimate and difference with its interval; `closed` stands in for the first few.
+
+    The rest is as `_estimates` returns it.
+    """
+    for column, value in enumerate(once[0].tolist()):
+        resampled = drawn[:, column]
+        if np.ptp(resampled) >= SAME:
+            acceleration = _acceleration(without_each[:, column], strata)
+            yield Estimate(value, *_limits(value, resampled, acceleration))
+        elif column < len(closed):
+            yield closed[column]
+        else:
+            yield Estimate(value, value, value)
 
 
 @dataclass(frozen=True)
@@ -184,21 +188,17 @@ def _with_differences(values: np.ndarray) -> np.ndarray:
     return np.column_stack([values, *(values[:, i] - values[:, j] for i, j in pairs)])
 
 
-def _limits(value, resampled, acceleration: float, method: str):
-    """Quantiles of the resampled values (r,) at the levels that the method asks for."""
-    z = Z95 * np.array([-1, 1])
-    if method == "bca":
-        z = _shifted(z, value, resampled, acceleration)
-    low, high = np.quantile(resampled, norm.cdf(z))
-    return float(low), float(high)
+def _limits(value, resampled, acceleration: float) -> tuple[float, float]:
+    """Quantiles of the resampled values (r,) at levels corrected for bias and skewness.
 
-
-def _shifted(z, value, resampled, acceleration: float) -> np.ndarray:
-    """Normal quantiles corrected for bias and skewness; resamples equal to the value count half."""
+    Resamples equal to the value count half.
+    """
     below = np.mean(resampled < value - SAME)
     share = below + np.mean(np.abs(resampled - value) <= SAME) / 2
     bias = norm.ppf(np.clip(share, 1 / len(resampled), 1 - 1 / len(resampled)))
-    return bias + (bias + z) / (1 - acceleration * (bias + z))
+    z = bias + Z95 * np.array([-1, 1])
+    low, high = np.quantile(resampled, norm.cdf(bias + z / (1 - acceleration * z)))
+    return float(low), float(high)
 
 
 def _acceleration(jackknife: np.ndarray, strata: np.ndarray) -> float:

@@ -68,13 +68,14 @@ def _remove_if_blank(lock_file: Path) -> None:
     """Remove a lock whose program was killed between making it and writing into it whose it is."""
     aside = lock_file.with_name(f"{lock_file.name}.{uuid.uuid4().hex}")
     with suppress(OSError):  # it has gone meanwhile
-        if lock_file.stat().st_size == 0:
-            time.sleep(BEING_MADE_S)
-            if lock_file.stat().st_size == 0:
-                lock_file.rename(aside)  # of several that wait, one succeeds
-                if aside.stat().st_size:  # it has an owner after all
-                    aside.rename(lock_file)
-                aside.unlink(missing_ok=True)
+        for pause in (BEING_MADE_S, 0):
+            if lock_file.stat().st_size:
+                return
+            time.sleep(pause)
+        lock_file.rename(aside)  # of several that wait, one succeeds
+        if aside.stat().st_size:  # it has an owner after all
+            aside.rename(lock_file)
+        aside.unlink(missing_ok=True)
 
 
 def _at_work(path: Path, lock_file: Path) -> str:

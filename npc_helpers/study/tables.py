@@ -24,6 +24,14 @@ AS_CSV = (
     "semicolons all the same, make the comma its list separator (Windows: region settings), or "
     "save it with LibreOffice, which asks."
 )
+PUT_IT_THERE = (
+    "Put it there (python -m npc_helpers.study init writes the tables that are missing, empty), or "
+    "let NPC_STUDY name another folder."
+)
+NAME_THE_COLUMNS = (
+    "The first line has to name the columns: take out a title above it, and stray commas."
+)
+NOT_CSV = (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error)
 NO_DATE = (
     "Write an existing day as YYYY-MM-DD. In a spreadsheet, give the column this date format: a "
     "number such as 42065 then becomes a day, and 3/2/2015 no longer leaves open which is the day."
@@ -36,48 +44,50 @@ def read_text(path: Path, where: str) -> tuple[pd.DataFrame | None, list[Problem
     What was written so that no spreadsheet takes it for a formula is as it was (`formulas`). The
     table is None where the file cannot be read as one; the problems then say why.
     """
-
-    def broken(problem: str, what_to_do: str) -> tuple[None, list[Problem]]:
-        return None, [Problem(where, "", "", problem, what_to_do)]
-
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            header = next(csv.reader(file), [])
+            header = [name.strip() for name in next(csv.reader(file), [])]
         table = pd.read_csv(
             path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
         )
-    except FileNotFoundError:
-        books = [path.with_suffix(end) for end in WORKBOOKS if path.with_suffix(end).exists()]
-        if books:
-            return broken(f"the file is missing, but {books[0].name} is there", AS_CSV)
-        return broken(
-            "the file is missing",
-            "Put it there (python -m npc_helpers.study init writes the tables that are missing, "
-            "empty), or let NPC_STUDY name another folder.",
-        )
-    except UnicodeDecodeError:
-        with path.open("rb") as file:
-            if file.read(4) in WORKBOOK_STARTS:
-                return broken("the file is a workbook and not a table of text", AS_CSV)
-        return broken("the file is not UTF-8", AS_CSV)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
-        return broken(f"the file is not a CSV table ({error})".strip(), "Save it again as CSV.")
-    header = [name.strip() for name in header]
-    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        return broken("the columns are not separated by commas", AS_CSV)
-    twice = sorted({name for name in header if name and header.count(name) > 1})
-    if twice:
-        return broken(f"column {twice[0]} is there twice", "Delete or rename one of them.")
-    if not isinstance(table.index, pd.RangeIndex):
-        return broken(
-            "rows have more cells than the header",
-            "The first line has to name the columns: take out a title above it, and stray commas.",
-        )
+    except (FileNotFoundError, UnicodeDecodeError, *NOT_CSV) as error:
+        why = _unreadable(path, error)
+    else:
+        why = _malformed(table, header)
+    if why:
+        return None, [Problem(where, "", "", *why)]
     table.columns = header
     table = table[[name for name in header if name]]
     table = table.apply(lambda column: column.fillna("").str.strip())
     table = restored_table(table.mask(table.isin(MISSING), ""))
     return table[(table != "").any(axis=1)], []
+
+
+def _unreadable(path: Path, error: Exception) -> tuple[str, str]:
+    """Say what is wrong with a file that pandas does not read, and what to do."""
+    if isinstance(error, FileNotFoundError):
+        books = [path.with_suffix(end) for end in WORKBOOKS if path.with_suffix(end).exists()]
+        if books:
+            return f"the file is missing, but {books[0].name} is there", AS_CSV
+        return "the file is missing", PUT_IT_THERE
+    if not isinstance(error, UnicodeDecodeError):
+        return f"the file is not a CSV table ({error})".strip(), "Save it again as CSV."
+    with path.open("rb") as file:
+        is_workbook = file.read(4) in WORKBOOK_STARTS
+    kind = "a workbook and not a table of text" if is_workbook else "not UTF-8"
+    return f"the file is {kind}", AS_CSV
+
+
+def _malformed(table: pd.DataFrame, header: list[str]) -> tuple[str, str] | None:
+    """Say what is wrong with the columns of a table as it was read, and what to do, if anything."""
+    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+        return "the columns are not separated by commas", AS_CSV
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        return f"column {twice[0]} is there twice", "Delete or rename one of them."
+    if not isinstance(table.index, pd.RangeIndex):
+        return "rows have more cells than the header", NAME_THE_COLUMNS
+    return None
 
 
 def check_table(text: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list[Problem]]:

@@ -71,8 +71,7 @@ def test_values_are_the_estimates_and_differences_subtract():
     assert (table["low"] < table["value"]).all() and (table["value"] < table["high"]).all()
 
 
-@pytest.mark.parametrize("method", ["bca", "percentile"])
-def test_intervals_of_an_area_equal_scipy_s(method):
+def test_interval_of_an_area_equals_scipy_s():
     """Two independent samples drawn with replacement: scipy.stats.bootstrap does the same."""
     rng = np.random.default_rng(2)
     cases, controls = rng.normal(1.6, 1, 25), rng.normal(size=22)
@@ -84,7 +83,7 @@ def test_intervals_of_an_area_equal_scipy_s(method):
     expected = stats.bootstrap(
         (cases, controls),
         area,
-        method={"bca": "BCa"}.get(method, method),
+        method="BCa",
         n_resamples=6000,
         batch=500,
         rng=np.random.default_rng(3),
@@ -96,7 +95,6 @@ def test_intervals_of_an_area_equal_scipy_s(method):
         np.arange(47),
         np.ones(47),
         {"score": np.concatenate([cases, controls])},
-        method=method,
         seed=4,
     )
     _, low, high = interval(found, "auc", "score")
@@ -132,33 +130,23 @@ def test_models_do_not_depend_on_who_stands_beside_them():
     assert interval(together, "c_index", "b") == interval(alone, "c_index", "b")
 
 
-def test_bca_corrects_in_the_direction_of_the_skew():
-    """Near 1 the percentile interval sits too high; BCa moves both ends down."""
-    rng = np.random.default_rng(11)
-    label = np.repeat([1, 0], [20, 23])
-    score = rng.normal(size=43) + 2.3 * label
-    time, event = np.arange(43), np.ones(43)
-    ends = {
-        method: interval(
-            statistics.bootstrap_models(label, time, event, {"a": score}, method=method), "auc", "a"
-        )
-        for method in ("bca", "percentile")
-    }
-    assert ends["bca"][1] < ends["percentile"][1]
-    assert ends["bca"][2] <= ends["percentile"][2]
-
-
 def test_bias_moves_the_quantiles_twice_and_skewness_stretches_them():
     """Efron's formula by hand: 60% of the resamples lie below the estimate."""
-    z, resampled = np.array([-1.96, 1.96]), np.arange(1000.0)
-    bias = stats.norm.ppf(0.6)
-    found = bootstrap._shifted(z, 599.5, resampled, 0.0)
-    np.testing.assert_allclose(found, 2 * bias + z, atol=1e-12)
-    found = bootstrap._shifted(z, 599.5, resampled, 0.1)
-    np.testing.assert_allclose(found, bias + (bias + z) / (1 - 0.1 * (bias + z)), atol=1e-12)
-    ties = np.repeat([1.0, 2.0, 3.0], [200, 400, 400])  # half of those equal count as below
-    found = bootstrap._shifted(z, 2.0, ties, 0.0)
-    np.testing.assert_allclose(found, 2 * stats.norm.ppf(0.4) + z, atol=1e-12)
+    z, resampled, bias = np.array([-1.959964, 1.959964]), np.arange(1000.0), stats.norm.ppf(0.6)
+    for skewness, levels in (
+        (0.0, 2 * bias + z),
+        (0.1, bias + (bias + z) / (1 - 0.1 * (bias + z))),
+    ):
+        expected = np.quantile(resampled, stats.norm.cdf(levels))
+        limits = bootstrap._limits(599.5, resampled, skewness)
+        np.testing.assert_allclose(limits, expected, atol=1e-3)
+
+
+def test_half_of_the_resamples_that_equal_the_estimate_count_as_below():
+    ties = np.repeat([1.0, 2.0, 3.0], [200, 400, 400])  # 40% below 2, and so a bias
+    bias = stats.norm.ppf(0.4)
+    levels = stats.norm.cdf(2 * bias + np.array([-1.959964, 1.959964]))
+    assert bootstrap._limits(2.0, ties, 0.0) == tuple(np.quantile(ties, levels))
 
 
 def test_complete_separation_takes_the_closed_form():
@@ -174,8 +162,6 @@ def test_complete_separation_takes_the_closed_form():
 
 def test_input_is_checked():
     label, time, event, scores = patients()
-    with pytest.raises(ValueError, match="method is 'basic'"):
-        statistics.bootstrap_models(label, time, event, scores, method="basic")
     with pytest.raises(ValueError, match="at least one model"):
         statistics.bootstrap_models(label, time, event, {})
     with pytest.raises(ValueError, match="one class only"):
