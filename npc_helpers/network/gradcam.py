@@ -26,7 +26,7 @@ from npc_helpers.network.models import (
 )
 
 
-def activations(model, images, *, batch_size: int = 32) -> np.ndarray:
+def activations(model, images) -> np.ndarray:
     """Return what the last convolution answers to each image.
 
     Parameters
@@ -40,7 +40,7 @@ def activations(model, images, *, batch_size: int = 32) -> np.ndarray:
     -------
     float32 array (n, h, w, C)
     """
-    return answers(up_to(model, LAST_CONVOLUTION), images, batch_size=batch_size)
+    return answers(up_to(model, LAST_CONVOLUTION), images)
 
 
 def head(model) -> tuple[np.ndarray, np.ndarray]:
@@ -100,10 +100,10 @@ def class_map(
     return maps
 
 
-def log_odds(model, images, *, batch_size: int = 32) -> np.ndarray:
+def log_odds(model, images) -> np.ndarray:
     """Return the log-odds of high risk of each image (n,): log p / (1 - p), without saturation."""
     weights, bias = head(model)
-    pooled = answers(up_to(model, POOL), images, batch_size=batch_size)
+    pooled = answers(up_to(model, POOL), images)
     return pooled @ _margin(weights) + _margin(bias)
 
 

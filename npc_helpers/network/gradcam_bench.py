@@ -14,11 +14,11 @@ import pandas as pd
 from npc_helpers.imaging.masks import read_mask
 from npc_helpers.imaging.roi import rectangle_of
 from npc_helpers.network.gradcam import Geometry, class_map
-from npc_helpers.network.gradcam_scores import KEY, MASK_SCORES, POINTING_TOLERANCE_PX, scores
+from npc_helpers.network.gradcam_scores import KEY, MASK_SCORES, scores
 from npc_helpers.network.models import CLASSES
 from npc_helpers.study import NotInThisStudy
 
-STRUCTURES = {"tumour": [0], "nodes": [1], "disease": [0, 1]}  # segments of `masks.read_mask`
+STRUCTURES = {"tumour": 0, "nodes": 1}  # segments of `masks.read_mask`
 STEP = 4  # every fourth pixel is scored: cells lie 64 pixels apart, and tumours are far larger
 RANDOM_HEADS = 5
 GRADCAM = "Grad-CAM"
@@ -99,10 +99,8 @@ def score_table(
     index: pd.DataFrame,
     maps: Iterable[tuple[str, np.ndarray]],
     geometry: Geometry,
-    *,
-    structure: str = "tumour",
 ) -> pd.DataFrame:
-    """Score maps of the images of one time point against a study's known truth.
+    """Score maps of the images of one time point against a study's known tumours.
 
     Parameters
     ----------
@@ -111,23 +109,16 @@ def score_table(
         Of `roi.network_inputs`.
     maps : iterable of (name, array (n, h, w))
         See `explanations`; a name may come more than once.
-    structure : {"tumour", "nodes", "disease"}
-        ``disease`` is both.
 
     Returns
     -------
     DataFrame
         One row per map and image: map, patient_id, timepoint, sequence, slice_index,
         padding_share, and what `scores` returns; the latter is blank where the study has no
-        truth or the structure does not reach into the slice.
-
-    Raises
-    ------
-    ValueError
-        For an unknown structure.
+        truth or the tumour does not reach into the slice.
     """
     names, maps = zip(*maps, strict=True)
-    truths = known_structures(study, index, geometry, structure)
+    truths = known_structures(study, index, geometry, "tumour")
     rows = []
     for values, row, truth in zip(np.stack(maps, axis=1), index.itertuples(), truths, strict=True):
         key = [getattr(row, name) for name in KEY]
@@ -141,7 +132,7 @@ def known_structures(
 ) -> Iterator[np.ndarray]:
     """Yield where a structure lies on the canvas of each image, bool; nowhere if it is not known.
 
-    Parameters as for `score_table`.
+    `structure` is one of `STRUCTURES`; the other parameters are those of `score_table`.
     """
     if structure not in STRUCTURES:
         raise ValueError(f"structure is {structure!r}; choose one of {', '.join(STRUCTURES)}.")
@@ -151,8 +142,7 @@ def known_structures(
         segments = read(row.patient_id, row.timepoint)
         if segments is not None:
             box, region = geometry.on_canvas(row)
-            in_slice = segments[STRUCTURES[structure], row.slice_index]  # (segments, rows, columns)
-            truth[region] = in_slice.any(axis=0)[box.slices]
+            truth[region] = segments[STRUCTURES[structure], row.slice_index][box.slices]
         yield truth
 
 
@@ -186,7 +176,6 @@ def _image_scores(maps: np.ndarray, row, truth: np.ndarray, geometry: Geometry) 
         return [(share, *[np.nan] * len(MASK_SCORES)) for share in shares]
     results = []
     for share, value in zip(shares, values, strict=True):
-        of_map = np.where(inside, value, np.nan)
-        result = scores(of_map, truth, tolerance_px=POINTING_TOLERANCE_PX / STEP)
+        result = scores(np.where(inside, value, np.nan), truth)
         results.append((share, *(result[name] for name in MASK_SCORES)))
     return results
