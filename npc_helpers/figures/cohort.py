@@ -21,7 +21,7 @@ def flow_chart(flow: pd.DataFrame) -> Figure:
     >>> flow_chart(pd.DataFrame([step])).axes[0].texts[0].get_text()
     '50 patients in the registry'
     """
-    figure, axes = style.new_figure(8.4, 0.66 * len(flow) + 1.6)
+    figure, axes = style.new_figure(9.2, 0.42 * len(flow) + 0.9)
     axes.axis("off")
     axes.set(xlim=(0, 10), ylim=(-len(flow) - 0.45, 0.5))
     start = int(flow.remaining_before.iloc[0]) if len(flow) else 0
@@ -35,9 +35,9 @@ def flow_chart(flow: pd.DataFrame) -> Figure:
         text = f"{row.remaining:,} patients studied" if last else f"{row.remaining:,}"
         _box(axes, 0.1, -step, 3.2, text, strong=last)
         style.draw_arrow(axes, (1.7, 0.5 - step), (4.25, 0.5 - step))
-        criterion = textwrap.fill(row.meaning, 62)
+        criterion = textwrap.fill(row.meaning, 74)
         axes.text(4.35, 0.5 - step, f"−{row.lost:,}", va="center", ha="left", weight="bold")
-        axes.text(5.1, 0.5 - step, criterion, va="center", ha="left", fontsize=8.5)
+        axes.text(5.1, 0.5 - step, criterion, va="center", ha="left")
     return figure
 
 

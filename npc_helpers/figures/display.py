@@ -9,8 +9,8 @@ from npc_helpers.figures.describe import description
 from npc_helpers.study import mark
 from npc_helpers.study.settings import current_setting
 
-PAGE_DPI = 80
-PROJECTOR_DPI = 160  # twice what a page shows, so that a projector or a zoomed page stays sharp
+PAGE_DPI = 96  # a point of print is a point on the page
+PROJECTOR_DPI = 192  # twice what a page shows, so that a projector or a zoomed page stays sharp
 LARGEST_PICTURE = 250_000  # bytes: a figure of many images is drawn with fewer pixels
 _AS_IT_STANDS = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]<>$#"})  # no Markdown
 

@@ -36,7 +36,7 @@ def series_grid(series: Mapping, *, height: float = 0.5) -> Figure:
     height : float
         Which slice of each series, from 0 (the lowest) over 0.5 (the middle one) to 1.
     """
-    figure, grid = style.new_pictures(len(series), 2, 3.2, 3.45)
+    figure, grid = style.new_pictures(len(series), 2, 2.9, 3.15)
     for axes, (label, shown) in zip(grid, series.items(), strict=True):
         slices = len(shown.array)
         number = min(int(height * slices), slices - 1)

@@ -83,7 +83,7 @@ def interventions_figure(effects: pd.DataFrame) -> Figure:
     'tumour covered'
     """
     names = list(dict.fromkeys(effects["map"]))
-    figure, axes = style.new_figure(8.4, 0.6 * len(names) + 1.3)
+    figure, axes = style.new_figure(8.4, 0.55 * len(names) + 1.2)
     axes.axvline(0, color=style.colour("faint"), linewidth=1)
     tables = {
         MODELS[when]: rows.set_index("map").rename(columns={"mean": "value"})

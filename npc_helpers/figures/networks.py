@@ -53,12 +53,12 @@ def _stage(axes, x: float, middle: float, stage, edge: str) -> None:
     times = f"\n× {stage.repeats}" if stage.repeats > 1 else ""
     axes.text(
         x + STAGE_WIDTH / 2, middle, f"{stage.stage}{times}", ha="center", va="center",
-        fontsize=8, rotation=0 if height < 1.0 else 90,
+        fontsize=9, rotation=0 if height < 1.0 else 90,
     )  # fmt: skip
     size = f"{side} × {shape[-1]}" if len(shape) == 3 else f"{shape[-1]}"
     axes.text(
         x + STAGE_WIDTH / 2, middle - height / 2 - 0.1, size, ha="center", va="top",
-        fontsize=7.5, color=style.colour("faint"),
+        fontsize=8.5, color=style.colour("faint"),
     )  # fmt: skip
 
 
@@ -140,7 +140,7 @@ def pre_post_scatter(pre: pd.Series, post: pd.Series, progressed: pd.Series) -> 
     >>> pre_post_scatter(pre, post, pd.Series([True, False])).axes[0].get_ylabel()
     'Post-model: probability'
     """
-    figure, axes = style.new_figure(5.2, 5.2)
+    figure, axes = style.new_figure(4.8, 4.8)
     pre, post, hit = checked(
         pre=probabilities(pre), post=probabilities(post), progressed=progressed
     )
@@ -148,7 +148,9 @@ def pre_post_scatter(pre: pd.Series, post: pd.Series, progressed: pd.Series) -> 
     tints = {"low": style.colour("low risk"), "high": style.colour("high risk")}
     axes.plot(pre[~hit], post[~hit], "o", color=tints["low"], mfc="none", label="not progressed")
     axes.plot(pre[hit], post[hit], "^", color=tints["high"], label="progressed")
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    both = np.concatenate([pre, post, [0.5]])
+    ends = max(0, both.min() - 0.05), min(1, both.max() + 0.05)
+    axes.set(xlim=ends, ylim=ends, aspect="equal")
     axes.set(xlabel="Pre-model: probability of high risk", ylabel="Post-model: probability")
     axes.legend(loc="upper left")
     return figure

@@ -24,7 +24,7 @@ def roc_figure(high_risk, risk_scores: Mapping) -> Figure:
     >>> figure.axes[0].get_ylabel()
     'sensitivity'
     """
-    figure, axes = style.new_figure(6, 5.9)
+    figure, axes = style.new_figure(7.4, 4.6)
     style.draw_reference(axes)
     for position, (name, score) in enumerate(risk_scores.items()):
         curve = statistics.roc_curve(high_risk, score)
@@ -35,7 +35,7 @@ def roc_figure(high_risk, risk_scores: Mapping) -> Figure:
         )  # fmt: skip
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set(xlabel="1 − specificity", ylabel="sensitivity")
-    axes.legend(loc="lower right", title="AUC (95% CI)", alignment="right")
+    figure.legend(loc="outside right upper", title="AUC (95% CI)", alignment="left")
     return figure
 
 

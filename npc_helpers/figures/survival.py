@@ -27,7 +27,7 @@ def label_figure(comparison: pd.DataFrame) -> Figure:
     shown = comparison[comparison.measure.isin(["AUC", "C-index"])]
     labels = list(dict.fromkeys(shown.label))
     tables = {name: rows.set_index("label") for name, rows in shown.groupby("score", sort=False)}
-    figure, axes = style.new_figure(8.4, 0.85 * len(labels) + 1.5)
+    figure, axes = style.new_figure(8.4, 0.75 * len(labels) + 1.3)
     ink = style.colour("ink")  # of scores that are no model
     style.draw_side_by_side(axes, tables, labels, lambda name, _: style.PALETTE.get(name, ink))
     style.draw_reference(axes, x=0.5)
@@ -52,7 +52,7 @@ def cox_figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
     'log'
     """
     covariates = list(dict.fromkeys(name for table in tables.values() for name in table.index))
-    figure, axes = style.new_figure(8, 0.5 * len(covariates) + 1.5)
+    figure, axes = style.new_figure(8, 0.4 * len(covariates) + 1.4)
     ratios = {name: t.rename(columns={"hazard_ratio": "value"}) for name, t in tables.items()}
     style.draw_side_by_side(axes, ratios, covariates)
     style.draw_reference(axes, x=1)
@@ -224,7 +224,7 @@ def patient_figure(points: pd.DataFrame, curve: pd.DataFrame, *, outcome: str = 
     left.hlines(lines, 0, points.most, color=style.colour("faint"), linewidth=1.2)
     left.hlines(lines, 0, points.points, color=tint, linewidth=5)
     left.plot(points.points, lines, "o", color=tint, markersize=8)
-    names = [f"{term}: {value}" for term, value in points.value.items()]
+    names = [f"{term.replace('_', ' ')}: {value}" for term, value in points.value.items()]
     style.name_rows(left, names)
     left.set_xlim(-2, 1.04 * points.most.max())
     left.set_xlabel("points (thin line: what the term can give)")

@@ -71,7 +71,7 @@ def paired_figure(splits: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> Fig
     >>> paired_figure(splits, [("new", "old")]).axes[0].get_yticklabels()[0].get_text()
     'new\\nminus old'
     """
-    figure, axes = style.new_figure(8.4, 0.75 * len(pairs) + 1.2)
+    figure, axes = style.new_figure(8.4, 0.6 * len(pairs) + 1.1)
     for line, pair in enumerate(pairs):
         two = splits[splits.model.isin(pair)]
         wide = two.pivot(index="split", columns="model", values="c_index")
