@@ -21,6 +21,7 @@ PICTURES_OF_PANELS = {"RoiEditor": "roi_editor.png"}
 Markup = str  # a piece of HTML in which what it shows is escaped
 SENTENCE = re.compile("<td>[^<]{31}")  # a cell of words and not of numbers
 NO_KERNEL = "This panel needs a running notebook (<code>make lab</code>)."
+NEEDS_PYTHON = f"<p><em>{NO_KERNEL}</em></p>"  # a panel without a picture
 
 
 def text(markdown: str) -> Markup:
@@ -108,4 +109,4 @@ def _panel(source: str) -> Markup:
             alt = f"The panel {html.escape(name)} as it looks in a running notebook."
             caption = f"<figcaption>{NO_KERNEL}</figcaption>"
             return f'<figure><img alt="{alt}" src="{html.escape(picture)}">{caption}</figure>'
-    return f"<p><em>{NO_KERNEL}</em></p>"
+    return NEEDS_PYTHON

@@ -2,6 +2,7 @@
 
 import html
 import importlib.util
+import itertools
 import re
 import shutil
 from collections.abc import Iterator
@@ -20,8 +21,14 @@ REVEAL = (
     *("dist/reveal.js", "dist/reveal.css", "dist/reset.css", "plugin/notes/notes.js", "LICENSE"),
 )
 HEADING = re.compile(r"^##+ (.+)$", re.MULTILINE)
+LIST = re.compile(r"(?:[-|]|\d+\.) ")
 DETAILS = re.compile(r"<details>.*?</details>", re.DOTALL)
 LONGEST_TEXT = 320  # characters that an audience reads while somebody speaks
+LINE, LINE_OF_A_CELL = 75, 30  # characters in a line of text, and of a cell that holds sentences
+LINES_OF_A_TABLE = 22  # that fit on a slide with a sentence below them, in small print
+LINES_TOGETHER = 11  # a section's text and a short table share a slide up to so many
+ROW = re.compile(r"<tr[ >].*?</tr>", re.DOTALL)
+CELL = re.compile(r"<t[dh][^>]*>([^<]*)")
 
 
 @dataclass
@@ -31,6 +38,8 @@ class Slide:
     body: str
     kind: str = ""
     spoken: list[str] = field(default_factory=list)
+    lines: int | None = None  # of text and short tables; None where nothing else finds room
+    said: int = 0  # sentences that are claimed of what is shown
 
     @property
     def notes(self) -> str:
@@ -46,10 +55,11 @@ class Slide:
 def columns(notebook: nbformat.NotebookNode) -> list[list[Slide]]:
     """Return the slides of a lesson: a column per section, in it downwards what it shows.
 
-    A section begins with its first sentences. Each figure, table or panel follows with the
-    sentence that is claimed of it, each exercise as a question, its solution below it. What is
-    printed is shown if the next cell claims something of it. All other text and the teacher's
-    notes are spoken. A heading alone is no slide.
+    A section begins with its first sentences, and a short table stands below them. Each figure,
+    longer table or panel follows with the sentence that is claimed of it, each exercise as a
+    question, its solution below it. What is printed is shown if the next cell claims something of
+    it. All other text and the teacher's notes are spoken. A heading alone is no slide, nor is a
+    panel that needs Python.
     """
     first, *rest = notebook.cells
     opening, *sections = _sections(first.source)
@@ -82,15 +92,18 @@ def _add_section(columns: list[list[Slide]], section: str) -> str:
     heading, written = HEADING.match(section)[1], HEADING.sub("", section, count=1).strip()
     if heading in NOT_SHOWN:
         return ""
-    shown = DETAILS.sub("", written).strip().split("\n\n")[0]
-    body = render.text(_beginning(shown)) if shown else ""
-    columns.append([Slide(_titled(heading, body), spoken=[written] if written else [])])
+    shown, *more = DETAILS.sub("", written).strip().split("\n\n")
+    listed = more[:1] if shown.endswith(":") and LIST.match("".join(more[:1])) else []
+    beginning = "\n\n".join([_beginning(shown), *listed])
+    body, spoken = render.text(beginning) if shown else "", [written] if written else []
+    lines = -(-len(beginning) // LINE)
+    columns.append([Slide(_titled(heading, body), spoken=spoken, lines=lines)])
     return heading
 
 
 def _beginning(paragraph: str) -> str:
     """Return the sentences of a paragraph that fit on a slide; a list or a table is whole."""
-    if paragraph.startswith(("-", "|")):
+    if LIST.match(paragraph):
         return paragraph
     first, *more = re.split(r"(?<=[.?!:])\s+(?=[A-Z*`])", paragraph)
     for sentence in more:
@@ -112,10 +125,60 @@ def _add_cell(
         answer = render.code(solved_source(cell.source)) + "".join(render.outputs(cell))
         column.append(Slide(_titled("An answer", answer), SOLUTION))
     elif CLAIM in kinds:
-        column[-1].body += "".join(render.outputs(cell))
+        _add_sentence(column, heading, "".join(render.outputs(cell)))
     elif cell.cell_type == "code":
-        shown = [part for part in render.outputs(cell) if printed or not part.startswith("<pre")]
-        column.extend(Slide(_titled(heading, part)) for part in shown)
+        for part in render.outputs(cell):
+            if part != render.NEEDS_PYTHON and (printed or not part.startswith("<pre")):
+                _add_part(column, heading, part)
+
+
+def _add_part(column: list[Slide], heading: str, part: Markup) -> None:
+    """Add a figure, a table, a panel or printed lines: below the text if they are short."""
+    lines, last = _lines(part), column[-1]
+    if None not in (lines, last.lines) and not last.said and lines + last.lines <= LINES_TOGETHER:
+        last.body += part
+        last.lines += lines
+    else:
+        column.append(Slide(_titled(heading, _first_rows(part)), lines=lines))
+
+
+def _add_sentence(column: list[Slide], heading: str, sentence: Markup) -> None:
+    """Add what is claimed: below what it is about, unless that is long and has a sentence."""
+    if column[-1].said and (column[-1].lines or 0) > LINES_TOGETHER:
+        column.append(Slide(_titled(heading, sentence)))
+    else:
+        column[-1].body += sentence
+        column[-1].said += 1
+
+
+def _lines(part: Markup) -> int | None:
+    """Return how many lines a table or printed text takes; None for anything else."""
+    if part.startswith("<pre"):
+        return part.count("\n") + 1
+    if not part.startswith('<div class="table'):
+        return None
+    return sum(map(_lines_of_row, ROW.findall(part)))
+
+
+def _lines_of_row(row: Markup) -> int:
+    return max(-(-len(cell.strip()) // LINE_OF_A_CELL) for cell in [*CELL.findall(row), "-"])
+
+
+def _first_rows(part: Markup) -> Markup:
+    """Return a table with the rows that fit on a slide; under it, how many there are."""
+    if not part.startswith('<div class="table') or "<tbody>" not in part:
+        return part
+    start, end = part.index("<tbody>"), part.index("</tbody>")
+    before: Markup = part[:start]
+    after: Markup = part[end:]
+    rows: list[Markup] = ROW.findall(part[start:end])
+    ends = list(itertools.accumulate(map(_lines_of_row, rows)))
+    kept = sum(end <= LINES_OF_A_TABLE for end in ends)
+    if kept == len(rows):
+        return part
+    more = f'<p class="more">The first {kept:d} of {len(rows)} rows; the lesson has them all.</p>'
+    first: list[Markup] = rows[:kept]
+    return f"{before}<tbody>{''.join(first)}{after}{more}"
 
 
 def _titled(heading: str, body: Markup) -> Markup:
