@@ -6,10 +6,11 @@ import pytest
 from lifelines import KaplanMeierFitter
 from small_study import change, make_study
 
-from npc_course.exercises import ClaimError, check, check_spoiled_copy, claim
+from npc_course.exercises import ClaimError, check, check_spoiled_copy, checking, claim
 from npc_course.exercises.checking import EXERCISES
 from npc_course.exercises.claims import STRICT, TRAINED
 from npc_helpers import cohort
+from npc_helpers.statistics import Estimate
 from npc_helpers.study import NotInThisStudy, Study, StudyError, shipped_reference
 
 SENTENCE = "The curve ends above a half."
@@ -212,7 +213,9 @@ def test_progressed_by_horizon(answers, patients):
     assert "1 patients are called progressed" in answers("01.4", early, patients=patients)
     nobody = np.zeros(6, dtype=bool)
     assert "2 patients progressed by then" in answers("01.4", nobody, patients=patients)
-    assert "should be one `True` or" in answers("01.4", [True], patients=patients)
+    said = answers("01.4", [True], patients=patients)
+    assert "Your answer has 1 values, and there are 6 patients." in said
+    assert "should be one `True` or" in answers("01.4", 2, patients=patients)
 
 
 # --- 02: rectangles -----------------------------------------------------------------------------
@@ -268,3 +271,50 @@ def test_a_sandbox_is_never_read_as_a_result(study, monkeypatch, tmp_path):
         learner.read_table("cohort.csv")
     monkeypatch.delenv("NPC_SANDBOX")
     assert Study(study.folder).result_path("cohort.csv").read_bytes() == before
+
+
+# --- how a number is written ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("written", ["0,69", "69,3%", "0.69", 0.69, Estimate(0.6931, 0.6, 0.8)])
+def test_a_number_may_be_written_in_several_ways(written, study, answers):
+    assert "**03.1**: right." in answers("03.1", written)
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        ((0, 69), "Python reads `0,69` as two numbers: write `0.69`, with a point."),
+        (69.3, "in percent"),
+        (0.7, "rounded too far"),
+        (-0.6931, "a loss is never negative"),
+        (0.8, "It is not 0.8."),
+    ],
+)
+def test_a_right_number_in_another_dress_is_told_what_is_wrong_with_it(
+    answer, hint, study, answers
+):
+    said = answers("03.1", answer)
+    assert "not yet" in said and hint in said
+
+
+@pytest.mark.parametrize(
+    ("given", "right"),
+    [(0.36, True), (0.364, True), (0.37, False), (0.4, False), (0.3639, True), (36.4, False)],
+)
+def test_two_decimals_are_enough(given, right):
+    if right:
+        checking.compare(given, 0.36391, {}, within=1e-9)
+        return
+    with pytest.raises(checking.Wrong):
+        checking.compare(given, 0.36391, {}, within=1e-9)
+
+
+def test_a_usual_mistake_is_named_although_it_looks_like_rounding():
+    with pytest.raises(checking.Wrong, match="specificity"):
+        checking.compare(0.9, 0.8947, {"This is the specificity.": 0.9}, within=1e-3)
+
+
+def test_one_digit_of_a_small_number_is_not_enough():
+    with pytest.raises(checking.Wrong, match="rounded too far"):
+        checking.compare(0.04, 0.0449, {}, within=1e-6)

@@ -18,7 +18,7 @@ RISK = pd.DataFrame({"pre": [0.2], "mid": [0.25], "post": [0.6]}, ["a"])
     [([False, False, True, True], "right. 2 of 4 patients"),
      ([0, 0, 1, 1], "right"),
      ([False, False, False, True], "1 patients who were under observation there are missing"),
-     ([True] * 4, "2 patients are among them whom nobody observed"),
+     ([True] * 4, "2 patients are among them who had progressed"),
      ([True, True, False, False], "These are the others"),
      ([False] * 4, "Nobody would be left"),
      ([True], "should be True or False for each patient"),

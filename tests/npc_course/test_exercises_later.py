@@ -61,7 +61,7 @@ def test_predictive_value(answers):
     assert "sensitivity: 17 of the 23 high-risk" in answers("07.2", 0.739, table=post)
     assert "negative predictive value, of the 24" in answers("07.2", 0.75, table=post)
     assert "the accuracy, of all patients" in answers("07.2", 35 / 43, table=post)
-    assert "It is not 0.9." in answers("07.2", 0.9, table=post)
+    assert "the specificity: 18 of the 20 low-risk" in answers("07.2", 0.9, table=post)
     assert refuses(answers("07.2", "high", table=post), "07.2")
 
 

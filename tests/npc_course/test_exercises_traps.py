@@ -95,7 +95,9 @@ def test_divided_images(answers):
     assert "right. 0.90, of labels" in answers("13.5", 0.95, **given)
     assert "did not know the patients" in answers("13.5", 0.5, **given)
     assert "It is higher than that" in answers("13.5", 0.7, **given)
-    assert "It is lower than that" in answers("13.5", 1.01, **given)
+    lower = given | {"auc_by_lot": lambda drawn, seed: 0.7}
+    assert "It is lower than that" in answers("13.5", 0.95, **lower)
+    assert refuses(answers("13.5", 95, **given), "13.5")
     assert "right. 0.50" in answers("13.5", 0.5, **given | {"auc_by_lot": nothing})
     assert refuses(answers("13.5", "none", **given), "13.5")
 

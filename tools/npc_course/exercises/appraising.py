@@ -39,9 +39,10 @@ def no_count_gives(study: Study, answer: object, *, n: int) -> str:
 )
 def predictive_value(study: Study, answer: object, *, table: ConfusionTable) -> str:
     """Judge the positive predictive value of a published 2 x 2 table."""
-    high, spared = table.tp + table.fn, table.tn + table.fn
+    high, low, spared = table.tp + table.fn, table.tn + table.fp, table.tn + table.fn
     mistakes = {
         f"This is the sensitivity: {table.tp} of the {high} high-risk patients.": table.sensitivity,
+        f"This is the specificity: {table.tn} of the {low} low-risk patients.": table.specificity,
         f"This is the negative predictive value, of the {spared} called low-risk.": table.npv,
         "This is the accuracy, of all patients.": table.accuracy,
     }

@@ -1,5 +1,6 @@
 """Exercises that answer: the truth comes from the study at hand, and a wrong answer gets a hint."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from npc_course.exercises.saying import say
 from npc_helpers.study import Study, StudyError
 
 NO_ANSWER = (..., None, "")
+DECIMAL_COMMA = re.compile(r"\s*(-?\d+),(\d+)\s*(%?)\s*")
 
 
 class Wrong(Exception):
@@ -94,21 +96,30 @@ def _judged(task: Exercise, answer: object, given: dict) -> str:
     try:
         return task.judge(Study.open(), answer, **given)
     except OtherForm as error:
-        raise Wrong(f"The answer should be {task.form}.") from error
+        raise Wrong(f"{_two_for_one(answer)}The answer should be {task.form}.") from error
+
+
+def _two_for_one(answer: object) -> str:
+    """Say what Python makes of 0,77; nothing to any other answer."""
+    if not (isinstance(answer, tuple) and list(map(type, answer)) == [int, int]):
+        return ""
+    whole, parts = answer
+    return f"Python reads `{whole},{parts}` as two numbers: write `{whole}.{parts}`, with a point. "
 
 
 def number(answer: object) -> float:
-    """Return an answer as a number; raise `OtherForm` if it is none."""
-    return float(numbers([answer])[0])
+    """Return an answer, or the value of an estimate, as a number; `OtherForm` if it is none."""
+    value = getattr(answer, "value", answer)
+    return float(numbers([value])[0])
 
 
 def numbers(answer: object) -> np.ndarray:
     """Return an answer as a row of numbers; raise `OtherForm` if it is none."""
     if not isinstance(answer, Iterable) or isinstance(answer, str | dict | set):
         raise OtherForm(repr(answer))
-    texts = [part.strip().replace("%", "e-2") if isinstance(part, str) else part for part in answer]
+    parts = [_with_point(part) if isinstance(part, str) else part for part in answer]
     try:
-        row = np.asarray(texts, dtype=float)
+        row = np.asarray(parts, dtype=float)
     except (TypeError, ValueError, OverflowError) as error:
         raise OtherForm(repr(answer)) from error
     if row.ndim != 1 or np.isnan(row).any():
@@ -116,11 +127,18 @@ def numbers(answer: object) -> np.ndarray:
     return row
 
 
+def _with_point(text: str) -> str:
+    """Return "0,77" as "0.77" and a percentage as a share."""
+    return DECIMAL_COMMA.sub(r"\1.\2\3", text).strip().replace("%", "e-2")
+
+
 def compare(
     given, truth, mistakes: Mapping[str, object], *, within: float = 0.0, relative: float = 0.0,
     otherwise: str = "",
 ) -> None:  # fmt: skip
     """Raise `Wrong` unless a number, or an array of numbers, is the right one.
+
+    A number is also right if it is the right one rounded to two decimals or more.
 
     Parameters
     ----------
@@ -137,7 +155,31 @@ def compare(
 
     if not same(truth):
         said = [words for words, value in mistakes.items() if same(value)]
+        if np.ndim(given) == 0 and not said:
+            if _decimals(given) >= 2 and abs(truth) >= 0.1 and _rounds_to(truth, given):
+                return
+            said = [words for words, value in _as_written(truth).items() if value(given)]
         raise Wrong(said[0] if said else otherwise or f"It is not {given:.3g}.")
+
+
+def _decimals(value: float) -> int:
+    return len(np.format_float_positional(value).partition(".")[2])
+
+
+def _rounds_to(truth: float, given: float) -> bool:
+    return np.isclose(round(float(truth), _decimals(given)), given, atol=1e-12)
+
+
+def _as_written(truth: float) -> dict[str, Callable[[float], bool]]:
+    """What is said to a right number that was written in another way."""
+    return {
+        "This is the right number in percent; write it as a share, between 0 and 1.": lambda x: (
+            abs(truth) < 1 and _rounds_to(truth, x / 100)
+        ),
+        "That is rounded too far: give at least two decimals.": lambda x: (
+            x != 0 and _rounds_to(truth, x)
+        ),
+    }
 
 
 def text(answer: object) -> str:

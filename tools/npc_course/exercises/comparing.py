@@ -50,7 +50,7 @@ def threshold_of_others(
     if far["train"]:
         raise Wrong(f"{given:.3f} is not where the two add up to most in the training cohort.")
     return (
-        f"Chosen in the training cohort, {given:.3f} gives the test patients a sum of "
+        f"Chosen in the training cohort, {given:.4f} gives the test patients a sum of "
         f"{reached['train']:.2f}. A threshold chosen by themselves would have given "
         f"{reached['test']:.2f}, and the difference is nothing that a next patient could count on."
     )

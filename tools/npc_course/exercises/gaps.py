@@ -22,6 +22,8 @@ def patients_left(study: Study, answer: object, *, copies: pd.Series) -> str:
     mistakes = {
         "Patients in whom nothing was detected have no logarithm either.": copies.notna().sum(),
         "That is how many are left out.": len(copies) - left,
+        "That is how many have a blank.": copies.isna().sum(),
+        "That is a share; asked for is a number of patients.": left / len(copies),
     }
     compare(number(answer), left, mistakes)
     return (

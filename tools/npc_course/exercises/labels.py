@@ -51,6 +51,7 @@ def risk_by_horizon(study: Study, answer: object, *, patients: pd.DataFrame) -> 
     mistakes = {
         "This leaves out those who were lost, and they were without progression.": among_known,
         "This counts everybody who was lost as free of progression until the end.": among_all,
+        "This is a number of patients; a share is that number divided by all.": truth * len(status),
     }
     compare(given, truth, mistakes, within=0.005)
     return (

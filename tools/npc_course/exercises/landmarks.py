@@ -34,7 +34,7 @@ def at_risk(study: Study, answer: object, *, months: pd.Series, start: pd.Series
     missing, extra = int((right & ~said).sum()), int((said & ~right).sum())
     if missing and not extra:
         raise Wrong(f"{missing} patients who were under observation there are missing.")
-    raise Wrong(f"{extra} patients are among them whom nobody observed at that day.")
+    raise Wrong(f"{extra} patients are among them who had progressed or were lost by that day.")
 
 
 @exercise(
@@ -52,6 +52,8 @@ def useless_pill(
         raise NotInThisStudy("the trap stays shut: nobody progressed before the first pill")
     taken, others = (progressed[who].sum() / months[who].sum() for who in (takes, ~takes))
     ratio = float(taken / others)
+    if given > 1 > ratio + READ_OFF:
+        raise Wrong("Above 1 the takers would progress more often than the others.")
     if abs(given - ratio) > READ_OFF:
         raise Wrong(f"The pill seems to do {'more' if given > ratio else 'less'} than that.")
     early = int((progressed & ~takes).sum())

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from npc_course.exercises.checking import OtherForm, Wrong, exercise, number, numbers, word
+from npc_course.exercises.checking import Wrong, exercise, number, numbers, word
 from npc_helpers import cohort
 from npc_helpers.statistics import kaplan_meier
 from npc_helpers.study import Study
@@ -58,6 +58,8 @@ def regrouped(study: Study, answer: object, *, patients: pd.DataFrame) -> str:
     differ = int((patients["stage_7th"] != patients["stage_8th"]).sum())
     if number(answer) == len(patients) - differ != differ:
         raise Wrong("These are the patients whose group is the same in both editions.")
+    if 0 < number(answer) < 1:
+        raise Wrong("This is a share of the patients; the question is how many they are.")
     if number(answer) != differ:
         raise Wrong(f"Of {len(patients)} patients, it is not {number(answer):g}.")
     return (
@@ -98,7 +100,7 @@ def progressed_by_horizon(study: Study, answer: object, *, patients: pd.DataFram
     """Judge a column that tells who progressed by the horizon."""
     given = numbers(answer).astype(bool)
     if len(given) != len(patients):
-        raise OtherForm("another number of patients")
+        raise Wrong(f"Your answer has {len(given)} values, and there are {len(patients)} patients.")
     by_then = patients["pfs_months"].to_numpy() <= HORIZON_MONTHS
     truth = patients["progressed"].to_numpy(dtype=bool) & by_then
     if extra := int((given & ~truth).sum()):

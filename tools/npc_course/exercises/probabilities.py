@@ -94,7 +94,12 @@ def net_benefit(study: Study, answer: object, *, patients: pd.DataFrame, p_event
     relapse = (truth / share + ODDS) / (1 + ODDS)
     each = "That is the benefit per patient treated; it has to be shared by all patients."
     turned = "The rate is upside down: three are treated without need for one who needs it."
-    mistakes = {each: truth / share, turned: share * (relapse - (1 - relapse) / ODDS)}
+    one_side = "This counts those who need the treatment, and not those treated without need."
+    mistakes = {
+        each: truth / share,
+        turned: share * (relapse - (1 - relapse) / ODDS),
+        one_side: share * relapse,
+    }
     compare(given, truth, mistakes, within=CLOSE)
     return (
         f"{truth:.3f}: as good as finding {1000 * truth:.0f} relapses in 1,000 patients and "

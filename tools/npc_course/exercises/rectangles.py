@@ -57,6 +57,10 @@ def union_of_two(study: Study, answer: object, *, first: pd.Series, second: pd.S
     given = number(answer)
     if abs(given - both) < 0.5 and shared:
         raise Wrong("What both rectangles cover was counted twice.")
+    if abs(given - shared) < 0.01:
+        raise Wrong("This is the overlap itself; asked for is the area that it is divided by.")
+    if abs(given - shared * union) < 0.5:
+        raise Wrong("This is what *both* cover, the intersection.")
     if abs(given - union) > 0.5:
         raise Wrong(f"{given:g} pixels are too {'many' if given > union else 'few'}.")
     return f"The overlap of these two is {shared:.2f}: that is what the next cell does for all."

@@ -114,7 +114,10 @@ def of_patients(study: Study, answer: object, *, predictions: pd.DataFrame) -> s
             f"{len(labels)} patients, and slices of one patient are no new evidence."
         )
     if not np.allclose(tuple(answer), tuple(truth), atol=SAME):
-        raise Wrong(f"It is not {answer}.")
+        raise Wrong(
+            f"It is not {answer}. One row for each patient, and in it the mean over all images of "
+            "the patient?"
+        )
     wider = (truth.high - truth.low) / (images.high - images.low)
     return (
         f"{len(labels)} patients give an interval {wider:.1f} times as wide as {len(predictions)} "
@@ -221,6 +224,8 @@ def depends_on_seed(study: Study, answer: object, *, risk: Mapping[int, pd.Serie
     differ = calls.any(axis=1) & ~calls.all(axis=1)
     if given == len(p) - differ.sum() != differ.sum():
         raise Wrong("These are the patients whose answer is the same with every seed.")
+    if 0 < given < 1:
+        raise Wrong("This is a share of the patients; the question is how many they are.")
     if given != differ.sum():
         raise Wrong(f"Of {len(p)} patients, it is not {given:g}.")
     return (

@@ -13,6 +13,13 @@ from npc_helpers.study import NotInThisStudy, Study
 NEAR = 0.05  # what one can predict without computing
 
 
+def _auc(answer: object) -> float:
+    """Return an answer that is an AUC; raise `OtherForm` if it cannot be one."""
+    if not 0 <= (given := number(answer)) <= 1:
+        raise OtherForm(repr(answer))
+    return given
+
+
 @exercise(
     "13.1",
     form="a number between 0 and 1",
@@ -22,7 +29,7 @@ def area_of_tight_boxes(
     study: Study, answer: object, *, area: pd.Series, advanced: pd.Series
 ) -> str:
     """Judge a prediction of the AUC of the area of tight boxes for the advanced stage."""
-    auc, given = roc_auc(advanced, area), number(answer)
+    auc, given = roc_auc(advanced, area), _auc(answer)
     if not auc.low <= given <= auc.high:
         side = "more" if given < auc.low else "less"
         raise Wrong(f"The box alone tells {side} than that.")
@@ -37,7 +44,7 @@ def area_of_tight_boxes(
 def best_of_noise(study: Study, answer: object, *, high_risk: pd.Series) -> str:
     """Judge a prediction of the best AUC among a hundred scores that are noise."""
     best = [max(noise_aucs(high_risk, 100, seed)) for seed in range(50)]
-    mean, given = float(np.mean(best)), number(answer)
+    mean, given = float(np.mean(best)), _auc(answer)
     if abs(given - mean) > NEAR:
         raise Wrong(f"The best is {'better' if given < mean else 'worse'} than that on average.")
     return (
@@ -111,14 +118,14 @@ def p_at_each_cut(time: pd.Series, event: pd.Series, score: np.ndarray) -> np.nd
 
 @exercise(
     "13.4",
-    form="two numbers: the AUC in the training and in the test cohort",
+    form="two numbers between 0 and 1: the AUC in the training and in the test cohort",
     hint="What can be learned by heart, and is any of it true of other patients?",
 )
 def shuffled_labels(study: Study, answer: object) -> str:
     """Judge a prediction of what a flexible model makes of labels that were shuffled."""
     given = numbers(answer)
-    if len(given) != 2:
-        raise OtherForm("not two numbers")
+    if len(given) != 2 or not ((given >= 0) & (given <= 1)).all():
+        raise OtherForm("not two numbers between 0 and 1")
     if given[0] < 1 - NEAR:
         raise Wrong("A forest of deep trees learns every training patient by heart.")
     if abs(given[1] - 0.5) > NEAR:
@@ -135,7 +142,7 @@ def divided_images(
     study: Study, answer: object, *, auc_by_lot: Callable[..., float], drawn: np.ndarray
 ) -> str:
     """Judge the AUC among images whose patients are in training, with labels drawn by lot."""
-    given, auc = number(answer), float(np.mean([auc_by_lot(drawn, seed) for seed in range(3)]))
+    given, auc = _auc(answer), float(np.mean([auc_by_lot(drawn, seed) for seed in range(3)]))
     if abs(given - 0.5) < NEAR < abs(auc - 0.5):
         raise Wrong("So it would be if the forest did not know the patients.")
     if abs(given - auc) > 2 * NEAR:
