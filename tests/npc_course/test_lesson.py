@@ -105,6 +105,20 @@ def test_a_value_of_an_earlier_run_is_not_used(run):
     assert "needs auc" in run("print(auc)")
 
 
+def test_a_cell_with_a_loop_runs_again_after_it_was_repaired(run):
+    cell = "taken = []\nfor n in range(2):\n    drawn = n\n    {}\n    taken.append(drawn)\ntaken"
+    assert run(cell.format(REFUSE)).startswith("Left out: needs 5 patients")
+    assert run("print(drawn)") == "Left out: it needs drawn, which was left out above.\n"
+    run(cell.format("pass"))
+    assert run("print(drawn, taken)") == "1 [0, 1]\n"
+
+
+def test_what_a_loop_reads_before_it_assigns_it_is_missed(run):
+    run(f"{REFUSE}\ntotal = 1")
+    said = run("for n in range(2):\n    shown = total + n\n    total = 2")
+    assert said == "Left out: it needs total, which was left out above.\n"
+
+
 def test_another_error_stops_the_notebook(run):
     run("1 / 0")
     assert isinstance(run.error, ZeroDivisionError)

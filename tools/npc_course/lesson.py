@@ -6,6 +6,7 @@ cells that need what was left out are left out with it.
 """
 
 import ast
+import copy
 import symtable
 
 import pandas as pd
@@ -88,7 +89,7 @@ class Guard(ast.NodeTransformer):
     def _first_blocked(self, statements: list[ast.stmt]) -> int:
         assigned: set[str] = set()
         for number, statement in enumerate(statements):
-            if (reads(statement) - assigned) & self._absent.keys():
+            if (needs(statement) - assigned) & self._absent.keys():
                 return number
             assigned |= assigns(statement)
         return len(statements)
@@ -100,7 +101,7 @@ class Guard(ast.NodeTransformer):
         if kind is None:
             self._keep(self._run)
             if self._rest:
-                needed = sorted(reads(self._rest[0]) & self._absent.keys())
+                needed = sorted(needs(self._rest[0]) & self._absent.keys())
                 print(f"Left out: it needs {', '.join(needed)}, which was left out above.")
                 self._leave_out(self._rest, self._absent[needed[0]])
             return False
@@ -161,6 +162,25 @@ def reads(statement: ast.stmt) -> set[str]:
         below += scope.get_children()
         names |= {s.get_name() for s in scope.get_symbols() if s.is_global() and s.is_referenced()}
     return names
+
+
+def needs(statement: ast.stmt) -> set[str]:
+    """Return the names that a statement reads and that its own lines have not assigned before.
+
+    A cell with a loop can so be run again after it was refused and repaired.
+    """
+    blocks = [getattr(statement, name, []) for name in ("body", "orelse")]
+    if not isinstance(statement, ast.For | ast.While | ast.If | ast.With):
+        return reads(statement)
+    header = copy.copy(statement)
+    header.body, header.orelse = [ast.Pass()], []
+    needed = reads(header)
+    for block in blocks:
+        assigned = assigns(header)
+        for line in block:
+            needed |= needs(line) - assigned
+            assigned |= assigns(line)
+    return needed
 
 
 def assigns(statement: ast.stmt) -> set[str]:
