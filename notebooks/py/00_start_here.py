@@ -6,7 +6,7 @@
 # chemotherapy, but some relapse. In 2022, Li and colleagues asked whether a deep network that
 # looks at magnetic resonance (MR) images from before and after treatment can predict
 # who will relapse, and whether it does so better than TNM staging (**t**umour, lymph **n**odes,
-# **m**etastases). These notebooks rebuild their study step by step, on synthetic patients whose data anyone may have.
+# **m**etastases). These notebooks rebuild their study step by step, on synthetic patients whose data anyone may use.
 #
 # *Time: 6 minutes to read, some seconds to run.*
 #
@@ -149,7 +149,6 @@ claim(
 
 # %%
 problems = study.check(checksums=False)
-print(problems.level.value_counts().to_dict() or "nothing to report")
 problems.head()
 
 # %% tags=["claim"]

@@ -90,19 +90,14 @@ check("02.1", as_they_came[order])
 # %% [markdown]
 # ### What was noticed
 #
-# Reading repairs nothing silently. Whatever was odd about the files is listed, and what cannot
+# Reading repairs nothing silently. Whatever was odd about the files is listed in `series.findings`, and what cannot
 # be used is an error that names the file.
-
-# %%
-pd.DataFrame(
-    [vars(finding) for finding in series.findings], columns=["severity", "code", "message"]
-)
 
 # %% tags=["claim"]
 claim(
     not series.findings,
-    "The table is empty: nothing was odd about this series.",
-    f"{len(series.findings)} things were noticed in this series; read the warnings.",
+    "The list is empty: nothing was odd about this series.",
+    f"Noticed in this series: {'; '.join(finding.message for finding in series.findings)}",
 )
 
 # %% [markdown]
@@ -235,18 +230,6 @@ claim(
 
 # %%
 rois = roi.suggest_rois(study, stacks)
-roi.provenance(rois)
-
-# %% tags=["claim"]
-offered = (rois.source == "suggested").mean()
-claim(
-    offered == 1,
-    "Every rectangle is a suggestion that came with the study, made by its generator from the known "
-    "tumour: nobody has drawn one yet.",
-    f"{offered:.0%} of the rectangles came with the study; the others wait in the middle of the image.",
-)
-
-# %%
 show(
     figures.roi_montage(stacks, rois, patient_id, timepoint),
     number="2.2",
@@ -255,30 +238,15 @@ show(
 
 # %% tags=["claim"]
 width, height = (rois.x1 - rois.x0).mean(), (rois.y1 - rois.y0).mean()
+offered = (rois.source == "suggested").mean()
 claim(
     abs(width - 400) < 20 and abs(height - 200) < 20 and offered == 1,
     f"The figure gives millimetres. In pixels, a rectangle measures {width:.0f} by {height:.0f} on average; the "
-    "paper says about 400 by 200. It spans the tumour, the nodes of the neck on both sides and what lies between.",
+    "paper says about 400 by 200. It spans the tumour, the nodes of the neck on both sides and what lies between. The generator "
+    "made every rectangle from the known tumour: nobody has drawn one yet.",
     f"On average a rectangle measures {width:.0f} by {height:.0f} pixels; the paper says about 400 by "
-    "200.",
+    f"200. {offered:.0%} of the rectangles came with the study; the others wait in the middle of the image.",
 )
-
-# %% [markdown]
-# ### Take them from contours
-#
-# Where somebody has contoured for radiotherapy, nobody needs to draw again: `rectangles_from_contours` reads RTSTRUCT,
-# DICOM SEG and NIfTI masks and leaves a margin around the structures that you name. Here the masks of the true tumour and
-# nodes play that part. `contours.save(study)` would offer these rectangles to all notebooks.
-
-# %%
-from npc_intake.contours import rectangles_from_contours
-
-masks = sorted(study.series_folder(*key).parent.glob("mask.dcm"))
-if masks:
-    contours = rectangles_from_contours(study, masks, structures=["*tumour*", "*nodes*"])
-    print(contours)
-else:
-    print("No contours lie beside these images.")
 
 # %% [markdown]
 # ### Edit them
@@ -288,7 +256,8 @@ else:
 # single pixels. `C` copies a rectangle to the next slice, `T` changes between the images before and
 # after treatment, *Ctrl+Z* takes a step back, `?` shows all keys. Every change is saved at once, so a restarted kernel loses nothing. Where the editor stays empty (some viewers do
 # not let notebooks load their own scripts), `IntegerBoxes(session)` from the same module edits the
-# same rectangles with number fields.
+# same rectangles with number fields. And where somebody has contoured the tumour for radiotherapy, nobody needs to draw again:
+# `docs/own_images.md` tells how contours become rectangles.
 
 # %% tags=["timeless"]
 from npc_helpers.widgets import RoiEditor
@@ -298,9 +267,6 @@ session = RoiSession.in_study(
     study, stacks, rois, patient_id=patient_id, timepoint=timepoint, reader_id="reader1"
 )
 RoiEditor(session)
-
-# %% tags=["timeless"]
-session.to_frame().head(3)
 
 # %% [markdown]
 # ### How alike do two readers draw?
@@ -380,8 +346,6 @@ box = index.iloc[0]
 region = roi.crop(shown[box.slice_index], roi.rectangle_of(box))
 assert np.array_equal(crop_and_pad(shown[box.slice_index], box), roi.zero_pad(region))
 print("images, rows, columns, channels:", images.shape)
-
-# %%
 show(
     figures.input_montage(images, index),
     number="2.4",
@@ -449,9 +413,6 @@ drawn = roi.read_drawn(study)  # of all readers
 rois = session.merge_into(roi.join_readers(rois, drawn, prefer=session.reader_id))
 study.write_table("rois.csv", rois)
 print("saved", len(rois), "rectangles:", rois.groupby("timepoint").size().to_dict())
-
-# %%
-print(roi.provenance_sentence(rois))
 roi.provenance(rois)
 
 # %% tags=["claim"]

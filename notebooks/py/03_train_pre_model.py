@@ -118,14 +118,7 @@ claim(
 #
 # In the paper setting, `weights="imagenet"` starts from the published ImageNet weights; if
 # the file is missing, the error says where to put it.
-
-# %%
-try:
-    models.inception_resnet_v2(256, weights="imagenet", channels=1)
-except models.WeightsNotFound as error:
-    print(error)
-
-# %% [markdown]
+#
 # ## What learns, and what is frozen
 #
 # In the tutorial setting nothing is frozen: every filter may change. *Batch normalisation* brings each map to a common
@@ -249,20 +242,16 @@ claim(
 )
 
 # %% [markdown]
-# `training.train` does the same in one call, for the experiments that follow. It is asked for the same run here, finds it
-# finished and reads it back:
+# ## What did the transfer bring?
+#
+# `training.train` does in one call what you have just done. Asked for the same run, it finds it finished and reads it back. Then it
+# trains the same network from random weights, with the same images in the same order.
 
 # %%
 data = {"inputs": images, "high_risk": high_risk, "rows": train, "patients": index.patient_id}
 again, _ = training.train(model, **data, setting=setting, seed=SEED, run_dir=run_dir)
 assert all(map(np.array_equal, learner.get_weights(), again.get_weights()))
 
-# %% [markdown]
-# ## What did the transfer bring?
-#
-# The same network is now trained from random weights, with the same images in the same order.
-
-# %%
 random_model = models.prognosis_model(setting, seed=SEED, weights="none")
 random_learner, random_history = training.train(
     random_model, **data, setting=setting, seed=SEED, run_dir=f"{run_dir}_random"

@@ -61,8 +61,6 @@ if study.has_outcomes:
 shown, measured = patients.head(16), patients.head(60)
 stacks = load_stacks(study, patients=list(shown))
 print(len(shown), "patients to look at,", len(measured), "to measure")
-
-# %%
 of_measured = rois[rois.patient_id.isin(measured)]
 print(roi.provenance_sentence(of_measured))
 timepoints = [when for when in model if (of_measured.timepoint == when).any()]
@@ -128,8 +126,6 @@ image = stacks[row.patient_id, latest, row.sequence].array[row.slice_index]
 heat = place.to_image(signed[position], row, image.shape)
 masks = read_mask(study, row.patient_id, latest)
 tumour = None if masks is None else masks[0, row.slice_index]
-
-# %%
 by_whom = roi.provenance_sentence(rois.merge(row.drop("peak").to_frame().T))
 show(
     figures.gradcam_panel(image, signed[position], heat, mask=tumour, rectangle=by_whom),
@@ -212,7 +208,7 @@ GradCamExplorer.from_maps(
 # mean map of all *other patients*, the activations with *no head* (all features count alike), the map of *low risk*, those of *random
 # heads* (the last layer's weights drawn anew), and that of a *random network*.
 
-# %%
+# %% tags=["nbval-check-output"]
 untrained, tables = models.prognosis_model(current_setting(), seed=1, weights="none"), []
 for when in timepoints:
     of_model = gradcam.head(model[when])[0]
@@ -224,6 +220,10 @@ tables.append(gradcam_bench.score_table(study, index[latest], [("finer", fine)],
 scores = pd.concat(tables, ignore_index=True)
 study.write_table("gradcam_scores.csv", scores)
 known = gradcam_bench.with_truth(scores)
+columns = ["energy_ratio", "auprc"]
+summary = patient_summary(known, columns=columns).set_index(["score", "timepoint", "map"])
+differences = patient_differences(known, gradcam_bench.GRADCAM, columns=columns)
+ratios = differences[(differences.score == "energy_ratio") & (differences["map"] != "finer")]
 print(f"saved the scores of {len(scores)} maps, {len(known)} of them with a known tumour")
 
 # %% [markdown]
@@ -251,15 +251,9 @@ ratio = share / on_tumour.mean()  # fill in
 check("06.2", ratio, heat=heat, tumour=on_tumour, bump=of_image["bump"])
 
 # %% [markdown]
-# A patient has many images, and they resemble each other: we average within each patient first, and the
+# A patient has many images, and they resemble each other: `summary` averages within each patient first, and the
 # interval comes from drawing patients anew (bootstrap). Images without tumour cannot be scored, and a patient with none of it
 # left after treatment is missing there.
-
-# %%
-columns = ["energy_ratio", "auprc"]
-summary = patient_summary(known, columns=columns).set_index(["score", "timepoint", "map"])
-differences = patient_differences(known, gradcam_bench.GRADCAM, columns=columns)
-ratios = differences[(differences.score == "energy_ratio") & (differences["map"] != "finer")]
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 06.3 – predict** (3 minutes). Which opponent will be hardest to beat: `"bump"`, `"other patients"`, `"no head"`,
@@ -422,8 +416,6 @@ for change in ("no tumour", "milder", "worse", "another head"):
     for when in timepoints:
         redrawn[change, when], _ = roi.network_inputs(again, of_shown[of_shown.timepoint == when])
         effects.append(effect(change, when, redrawn[change, when], few[when]))
-
-# %%
 moved = patient_summary(pd.concat(effects), columns=["change"])
 
 # %% [markdown] tags=["exercise"]
@@ -476,20 +468,15 @@ where[["timepoint", "mean", "low", "high", "n_patients"]].round(2)
 # %% tags=["claim"]
 claim(
     where.low.min() > 1.2,
-    f"Without the tumour the map changes {where['mean'].min():.1f} to {where['mean'].max():.1f} times as much where it was as chance would "
-    "have it, and the rest of the change is elsewhere: a cell of this network sees a wide field. Only here is the cause "
-    "known. One thing was changed, and the rest is consequence.",
-    f"Without the tumour the map changes {where['mean'].min():.1f} to {where['mean'].max():.1f} times as much where it was as chance "
-    "would have it.",
+    f"Where the tumour was, the map changes {where['mean'].min():.1f} to {where['mean'].max():.1f} times as much as by chance. The rest of "
+    "the change lies elsewhere, because a cell of this network sees a wide field. Only in this experiment is the cause known: one "
+    "thing was changed, and everything else follows from it.",
+    f"Where the tumour was, the map changes {where['mean'].min():.1f} to {where['mean'].max():.1f} times as much as by chance.",
 )
 
 # %% [markdown] tags=["notes"]
 # Whoever is done early covers the *nodes* instead of the tumour (`structure="nodes"` in `perturbation.structures`): which model minds
 # more? Or looks for an image whose map lies mostly on the padding (`padding_share` in `scores`).
-
-# %% tags=["nbval-check-output"]
-of_images = scores[scores["map"] == gradcam_bench.GRADCAM]
-print(of_images.patient_id.nunique(), "patients,", len(of_images), "images scored")
 
 # %% [markdown]
 # ## What you have now

@@ -44,8 +44,6 @@ begin(study)
 study.require_outcomes("probabilities")
 patients, risk = prediction.compared_scores(study.read_table)
 train, test = (patients[patients.split == side] for side in ("train", "test"))
-
-# %%
 statistics.require_patients(test, months=later.MONTHS, at_least=later.FEWEST_BY_HORIZON)
 test_risk = {name: score.reindex(test.index) for name, score in risk.items()}
 print(f"{len(train)} training patients, {len(test)} test patients")
@@ -96,25 +94,15 @@ free_months.round(3)
 
 # %% tags=["claim"]
 lead = free_months.loc["difference"]
+survival = statistics.survival_table(months, progressed, called, at=[36]).set_index("group")
+still = survival.loc["called high"]
 claim(
-    lead.low > 0,
+    lead.low > 0 and still.at_risk < 10 and still.high - still.low > 0.4,
     f"Patients whom the Ensemble calls high-risk had {lead.months:.0f} months fewer without progression within three years; the interval "
-    f"reaches from {lead.low:.0f} to {lead.high:.0f}.",
-    f"The difference is {lead.months:.1f} months, with an interval from {lead.low:.1f} to {lead.high:.1f}.",
-)
-
-# %%
-survival = statistics.survival_table(months, progressed, called, at=(0, 12, 24, 36))
-survival = survival.set_index(["group", "months"])
-survival.round(2)
-
-# %% tags=["claim"]
-still = survival.loc[("called high", 36)]
-claim(
-    still.at_risk < 10 and still.high - still.low > 0.4,
-    f"These are the numbers behind a Kaplan-Meier curve. Of those called high-risk {still.at_risk:.0f} were still under observation at "
-    f"36 months, so the curve's {still.survival:.0%} might as well be {still.low:.0%} or {still.high:.0%}.",
-    f"Of those called high-risk {still.at_risk:.0f} were still under observation at 36 months.",
+    f"reaches from {lead.low:.0f} to {lead.high:.0f}. At 36 months {still.at_risk:.0f} of them were still under observation, so the {still.survival:.0%} "
+    f"that their Kaplan-Meier curve gives for that day might as well be {still.low:.0%} or {still.high:.0%}.",
+    f"The difference is {lead.months:.1f} months, with an interval from {lead.low:.1f} to {lead.high:.1f}. Of those called high-risk "
+    f"{still.at_risk:.0f} were still under observation at 36 months.",
 )
 
 # %% [markdown]
@@ -134,33 +122,32 @@ show(
     caption="Hazard ratios of T, N, age, sex and chemotherapy in the training cohort.",
 )
 
-# %% [markdown]
-# Right of the dotted line a characteristic goes with earlier progression, left of it with later; an interval
-# across the line is compatible with no effect. (Chemotherapy was not given at random: its hazard ratio is no treatment effect.)
-
 # %% tags=["claim"]
 clear = clinical.table.index[(clinical.table.low > 1) | (clinical.table.high < 1)]
+read = (
+    "Right of the dotted line a characteristic goes with earlier progression, left of it with later; an interval across the line is "
+    "compatible with no effect. (Chemotherapy was not given at random: its hazard ratio is no treatment effect.)"
+)
 claim(
     list(clear) == ["T"],
-    f"Only the interval of T does not cross the line: each category more goes with {clinical.table.hazard_ratio['T']:.2f} times the hazard.",
-    f"Intervals that do not cross the line: {', '.join(clear) or 'none'}.",
+    f"{read} Only the interval of T does not cross the line: each category more goes with {clinical.table.hazard_ratio['T']:.2f} times the hazard.",
+    f"{read} Intervals that do not cross the line: {', '.join(clear) or 'none'}.",
 )
 
 # %% [markdown]
 # ## How far would it shrink?
 #
 # A few dozen relapses are few for six coefficients. A model fits the patients it was made from too closely; coefficients that suit new patients
-# would be smaller. The *shrinkage* estimates what share of their size would remain.
-
-# %%
-print(f"{clinical.events} events, {len(clinical.table)} coefficients, {clinical.likelihood_ratio}")
-print(f"shrinkage {clinical.shrinkage:.2f}")
+# would be smaller. The *shrinkage* (`clinical.shrinkage`) estimates what share of their size would remain.
 
 # %% tags=["claim"]
+fitted_to = (
+    f"{clinical.events} events, {len(clinical.table)} coefficients ({clinical.likelihood_ratio})"
+)
 claim(
     0.5 < clinical.shrinkage < 0.7,
-    f"Little more than half of their size, {clinical.shrinkage:.0%}, would remain.",
-    f"{clinical.shrinkage:.0%} of their size would remain.",
+    f"{fitted_to}: little more than half of their size, {clinical.shrinkage:.0%}, would remain.",
+    f"{fitted_to}: {clinical.shrinkage:.0%} of their size would remain.",
 )
 
 # %% [markdown]
@@ -253,17 +240,14 @@ show(
     caption="AUC at 24, 36 and 48 months and Brier score at 12 to 60 months, with reference.",
 )
 
-# %% [markdown]
-# The bars are 95% intervals, and they are long; on the left, the counts under each month say why. (In the left panel TNM is one
-# threshold, in the right panel T and N weighed.)
-
 # %% tags=["claim"]
 scaled = {name: curve.set_index("months").scaled for name, curve in brier.items()}
 claim(
     list(scaled["Ensemble"] > 0) == [False, False, True, True, True]
     and scaled["TNM"].abs().max() < 0.1,
-    "On the right, a curve below that of Kaplan-Meier predicts better than the same Kaplan-Meier risk for everybody: the Ensemble's does from "
-    f"36 months on, that of T and N stays within {scaled['TNM'].abs().max():.0%} of it.",
+    "Left: the bars are 95% intervals, and they are long; the counts under each month say why (TNM is one threshold). Right: a curve below that of "
+    "Kaplan-Meier predicts better than the same Kaplan-Meier risk for everybody. The Ensemble's does from "
+    f"36 months on; that of T and N, weighed, stays within {scaled['TNM'].abs().max():.0%} of it.",
     "On the right, a curve below that of Kaplan-Meier predicts better than the same Kaplan-Meier risk for everybody.",
 )
 
@@ -272,8 +256,6 @@ for name in brier:
     total, scaled = statistics.integrated_brier(months, progressed, p_event[name])
     gain = f"{scaled.value:.0%} ({scaled.low:.0%} to {scaled.high:.0%})"
     print(f"{name:9} Brier, 12 to 60 months: {total}; better than Kaplan-Meier by {gain}")
-
-# %%
 in_pairs = statistics.compare_at_horizon(months, progressed, p_36, measure="brier")
 in_pairs.round(3)
 
@@ -301,9 +283,6 @@ show(
     caption="Observed against predicted risk of progression by 36 months, in three groups per model.",
 )
 
-# %% [markdown]
-# The ticks at the top are patients who progressed by 36 months, those at the bottom were observed for longer.
-
 # %% tags=["claim"]
 in_groups = {name: statistics.calibration_groups(months, progressed, p) for name, p in p_36.items()}
 rises = [name for name, group in in_groups.items() if group.observed.is_monotonic_increasing]
@@ -312,7 +291,8 @@ length = np.mean([(group.high - group.low).mean() for group in in_groups.values(
 claim(
     rises == ["Pre-model", "Post-model", "Ensemble"] and crossing,
     "With each network a group of higher predicted risk progressed more often; with T and N the middle group did most often. All bars cross the "
-    f"dotted line, so these groups contradict no model, and with {length:.2f} on average the bars are so long that they support none either.",
+    f"dotted line, so these groups contradict no model, and with {length:.2f} on average the bars are so long that they support none either. "
+    "(The ticks at the top are patients who progressed by 36 months, those at the bottom were observed for longer.)",
     f"A group of higher predicted risk progressed more often with: {', '.join(rises) or 'none'}. A bar is {length:.2f} long on average.",
 )
 
@@ -418,15 +398,13 @@ show(
     caption="Decision curves of Ensemble and TNM at 36 months, and their gain over all or nobody.",
 )
 
-# %% [markdown]
-# On the right, a curve above zero is better than both simple rules; where its band includes zero, these patients cannot tell.
-
 # %% tags=["claim"]
 curve = benefit[benefit.model == "Ensemble"].set_index("threshold")
 gains_from, sure = curve.index[curve.gain <= 0].max(), curve.index[curve.gain_low > 0]
 most = benefit.groupby("model").gain.max()
 claim(
     gains_from < 0.15 and len(sure) < 5 and most["Ensemble"] > most["TNM"] > 0,
+    "On the right, a curve above zero is better than both simple rules; where its band includes zero, these patients cannot tell. "
     f"The Ensemble's curve is above zero for each threshold over {gains_from:.0%}, but its band for {len(sure)} of {len(curve)} thresholds only, near "
     f"{sure.to_numpy().mean():.0%}. T and N gain {most['TNM']:.2f} at most, the Ensemble {most['Ensemble']:.2f}.",
     f"The Ensemble's band is above zero for {len(sure)} of {len(curve)} thresholds.",

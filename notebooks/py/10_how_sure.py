@@ -291,7 +291,7 @@ print(size)
 claim(
     size.for_shrinkage > 4 * len(train) and size.for_optimism < len(train) < size.for_overall_risk,
     f"The strictest criterion decides: {size.for_shrinkage / len(train):.0f} times as many patients as in this training cohort for coefficients that keep "
-    "nine tenths of their size. The apparent fit needs fewer than there are, the risk of all some more.",
+    "nine tenths of their size. The apparent fit would need fewer patients than there are, the average risk somewhat more.",
     f"{size.for_shrinkage} patients would let the coefficients keep nine tenths of their size; there are {len(train)}.",
 )
 

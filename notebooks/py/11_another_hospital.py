@@ -124,7 +124,7 @@ claim(
     (at_second > at_first).all(),
     f"In the second hospital {at_second.low:.0%} of the patients have T1 or T2 (in the first {at_first.low:.0%}), and {at_second.induction:.0%} had induction "
     f"chemotherapy ({at_first.induction:.0%}). Fewer of them should progress; did they?",
-    f"T1 or T2 have {at_second.low:.0%} of the patients in the second and {at_first.low:.0%} in the first hospital; {at_second.induction:.0%} and "
+    f"{at_second.low:.0%} of the patients have T1 or T2 in the second hospital, {at_first.low:.0%} in the first; {at_second.induction:.0%} and "
     f"{at_first.induction:.0%} had induction chemotherapy. What would you expect of their outcomes?",
 )
 

@@ -313,8 +313,8 @@ aucs, c_upgrade = read["median label, AUC"], read["time to progression, C-index"
 claim(
     aucs["no upgrade"].low < 0.5 < aucs["upgrade"].low and c_upgrade.low < 0.5 < c_upgrade.high,
     f"The AUC of the grain is {aucs['no upgrade'].value:.2f} without and {aucs['upgrade'].value:.2f} with an upgrade, and that of the date {aucs['date of the scan'].value:.2f}: late "
-    f"patients were followed for a short time, and the label calls that high risk. By time to progression the grain is worth {c_upgrade.value:.2f}, which is nothing; what "
-    f"it did know, that a fine grain goes with later progression ({read['time to progression, C-index']['no upgrade'].value:.2f}), is buried.",
+    f"patients were followed for a short time, and the label calls that high risk. By time to progression the grain has a C-index of {c_upgrade.value:.2f}, which is worth nothing; what "
+    f"it told without the upgrade, that a fine grain goes with later progression ({read['time to progression, C-index']['no upgrade'].value:.2f}), is lost.",
     f"The AUC of the grain is {aucs['no upgrade'].value:.2f} without and {aucs['upgrade'].value:.2f} with an upgrade.",
 )
 

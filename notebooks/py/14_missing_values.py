@@ -276,7 +276,7 @@ width = {n: float(np.log(t.high / t.low).iloc[0]) for n, t in answers.items()}
 claim(
     width["0 for every gap"] < width["multiple imputation"] < width["measured only"],
     f"Drawing uses all {len(patients)} patients, so its interval is narrower than that of the {complete.n} measured ones; and it is wider than the one that took zeros for measurements. "
-    "All three hold 1: this cohort cannot show that EBV DNA tells more than T and N.",
+    "All three include 1: this cohort cannot show that EBV DNA tells more than T and N.",
     "The three intervals of the hazard ratio of tenfold EBV DNA.",
 )
 

@@ -414,7 +414,7 @@ mean.round(3)
 together = differences.set_index("a").loc[f"Ensemble, {whole_images.RECTANGLES}"]
 claim(
     (mean[whole_images.WHOLE] < mean[whole_images.RECTANGLES]).all() and together.low > 0,
-    f"Rectangles rank better in all three: for the Ensemble by {in_words(together)}, while for either model alone the interval holds zero. The paper's choice of rectangles "
+    f"Rectangles rank better in all three: for the Ensemble by {in_words(together)}, while for either model alone the interval includes zero. The paper's choice of rectangles "
     "agrees with that, though it gives no comparison, only the accuracy of one preliminary experiment.",
     f"The difference of the Ensemble, rectangles minus whole images, is {in_words(together)}.",
 )
