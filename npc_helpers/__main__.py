@@ -27,12 +27,13 @@ OLDEST_PYTHON = (3, 11)
 STUDENT = ("demo",)
 TEACHER = ("demo", "course")
 EVERYTHING_TESTED = ("demo", "course", "intake", "cluster", "test")
-GROUPS_OF = {"test": EVERYTHING_TESTED, "class": TEACHER}
+GROUPS_OF = {"test": EVERYTHING_TESTED, "class": TEACHER, "bundle": TEACHER}
 COMMANDS = {
     "tutorial": "execute every notebook and print the results",
     "test": "lint, unit tests, browser tests and every notebook",
     "lab": "open JupyterLab on a copy of the notebooks that is yours to work in",
     "class": "write a class: notebooks, solutions, slides, pages (--check: is all ready?)",
+    "bundle": "pack packages, study and opened images for a room without network",
     "study": "build the demonstration study (--verify: heal it), or check that of NPC_STUDY",
     "report": "write the report of the study from what its notebooks saved",
     "install": "install more groups of packages by name: intake, cluster, gpu, idc",
@@ -61,6 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
             subcommand.add_argument("folder", nargs="?", default="class", help="to write to")
             subcommand.add_argument("--check", action="store_true", help="is this machine ready?")
             subcommand.add_argument("--only", nargs="*", help="numbers, for instance 00 01")
+        if name == "bundle":
+            subcommand.add_argument("folder", help="new or empty")
         if name == "install":
             subcommand.add_argument("groups", nargs="+", help="of pyproject.toml")
     options = parser.parse_args(arguments)
@@ -184,6 +187,8 @@ def run_here(options: argparse.Namespace) -> int:
     if options.command == "class":
         only = ["--only", *options.only] if options.only else []
         return _course("class", options.folder, *only)
+    if options.command == "bundle":
+        return _course("bundle", options.folder)
     return _course(options.command, *(options.only if options.command == "notebooks" else []))
 
 

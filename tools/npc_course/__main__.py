@@ -1,6 +1,7 @@
 """Run the lessons and make their products: ``python -m npc_course class OUT``, ``tutorial``, …"""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     offline = commands.add_parser("bundle", help="the course for a room without network")
     offline.add_argument("folder", type=Path, help="new or empty")
     options = parser.parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start says nothing of use
     if options.command == "bundle":
         return bundle.make_bundle(options.folder)
     if options.command == "lab":
