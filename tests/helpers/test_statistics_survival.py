@@ -204,3 +204,15 @@ def test_unknown_stages_are_named():
     test.loc[0, "stage_8th"] = "V"
     with pytest.raises(ValueError, match="stage_8th: .* has 'V'; allowed are I, II"):
         statistics.tnm_scores(train, test)
+
+
+def test_times_that_differ_by_rounding_only_are_tied_as_in_r():
+    """R 4.2.2, survival 3.5: survdiff, coxph (Efron) and concordance of these twelve patients."""
+    time = np.repeat([0.1 + 0.2, 0.3, 0.7], 4)  # 0.1 + 0.2 is 0.30000000000000004
+    event = np.array([1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0], dtype=bool)
+    group = [1, 2, 1, 1, 2, 1, 2, 2, 1, 2, 2, 2]
+    score = np.array([3, 1, 2, 5, 4, 2, 1, 2, 3, 1, 2, 0.0])
+    assert statistics.log_rank(time, event, group).statistic == pytest.approx(3.11560693642)
+    cox = statistics.fit_cox(time, event, pd.DataFrame({"x": score}))
+    assert cox.table["coefficient"].iloc[0] == pytest.approx(0.562384204948)
+    assert statistics.c_index(time, event, score).value == pytest.approx(0.871794871795)
