@@ -10,20 +10,21 @@ from collections.abc import Mapping
 
 AGENT = {
     "names": "gd gad gado* gada* dotarem magnevist prohance multihance omniscan primovist eovist "
-    "clariscan vueway elucirem artirem gbca dtpa dota bopta",
+    "clariscan vueway elucirem artirem dotagraf pixxoscan cyclolux gbca dtpa dota bopta",
     "en": "contrast* ce ce1 ce2 ce3 ce4 ce5 enh enhanc* injection injected",
     "de": "km ivkm kontrast* kontrastmittel*",
     "fr": "pdc inj injecte* injection",
     "es, pt": "contraste* contrastad* civ realce inyeccion injecao injetad*",
     "it": "mdc contrasto iniezione",
-    "nl": "contrast*",
+    "nl": "contrast* injectie",
     "pl, cs, tr, sv": "kontrasc* srodek",
     "id, ms": "kontras",
     "hu, el, fi": "kontraszt* σκιαγραφ* tehoste*",
-    "ru": "контраст* ку контр усилени* гадо* гади* магневист* введени* кв",
-    "zh": "增强 增強 造影 造影剂 造影劑 对比剂 對比劑 显影剂 顯影劑 强化 強化 打药 注药 注射 给药",
+    "ru": "контраст* ку контр усилени* гадо* гади* магневист* введени* кв гд",
+    "zh": "增强 增強 造影 造影剂 造影劑 对比剂 對比劑 显影剂 顯影劑 强化 強化 打药 "
+    "打造影剂 注药 注射 给药",
     "ja": "造影剤 ガドリニウム ガド 投与 エンハンス",
-    "ko": "조영 조영제 조영증강",
+    "ko": "조영 조영제 조영증강 투여",
 }
 WITHOUT = {  # before the agent; those that also end a description stand in ALONE
     "en": "no non not none without wo minus un less zero notgiven",
@@ -38,14 +39,14 @@ WITHOUT = {  # before the agent; those that also end a description stand in ALON
     "id, ms": "tanpa",
     "ro, el, fi": "fara χωρισ χωρίσ ilman",
     "ru": "без не нет",
-    "zh": "未 无 無 非 不 没 没有 沒 沒有 未做 未行 没做",
+    "zh": "未 无 無 非 不 没 没有 沒 沒有 未做 未行 没做 不用",
     "ja": "未 非 無 ノン",
     "ko": "비 무",
 }
 NOT_GIVEN = (  # after the agent
     "no none nein non nee not notgiven free frei fri vrij omitted declined refused contraindicated "
     "kontraindiziert verweigert abgelehnt contrindique refuse controindicato rifiutato rechazado "
-    "contraindicado recusado geweigerd yok нет отказ nelkul "
+    "contraindicado recusado geweigerd naive neg negative los yok нет отказ nelkul "
     "なし 無し ナシ 無 未 せず 없음 없이 안 미"
 )
 ALONE = "without wo ohne sans sin senza zonder sem bez без"  # at the end of a description
@@ -56,7 +57,7 @@ BEFORE = {
     "es, pt": "antes previo previa",
     "it": "prima",
     "nl": "voor",
-    "pl, cs, hr, sv, da": "przed pred prije fore før",
+    "pl, cs, hr, sv, da": "przed pred prije fore før innan",
     "ro, el": "inainte πριν",
     "id, ms": "sebelum",
     "ru, bg": "до перед преди",
@@ -80,7 +81,7 @@ AND = "and und et y e en i och og ja si και и or oder & + / , 和 及 加"
 BETWEEN = (
     "iv intraven* the any to of a de d del da do di la le les el il l der den dem produit medium "
     "media substance mezzo moyen medio agente material το "
-    "administration admin gabe podani* podaniem 静脉 靜脈 静注 使用"
+    "administration admin gabe podani* podaniem somministra* sr 静脉 靜脈 静注 使用"
 )
 # Stands beside an agent, and says nothing of whether it was given: amounts, ways, makers.
 BESIDE = "ml cc mmol mg agent bolus manual hand power bayer schering bracco guerbet ge"
@@ -90,7 +91,7 @@ PLAIN = {  # means "without" by itself
     "unkontrast*",
     "fr": "natif native",
     "es": "simple",
-    "it": "basale smdc",
+    "it": "basale smdc diretta",
     "nl": "blanco blank contrastvrij*",
     "pl, cs, tr, sv": "natywn* kontrastsiz prekontrast* bezkontrast* kontrastfri*",
     "fi, et": "kontrastita* kontrastitta*",
@@ -102,7 +103,7 @@ PLAIN = {  # means "without" by itself
 # Makes the agent it stands at a question: was it given, and did it reach the patient?
 DOUBT = (
     "optional* possible possibl* maybe perhaps unknown unsure evtl event* ggf falls if yesno "
-    "allerg* fail* extravas* paravas* abort* abgebroch* аллерг* отказ"
+    "tbd allerg* fail* extravas* paravas* abort* abgebroch* аллерг* отказ"
 )
 BOTH = "± 前后 前後 전후"  # with and without: the description of an examination, not a series
 # What may follow "pre" and "post" where they speak of the agent: technique, plane, region.
@@ -112,59 +113,42 @@ TECHNIQUE = (
     "w water neck head brain np nasopharynx npx skull base iso propeller blade dyn* delay* "
     "spair spir ir min eg"
 )
-SPELLINGS = (  # (regular expression, what is read instead), in this order
-    (r"\( ?- ?\)", "- "),
-    (r"\( ?\+ ?\)", "+ "),
-    (r"\+ ?/ ?-|- ?/ ?\+|\+ ?- ?(?=(?:gd|gad\w*|km|[ck]ontr\w*|ce?)\b)", "±"),
-    (r"\b(pre|post|vor|nach|mit|ohne|with|without|avant|apres|avec|sans)-(?= ?[/&+,])", r"\1 "),
-    (r"\b(?:s|sa|so) k\.? ?l\b\.?", " with km "),
-    (r"(?<![/\w])(?:s|sa|so|m|з)(?= (?:[ck]ontrast|контраст))", " with "),
-    (r"\bap\.?(?= ?(?:gad|inj|contr|pdc))", " apres "),
-    (r"前[・/、, ]?[後后]", "前後"),
-    (r"\bwwo\b|\bw ?[/&,+]? ?[/&,+]? ?(?:wo\b|w/ ?o\b)", " with and without "),
-    (r"\byes ?/ ?no\b|\by ?/ ?n\b|\bja ?/ ?nein\b", " yesno "),
-    (r"\b0+(?:[.,]0+)? ?(?:ml|cc|mmol)\b(?! ?/)", " notgiven "),
-    (r"\bnot (?:given|used|administered|applied|injected)\b", " notgiven "),
-    (
-        r"\b(pre|post?|non?)[ -]?con(?:t|tr)?\b(?! ?(?:contr|gad|gd|civ|mdc|fat|sat))",
-        r" \1 contrast ",
-    ),
-    (r"\b(pre|post)c\b", r" \1 contrast "),
-    (r"\b(sans|sin|sem|senza|without|no|ohne) iv\s*$", r" \1 contrast "),
-    (r"^nc(?= )|(?<= )nc\s*$", " noncon "),
-    (r"\bc ?/ ?s\b|\bs ?/ ?c ?y ?c ?/ ?c\b", " con y sin "),
-    (r"\bw ?[/.\\-]? ?o(?:ut)?\b\.?(?= |$)(?! ?-)", " without "),
-    (r"\bw/(?= ?[a-z])", " with "),
-    (
-        r"\b(without|with|no|non|pre|post|sin|con|sem|senza|sans|avec)[ -]+c(?![\w-])",
-        r" \1 contrast ",
-    ),
-    (r"\bs/ ?c\b(?! ?ontr)", " sin contraste "),
-    (r"\bc/ ?c\b(?! ?ontr)", " con contraste "),
-    (r"\bs/ ?(?=[a-z])|\bss? (?=inj|gado|gd\b|gad\b|iv\b|pdc|contr|civ|mdc)", " sin "),
-    (r"\bc/ ?(?=[a-z])", " con "),
-    (r"\bs\.? ?m\. ?d\. ?c\b\.?", " senza mdc "),
-    (r"\bm\. ?d\. ?c\b\.?", " mdc "),
-    (r"\bc\.e\.", " ce "),
-    (r"\bi\. ?v\b\.?(-(?=\w))?|\bв/в\b", " iv "),
-    (r"\bo\.? *(?:iv +)?km\b", " ohne km "),
-    (r"\bv\.? *(?:iv +)?km\b", " vor km "),
-    (r"\b[mnp]\.? *(?:iv +)?km\b", " mit km "),
-    (r"\bs\.?mdc\b", " senza mdc "),
-    (r"\b(bez|s|po|pred|pre) k\. ?l\b\.?|\b(bez|s|po|pred|pre) kl\b", r" \1\2 km "),
-    (r"(?<![^\W_])([+-])k\b", r" \1km "),
-    (r"\biv ?\+|(?<![^\W_])\+ ?iv\b", " km "),
-    (r"\bz\.? ?contrast\b", " zonder contrast "),
-    (r"\bav\.", " avant "),
-    (r"\b(with|mit|after|nach|ohne|without|no|vor|pre|post)[ -]cm\b", r" \1 km "),
-    (r"\+ ?cm\b|\bcm ?\+", " km "),
+# Letters that say so before an agent only (with a slash, where one follows), and before which.
+LETTERS = (
+    ("m", "WITH", ""),
+    ("n p ap", "AFTER", ""),
+    ("o", "WITHOUT", ""),
+    ("v", "BEFORE", ""),
+    ("s sa so з", "WITH", "[ck]ontrast|контраст|kl"),
+    ("s", "WITHOUT", "(?![ck]ontrast|kl|km)"),
+    ("ss s/ ss/", "WITHOUT", ""),
+    ("c/", "WITH", ""),
+    ("z", "WITHOUT", "contrast"),
 )
+SHORT_AGENTS = "c kl cm con cont contr kontr ctr cte"  # an agent right after a preposition only
+WITH_SIGN = ("cm", "iv")  # an agent beside a plus only
+ABBREVIATIONS = {  # what is read -> how it is written
+    " ± ": r"\+ ?/ ?-|- ?/ ?\+|\+ ?- ?(?=(?:gd|gad\w*|km|[ck]ontr\w*|ce?)\b)"
+    r"|\bwwo\b|\bw ?[/&,+]? ?[/&,+]? ?(?:wo\b|w/ ?o\b)"
+    r"|\bc ?/ ?s\b|\bs ?/ ?c ?y ?c ?/ ?c\b|前[・/、, ]?[後后]|あり[・/、]?なし|有[無无]",
+    "- ": r" ?\( ?- ?\)",
+    "+ ": r"\( ?\+ ?\)",
+    " without ": r"\bw ?[/.\\-]? ?o(?:ut)?\b\.?(?= |$)(?! ?-)",
+    " sin contraste ": r"\bs/ ?c\b(?! ?ontr)",
+    " con contraste ": r"\bc/ ?c\b(?! ?ontr)",
+    " iv ": r"\bв/в\b|\biv-(?=\w)",
+    " unknown ": r"\bn ?/ ?a ?\?",
+    " yesno ": r"\byes ?/ ?no\b|\bno ?/ ?yes\b|\by ?/ ?n\b|\bja ?/ ?nein\b",
+    " notgiven ": r"\b0+(?:[.,]0+)? ?(?:ml|cc|mmol)\b(?! ?/)"
+    r"|\bnot (?:given|used|administered|applied|injected)\b",
+}
 # Words that hold one of the above and speak of something else.
 ELSEWHERE = (
     r"\bphase[- ]?contrast\w*|phasenkontrast\w*|\bcontrast\w* (?:de|di) (?:phase|fase)\b"
     r"|\b(?:multi|dual|high|low|soft tissue|tissue|bold|image|blood|susceptibility|transfer)"
     r"[- ]contrasts?\b"
-    r"|\b(?:edge|vessel|detail|signal|resolution|image|flow|inflow|fluid)[- ]?enhanc\w*"
+    r"|\b(?:edge|vessel|detail|signal|resolution|image|flow|inflow|fluid|deep|dlr?)[- ]?enhanc\w*"
+    r"|\benhancer\b"
     r"|\benhanced[- ](?:mr|dicom|multi\w*)\b|\bmulti-?contrast\b"
     r"|\bcontrast[- ](?:optimi\w*|weight\w*|resolution|ratio|to noise|noise|transfer)\b"
     r"|\bc[- ]?(?:spine|sp|sense|wirbels\w*)\b|\b(?:pre|post)[- ]?sat\w*"
@@ -196,7 +180,8 @@ c cm n o s d de of
 контрастированием усиление усиления усилением введение введения гадовист магневист нативная нативно
 нативное вв
 contrastvrij contrastfree kontrastfrei kontrastmittelfrei bezkontrastowe uncontrasted nie enhance
-gadolinie wout контрасту contrasttoediening kontrasztanyaggal неконтрастное бесконтрастная
+gadolinie wout контрасту contrasttoediening kontr contr gadovistom kontrastmedel postcontr postkm
+preinjection noncontr prakm pkm nkm kontrasztanyaggal неконтрастное бесконтрастная
 """
 SPOKEN = (AGENT, PLAIN, WITHOUT, NOT_GIVEN, ALONE, BEFORE, AFTER, WITH, AND, BOTH, WRITTEN_OUT)
 _EAST_ASIAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
