@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from npc_helpers.study.artefacts import StudyError, atomic_path
+from npc_helpers.study.artefacts import StudyError, atomic_path, told_at_the_prompt
 from npc_helpers.study.formulas import defused_table
 from npc_helpers.study.later import left_out_later
 from npc_helpers.study.problems import as_table, counts, page
@@ -34,8 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(data_dictionary())
         else:
             return _check(Study(options.folder), checksums=not options.fast, csv=options.csv)
-    except StudyError as error:
-        print(error, file=sys.stderr)
+    except (StudyError, OSError) as error:
+        print(told_at_the_prompt(error), file=sys.stderr)
         return 1
     return 0
 

@@ -34,6 +34,16 @@ class StudyError(ValueError):
     """The data are not as they should be; the message says what, where and what to do."""
 
 
+def told_at_the_prompt(error: StudyError | OSError) -> str:
+    """Return what a command prints in place of a traceback: what went wrong, and what to do."""
+    if isinstance(error, StudyError):
+        return str(error)
+    return (
+        f"{error}. Make sure that the path is right, that you may read and write there and that "
+        "the disk has room, then run the command again; what is finished is kept."
+    )
+
+
 class NotInThisStudy(StudyError):
     """The study does not hold what a part needs; the message says what is needed and what it has.
 

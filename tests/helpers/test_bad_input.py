@@ -482,3 +482,12 @@ def test_who_has_no_end_of_follow_up_at_all_is_left_out_and_the_rest_goes_on(tmp
     with pytest.warns(UserWarning, match="Everybody passes it whose follow-up has an end"):
         table = cohort.build_cohort(Study(folder)).set_index("patient_id")
     assert table["included"].sum() == 5 and table["excluded_by"]["H-04"] == "regular_review"
+
+
+def test_a_full_disk_ends_a_command_with_words(tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("npc_helpers.study.__main__.init", full)
+    assert main(["init", str(tmp_path / "study")]) == 1
+    assert "No space left on device. Make sure that" in capsys.readouterr().err

@@ -1,8 +1,10 @@
 """A report a researcher takes into a manuscript: vector figures, tables, one page."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from types import SimpleNamespace
 
@@ -143,3 +145,11 @@ def test_maps_are_averaged_within_patients_and_each_kind_apart():
     half = 1.959964 * np.sqrt(2 / 2)  # the variance of 1 and 3 is 2, of two patients
     assert table.loc["Grad-CAM", "low"] == pytest.approx(2 - half)
     assert table.loc["bump", "energy ratio"] == 9
+
+
+def test_the_report_of_a_folder_that_is_not_there_is_refused_in_words(tmp_path):
+    environment = os.environ | {"NPC_STUDY": str(tmp_path / "gone")}
+    command = [sys.executable, "-m", "npc_helpers.figures"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "gone: no such folder. Let NPC_STUDY name your study folder" in done.stderr

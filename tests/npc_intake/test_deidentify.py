@@ -543,3 +543,22 @@ def test_a_folder_inside_the_other_is_refused_with_the_way_out(tmp_path, capsys,
     beside = message.split("such as ")[1].strip().removesuffix(".")
     assert "with names" in message
     assert main(["deidentify", folders[0], beside, "--key", str(key)]) == 0
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_full_disk_is_told_without_a_value_of_the_header(tmp_path, monkeypatch, capsys, wrapped):
+    def full(dataset, *_, **__):
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError:
+            if not wrapped:
+                raise
+            raise OSError(f"With tag got exception {dataset.PatientID}") from None
+
+    write_series(tmp_path / "in")
+    monkeypatch.setattr(pydicom.Dataset, "save_as", full)
+    command = [str(tmp_path / "in"), str(tmp_path / "out"), "--key", str(tmp_path / "k" / "k.json")]
+    assert main(["deidentify", *command]) == 1
+    told = capsys.readouterr().err
+    assert "cannot be written (No space left on device). Make room" in told
+    assert "NPC-" not in told

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from npc_helpers.study import Study
-from npc_helpers.study.artefacts import StudyError
+from npc_helpers.study.artefacts import StudyError, told_at_the_prompt
 from npc_helpers.study.schema import REGISTRY, SUGGESTED_ROIS, VISITS
 from npc_helpers.study.tables import check_table, empty_table, printed, read_text, write_text
 from npc_intake.deidentify.burned_in import LIST as LETTERS
@@ -298,14 +298,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Interrupted. What is done is kept; run this again.", file=sys.stderr)
         return INTERRUPTED
-    except StudyError as error:
-        print(error, file=sys.stderr)
-    except OSError as error:
-        print(
-            f"{error}. Make sure that the path is right and that you may read and write there, "
-            "then run the command again; what is finished is kept.",
-            file=sys.stderr,
-        )
+    except (StudyError, OSError) as error:
+        print(told_at_the_prompt(error), file=sys.stderr)
     return 1
 
 

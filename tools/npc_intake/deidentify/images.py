@@ -10,6 +10,7 @@ stay), and nobody without the key can go back. The key file, and the tables that
 is who, what descriptions said, which file became which), stay outside every study folder.
 """
 
+import os
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -261,9 +262,18 @@ class _Run:
                 return place, THERE
         except OSError as error:
             raise StudyError(
-                f"{self.target} cannot be written ({error.strerror}). Make room, or name a folder "
+                f"{self.target} cannot be written ({_why(error)}). Make room, or name a folder "
                 "that you may write to; what is written is kept."
             ) from error
+
+
+def _why(error: BaseException | None) -> str:
+    """Return why a file could not be written, from the number: pydicom's text repeats values."""
+    while error is not None:
+        if getattr(error, "errno", None):
+            return os.strerror(error.errno)
+        error = error.__cause__ or error.__context__
+    return "the system does not say why"
 
 
 _one_at_a_time = RLock()
