@@ -112,15 +112,6 @@ def test_a_table_that_an_editor_saved_loses_no_row(tmp_path):
     assert sorted(key.read_mapping().values()) == ["P1", "P2", "P3"]
 
 
-def test_copies_that_killed_runs_of_earlier_versions_left_are_removed(tmp_path):
-    key = Key.open(tmp_path / "key.json")
-    for name in (".part-0123456789ab-key-patients.csv", ".part-0123456789ab-key.json"):
-        (tmp_path / name).write_text("pseudonym,patient_id\nNPC-1,P1\n")
-    (tmp_path / "key-notes.csv").write_text("of the user")
-    Key.open(key.path)
-    assert {path.name for path in tmp_path.iterdir()} == {"key.json", "key-notes.csv"}
-
-
 # --- disks ----------------------------------------------------------------------------------------
 
 

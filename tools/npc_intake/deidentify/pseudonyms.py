@@ -65,9 +65,7 @@ class Key:
             with locked(path):
                 if not path.exists():  # another run may have been first
                     _write_new(path, secrets.token_bytes(32))
-        key = cls.existing(path)
-        _remove_leftovers(path, key.mapping_path)
-        return key
+        return cls.existing(path)
 
     @classmethod
     def existing(cls, path: str | Path) -> Key:
@@ -199,20 +197,6 @@ def _read_secret(path: Path) -> bytes:
             f"{path}: not a key of this suite ({error}). Put the right file there, or name "
             "another; one that does not exist is made."
         ) from error
-
-
-def _remove_leftovers(*paths: Path) -> None:
-    """Remove temporary copies that killed runs of earlier versions left beside these files."""
-    for path in paths:
-        leftovers = [
-            other
-            for other in path.parent.iterdir()
-            if other.name.startswith(".part-") and other.name.endswith(f"-{path.name}")
-        ]
-        if leftovers:
-            with locked(path):
-                for leftover in leftovers:
-                    leftover.unlink(missing_ok=True)
 
 
 def _one_pseudonym(pseudonym: str) -> StudyError:
