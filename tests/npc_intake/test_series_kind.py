@@ -194,6 +194,10 @@ def test_no_word_has_two_meanings():
         ("16 slices tiled", {"ImagesInMosaic": "16"}),
         ("modality CT", {"Modality": "CT"}),
         ("a screenshot", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}),
+        ("another kind of object", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.128"}),  # PET
+        ("another kind of object", {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4.2"}),  # spectra
+        ("in colour (RGB)", {"PhotometricInterpretation": "RGB"}),
+        ("in colour (PALETTE COLOR)", {"PhotometricInterpretation": "PALETTE COLOR"}),
         ("names diffusion", {"SeriesDescription": "Ax DWI"}),
         ("TE 10 to 90 ms", {"EchoTime": "10"}),
         ("inversion time 180 ms", {"InversionTime": "180"}),
@@ -372,3 +376,18 @@ def test_a_header_longer_than_the_first_kilobytes(tmp_path):
     save(dataset, tmp_path / "a.dcm")
     (image,) = read_images(tmp_path / "a.dcm")
     assert image["SeriesDescription"] == "T2" and image["Rows"] == "24"
+
+
+@pytest.mark.parametrize(
+    "sop_class", ["", ".1", ".3", ".4"]
+)  # classic, enhanced, colour, converted
+def test_every_object_of_mr_images_is_looked_at(sop_class):
+    uid = f"1.2.840.10008.5.1.4.1.1.4{sop_class}"
+    assert classify([PLAIN | T2 | {"SOPClassUID": uid}]).kind == "t2w"
+
+
+def test_pictures_in_colour_are_known_from_a_file(tmp_path):
+    dataset = make_slice(noise(1)[0], 0, SeriesDescription="T2", **T2)
+    dataset.PhotometricInterpretation = "RGB"
+    save(dataset, tmp_path / "a.dcm")
+    assert classify(read_images(tmp_path / "a.dcm")).kind == "derived"

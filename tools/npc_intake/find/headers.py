@@ -32,7 +32,7 @@ KEYWORDS = (
     *("StudyInstanceUID", "DiffusionDirectionality", "SeriesInstanceUID", "SeriesNumber"),
     *("AcquisitionNumber", "ImagePositionPatient", "ImageOrientationPatient", "Rows", "Columns"),
     *("TemporalPositionIdentifier", "NumberOfFrames", "PixelSpacing", "BodyPartExamined"),
-    *("FrameOfReferenceUID", "PatientIdentityRemoved"),
+    *("FrameOfReferenceUID", "PatientIdentityRemoved", "PhotometricInterpretation"),
 )
 # Functional groups of an enhanced object that tell frames apart, and what is read in them.
 GROUPS = (

@@ -29,8 +29,10 @@ JUDGED = (  # what an image says that matters here
     "PulseSequenceName",
     *("EchoPlanarPulseSequence", "InversionRecovery", "InversionTime", "RepetitionTime"),
     *("EchoTime", "ContrastBolusAgent", "ContrastBolusVolume", "ContrastBolusAgentAdministered"),
-    *("ImageOrientationPatient", "BodyPartExamined"),
+    *("ImageOrientationPatient", "BodyPartExamined", "PhotometricInterpretation"),
 )
+MR_OBJECTS = "1.2.840.10008.5.1.4.1.1.4"  # begins the SOP classes of MR images, enhanced ones too
+SPECTROSCOPY = f"{MR_OBJECTS}.2"
 N_ALIKE = "number of images alike"
 DIFFUSION_DIRECTED = {"DIRECTIONAL", "BMATRIX", "ISOTROPIC"}  # of DiffusionDirectionality; not NONE
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(E[+-]?\d+)?")
@@ -141,6 +143,13 @@ def _not_mr(images: Sequence[Mapping[str, str]], name: str) -> Kind | None:
         return Kind("not_mr", f"modality {', '.join(sorted(others))}, not MR")
     if any(image.get("SOPClassUID", "").startswith(SECONDARY_CAPTURE) for image in images):
         return Kind("derived", "a screenshot (secondary capture)")
+    classes = _values(images, "SOPClassUID")
+    are_images = all(f"{uid}.".startswith(f"{MR_OBJECTS}.") for uid in classes)
+    if not are_images or SPECTROSCOPY in classes:
+        return Kind("not_mr", "another kind of object than an MR image")
+    colours = {text for text in _values(images, "PhotometricInterpretation") if text[:4] != "MONO"}
+    if colours:
+        return Kind("derived", f"a picture in colour ({', '.join(sorted(colours))})")
     return None
 
 
