@@ -325,40 +325,15 @@ def segmentation(visit: Visit, source: list[Dataset], tumour: np.ndarray, nodes:
     -------
     highdicom.seg.Segmentation
     """
-    from highdicom.content import AlgorithmIdentificationSequence
-    from highdicom.seg import Segmentation, SegmentDescription
-    from pydicom.sr.codedict import codes
-    from pydicom.sr.coding import Code
+    from highdicom.seg import Segmentation
 
-    algorithm = AlgorithmIdentificationSequence(
-        name="NPC demonstration study",
-        family=Code("SIMULATION", "99NPC", "Simulation"),
-        version="1",
-    )
-    kinds = (
-        ("Primary tumour", Code("86049000", "SCT", "Neoplasm, Primary")),
-        ("Metastatic lymph nodes", Code("14799000", "SCT", "Neoplasm, Secondary")),
-    )
-    segments = [
-        SegmentDescription(
-            segment_number=number,
-            segment_label=label,
-            segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
-            segmented_property_type=kind,
-            algorithm_type="AUTOMATIC",
-            algorithm_identification=algorithm,
-            tracking_uid=visit.uid("segment", number),
-            tracking_id=label,
-        )
-        for number, (label, kind) in enumerate(kinds, start=1)
-    ]
     masks = np.stack([tumour, nodes], axis=-1).astype(np.uint8)
     seg = Segmentation(
         source_images=source,
         pixel_array=masks,
         omit_empty_frames=bool(masks.any()),  # after a complete response there is nothing to keep
         segmentation_type="BINARY",
-        segment_descriptions=segments,
+        segment_descriptions=_segments(visit),
         series_instance_uid=visit.uid("mask"),
         series_number=SERIES_NUMBERS["mask"],
         sop_instance_uid=visit.uid("mask", 1),
@@ -372,6 +347,37 @@ def segmentation(visit: Visit, source: list[Dataset], tumour: np.ndarray, nodes:
     )
     _make_repeatable(seg, visit, source[0])
     return seg
+
+
+def _segments(visit: Visit) -> list:
+    """Return what the two segments of a visit's segmentation are."""
+    from highdicom.content import AlgorithmIdentificationSequence
+    from highdicom.seg import SegmentDescription
+    from pydicom.sr.codedict import codes
+    from pydicom.sr.coding import Code
+
+    algorithm = AlgorithmIdentificationSequence(
+        name="NPC demonstration study",
+        family=Code("SIMULATION", "99NPC", "Simulation"),
+        version="1",
+    )
+    kinds = (
+        ("Primary tumour", Code("86049000", "SCT", "Neoplasm, Primary")),
+        ("Metastatic lymph nodes", Code("14799000", "SCT", "Neoplasm, Secondary")),
+    )
+    return [
+        SegmentDescription(
+            segment_number=number,
+            segment_label=label,
+            segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+            segmented_property_type=kind,
+            algorithm_type="AUTOMATIC",
+            algorithm_identification=algorithm,
+            tracking_uid=visit.uid("segment", number),
+            tracking_id=label,
+        )
+        for number, (label, kind) in enumerate(kinds, start=1)
+    ]
 
 
 def _make_repeatable(seg: Dataset, visit: Visit, source: Dataset) -> None:

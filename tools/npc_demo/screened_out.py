@@ -111,6 +111,20 @@ def _mark(people: pd.DataFrame, marks: pd.DataFrame, rng: np.random.Generator) -
     return people
 
 
+def _with_reviews_lost(
+    schedule: np.ndarray, treatment_end: int, rng: np.random.Generator
+) -> tuple[np.ndarray, int | None]:
+    """Return the reviews of somebody without regular review, and the last day if they end early."""
+    way = rng.random()
+    if way < 0.5:  # stopped coming within two years
+        return schedule, int(rng.integers(schedule[0], treatment_end + 640))
+    if way < 0.85:  # stayed away for the better part of a year
+        away = treatment_end + rng.integers(60, 400)
+        gone = (schedule > away) & (schedule < away + rng.integers(230, 330))
+        return schedule[~gone], None
+    return schedule, 0  # never came back
+
+
 def _course(
     people: pd.DataFrame,
     marks: pd.DataFrame,
@@ -138,19 +152,12 @@ def _course(
     early = np.flatnonzero(reasons == "died_before_review")
     event_days[early] = treatment_end[early] + rng.integers(12, 66, len(early))
     event_types[early] = "death"
-    for i in np.flatnonzero(marks["irregular_review"]):
-        event_days[i] = records.NEVER
-        way = rng.random()
-        if way < 0.5:  # stopped coming within two years
-            last_review[i] = rng.integers(first_review[i], treatment_end[i] + 640)
-            lost[i] = True
-        elif way < 0.85:  # stayed away for the better part of a year
-            away = treatment_end[i] + rng.integers(60, 400)
-            gone = (schedules[i] > away) & (schedules[i] < away + rng.integers(230, 330))
-            schedules[i] = schedules[i][~gone]
-        else:  # never came back
-            last_review[i] = 0
-            lost[i] = True
+    irregular = np.flatnonzero(marks["irregular_review"])
+    event_days[irregular] = records.NEVER
+    for i in irregular:
+        schedules[i], last = _with_reviews_lost(schedules[i], int(treatment_end[i]), rng)
+        if last is not None:
+            last_review[i], lost[i] = last, True
     return records.Course(
         treatment_end=treatment_end,
         schedules=schedules,
