@@ -34,7 +34,7 @@ def calibration_figure(
     time, event, *predicted = checked(
         time=time, event=event, **each(p_event, "probability of {}", probabilities)
     )
-    figure, panels = style.new_panels(3.2 * len(p_event) + 0.4, 3.9, len(p_event), sharey=True)
+    figure, panels = style.new_panels(2.8 * len(p_event) + 0.4, 3.9, len(p_event), sharey=True)
     for position, (axes, name, p) in enumerate(zip(panels, p_event, predicted, strict=True)):
         tint = style.model_colour(name, position)
         result = statistics.calibration_at(time, event, p, horizon=horizon)

@@ -263,7 +263,7 @@ def sanity_figure(sanity: pd.DataFrame) -> Figure:
         color=style.colour("faint"), transform=axes.get_yaxis_transform(),
     )  # fmt: skip
     names = [f"+ {row.randomised}" if row.step else "intact" for row in sanity.itertuples()]
-    axes.set_xticks(sanity.step, names)
+    axes.set_xticks(sanity.step, names, fontsize=8.5)
     axes.set(xlabel="randomised so far, from the output back", ylabel="likeness to intact map")
     axes.set_ylim(min(-0.1, sanity[["ssim", "rank_correlation"]].min().min() - 0.05), 1.05)
     axes.legend(loc="upper right")

@@ -97,7 +97,9 @@ def panel() -> tuple[bool, str]:
     try:
         with tempfile.TemporaryDirectory() as folder:
             resources = {"metadata": {"path": folder}}
-            nbclient.NotebookClient(book, timeout=120, resources=resources).execute()
+            client = nbclient.NotebookClient(book, timeout=120, resources=resources)
+            client.extra_arguments = ["--log-level=ERROR"]  # a kernel's warnings are no check
+            client.execute()
     except (nbclient.exceptions.CellExecutionError, nbclient.exceptions.DeadKernelError) as error:
         return False, str(error).strip().splitlines()[-1]
     shown = any(WIDGET in output.get("data", {}) for output in cells[1].outputs)

@@ -82,6 +82,8 @@ def ensemble_ahead(study: Study, answer: object, *, splits: pd.DataFrame) -> str
     if min(abs(given - right) for right in (share, share + ties.mean() / 2)) > SAME:
         if min(abs(given - wrong) for wrong in (lower, 1 - share)) < SAME:
             raise Wrong("That is the share in which TNM is ahead.")
+        if given == higher.sum() > 1:
+            raise Wrong("That is a number of splits; asked for is their share.")
         raise Wrong(f"It is not {given:.3g}.")
     return (
         f"{higher.sum()} of {len(auc)} splits. In each of the others a paper could have been "
