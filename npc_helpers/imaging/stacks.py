@@ -36,6 +36,7 @@ from npc_helpers.study.progress import progress_bar
 Key = tuple[str, str, str]  # patient_id, timepoint ("pre", "post"), sequence ("t2w", "t1c")
 
 FORMAT = 3  # raised when the reading changes, so that older caches are read again
+UNWRITABLE = "unwritable"  # code of a problem: the disk is full, or the folder closed
 SERIES_PER_WORKER = 24  # what a process reads in the second it takes to start
 ABANDONED_S = 3600  # a half-written file this old belongs to nobody
 SAID = [field.name for field in fields(MRSeries) if field.name != "array"]
@@ -162,6 +163,10 @@ def load_stacks(
     bar = {"desc": "reading DICOM", "unit": "series", "leave": False, "total": len(missing)}
     outcome = dict(progress_bar(done, shown=bool(missing), **bar))
     problems = [outcome[job] for job in missing if outcome[job]]
+    not_kept = [problem for problem in problems if problem.code == UNWRITABLE]
+    if len(not_kept) > 1:
+        count = f"{len(not_kept)} of {len(missing)} series were read and not kept"
+        raise DicomError(f"{count}: {not_kept[0]}", UNWRITABLE)
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -277,8 +282,8 @@ def _read_one(job: _Job) -> DicomError | None:
     except OSError as error:
         return DicomError(
             f"{job.cache}: what is read from DICOM cannot be kept there ({error}). Allow writing "
-            "to this folder, or make room on the disk.",
-            "unwritable",
+            "to this folder, or make room on the disk, and run this again; the others are kept.",
+            UNWRITABLE,
         )
     _tidy(job)
     return None

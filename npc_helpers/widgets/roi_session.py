@@ -366,7 +366,7 @@ class RoiSession:
         try:
             replace_in_file(self.path, drawn[self._changed(drawn)], self._changed)
         except (OSError, StudyError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
+            reason = (getattr(error, "strerror", None) or str(error)).removesuffix(".")
             self.unsaved = (
                 f"NOT SAVED to {self.path}: {reason}. The rectangles are kept in memory and saved "
                 "as soon as that is possible: do not restart the kernel before."

@@ -231,6 +231,14 @@ def test_a_folder_that_must_not_be_written_to_is_named(folder):
     assert "H-01" not in str(caught.value).replace(str(folder), "")
 
 
+def test_a_full_disk_is_told_once_and_not_for_each_series(folder):
+    (folder / "results").mkdir(exist_ok=True)
+    (folder / "results" / "stacks").write_text("in the way")
+    with pytest.raises(StudyError, match="^8 of 8 series were read and not kept: ") as caught:
+        load_stacks(Study(folder))
+    assert str(caught.value).count("make room on the disk, and run this again") == 1
+
+
 def test_progress_is_quiet_in_a_log(folder, monkeypatch):
     log = io.StringIO()
     monkeypatch.setattr("sys.stderr", log)
