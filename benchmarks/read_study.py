@@ -1,8 +1,9 @@
 """How fast are the images read? A plain pydicom loop, `load_stacks`, and its second opening.
 
-Run with ``python benchmarks/read_study.py [--patients 40]``; prints a Markdown table, with
-SimpleITK's series reader in it where that is installed (``pip install SimpleITK``). Works on
-copies of the study's images in a temporary folder, so the caches of the study stay as they are.
+Run with ``python benchmarks/read_study.py [--patients 40]``; prints a Markdown table, with the
+readers of SimpleITK and MONAI in it where these are installed. On a machine with other work
+``--processor`` measures processor time, of one process. Works on copies of the study's images in a
+temporary folder, so the caches of the study stay as they are.
 """
 
 import argparse
@@ -55,6 +56,15 @@ def simpleitk_reader(study):
         SimpleITK.GetArrayViewFromImage(reader.Execute())
 
 
+def monai_reader(study):
+    """Read every series as an ordered volume with MONAI, keeping none."""
+    from monai.data import PydicomReader
+
+    reader = PydicomReader()
+    for relative in study.manifest["path"]:
+        reader.get_data(reader.read(str(study.folder / relative)))
+
+
 def same_pixels(stacks, study):
     """True if both ways give the same images, rescaled and from below upwards."""
     for key, series in stacks.items():
@@ -66,11 +76,11 @@ def same_pixels(stacks, study):
     return True
 
 
-def timed(function):
+def timed(function, clock):
     """Return the result and the seconds it took."""
-    start = time.perf_counter()
+    start = clock()
     result = function()
-    return result, time.perf_counter() - start
+    return result, clock() - start
 
 
 def main():
@@ -78,22 +88,28 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--patients", type=int, default=40)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--processor", action="store_true", help="processor time, one process")
     options = parser.parse_args()
+    clock = time.process_time if options.processor else time.perf_counter
+    counts = [1] if options.processor else options.workers
     with tempfile.TemporaryDirectory() as temporary:
         study = copy_of(Study.open(), Path(temporary), patients=options.patients)
-        number, reference = timed(lambda: plain_loop(study))
+        plain_loop(study)
+        number, reference = timed(lambda: plain_loop(study), clock)
         rows = [("plain pydicom loop", reference)]
-        if find_spec("SimpleITK"):
-            rows.append(("SimpleITK's series reader", timed(lambda: simpleitk_reader(study))[1]))
-        for workers in options.workers:
+        for package, read in (("SimpleITK", simpleitk_reader), ("MONAI", monai_reader)):
+            if find_spec(package) or find_spec(package.lower()):
+                read(study)  # the first time some libraries load themselves
+                rows.append((package, timed(lambda read=read: read(study), clock)[1]))
+        for workers in counts:
             shutil.rmtree(study.result_path("stacks"), ignore_errors=True)
-            stacks, seconds = timed(lambda n=workers: load_stacks(study, workers=n))
+            stacks, seconds = timed(lambda n=workers: load_stacks(study, workers=n), clock)
             rows.append((f"load_stacks, workers={workers}", seconds))
-        stacks, seconds = timed(lambda: load_stacks(study))
+        stacks, seconds = timed(lambda: load_stacks(study), clock)
         assert same_pixels(stacks, study), "the pixels differ"
         rows.append(("load_stacks, second opening", seconds))
         rois = roi.suggest_rois(study, stacks)
-        _, seconds = timed(lambda: roi.network_inputs(stacks, rois, setting=TUTORIAL))
+        _, seconds = timed(lambda: roi.network_inputs(stacks, rois, setting=TUTORIAL), clock)
         rows.append(("network_inputs", seconds))
     print(f"{number} images of {len(stacks)} series\n")
     print("| step | seconds | ms per image | times as fast as the loop |\n|---|---|---|---|")
