@@ -90,7 +90,7 @@ claim(
 called = test_risk["Ensemble"].gt(0.5).map({True: "called high", False: "called low"})
 free_months = statistics.restricted_mean(months, progressed, called, horizon=36)
 free_months = free_months.set_index("group")
-free_months.round(3)
+free_months.round(3).astype(object).fillna("")
 
 # %% tags=["claim"]
 lead = free_months.loc["difference"]

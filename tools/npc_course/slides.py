@@ -93,7 +93,7 @@ def _add_section(columns: list[list[Slide]], section: str) -> str:
     if heading in NOT_SHOWN:
         return ""
     shown, *more = DETAILS.sub("", written).strip().split("\n\n")
-    listed = more[:1] if shown.endswith(":") and LIST.match("".join(more[:1])) else []
+    listed = [part for part in more[:1] if _belongs(part, shown)]
     beginning = "\n\n".join([_beginning(shown), *listed])
     body, spoken = render.text(beginning) if shown else "", [written] if written else []
     lines = -(-len(beginning) // LINE)
@@ -101,11 +101,16 @@ def _add_section(columns: list[list[Slide]], section: str) -> str:
     return heading
 
 
+def _belongs(part: str, before: str) -> bool:
+    """Whether a part is a table, or a list that the paragraph before it announces."""
+    return part.startswith("|") or bool(LIST.match(part) and before.endswith(":"))
+
+
 def _beginning(paragraph: str) -> str:
     """Return the sentences of a paragraph that fit on a slide; a list or a table is whole."""
     if LIST.match(paragraph):
         return paragraph
-    first, *more = re.split(r"(?<=[.?!:])\s+(?=[A-Z*`])", paragraph)
+    first, *more = re.split(r"(?<=[.?!])\s+(?=[A-Z*`])", paragraph)
     for sentence in more:
         if len(first) + len(sentence) > LONGEST_TEXT:
             break
