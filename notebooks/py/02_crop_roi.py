@@ -321,7 +321,8 @@ claim(
 # ## What the network sees
 #
 # Rectangles differ in size, and a network wants one size. The paper puts zeros around the
-# region until it measures 512 by 512, which keeps every pixel at its true scale:
+# region until it measures 512 by 512, which keeps every pixel at its true scale. The function below does that. The package does the
+# same, stretches the brightness before, and refuses a rectangle that is larger than 512 by 512 or leaves the image.
 
 
 # %%
@@ -334,9 +335,6 @@ def crop_and_pad(image, box, side=512):
     padded[top : top + rows, left : left + columns] = region
     return padded
 
-
-# %% [markdown]
-# The package does the same. It also stretches the brightness, and refuses a rectangle that is larger than that or leaves the image.
 
 # %%
 roi.check_rois(rois, stacks)

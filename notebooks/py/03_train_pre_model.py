@@ -201,7 +201,7 @@ check("03.1", undecided)
 # `fit` runs through the epochs. `EarlyStopping` applies the paper's rule: end when the accuracy has not
 # improved for ten epochs. The paper does not say on which images that accuracy is measured. Taking the test images would be
 # peeking, so we take the training images. In the tutorial setting the number of epochs is small and ends the run first; it was
-# chosen on training patients, and never by a look at the test cohort.
+# chosen on training patients only.
 #
 # There is a third way: set some of the *training* patients aside and measure the accuracy on them.
 
