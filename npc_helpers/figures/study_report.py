@@ -18,12 +18,13 @@ from npc_helpers.figures.uncertainty import split_figure
 from npc_helpers.statistics import ColumnError, TooFewPatients, compare_auc, table_one
 from npc_helpers.statistics.estimate import plain_interval
 from npc_helpers.study import Study, StudyError
+from npc_helpers.study.follow_up import first_event
+from npc_helpers.study.later import FEW_TEST_PATIENTS
 from npc_helpers.study.problems import counts, page
 from npc_helpers.study.provenance import provenance, provenance_sentence
 from npc_helpers.study.schema import MODELS, TIMEPOINTS
 from npc_helpers.study.settings import current_setting
 
-FEW_TEST_PATIENTS = 20
 PACKAGES = ("numpy", "pandas", "scipy", "pydicom", "lifelines", "scikit-learn", "keras")
 CAUTION = (
     " Only {n} test patients: values of 0 or 1 and narrow intervals arise by chance in so few, and "
@@ -79,7 +80,7 @@ def _follow_up(study: Study, report: Report) -> None:
     caption = f"Progression-free survival of {len(patients)} patients, {events} with progression."
     report.add_figure("follow_up", pfs_figure(patients), caption)
     registry = study.registry
-    by_scan = registry["progression_date"] <= registry["mri_post_date"]
+    by_scan = first_event(registry) <= registry["mri_post_date"]
     n = int(patients["patient_id"].isin(registry.loc[by_scan, "patient_id"]).sum())
     report.add_text(
         f"{n} of {len(patients)} patients had progressed by the day of their scan after treatment, "

@@ -29,7 +29,8 @@ NEEDS = (
     ("labels and probabilities", FEWEST_BY_HORIZON, BY_HORIZON),
     ("labels and probabilities", FEWEST_BY_HORIZON, "test patients observed for longer"),
 )
-"""What each part needs at least. In a test cohort fewer than 20 patients show no difference."""
+"""What each part needs at least."""
+FEW_TEST_PATIENTS = 20  # fewer show no difference between models
 
 
 def counts(study: Study) -> dict[str, float]:

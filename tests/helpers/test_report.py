@@ -11,11 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from small_study import day, load, make_study, save
 
 from npc_helpers import figures
+from npc_helpers.cohort import progressed_by_scan, progression_free_survival
 from npc_helpers.figures import study_report
 from npc_helpers.figures.report import Report
-from npc_helpers.study import mark
+from npc_helpers.study import Study, mark
 
 TABLE = pd.DataFrame({"model": ["Pre & Post", "TNM"], "auc": [0.8123456, 0.5]})
 
@@ -145,6 +147,26 @@ def test_maps_are_averaged_within_patients_and_each_kind_apart():
     half = 1.959964 * np.sqrt(2 / 2)  # the variance of 1 and 3 is 2, of two patients
     assert table.loc["Grad-CAM", "low"] == pytest.approx(2 - half)
     assert table.loc["bump", "energy ratio"] == 9
+
+
+def test_the_report_counts_whose_scan_may_show_the_outcome_as_the_screening_does(tmp_path):
+    """One progressed on the day of the scan, one died on it, one progressed the day after."""
+    folder = make_study(tmp_path / "study", patients=6)
+    registry = load(folder, "registry")
+    registry.loc[0, ["progression_date", "progression_type"]] = day(90), "local"
+    registry.loc[1, ["death_date", "last_review_date"]] = day(90), day(90)
+    registry.loc[2, ["progression_date", "progression_type"]] = day(91), "local"
+    save(folder, "registry", registry)
+    registry = Study(folder).registry
+    assert progressed_by_scan(registry).tolist() == [True, True, False, False, False, False]
+    cohort = registry.merge(progression_free_survival(registry)).assign(included=True)
+    study = SimpleNamespace(registry=registry, read_table=lambda name: cohort)
+    study.require_outcomes = lambda purpose: None
+    report = Report(tmp_path / "report", title="made up")
+    study_report._follow_up(study, report)
+    assert any(
+        "2 of 6 patients had progressed by the day of their scan" in p for p in report._parts
+    )
 
 
 def test_the_report_of_a_folder_that_is_not_there_is_refused_in_words(tmp_path):
