@@ -20,6 +20,7 @@ PANEL = "An interactive panel: run this cell to use it."
 PICTURES_OF_PANELS = {"RoiEditor": "roi_editor.png"}
 Markup = str  # a piece of HTML in which what it shows is escaped
 SENTENCE = re.compile("<td>[^<]{31}")  # a cell of words and not of numbers
+COLOUR_TYPE, PALETTE = 25, 3  # byte of a PNG; `figures.display.show` gives one to all but images
 NO_KERNEL = "This panel needs a running notebook (<code>make lab</code>)."
 NEEDS_PYTHON = f"<p><em>{NO_KERNEL}</em></p>"  # a panel without a picture
 
@@ -73,10 +74,11 @@ def _output(output: nbformat.NotebookNode, source: str) -> Markup:
     if "image/png" in data:
         shown = output.metadata.get("image/png", {})
         alt, width = html.escape(shown.get("alt", ""), quote=True), shown.get("width", "")
-        base64.b64decode(data["image/png"])  # a damaged picture stops here and not in a browser
+        picture = base64.b64decode(data["image/png"])  # a damaged one stops here, not in a browser
+        kind = ' class="lines"' if picture[COLOUR_TYPE] == PALETTE else ""
         source = f"data:image/png;base64,{data['image/png']}".replace("\n", "")
         wide = f' width="{int(width)}"' if width else ""
-        return f'<img alt="{alt}"{wide} src="{html.escape(source)}">'
+        return f'<img alt="{alt}"{kind}{wide} src="{html.escape(source)}">'
     if "text/html" in data:
         table: Markup = data["text/html"]  # made by pandas in the lesson's own kernel
         kind = "table words" if SENTENCE.search(table) else "table"
