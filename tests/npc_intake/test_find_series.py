@@ -337,6 +337,23 @@ def test_timing_alone_proposes_nothing(tmp_path, description, status):
     assert (after, "its timing alone" in reason) == (status, status == "decide")
 
 
+@pytest.mark.parametrize("unknown", ["quadril", "kręgosłup", "手関節", "противофаза"])
+def test_a_word_that_no_list_knows_waits_for_a_person_before_and_after(tmp_path, unknown):
+    about = {"SeriesDescription": f"T2 tra {unknown}", "SpecificCharacterSet": "ISO_IR 192"}
+    one(tmp_path / "in" / "a", series=1, patient="P-1", **about)
+    one(tmp_path / "in" / "b", series=2, patient="P-2", SeriesDescription="T2 tse tra p2 320")
+    folders = [str(tmp_path / "in"), str(tmp_path / "out")]
+    assert main(["deidentify", *folders, "--key", str(tmp_path / "keys" / "k.json")]) == 0
+    patients = ["P-1", "P-2", *(path.name for path in (tmp_path / "out").glob("NPC-*"))]
+    starts = dict.fromkeys(patients, date(2020, 2, 1))
+    before, after = (find_series(folder, treatment_start=starts).table for folder in folders)
+    assert sorted(before["status"]) == sorted(after["status"]) == ["decide", "proposed"]
+    assert before["reason"].str.contains(f"no list knows what '{unknown}'").any()
+    assert after["reason"].str.contains("had words that no list knows").any()
+    texts = [path.read_bytes() for path in (tmp_path / "out").rglob("*.dcm")]
+    assert not [text for text in texts if unknown.encode() in text]
+
+
 def test_an_enhanced_image_may_say_its_weighting_without_a_name(tmp_path):
     one(tmp_path, series=1, SeriesDescription="", AcquisitionContrast="T2")
     assert find_series(tmp_path, treatment_start=START).table["status"].tolist() == ["proposed"]

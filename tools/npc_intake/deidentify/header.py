@@ -16,7 +16,7 @@ from npc_intake.deidentify.pixels import add_pixels
 from npc_intake.deidentify.pseudonyms import Key
 from npc_intake.find.headers import images_of
 from npc_intake.find.image_types import SCREENSHOTS, words_of
-from npc_intake.identity.words import kept_words
+from npc_intake.identity.words import UNLISTED, kept_words, unlisted_words
 
 METHOD = "NPC notebooks: keep-list after PS3.15 E.1"
 PROFILE = {  # PS3.16, context group 7050
@@ -134,7 +134,7 @@ def check(tags: Tags) -> None:
         raise refuse(tags.path, "burned-in", "text is burned into its pixels", LEAVE_OUT)
     if SCREENSHOTS & words_of({"ImageType": tags.text("ImageType")}):
         raise refuse(tags.path, "burned-in", "it is a screenshot", LEAVE_OUT)
-    if tags.text("DeidentificationMethod") == METHOD:
+    if tags.text("DeidentificationMethod").startswith(METHOD):
         problem = "de-identified before: dates would move twice"
         raise refuse(tags.path, "again", problem, "Start from the original")
 
@@ -223,6 +223,8 @@ def _describe(result: Dataset, tags: Tags, key: Key, patient: str, scanner: bool
     result.PatientID = result.PatientName = key.pseudonym(patient)
     result.PatientIdentityRemoved = "YES"
     result.DeidentificationMethod = METHOD
+    if unlisted_words(_text(tags, "SeriesDescription") or _text(tags, "ProtocolName")):
+        result.DeidentificationMethod = [METHOD, UNLISTED]  # nobody can tell afterwards
     result.LongitudinalTemporalInformationModified = "MODIFIED"
     codes = PROFILE | SCANNER if scanner else PROFILE
     result.DeidentificationMethodCodeSequence = [_code(*code) for code in sorted(codes.items())]

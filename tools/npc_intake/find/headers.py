@@ -33,6 +33,7 @@ KEYWORDS = (
     *("AcquisitionNumber", "ImagePositionPatient", "ImageOrientationPatient", "Rows", "Columns"),
     *("TemporalPositionIdentifier", "NumberOfFrames", "PixelSpacing", "BodyPartExamined"),
     *("FrameOfReferenceUID", "PatientIdentityRemoved", "PhotometricInterpretation"),
+    "DeidentificationMethod",
 )
 # Functional groups of an enhanced object that tell frames apart, and what is read in them.
 GROUPS = (

@@ -30,10 +30,14 @@ neck head brain skull base skullbase nasopharynx naso nasopharyngeal np npc nose
 sinuses pns face facial orbit orbits pharynx oropharynx hypopharynx larynx throat oral cavity tongue
 parotid thyroid node nodes lymph cervical cspine spine hn headneck hals kopf schadel nasenrachen cou
 tete cuello cabeza collo testa hoofd hals pescoco cabeca cerveau cerebro cervello rt radiotherapy
-planning plan baseline follow up followup fu chemo treatment
+planning plan baseline follow up followup fu chemo treatment restaging surveillance immediately
+compressed frfse primefse wfi wfs wfop fatsep drb drg hres jet starvibe view mri mrsim hws iac npx cavum nasofaringe parotis sella
+submandibular submandibularis mandibular subcutaneous subclavian schadelbasis planung verlauf
+hochauflosend spaet spat tardif tardiva assiale aksiyal boyun szyja twarzoczaszka craneo
+massiccio facciale pat2 locoregional advanced wrap аксиал аксиальная аксиальные носоглотка шея
 """
 EAST_ASIAN = """
 鼻咽 鼻咽癌 鼻咽部 咽部 颈部 頸部 颈椎 头颅 头颈 头颈部 頭部 頭頸部 脑部 颅底
 轴位 横断 横断位 横断面 横轴位 矢状 矢状位 冠状 冠状位 扫描 序列 加权 定位 定位像 位置決め
-給与 压脂 脂肪 抑脂 抑制 延迟 动态 弥散 扩散 擴散 拡散 灌注 血管 波谱 後期
+給与 压脂 脂肪 抑脂 抑制 延迟 延迟期 遅延 横断像 动态 弥散 扩散 擴散 拡散 灌注 血管 波谱 後期
 """

@@ -34,6 +34,7 @@ from npc_intake.find.series_kind import Kind, classify
 from npc_intake.find.series_names import is_named_anatomical
 from npc_intake.find.timepoints import assign_timepoints
 from npc_intake.find.volumes import Volume, content, volumes_of, without_images
+from npc_intake.identity import words as vocabulary
 
 _TIME = re.compile(r"([01]\d|2[0-3])(?::?([0-5]\d)|$)")  # of DICOM, and of its older versions
 STATUSES = ("proposed", "decide", "refused", "ignored")
@@ -376,6 +377,8 @@ def _record(folder: Path, volume: Volume) -> dict[str, object]:
         status = "decide"
     elif not _is_named(volume):
         status, reason = "decide", f"{kind.reason}; {NOT_NAMED}"
+    elif unlisted := _unlisted(volume):
+        status, reason = "decide", f"{kind.reason}; {unlisted}"
     elif volume.doubt:
         status, reason = "decide", f"{kind.reason}; {volume.doubt}"
     first = volume.images[0]
@@ -415,6 +418,15 @@ def _is_named(volume: Volume) -> bool:
     name = _first(volume, "SeriesDescription") or _first(volume, "ProtocolName")
     words = set().union(*map(words_of, volume.images))
     return is_named_anatomical(name) or bool(words & {"T1", "T2"})
+
+
+def _unlisted(volume: Volume) -> str:
+    """Say that a description has, or had, words of which nobody knows what they say."""
+    if any(vocabulary.UNLISTED in i.get("DeidentificationMethod", "") for i in volume.images):
+        return "its description had words that no list knows (--key shows them)"
+    name = _first(volume, "SeriesDescription") or _first(volume, "ProtocolName")
+    words = vocabulary.unlisted_words(name)
+    return f"no list knows what {', '.join(map(repr, words[:3]))} says" if words else ""
 
 
 def _first(volume: Volume, keyword: str) -> str:

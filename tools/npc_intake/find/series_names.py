@@ -12,11 +12,12 @@ from npc_intake.find.plain_text import unaccented
 PARTS = {  # Dixon images: makers' endings and whole words
     "water": r"\bwater\b| w$",
     "fat": r"^(fat|fett|grasa|graisse|grasso):| f(at)?$|\bfat ?(image|only)\b|: ?fat$"
+    r"|\b(m?dixon|ideal|flex|wfi)\b.* f(at)?\b(?! ?s)"
     r"|\bfett(bild)?\b|脂肪[像图圖]|脂[相像]",
-    "in_phase": r"\b(in|en)[- ]?(phase|fase)\b| in$|\b(m?dixon|flex|ideal|wfi|t[12]w?)\b.* ip$"
-    r"|同相",
+    "in_phase": r"\b(in|en)[- ]?(phase|fase)\b| in$|\b(m?dixon|flex|ideal|wfi)\b.* i[np]\b"
+    r"|\bt[12]w? ip$|同相",
     "opposed_phase": r"\b(out|opp|opposed)([- ]of)?[- ]?phase\b| opp(osed)?$"
-    r"|\b(m?dixon|flex|ideal|wfi|fatsep)\b.* (op|out)$|\bt[12]w? op$"
+    r"|\b(m?dixon|flex|ideal|wfi|fatsep)\b.* (opp?|out)\b|\bt[12]w? op$"
     r"|\b(hors|gegen|fuera de|fuori|fora de|opposition de)[- ]?(phase|fase)\b|[反逆]相",
 }
 _HEAD_OR_NECK = (  # a series that names one of these may name another region, too
@@ -88,7 +89,7 @@ NAMES = {  # pattern -> kind, what it is
         "other",
         "diffusion",
     ),
-    r"\b(stir|tirm|psir|(t[12]w?|[tf]?se)[ -]?ir|ir[ -]?[tf]?se)\b": (
+    r"\b(stir|tirm?|psir|(t[12]w?|[tf]?se)[ -]?ir|ir[ -]?[tf]?se)\b": (
         "other",
         "inversion recovery",
     ),

@@ -20,6 +20,7 @@ BRIEF = re.compile(  # numbers with their unit, and b-values
     r"\d{1,2}([.,]\d)?(mm|min|sec|s|cm|ml|cc|mmol|nex|ch|x|pl|plane|d|t)|b[0-3]?\d?[05]0?0?"
 )
 NUMBERED = re.compile(r"([a-z]+)([234]d\d{0,2}[a-z]?|\d{0,2})")  # tse2d1, fm2d2r, echo2
+UNLISTED = "words of the description were not listed"  # second value of DeidentificationMethod
 _PARTS = re.compile(r"([\s_,;:/()\[\]{}=&*'\"’+±?<>|–−-]+|(?<!\d)\.|\.(?!\d))")
 _EAST_ASIAN = re.compile(r"([\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+)")
 _BY_CASE = re.compile(r"[Tt][12](?:[Ww](?![a-z]))?|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d\D*|.")
@@ -57,6 +58,29 @@ def kept_words(text: str) -> str:
     if says - said:  # "T2 in Bern" must not become "T2 in"
         kept, says = "", set()
     return " ".join(filter(None, [kept, *(WORDS[kind] for kind in sorted(said - says))]))
+
+
+def unlisted_words(text: str) -> list[str]:
+    """Return the words of a description of which nobody knows what they say: the list lacks them.
+
+    What has fewer than three letters (p2, a pair of initials) says nothing of what is shown.
+
+    Examples
+    --------
+    >>> unlisted_words("T2 rodilla tra_p2 320"), unlisted_words("t2_tse_tra_fs")
+    (['rodilla'], [])
+    """
+    text, listed, result = unicodedata.normalize("NFKC", text), _words(), []
+    for part in _PARTS.split(text)[::2]:
+        for number, piece in enumerate(_EAST_ASIAN.split(part)):
+            is_asian = bool(number % 2)
+            unknown = (
+                _longest_words(piece, listed) != piece
+                if is_asian
+                else (re.search(r"[^\W\d_]{3}", piece) and not _is_listed(piece, listed))
+            )
+            result += [piece] * bool(unknown)
+    return result
 
 
 def _told(text: str) -> set[str]:
