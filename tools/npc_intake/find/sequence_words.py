@@ -31,8 +31,9 @@ sinuses pns face facial orbit orbits pharynx oropharynx hypopharynx larynx throa
 parotid thyroid node nodes lymph cervical cspine spine hn headneck hals kopf schadel nasenrachen cou
 tete cuello cabeza collo testa hoofd hals pescoco cabeca cerveau cerebro cervello rt radiotherapy
 planning plan baseline follow up followup fu chemo treatment restaging surveillance immediately
-compressed frfse primefse wfi wfs wfop fatsep drb drg hres jet starvibe view mri mrsim hws iac npx cavum nasofaringe parotis sella
-submandibular submandibularis mandibular subcutaneous subclavian schadelbasis planung verlauf
+compressed frfse primefse wfi wfs wfop fatsep drb drg hres jet starvibe view mri mrsim hws iac npx
+cavum nasofaringe parotis sella submandibular submandibularis mandibular subcutaneous subclavian
+schadelbasis planung verlauf
 hochauflosend spaet spat tardif tardiva assiale aksiyal boyun szyja twarzoczaszka craneo
 massiccio facciale pat2 locoregional advanced wrap аксиал аксиальная аксиальные носоглотка шея
 """

@@ -12,6 +12,7 @@ from npc_intake.find.plain_text import unaccented
 PARTS = {  # Dixon images: makers' endings and whole words
     "water": r"\bwater\b| w$",
     "fat": r"^(fat|fett|grasa|graisse|grasso):| f(at)?$|\bfat ?(image|only)\b|: ?fat$"
+    r"|\bt[12]w? fat\b(?! ?(s|free|water))"
     r"|\b(m?dixon|ideal|flex|wfi)\b.* f(at)?\b(?! ?s)"
     r"|\bfett(bild)?\b|脂肪[像图圖]|脂[相像]",
     "in_phase": r"\b(in|en)[- ]?(phase|fase)\b| in$|\b(m?dixon|flex|ideal|wfi)\b.* i[np]\b"
@@ -35,7 +36,7 @@ _ELSEWHERE = (
     r"|\b(corazon|coracao|serc\w*|kalp|сердц\w*|kidneys?|niere\w*|renal|rein|rene|nerk\w*|bobrek)\b"
     r"|\b(prostat\w*|rectum|rektum|uterus|utero|cervix|bladder|ovar\w*|lungs?|lunge|pulm\w*)\b"
     r"|\b(lumba[rl]\w*|lws|bws|[lt] ?-?spine|thoracic spine|wirbel\w*|rachis|columna|colonna)\b"
-    r"|\b(kregosl\w*|omurga|позвон\w*|phantom|acr)\b|(?<!\bc[ -])(?<!c)\bspine\b"
+    r"|\b(kregosl\w*|omurga|позвон\w*|phantom|acr|qa)\b|(?<!\bc[ -])(?<!c)\bspine\b"
     r"|[肝腹膝肺肩胸胰脾肾腎]|腰椎|胸椎|脊柱|盆腔|骨盤|乳腺|前列腺|心脏|心臓|子宫|子宮|직장|복부|무릎|척추"
 )
 NAMES = {  # pattern -> kind, what it is
@@ -103,7 +104,7 @@ NAMES = {  # pattern -> kind, what it is
         "the timing of a bolus",
     ),
     r"\b(dce|dyn|dynami(?!t)\w*|dinami\w*|perf(us\w*)?|twist|disco|grasp|k[ -]?trans)\b"
-    r"|\b(dsc|pwi|multi-?(phas|fas)\w*|4d[ -]?thrak)\b"
+    r"|\b(dsc|pwi|multi-?(phas|fas)\w*|4d[ -]?thrak|arterial|\d(st|nd|rd|th) phase)\b"
     r"|灌注|灌流|动态|動態|多期|ダイナミック|다이나믹|パーフュージョン|관류|перфуз|динам": (
         "other",
         "a dynamic study",
