@@ -154,13 +154,13 @@ def with_truth(scores: pd.DataFrame) -> pd.DataFrame:
     NotInThisStudy
         If there are none.
     """
-    known = scores[scores["energy_ratio"].notna()]
-    if known.empty:
+    rated = scores[scores["energy_ratio"].notna()]
+    if rated.empty:
         raise NotInThisStudy(
             "comparing maps with the truth needs tumours that are known to the pixel, and this "
             "study has no segmentations"
         )
-    return known
+    return rated
 
 
 def _image_scores(maps: np.ndarray, row, truth: np.ndarray, geometry: Geometry) -> list[tuple]:

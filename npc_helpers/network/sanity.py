@@ -82,9 +82,11 @@ def _stages(model) -> list[tuple[str, list]]:
         max((i for i, name in enumerate(names) if name.startswith(prefix)), default=None)
         for _, prefix in STAGES
     ]
-    found = [(stage, end) for (stage, _), end in zip(STAGES, ends, strict=True) if end is not None]
-    starts = [end + 1 for _, end in found[1:]] + [0]
+    present = [
+        (stage, end) for (stage, _), end in zip(STAGES, ends, strict=True) if end is not None
+    ]
+    starts = [end + 1 for _, end in present[1:]] + [0]
     return [
         (stage, [layer for layer in model.layers[start : end + 1] if layer.get_weights()])
-        for (stage, end), start in zip(found, starts, strict=True)
+        for (stage, end), start in zip(present, starts, strict=True)
     ]

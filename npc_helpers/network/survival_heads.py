@@ -261,8 +261,8 @@ def nested_scores(features: pd.DataFrame, patients: pd.DataFrame, fold: pd.Serie
     for first, second in combinations_with_replacement(names, 2):
         held = fold.isin([first, second])
         risk = train_head("Cox", features[~held], patients[~held]).risk(features[held])
-        for own, other in {(first, second), (second, first)}:
-            scores.loc[fold == own, other] = risk[fold[held] == own]
+        for of, predicted in {(first, second), (second, first)}:
+            scores.loc[fold == of, predicted] = risk[fold[held] == of]
     return scores
 
 

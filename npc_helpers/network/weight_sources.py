@@ -136,10 +136,10 @@ def _imagenet_file() -> Path:
             f"Put it: {_from_home(path.parent)}\nMD5:    {IMAGENET_MD5}"
         )
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "md5").hexdigest()
-    if found != IMAGENET_MD5:
+        md5 = hashlib.file_digest(file, "md5").hexdigest()
+    if md5 != IMAGENET_MD5:
         raise ValueError(
-            f"{path} has MD5 {found}, but the ImageNet weights have {IMAGENET_MD5}: the file is "
+            f"{path} has MD5 {md5}, but the ImageNet weights have {IMAGENET_MD5}: the file is "
             f"incomplete or another one. Delete it and copy {IMAGENET_URL} there."
         )
     return path
