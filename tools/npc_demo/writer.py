@@ -128,21 +128,11 @@ def write_study(
         _write(folder / TRUTH, cohort.truth)  # first: marks the folder as a build of ours
     for job, note in _make_all(missing, workers, progress=progress):
         notes[job.patient.patient_id, job.timepoint] = note
-    half_way_jobs = [job for job in jobs if job.timepoint == MID]
-    jobs_of_study = [job for job in jobs if job.timepoint != MID]
-    manifest = _manifest(jobs_of_study, notes)
-    if mid_course:
-        days = {job.patient.patient_id: job.day for job in half_way_jobs}
-        series = _manifest(half_way_jobs, notes)
-        tables |= {
-            MID_SERIES: series.assign(mri_date=series["patient_id"].map(days)),
-            MID_ROIS: _boxes(half_way_jobs, notes),
-        }
-    tables |= {
-        TRUTH: _with_volumes(cohort.truth, notes),
-        SUGGESTED_ROIS.path: _boxes(jobs_of_study, notes),
-        MANIFEST.path: _that_stands(folder / MANIFEST.path, manifest) if elsewhere else manifest,
-    }
+    manifest = _manifest([job for job in jobs if job.timepoint != MID], notes)
+    tables |= _image_tables(jobs, notes, cohort.truth)
+    tables[MANIFEST.path] = (
+        _that_stands(folder / MANIFEST.path, manifest) if elsewhere else manifest
+    )
     if not replace:
         _refuse_edited(folder, tables, unfinished=_text(cohort.truth))
     for path, table in tables.items():
@@ -371,6 +361,21 @@ def _boxes(jobs: list[Examination], notes: dict[tuple[str, str], dict]) -> pd.Da
         for index, box in enumerate(notes[job.patient.patient_id, job.timepoint]["boxes"])
     ]
     return pd.DataFrame(rows, columns=[column.name for column in SUGGESTED_ROIS.columns])
+
+
+def _image_tables(
+    jobs: list[Examination], notes: dict[tuple[str, str], dict], truth: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """Return what is known of the images, by path: all but the manifest, which is written last."""
+    half_way = [job for job in jobs if job.timepoint == MID]
+    tables = {}
+    if half_way:
+        days = {job.patient.patient_id: job.day for job in half_way}
+        series = _manifest(half_way, notes)
+        tables[MID_SERIES] = series.assign(mri_date=series["patient_id"].map(days))
+        tables[MID_ROIS] = _boxes(half_way, notes)
+    boxes = _boxes([job for job in jobs if job.timepoint != MID], notes)
+    return tables | {TRUTH: _with_volumes(truth, notes), SUGGESTED_ROIS.path: boxes}
 
 
 def _with_volumes(truth: pd.DataFrame, notes: dict[tuple[str, str], dict]) -> pd.DataFrame:
