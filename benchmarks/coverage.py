@@ -14,14 +14,15 @@ from tqdm import tqdm
 
 from npc_helpers import statistics
 
+HORIZON, AT_HORIZON = 36, "AUC at 36 months"
 N, COHORTS, RESAMPLES, LARGE = 43, 1_000, 2_000, 200_000
 
 
-def cohort(rng: np.random.Generator, n: int):
+def cohort(rng: np.random.Generator, n: int, *, lost_from: float = 10, lost_until: float = 60):
     """Label at the median, time, event, and two scores, each of shape (n,)."""
     risk = rng.normal(size=n)
     progression = rng.exponential(150 * np.exp(-1.8 * risk))
-    lost = rng.uniform(10, 60, n)
+    lost = rng.uniform(lost_from, lost_until, n)
     time = np.minimum(progression, lost)
     seen = risk[:, None] + rng.normal(size=(n, 2)) * [0.5, 1.0]
     scores = {"first": seen[:, 0], "second": (seen[:, 1] > 0).astype(float)}
@@ -29,11 +30,17 @@ def cohort(rng: np.random.Generator, n: int):
 
 
 def truth() -> dict[str, float]:
-    """C-indexes, their difference, and the AUC of the first score."""
+    """C-indexes, their difference, and the AUCs of the first score.
+
+    That at a horizon comes from patients none of whom is lost before it.
+    """
     label, time, event, scores = cohort(np.random.default_rng(0), LARGE)
     first, second = (statistics.c_index(time, event, score).value for score in scores.values())
     area = statistics.roc_auc(label, scores["first"]).value
-    return {"C-index": first, "difference of two C": first - second, "AUC": area}
+    _, time, event, scores = cohort(np.random.default_rng(0), LARGE, lost_from=HORIZON + 1)
+    by_then = event & (time <= HORIZON)
+    later = statistics.roc_auc(by_then, scores["first"]).value
+    return {"C-index": first, "difference of two C": first - second, "AUC": area, AT_HORIZON: later}
 
 
 def intervals(label, time, event, scores, seed: int):
@@ -44,6 +51,8 @@ def intervals(label, time, event, scores, seed: int):
         yield "C-index", f"jackknife, {method}", c.low, c.high
         area = statistics.roc_auc(label, first, method=method)
         yield "AUC", f"DeLong, {method}", area.low, area.high
+    at_horizon = statistics.auc_at_horizon(time, event, first, horizon=HORIZON)
+    yield AT_HORIZON, "jackknife, logit", at_horizon.low, at_horizon.high
     pair = statistics.compare_c_index(time, event, scores).iloc[0]
     yield "difference of two C", "jackknife", pair.low, pair.high
     table = statistics.bootstrap_models(
