@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     offline = commands.add_parser("bundle", help="the course for a room without network")
     offline.add_argument("folder", type=Path, help="new or empty")
     options = parser.parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start says nothing of use
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # "no graphics card" is no error here
     if options.command == "bundle":
         return bundle.make_bundle(options.folder)
     if options.command == "lab":
