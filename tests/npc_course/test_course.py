@@ -164,6 +164,48 @@ def test_a_long_paragraph_begins_on_the_slide_and_goes_on_in_the_notes():
     assert section.notes.count("More of it.") == 40
 
 
+def slides_of(text_of_section, *outputs):
+    book = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_markdown_cell("# T"),
+            nbformat.v4.new_markdown_cell(f"## Count\n\n{text_of_section}"),
+            code("table", outputs=list(outputs)),
+            code("claim(True, '…')", CLAIM, outputs=[shown(markdown="It is so.")]),
+        ]
+    )
+    return [slide.body for slide in slides.columns(book)[1]]
+
+
+def rows(n):
+    table = pd.DataFrame({"patients": range(n)}).to_html()
+    return nbformat.v4.new_output("execute_result", {"text/html": table})
+
+
+def test_a_short_table_shares_the_slide_of_its_text_and_a_long_one_has_its_own():
+    (together,) = slides_of("How many?", rows(4))
+    assert "How many?" in together and together.count("<tr") == 5 and "It is so." in together
+    text, table = slides_of("How many?", rows(15))
+    assert "<tr" not in text and table.count("<tr") == 16 and "It is so." in table
+
+
+def test_of_a_table_longer_than_a_slide_the_first_rows_are_shown_and_counted():
+    _, table = slides_of("How many?", rows(40))
+    assert table.count("<tr") == 1 + slides.LINES_OF_A_TABLE
+    assert f"The first {slides.LINES_OF_A_TABLE} of 40 rows" in table and "<td>39</td>" not in table
+
+
+def test_a_list_that_a_colon_announces_and_a_table_stand_below_their_paragraph():
+    assert "<li>one" in slides_of("Two rules:\n\n1. one\n2. two")[0]
+    assert "<li>one" not in slides_of("Two rules.\n\n- one\n- two")[0]
+    assert "<td>0.4</td>" in slides_of("Simulated.\n\n| a |\n|---|\n| 0.4 |")[0]
+
+
+def test_a_panel_that_needs_python_is_no_slide():
+    panel = nbformat.v4.new_output("display_data", {"text/plain": render.PANEL})
+    (text,) = slides_of("Decide.", panel)
+    assert "running notebook" not in text
+
+
 def test_explorers_work_on_the_pages_or_say_what_is_missing(made):
     for part in ("site", "slides", "instructor"):
         panel = (made / part / "ScreeningExplorer.html").read_text(encoding="utf-8")
