@@ -94,14 +94,7 @@ def repeated_splits(
     checked(**of_table(patients, *usual, patient_id=groups))
     patients = patients.reset_index(drop=True)
     scores_of_all = {name: _complete(name, s, patients) for name, s in (others or {}).items()}
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "too few patients to share out")
-        sides = {
-            number: split_patients(
-                patients, n_test=n_test, seed=seed + number, stratify=["high_risk"]
-            )
-            for number in range(n_splits)
-        }
+    sides = _divided(patients, n_splits, n_test, seed)
     jobs = [(model, number) for number in range(n_splits) for model in inputs]
     data = {model: _Data(*pair, _digest(*pair)) for model, pair in inputs.items()}
     run = partial(_predicted, patients, data, sides, setting, seed, Path(folder))
@@ -110,16 +103,30 @@ def repeated_splits(
     risk = dict(bar)
     rows = []
     for number, side in sides.items():
-        scores = {model: risk[model, number] for model in inputs}
-        if len(scores) > 1:
-            scores[ENSEMBLE] = soft_vote(*scores.values())
+        scores = _with_vote({model: risk[model, number] for model in inputs}) | scores_of_all
         tested = patients[(side == "test").to_numpy()].set_index("patient_id")
-        scores |= scores_of_all
         rows += [{"split": number, **row} for row in _judged(tested, scores, len(patients))]
     empty = n_splits - len({row["split"] for row in rows})
     if empty:
         warnings.warn(f"{empty} of {n_splits} splits had too few events to judge", stacklevel=2)
     return pd.DataFrame(rows)
+
+
+def _divided(patients, n_splits: int, n_test: int | None, seed: int) -> dict[int, pd.Series]:
+    """Return the side of each patient in each split, by its number."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "too few patients to share out")
+        return {
+            number: split_patients(
+                patients, n_test=n_test, seed=seed + number, stratify=["high_risk"]
+            )
+            for number in range(n_splits)
+        }
+
+
+def _with_vote(scores: dict[str, pd.Series]) -> dict[str, pd.Series]:
+    """Return the scores of models and, of two or more, their mean probability."""
+    return scores if len(scores) < 2 else scores | {ENSEMBLE: soft_vote(*scores.values())}
 
 
 def kept_splits(
