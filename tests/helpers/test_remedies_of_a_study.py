@@ -450,6 +450,7 @@ ELSEWHERE = {  # words of a remedy -> why it is not followed above
     "Run `make study`": "draws the demonstration study",
     "Correct the column path": "test_remedies_of_images",
     "no .dcm file here": "test_remedies_of_images",
+    "Make sure that the path is right": "test_bad_input and test_deidentify: the disk was full",
     "Remove the '#'": "test_study_dates: each line of the file is used so",
 }
 
