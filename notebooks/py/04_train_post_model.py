@@ -6,7 +6,7 @@
 # after the first course of treatment. Whether it is *better* than the Pre-model is harder to say than it looks: this
 # notebook asks how much of a result is luck, and of which kind.
 #
-# *Time: 15 minutes to read, three minutes to run.*
+# *Time: 15 minutes to read, four minutes to run.*
 #
 # ## What you'll do
 #

@@ -6,7 +6,7 @@
 # had happened in between. This notebook updates the risk by *landmarks*: at each examination those who are still at risk get a new risk for the months
 # ahead. Then we ask what each examination has added. At the end we repeat the paper's first experiment, the one on whole images.
 #
-# *Time: 26 minutes to read, two minutes to run.*
+# *Time: 26 minutes to read, three minutes to run.*
 #
 # ## What you'll do
 #
