@@ -22,6 +22,7 @@ settings.register_profile("suite", deadline=None, derandomize=True)  # slowness 
 settings.load_profile("suite")
 
 WORKERS = 2
+TIDIED_AFTER_GIB = 0.25
 THIRD_FROM_GIB = 12  # each waits now and then, for a browser or a kernel, and takes 4 GiB at most
 
 
@@ -59,14 +60,23 @@ def no_study_opened_before():
     mark.forget()
 
 
+@pytest.fixture(scope="session")
+def memory():
+    """What this process took when it was last tidied."""
+    return {"bytes": psutil.Process().memory_info().rss}
+
+
 @pytest.fixture(autouse=True, scope="module")
-def nothing_left_of_an_earlier_file():
+def nothing_left_of_an_earlier_file(memory):
     """Let go of figures and graphs of networks: over all files they grow to several gigabytes."""
     yield
     for module, forget in FORGET:
         if module in sys.modules:
             eval(forget, vars(sys.modules[module]))
-    gc.collect()
+    process = psutil.Process()
+    if process.memory_info().rss > memory["bytes"] + TIDIED_AFTER_GIB * 2**30:
+        gc.collect()  # takes longer than most files
+        memory["bytes"] = process.memory_info().rss
 
 
 @pytest.fixture(scope="session")

@@ -102,6 +102,7 @@ def test_a_program_on_another_computer_is_not_taken_for_dead(tmp_path):
     assert lock.exists()
 
 
+@pytest.mark.slow
 @posix
 def test_killed_at_any_event_the_next_one_enters_and_the_file_is_whole(tmp_path):
     number, killed = 0, True

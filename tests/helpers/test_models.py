@@ -56,6 +56,7 @@ def test_full_network_has_the_published_layers(full, published):
         assert full.get_layer(name).output.shape == published.get_layer(name).output.shape
 
 
+@pytest.mark.slow
 def test_grey_image_equals_colour_image_with_three_equal_channels():
     grey = pixels(1, 80, 80, 1)
     one = models.inception_resnet_v2(80, **SMALL, seed=3)
@@ -79,6 +80,7 @@ def test_scaled_network_scales_filters_and_keeps_names():
     assert inner.output.shape == (None, 14, 14, 272)
 
 
+@pytest.mark.slow
 def test_a_network_that_looks_at_the_middle_is_the_network_on_that_part():
     images = pixels(2, 100, 100, 1)
     middle = models.inception_resnet_v2(100, **SMALL, middle=(80, 81))
@@ -224,6 +226,7 @@ def test_shipped_weights_fit_the_tutorial_setting():
 # --- the prognosis model ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_neurons_on_the_mean_of_each_feature_map():
     model = models.prognosis_model(SMALL_SETTING, seed=1)
     images = pixels(3, 80, 80, 1)
@@ -272,6 +275,7 @@ def test_unknown_way_of_training_is_refused():
         models.prognosis_model(dataclasses.replace(SMALL_SETTING, trainable="bottom"), seed=1)
 
 
+@pytest.mark.slow
 def test_top_blocks_on_kept_values_learn_as_they_do_in_the_whole_network(tmp_path):
     """Three steps from what `block17` answers, and three from the images, by Keras' own `fit`."""
     setting = dataclasses.replace(SMALL_SETTING, trainable="top", dropout=0.0)

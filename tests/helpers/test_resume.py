@@ -143,6 +143,7 @@ def fit(data, setting, run_dir, *, before=(), after=(), epochs=20, patience=3):
     return head, record, stopping
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["before", "after"])
 @pytest.mark.parametrize("moment", ["begin", "batch", "end"])
 def test_interrupted_at_any_moment_everything_is_as_if_nothing_had_happened(
@@ -245,6 +246,7 @@ def test_shorter_run_is_right_and_the_longer_one_is_kept(change, data, tmp_path,
 # --- whose run it is --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["seed", "label", "pixel", "l2", "rate", "batch", "start"])
 def test_run_made_from_something_else_is_kept_and_not_resumed(change, data, tmp_path, capsys):
     weights_after(data, HEAD, tmp_path / "run")
@@ -373,6 +375,7 @@ def test_stopping_rules_that_would_not_work_are_refused(data, tmp_path):
         )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_run_is_not_in_the_way_of_a_second_fit(data, tmp_path):
     """What Resume tells Keras about the first epoch does not outlive the run."""
     learner, _ = run(data, HEAD, tmp_path)

@@ -64,6 +64,7 @@ for number in range({first}, {last}):
 """
 
 
+@pytest.mark.slow
 def test_two_readers_at_once_lose_no_rectangle(path):
     draw_at_once(path, *(DRAW.format(reader=name, first=0, last=40) for name in ("ann", "bo")))
     table = read_rectangles(path)
@@ -111,6 +112,7 @@ def killed_at(event, folder, act):
     return os.WIFSIGNALED(status)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_killed_at_any_file_event_the_old_rectangles_or_the_new_are_there(path):
     write_rectangles(path, rows_of("bo"))

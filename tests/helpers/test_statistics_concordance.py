@@ -94,6 +94,7 @@ def test_value_equals_lifelines_without_tied_times():
     assert statistics.c_index(time, event, score).value == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.slow
 @given(patients)
 @settings(max_examples=60, deadline=None)
 def test_uno_s_value_is_the_weighted_count_of_pairs(rows):

@@ -107,6 +107,7 @@ def test_a_model_with_values_below_the_limit_is_that_of_survreg():
     assert spread.mean() == pytest.approx(expected["scale"], rel=0.03)
 
 
+@pytest.mark.slow
 def test_chains_are_long_enough(monkeypatch):
     table, columns = patients_of("censored")
     below = table.another < 0

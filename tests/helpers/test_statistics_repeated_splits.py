@@ -101,7 +101,8 @@ def test_what_decides_the_predictions_asks_for_a_new_training(what, judged, monk
         repeated.repeated_splits(patients, inputs, **options)
 
 
-@pytest.mark.parametrize("network", ["small", pytest.param("real", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["small", "real"])
 def test_each_split_is_the_training_run_of_the_lessons(network, tmp_path, monkeypatch, request):
     """One network is built and set back: nothing of the split before may be left in it."""
     if network == "real":

@@ -48,6 +48,7 @@ def help_of(*words):
     return subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "command"), said(COMMAND))
 def test_a_command_that_is_told_exists(program, command):
     if program == "npc_helpers" and command:

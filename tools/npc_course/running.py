@@ -31,12 +31,13 @@ for module, forget in {forget!r}:
     if module in sys.modules:
         eval(forget, vars(sys.modules[module]))
 get_ipython().run_line_magic("reset", "-f")
+__import__("gc").collect()
 """
 """What lets a kernel that has run another notebook begin like a new one."""
 FORGET = (
     ("npc_helpers.study.mark", "forget()"),
     ("matplotlib.pyplot", "close('all')"),
-    ("keras", "backend.clear_session()"),
+    ("keras", "backend.clear_session(free_memory=False)"),
 )
 SHARING = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 """One notebook leaves the memory of a GPU to the next. Threads stay as many as in a notebook that
