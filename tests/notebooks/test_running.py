@@ -117,9 +117,11 @@ def test_what_stops_a_lesson_stops_no_other(tmp_path):
 
 
 INTERRUPTED = """
+import signal
 import sys
 from pathlib import Path
 from npc_course import notebooks
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a script is in background
 folder = Path(sys.argv[1])
 names = sorted(folder.glob("*.py"))
 notebooks.run_all(names, folder / "out", logs=folder / "logs", at_once=2)
