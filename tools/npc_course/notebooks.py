@@ -175,6 +175,7 @@ MINUTES = {
     "one minute": 1.0,
     "two minutes": 2.0,
     "three minutes": 3.0,
+    "four minutes": 4.0,
 }
 
 
