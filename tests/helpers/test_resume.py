@@ -64,13 +64,10 @@ def finished_epochs(folder):
 # --- killed -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "network"),
-    [
-        ("HEAD", "small"),
-        pytest.param("WHOLE", "small", marks=pytest.mark.slow),
-        *(pytest.param(name, "real", marks=pytest.mark.slow) for name in ("WHOLE", "ALL")),
-    ],
+    [("HEAD", "small"), ("WHOLE", "small"), ("WHOLE", "real"), ("ALL", "real")],
 )
 def test_killed_run_ends_with_the_weights_of_an_uninterrupted_one(
     name, network, data, tmp_path, monkeypatch
