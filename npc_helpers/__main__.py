@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -100,9 +101,17 @@ def is_environment_for(groups: Iterable[str]) -> bool:
     extras = project["optional-dependencies"]
     needed = [*project["dependencies"], *itertools.chain(*(extras[group] for group in groups))]
     missing = [name for need in needed if not _is_installed(name := re.match(r"[\w.-]+", need)[0])]
+    if not _is_this_suite_installed():
+        missing.append(f"the suite of this folder (python -m pip install -e {ROOT})")
     used = f"lacks {', '.join(missing)}; .venv is used instead" if missing else "is used as it is"
     print(f"The active environment ({sys.prefix}) {used}.", flush=True)
     return not missing
+
+
+def _is_this_suite_installed() -> bool:
+    """Tell whether the tools that a command would import are those of this folder, not a copy's."""
+    tool = find_spec("npc_course")
+    return bool(tool and tool.origin) and Path(tool.origin).resolve().is_relative_to(ROOT)
 
 
 def _is_installed(package: str) -> bool:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from importlib import metadata
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -220,6 +221,19 @@ def test_an_active_environment_that_lacks_something_says_what(active, monkeypatc
     installed = active("venv")
     assert (commands.main(["report"]), len(installed)) == (8, 1)
     assert "lacks lifelines; .venv is used instead" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("whose", [None, "another"])
+def test_an_environment_with_the_suite_of_another_folder_is_not_used(
+    active, monkeypatch, tmp_path, capsys, whose
+):
+    """Its tools would run beside the package of this folder."""
+    origin = str(tmp_path / "another" / "tools" / "npc_course" / "__init__.py")
+    tool = ModuleSpec("npc_course", None, origin=origin) if whose else None
+    monkeypatch.setattr(commands, "find_spec", lambda name: tool)
+    installed = active("venv")
+    assert (commands.main(["lab"]), len(installed)) == (8, 1)
+    assert "lacks the suite of this folder" in capsys.readouterr().out
 
 
 # --- installing -----------------------------------------------------------------------------------

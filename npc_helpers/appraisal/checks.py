@@ -13,7 +13,7 @@ from npc_helpers import statistics
 from npc_helpers.appraisal import recompute
 from npc_helpers.appraisal.published import confusion_tables, table_1
 
-NARROWER = 0.9  # `c_index_standard_error` may be off a little, and there are other methods
+NARROWER = 0.9  # leaves room for the error of `c_index_standard_error`, and for other methods
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 Verdict = tuple[str, bool | None]
 

@@ -8,6 +8,7 @@ from npc_intake.identity.words import EAST_ASIAN, TECHNIQUE, kept_words
 
 LISTED = [*TECHNIQUE.split(), *EAST_ASIAN.split(), *contrast_words.whole_words()]
 NAMES = (
+    "Tim Small",
     "Smith",
     "^".join(("DOE", "JANE")),
     "Wu",

@@ -18,9 +18,9 @@ from npc_course.cells import CLAIM, fold_claims, unsolved
 from npc_course.exercises.claims import STRICT
 from npc_course.order import OPENS_LATE, opens_from
 from npc_course.running import FOLDER, Run, run_each
-from npc_helpers.figures.study_report import FEW_TEST_PATIENTS
 from npc_helpers.study import Study, atomic_path, mark
 from npc_helpers.study.artefact_table import ARTEFACTS, artefact
+from npc_helpers.study.later import FEW_TEST_PATIENTS
 
 PLOTLY = "application/vnd.plotly.v1+json"
 WIDGET = "application/vnd.jupyter.widget-view+json"

@@ -35,10 +35,10 @@ compressed frfse primefse wfi wfs wfop fatsep drb drg hres jet starvibe view mri
 cavum nasofaringe parotis sella submandibular submandibularis mandibular subcutaneous subclavian
 schadelbasis planung verlauf
 hochauflosend spaet spat tardif tardiva assiale aksiyal boyun szyja twarzoczaszka craneo
-small large upper lower middle part stack left right both sides bilateral gap coverage
+large upper lower middle part left right both sides bilateral gap coverage
 mandible mandibula maxilla clavicle clavicula clivus petrous mastoid retropharyngeal supraclavicular
 infratemporal inlet hyoid vertex protocol protokoll research study clinical trial wdh wiederholung
-wiederholt rst qtse turbo quiet gated tim bis air airrecon denoise denoised smartspeed aice
+wiederholt rst qtse turbo quiet gated air airrecon denoise denoised smartspeed aice
 massiccio facciale pat2 locoregional advanced wrap аксиал аксиальная аксиальные носоглотка шея
 """
 EAST_ASIAN = """

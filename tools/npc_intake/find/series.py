@@ -413,19 +413,22 @@ def _says_names_removed(image: Image) -> bool:
     return image.get("PatientIdentityRemoved", "").upper() == "YES"
 
 
+def _name(volume: Volume) -> str:
+    """Return the description of a series, or the name of its protocol."""
+    return _first(volume, "SeriesDescription") or _first(volume, "ProtocolName")
+
+
 def _is_named(volume: Volume) -> bool:
     """Tell whether a name says that the series shows anatomy, and not its timing alone."""
-    name = _first(volume, "SeriesDescription") or _first(volume, "ProtocolName")
     words = set().union(*map(words_of, volume.images))
-    return is_named_anatomical(name) or bool(words & {"T1", "T2"})
+    return is_named_anatomical(_name(volume)) or bool(words & {"T1", "T2"})
 
 
 def _unlisted(volume: Volume) -> str:
     """Say that a description has, or had, words of which nobody knows what they say."""
     if any(vocabulary.UNLISTED in i.get("DeidentificationMethod", "") for i in volume.images):
         return "its description had words that no list knows (--key shows them)"
-    name = _first(volume, "SeriesDescription") or _first(volume, "ProtocolName")
-    words = vocabulary.unlisted_words(name)
+    words = vocabulary.unlisted_words(_name(volume))
     return f"no list knows what {', '.join(map(repr, words[:3]))} says" if words else ""
 
 
