@@ -29,10 +29,8 @@ ROLES = (  # tables of `contrast_words`; where a word stands in several, the fir
 )
 OPPOSITE = {"WITHOUT": "WITH", "WITH": "WITHOUT", "BEFORE": "AFTER", "AFTER": "BEFORE"}
 SPELT_ALIKE = 0.85  # contast and gadolinum are read as they are meant; contact is not
-BETWEEN, SIGNS = (
-    ("BETWEEN", "AGENT"),
-    "-./:,('",
-)  # between an agent and what says that it was given, or not
+# between an agent and what says that it was given, or not: words of these roles, and signs
+BETWEEN, SIGNS = ("BETWEEN", "AGENT"), "-./:,('"
 
 
 class Contrast(NamedTuple):
