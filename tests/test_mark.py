@@ -150,9 +150,9 @@ def test_a_page_made_of_a_notebook_carries_the_mark(study, tmp_path):
 def test_the_caption_and_the_footer_carry_the_mark(study, capsys, monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda value, **how: shown.append(value))
-    display.show(EXAMPLES["roc_figure"](), caption="ROC curves.")
+    display.show(EXAMPLES["roc_figure"](), "", "ROC curves.")
     assert shown[1]["text/plain"] == f"ROC curves. ({MARK})".replace("_", r"\_")
-    display.show(EXAMPLES["printed_intervals_figure"](), caption="Intervals.")
+    display.show(EXAMPLES["printed_intervals_figure"](), "", "Intervals.")
     assert shown[3]["text/plain"] == "Intervals. (printed by Li et al. 2022)"
     display.footer(study)
     assert f"4 patients ({MARK})" in capsys.readouterr().out

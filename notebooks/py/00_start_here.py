@@ -204,11 +204,7 @@ series = {
 from npc_helpers.figures.display import show
 
 figure = series_grid(series, height=level.height)
-show(
-    figure,
-    number="0.1",
-    caption="Four axial MR images of one patient: two sequences before and after treatment.",
-)
+show(figure, "0.1", "Axial MR images of one patient: two sequences before and after treatment.")
 
 # %% tags=["claim"]
 before, after = level.tumour_before, level.tumour_after

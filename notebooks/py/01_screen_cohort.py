@@ -90,11 +90,8 @@ check("01.1", prediction)
 review_tolerance_days = 45
 screening = co.screen(registry, visits, review_tolerance_days=review_tolerance_days)
 flow = co.flow(screening)
-show(
-    figures.flow_chart(flow),
-    number="1.1",
-    caption="Flow chart of the ten criteria, with the number of patients lost at each step.",
-)
+figure = figures.flow_chart(flow)
+show(figure, "1.1", "Flow chart of the ten criteria, with the patients lost at each step.")
 
 # %% tags=["claim"]
 first, last = len(screening), screening.included.sum()
@@ -225,11 +222,8 @@ claim(
 from lifelines import KaplanMeierFitter
 
 curve = KaplanMeierFitter().fit(followed.pfs_months, followed.progressed)
-show(
-    figures.pfs_figure(followed),
-    number="1.2",
-    caption="Kaplan-Meier curve of progression-free survival and histogram of observed months.",
-)
+figure = figures.pfs_figure(followed)
+show(figure, "1.2", "Kaplan-Meier curve of PFS, and histogram of the observed months.")
 
 # %% tags=["claim"]
 curve_end = float(curve.survival_function_.iloc[-1, 0])

@@ -136,11 +136,8 @@ claim(
 # if it is proposed and in a broken one if it is not.
 
 # %%
-show(
-    figures.contact_sheet(found.table, thumbnails(found)),
-    number="2.1",
-    caption="The middle image of every series of one patient; those not proposed have a broken frame.",
-)
+figure = figures.contact_sheet(found.table, thumbnails(found))
+show(figure, "2.1", "Middle image of every series of one patient; broken frame: not proposed.")
 
 # %% tags=["claim"]
 left_out = found.table[found.table.status != "proposed"]
@@ -230,11 +227,8 @@ claim(
 
 # %%
 rois = roi.suggest_rois(study, stacks)
-show(
-    figures.roi_montage(stacks, rois, patient_id, timepoint),
-    number="2.2",
-    caption="All slices of one patient in both sequences, with the region of interest on each.",
-)
+figure = figures.roi_montage(stacks, rois, patient_id, timepoint)
+show(figure, "2.2", "All slices of one patient in both sequences, each with its rectangle.")
 
 # %% tags=["claim"]
 width, height = (rois.x1 - rois.x0).mean(), (rois.y1 - rois.y0).mean()
@@ -297,11 +291,8 @@ check("02.2", union, first=a, second=b)
 
 # %%
 pixel_mm = stacks[key].pixel_spacing_mm[0]
-show(
-    figures.agreement_figure(agreement, pixel_mm=pixel_mm),
-    number="2.3",
-    caption="Histogram of overlaps, and Bland-Altman plot of the rectangles' areas.",
-)
+figure = figures.agreement_figure(agreement, pixel_mm=pixel_mm)
+show(figure, "2.3", "Histogram of overlaps, and Bland-Altman plot of the rectangles' areas.")
 
 # %% tags=["claim"]
 bias = (agreement.area_a - agreement.area_b).mean() * (pixel_mm / 10) ** 2
@@ -344,11 +335,8 @@ box = index.iloc[0]
 region = roi.crop(shown[box.slice_index], roi.rectangle_of(box))
 assert np.array_equal(crop_and_pad(shown[box.slice_index], box), roi.zero_pad(region))
 print("images, rows, columns, channels:", images.shape)
-show(
-    figures.input_montage(images, index),
-    number="2.4",
-    caption="The padded regions as the network receives them, black around the rectangle.",
-)
+figure = figures.input_montage(images, index)
+show(figure, "2.4", "The padded regions as the network receives them, black around the rectangle.")
 
 # %% tags=["claim"]
 frame = (images == 0).mean()

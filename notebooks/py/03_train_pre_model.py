@@ -81,11 +81,8 @@ print(f"{train.sum()} training images, {(~train).sum()} test images of {images.s
 # %%
 model = models.prognosis_model(setting, seed=SEED)
 stages = models.describe(model)
-show(
-    figures.network_diagram(stages),
-    number="3.1",
-    caption="Diagram of the Pre-model and Post-model and the soft vote, drawn from the built models.",
-)
+figure = figures.network_diagram(stages)
+show(figure, "3.1", "Diagram of Pre-model, Post-model and soft vote, drawn from the built model.")
 
 # %% tags=["claim"]
 maps = [shape for shape in stages.output_shape if len(shape) == 3]
@@ -144,11 +141,8 @@ print(f"{learns:,} of {learner.count_params():,} weights learn, from {train.sum(
 place = int(np.abs(index.slice_index - index.slice_index.median()).argmin())
 same = np.repeat(images[[place]], 6, axis=0)
 variants = training.vary(same, np.random.default_rng(SEED))
-show(
-    figures.input_montage(variants, index.iloc[[place] * 6]),
-    number="3.2",
-    caption="Six variants of one image: mirrored, moved, brighter or darker.",
-)
+figure = figures.input_montage(variants, index.iloc[[place] * 6])
+show(figure, "3.2", "Six variants of one image: mirrored, moved, brighter or darker.")
 
 # %% [markdown]
 # The same slice six times. In some pictures left and right change places, and the head moves by a few pixels. Which patient
@@ -266,11 +260,8 @@ ends_lower = "neither"  # fill in
 check("03.3", ends_lower, transferred=history, random=random_history)
 
 # %%
-show(
-    figures.learning_curves({"transferred": history, "random": random_history}),
-    number="3.3",
-    caption="Loss and accuracy on training images by epoch, transferred against random weights.",
-)
+figure = figures.learning_curves({"transferred": history, "random": random_history})
+show(figure, "3.3", "Loss and accuracy on training images, transferred against random weights.")
 
 # %% tags=["claim"]
 losses = [table.loss.iloc[-1] for table in (history, random_history)]
@@ -334,11 +325,8 @@ claim(
 # %%
 split = cohort.set_index("patient_id").split.reindex(patients.index)
 truth = cohort.set_index("patient_id").high_risk.reindex(patients.index).astype(bool)
-show(
-    figures.prediction_strip(patients.uniform, truth, split),
-    number="3.4",
-    caption="Predicted probability of high risk of every patient, by true group and by split.",
-)
+figure = figures.prediction_strip(patients.uniform, truth, split)
+show(figure, "3.4", "Probability of high risk of every patient, by true group and by split.")
 
 # %% tags=["claim"]
 spread = patients.uniform.quantile([0.05, 0.95])

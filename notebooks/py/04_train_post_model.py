@@ -112,11 +112,8 @@ test = cohort[(cohort.split == "test") & cohort.patient_id.isin(seen)].set_index
 pre, post_test = pre[test.index], post[test.index]
 
 # %%
-show(
-    figures.pre_post_scatter(pre, post_test, test.progressed.astype(bool)),
-    number="4.1",
-    caption="Post-model probability against Pre-model probability of each test patient.",
-)
+figure = figures.pre_post_scatter(pre, post_test, test.progressed.astype(bool))
+show(figure, "4.1", "Post-model probability against Pre-model probability of each test patient.")
 
 # %% tags=["claim"]
 agreement = pre.corr(post_test, method="spearman")
@@ -257,11 +254,8 @@ for seed in (2, 3):
     risk[seed] = prediction.patient_probability(of_test)[test.index]
 
 # %%
-show(
-    figures.learning_curves(histories),
-    number="4.2",
-    caption="Loss and accuracy on training images by epoch, for three seeds.",
-)
+figure = figures.learning_curves(histories)
+show(figure, "4.2", "Loss and accuracy on training images by epoch, for three seeds.")
 
 # %% tags=["claim"]
 last = [table.loss.iloc[-1] for table in histories.values()]

@@ -93,11 +93,8 @@ claim(
 # random high-risk patient gets a higher score than a random low-risk one (a tie counts one half). An AUC of one half is guessing.
 
 # %%
-show(
-    figures.roc_figure(truth, test_risk),
-    number="5.1",
-    caption="ROC curves of Pre-model, Post-model, Ensemble and TNM in the test cohort.",
-)
+figure = figures.roc_figure(truth, test_risk)
+show(figure, "5.1", "ROC curves of Pre-model, Post-model, Ensemble and TNM in the test cohort.")
 
 # %% tags=["claim"]
 auc = {name: statistics.roc_auc(truth, score).value for name, score in test_risk.items()}
@@ -199,11 +196,8 @@ claim(
 
 # %%
 tables = {name: statistics.confusion(truth, score > 0.5) for name, score in test_risk.items()}
-show(
-    figures.confusion_figure(tables),
-    number="5.2",
-    caption="Four two-by-two tables of true against predicted risk group.",
-)
+figure = figures.confusion_figure(tables)
+show(figure, "5.2", "Four two-by-two tables of true against predicted risk group.")
 
 # %% tags=["claim"]
 table = tables["Ensemble"]
@@ -262,11 +256,8 @@ claim(
 # A first look, and a common mistake: to compare intervals by eye.
 
 # %%
-show(
-    figures.forest_figure(comparison),
-    number="5.3",
-    caption="AUC and C-index of each model with 95 percent confidence intervals.",
-)
+figure = figures.forest_figure(comparison)
+show(figure, "5.3", "AUC and C-index of each model with 95 percent confidence intervals.")
 
 # %% tags=["claim"]
 lowest_high, highest_low = comparison.auc_high.min(), comparison.auc_low.max()
@@ -327,11 +318,8 @@ check("05.4", adjusted_p, p=p)
 
 # %%
 called = test_risk["Ensemble"] > 0.5
-show(
-    figures.km_by_risk(test.pfs_months, test.progressed, called),
-    number="5.4",
-    caption="Kaplan-Meier curves of patients whom the Ensemble calls high risk and low risk.",
-)
+figure = figures.km_by_risk(test.pfs_months, test.progressed, called)
+show(figure, "5.4", "Kaplan-Meier curves of patients whom the Ensemble calls high and low risk.")
 
 # %% tags=["claim"]
 log_rank = statistics.log_rank(test.pfs_months, test.progressed, called)

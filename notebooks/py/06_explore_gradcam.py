@@ -127,11 +127,8 @@ heat = place.to_image(signed[position], row, image.shape)
 masks = read_mask(study, row.patient_id, latest)
 tumour = None if masks is None else masks[0, row.slice_index]
 by_whom = roi.provenance_sentence(rois.merge(row.drop("peak").to_frame().T))
-show(
-    figures.gradcam_panel(image, signed[position], heat, mask=tumour, rectangle=by_whom),
-    number="6.1",
-    caption="Image, grid of cells, map in the paper's four colours and in a uniform colour scale.",
-)
+figure = figures.gradcam_panel(image, signed[position], heat, mask=tumour, rectangle=by_whom)
+show(figure, "6.1", "Image, grid of cells, map in the paper's colours and in a uniform scale.")
 
 # %% tags=["claim"]
 n_cells, outline = signed[position].size, ""
@@ -161,13 +158,10 @@ fine_place = gradcam.Geometry.of(model[latest], layer=models.end_of_block17(mode
 fine = gradcam.finer_map(model[latest], images[latest])
 titles = [" x ".join(map(str, grid.shape[1:])) for grid in (signed, fine)]
 fine_heat = fine_place.to_image(fine[position], row, image.shape)
-show(
-    figures.finer_figure(
-        image, {f"{titles[0]}, exact": heat, f"{titles[1]}, by gradient": fine_heat}, mask=tumour
-    ),
-    number="6.2",
-    caption="The same image under the coarse exact map and under the finer gradient map.",
+figure = figures.finer_figure(
+    image, {f"{titles[0]}, exact": heat, f"{titles[1]}, by gradient": fine_heat}, mask=tumour
 )
+show(figure, "6.2", "The same image under the coarse exact map and under the finer gradient map.")
 
 # %% tags=["claim"]
 r = np.corrcoef(fine.sum((1, 2)), signed.sum((1, 2)))[0, 1]
@@ -310,11 +304,8 @@ claim(
 
 # %%
 cascade = sanity.sanity_check(model[latest], images[latest][:24], seed=1)
-show(
-    figures.sanity_figure(cascade),
-    number="6.3",
-    caption="Similarity of maps to the original as more and more layers are randomised.",
-)
+figure = figures.sanity_figure(cascade)
+show(figure, "6.3", "Similarity of maps to the original as more and more layers are randomised.")
 
 # %% tags=["claim"]
 bottom = cascade.rank_correlation.iloc[1:].max()
@@ -352,11 +343,8 @@ for when in timepoints:
 curves = pd.concat(tables, ignore_index=True)
 
 # %%
-show(
-    figures.covering_figure(curves),
-    number="6.4",
-    caption="Log-odds of high risk as images are covered and uncovered in the order of three maps.",
-)
+figure = figures.covering_figure(curves)
+show(figure, "6.4", "Log-odds of high risk as images are covered and uncovered, by three maps.")
 
 # %% tags=["claim"]
 gain = patient_summary(perturbation.gains(curves), columns=["gain"]).set_index(
@@ -427,11 +415,8 @@ falls = "post"  # fill in
 check("06.4", falls, moved=moved)
 
 # %%
-show(
-    figures.interventions_figure(moved),
-    number="6.5",
-    caption="Change of the log-odds of high risk by each change of the images, with intervals.",
-)
+figure = figures.interventions_figure(moved)
+show(figure, "6.5", "Change of the log-odds of high risk by each change of the images.")
 
 # %% tags=["claim"]
 by_time = moved.set_index(["timepoint", "map"])[["mean", "low", "high"]]

@@ -209,11 +209,8 @@ claim(
 # The width of an interval depends mainly on the number of patients, and little on the model. So it can be compared with what 43 patients give.
 
 # %%
-show(
-    figures.printed_intervals_figure(intervals),
-    number="7.1",
-    caption="Printed intervals of AUC and C-index over the widths that 43 patients give.",
-)
+figure = figures.printed_intervals_figure(intervals)
+show(figure, "7.1", "Printed intervals of AUC and C-index over the widths that 43 patients give.")
 
 # %% [markdown]
 # For an AUC the grey band is as wide as an interval from 23 and 20 patients. For a C-index it is the narrowest possible, as if every test patient had

@@ -143,11 +143,8 @@ scans = study.registry.set_index("patient_id").mri_pre_date.reindex(patients.ind
 scan_day = (scans - scans.min()).dt.days.astype(float)
 scored = test_risk | {"scan date": scan_day.reindex(test.index)}
 labels = statistics.compare_labels(test, scored)
-show(
-    figures.label_figure(labels),
-    number="8.1",
-    caption="AUC and C-index of the models, TNM and the scan date against four readings of follow-up.",
-)
+figure = figures.label_figure(labels)
+show(figure, "8.1", "AUC and C-index of models, TNM and scan date, by reading of follow-up.")
 
 # %% [markdown]
 # Follow each symbol from top to bottom: the same scores and the same patients (*known*: only some of them), read in another way.

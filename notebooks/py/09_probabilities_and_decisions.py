@@ -116,11 +116,8 @@ claim(
 clinical = statistics.fit_cox(
     train.pfs_months, train.progressed, statistics.clinical_covariates(train)
 )
-show(
-    figures.cox_figure({"training cohort": clinical.table}),
-    number="9.1",
-    caption="Hazard ratios of T, N, age, sex and chemotherapy in the training cohort.",
-)
+figure = figures.cox_figure({"training cohort": clinical.table})
+show(figure, "9.1", "Hazard ratios of T, N, age, sex and chemotherapy in the training cohort.")
 
 # %% tags=["claim"]
 clear = clinical.table.index[(clinical.table.low > 1) | (clinical.table.high < 1)]
@@ -234,11 +231,8 @@ auc_by_month = {
 brier = {
     name: statistics.brier_curve(months, progressed, p_event[name]) for name in ("Ensemble", "TNM")
 }
-show(
-    figures.time_dependent_figure(auc_by_month, brier),
-    number="9.2",
-    caption="AUC at 24, 36 and 48 months and Brier score at 12 to 60 months, with reference.",
-)
+figure = figures.time_dependent_figure(auc_by_month, brier)
+show(figure, "9.2", "AUC at 24, 36 and 48 months, and Brier score at 12 to 60 months.")
 
 # %% tags=["claim"]
 scaled = {name: curve.set_index("months").scaled for name, curve in brier.items()}
@@ -277,11 +271,8 @@ claim(
 # *slope* is 1 if the probabilities are as extreme as they should be: below 1 they are too extreme, above 1 too close to the average.
 
 # %%
-show(
-    figures.calibration_figure(months, progressed, p_36),
-    number="9.3",
-    caption="Observed against predicted risk of progression by 36 months, in three groups per model.",
-)
+figure = figures.calibration_figure(months, progressed, p_36)
+show(figure, "9.3", "Observed against predicted risk by 36 months, in three groups per model.")
 
 # %% tags=["claim"]
 in_groups = {name: statistics.calibration_groups(months, progressed, p) for name, p in p_36.items()}
@@ -392,11 +383,8 @@ check("09.4", net_benefit, patients=test, p_event=p_36["Ensemble"])
 thresholds = np.round(np.arange(0.05, 0.61, 0.01), 2)
 p_decision = {name: p_36[name] for name in ("Ensemble", "TNM")}
 benefit = statistics.survival_net_benefit(months, progressed, p_decision, thresholds=thresholds)
-show(
-    figures.decision_figure(benefit),
-    number="9.4",
-    caption="Decision curves of Ensemble and TNM at 36 months, and their gain over all or nobody.",
-)
+figure = figures.decision_figure(benefit)
+show(figure, "9.4", "Decision curves at 36 months, and the gain over treating all or nobody.")
 
 # %% tags=["claim"]
 curve = benefit[benefit.model == "Ensemble"].set_index("threshold")

@@ -69,11 +69,8 @@ widths = {
     "C-index 0.83, a third progressed": [c_error(0.830, n / 3, n * 2 / 3) for n in sizes],
 }
 curves = {k: pd.Series(v, sizes).map(statistics.half_width) for k, v in widths.items()}
-show(
-    figures.precision_figure(curves, patients=len(test)),
-    number="10.1",
-    caption="Half-width of the 95 percent interval by number of test patients.",
-)
+figure = figures.precision_figure(curves, patients=len(test))
+show(figure, "10.1", "Half-width of the 95 percent interval by number of test patients.")
 
 # %% tags=["claim"]
 n_test = len(test)
@@ -186,11 +183,8 @@ check("10.2", rows_of_second, rows_of_first=rows_of_first, patients=test, risk=t
 # %%
 splits = kept_splits(study)
 print(f"{splits.split.nunique()} splits")
-show(
-    figures.split_figure(splits, single=comparison),
-    number="10.2",
-    caption="AUC and C-index of each model in many random splits, and in the split of this study.",
-)
+figure = figures.split_figure(splits, single=comparison)
+show(figure, "10.2", "AUC and C-index of each model in many splits and in that of this study.")
 
 # %% [markdown]
 # Every small dot is a paper that could have been written from the same patients. The coloured bar holds
@@ -319,11 +313,8 @@ def predict_36_months(rows):
 p_36 = predict_36_months(train)
 refits = statistics.refitted(train, predict_36_months, refits=200)
 moved = statistics.instability(p_36, refits, cutoff=0.3)
-show(
-    figures.instability_figure(p_36, refits, cutoff=0.3),
-    number="10.3",
-    caption="Each test patient's risk in two hundred refits against the risk of the model itself.",
-)
+figure = figures.instability_figure(p_36, refits, cutoff=0.3)
+show(figure, "10.3", "Each test patient's risk in 200 refits against that of the model itself.")
 
 # %% [markdown]
 # Each column of dots is a test patient: the model's own prediction lies on the dotted line, the dots are the predictions of the refits, and 95%
@@ -392,11 +383,8 @@ subgroups = statistics.subgroup_hazard_ratios(
 names = subgroups.characteristic + ", " + subgroups.level + " (" + subgroups.n.astype(str) + ")"
 raw = subgroups.set_index(names)[["hazard_ratio", "low", "high"]].dropna()
 shrunken = subgroups.set_index(names).filter(like="shrunken").dropna().set_axis(raw.columns, axis=1)
-show(
-    figures.cox_figure({"by itself": raw, "shrunken": shrunken}),
-    number="10.4",
-    caption="Hazard ratio of the Ensemble by subgroup, by itself and shrunken.",
-)
+figure = figures.cox_figure({"by itself": raw, "shrunken": shrunken})
+show(figure, "10.4", "Hazard ratio of the Ensemble by subgroup, by itself and shrunken.")
 
 # %% tags=["claim"]
 tau, lowest_p = subgroups.attrs["tau"], subgroups.p.min()

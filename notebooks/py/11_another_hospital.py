@@ -267,11 +267,8 @@ o_over_e = observed_36 / p_36["Ensemble"].mean()  # fill in
 check("11.1", o_over_e, patients=new_patients, p_event=p_36["Ensemble"])
 
 # %%
-show(
-    figures.calibration_figure(months, progressed, p_36),
-    number="11.1",
-    caption="Observed against predicted risk by 36 months in the second hospital, for three models.",
-)
+figure = figures.calibration_figure(months, progressed, p_36)
+show(figure, "11.1", "Observed against predicted risk by 36 months in the second hospital.")
 
 # %% [markdown]
 # If O/E is above 1, more patients progressed than the model had predicted, and on average the points lie above the dotted line. The *slope* says

@@ -233,11 +233,8 @@ against = [
     for model in ("Pre-model", "Post-model")
     for target in ("two neurons", "hazards", "Cox")
 ]
-show(
-    figures.paired_figure(arms, against),
-    number="12.1",
-    caption="Difference in C-index between three targets and the label learned image by image, by split.",
-)
+figure = figures.paired_figure(arms, against)
+show(figure, "12.1", "Difference in C-index between three targets and the label, by split.")
 
 # %% tags=["claim"]
 rows = [
@@ -268,11 +265,8 @@ claim(
 
 # %%
 versus = [("Pair, Cox", "Ensemble, Cox"), ("Pair, Cox", "Post-model, Cox")]
-show(
-    figures.paired_figure(arms, versus),
-    number="12.2",
-    caption="Difference in C-index between one model of both examinations and the vote, by split.",
-)
+figure = figures.paired_figure(arms, versus)
+show(figure, "12.2", "Difference in C-index: one model of both examinations against two others.")
 
 # %% tags=["claim"]
 rows = pd.concat(
@@ -395,11 +389,8 @@ curve.loc[0] = 1.0
 # %%
 happened = "progressed at" if test.progressed[patient] else "seen well until"
 outcome = f"{happened} {test.pfs_months[patient]:.0f} months"
-show(
-    figures.patient_figure(points, curve.sort_index(), outcome=outcome),
-    number="12.3",
-    caption="Points by term and predicted survival of a test patient of high predicted risk.",
-)
+figure = figures.patient_figure(points, curve.sort_index(), outcome=outcome)
+show(figure, "12.3", "Points by term, and predicted survival of one test patient.")
 
 # %% tags=["claim"]
 at_36 = curve.loc[36]
@@ -429,11 +420,8 @@ lower = upper.where(found.isna(), (last_well - start).dt.days.clip(lower=0) / 30
 event = patients.progressed.astype(bool)
 by_visits = statistics.interval_survival(lower, upper.where(event, np.inf))
 usual = statistics.kaplan_meier(upper, event)
-show(
-    figures.interval_figure(usual, by_visits),
-    number="12.4",
-    caption="Usual curve of progression-free survival, and Turnbull's from the intervals between visits.",
-)
+figure = figures.interval_figure(usual, by_visits)
+show(figure, "12.4", "Usual curve of PFS, and Turnbull's from the intervals between visits.")
 
 # %% tags=["claim"]
 lag = (upper - lower)[found.notna()].median()

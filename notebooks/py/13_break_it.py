@@ -375,11 +375,8 @@ def two_scales(maps):
     return figure
 
 
-show(
-    two_scales(maps[strongest]),
-    number="13.1",
-    caption="Twelve coarse maps, above each with a colour scale of its own, below all with the same.",
-)
+figure = two_scales(maps[strongest])
+show(figure, "13.1", "Twelve coarse maps, above each on its own scale, below all on the same.")
 
 # %% tags=["claim"]
 top = peaks[strongest]

@@ -91,11 +91,8 @@ def gap_figure():
 
 
 # %%
-show(
-    gap_figure(),
-    number="14.1",
-    caption="EBV DNA of the patients, with the undetected and the missing beside it.",
-)
+figure = gap_figure()
+show(figure, "14.1", "EBV DNA of the patients, with the undetected and the missing beside it.")
 
 # %% tags=["claim"]
 count = gap.value_counts()
@@ -265,11 +262,8 @@ answers = {
     "0 for every gap": zeros.table.loc[["EBV"]],
     "multiple imputation": pd.DataFrame(ends, index=["EBV"]),
 }
-show(
-    figures.cox_figure(answers),
-    number="14.2",
-    caption="Hazard ratio of tenfold EBV DNA with its interval, by three ways to deal with gaps.",
-)
+figure = figures.cox_figure(answers)
+show(figure, "14.2", "Hazard ratio of tenfold EBV DNA, by three ways to deal with gaps.")
 
 # %% tags=["claim"]
 width = {n: float(np.log(t.high / t.low).iloc[0]) for n, t in answers.items()}

@@ -363,11 +363,8 @@ outcome = {
     name: f"{'progressed at' if progressed[name] else 'seen well until'} {months[name]:.0f} months"
     for name in (moved.idxmax(), moved.idxmin())
 }
-show(
-    figures.update_figure(course, outcome, ahead=AHEAD),
-    number="15.1",
-    caption="Risk of progression within 24 months at each examination, for all patients; two are marked.",
-)
+figure = figures.update_figure(course, outcome, ahead=AHEAD)
+show(figure, "15.1", "Risk within 24 months at each examination, for all patients; two marked.")
 
 # %% tags=["claim"]
 up, down = moved.idxmax(), moved.idxmin()
@@ -444,11 +441,8 @@ for arm, seen_by in whole_images.arms(setting).items():
 from npc_helpers.imaging.stacks import load_stacks
 
 image = load_stacks(study, patients=[up], timepoint="post")[up, "post", "t2w"].array[level]
-show(
-    figures.finer_figure(image, heats, mask=truth["tumour"][level]),
-    number="15.2",
-    caption="The same slice under the map of a rectangle and under that of the whole image.",
-)
+figure = figures.finer_figure(image, heats, mask=truth["tumour"][level])
+show(figure, "15.2", "One slice under the map of a rectangle and under that of the whole image.")
 
 
 # %% tags=["claim"]

@@ -15,7 +15,7 @@ LARGEST_PICTURE = 250_000  # bytes: a figure of many images is drawn with fewer 
 _AS_IT_STANDS = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]<>$#"})  # no Markdown
 
 
-def show(figure, *, caption: str, number: str = "") -> None:
+def show(figure, number: str, caption: str) -> None:
     """Display a matplotlib figure for page and projector, and under it its caption.
 
     What the picture shows is read off its axes, for a reader who cannot see it (`description`).
@@ -24,12 +24,12 @@ def show(figure, *, caption: str, number: str = "") -> None:
     ----------
     figure : matplotlib.figure.Figure
         Closed afterwards, so that it is drawn once.
+    number : str
+        Where the figure stands, for instance ``"5.2"`` for the second of lesson 05: the caption
+        begins with "Figure 5.2", and text can refer to that. Empty: the caption has no number.
     caption : str
         What the figure is, in one sentence. What is stamped on the figure, most often the mark of
         the study, is added.
-    number : str
-        Where the figure stands, for instance ``"5.2"`` for the second of lesson 05: the caption
-        begins with "Figure 5.2", and text can refer to that.
     """
     from IPython.display import Image, display
     from matplotlib import pyplot as plt

@@ -84,7 +84,7 @@ def displayed(monkeypatch):
 def test_a_figure_is_shown_sharp_with_number_caption_and_mark(name, mode, displayed, monkeypatch):
     """Twice as many pixels as a page shows; maps keep their colours, lines get a palette."""
     monkeypatch.setattr(style.mark, "text", lambda: "study a_b, synthetic patients")
-    show(EXAMPLES[name](), number="5.2", caption="Curves of *each* patient.")
+    show(EXAMPLES[name](), "5.2", "Curves of *each* patient.")
     (image, _), (caption, how) = displayed
     picture = Image.open(io.BytesIO(image.data))
     assert (picture.mode, picture.width // 2) == (mode, image.width)
@@ -97,9 +97,9 @@ def test_a_figure_is_shown_sharp_with_number_caption_and_mark(name, mode, displa
 
 
 def test_a_figure_of_many_images_has_fewer_pixels_and_the_same_width(displayed, monkeypatch):
-    show(EXAMPLES["gradcam_panel"](), caption="Maps.")
+    show(EXAMPLES["gradcam_panel"](), "", "Maps.")
     monkeypatch.setattr(display, "LARGEST_PICTURE", 180_000)
-    show(EXAMPLES["gradcam_panel"](), caption="Maps.")
+    show(EXAMPLES["gradcam_panel"](), "", "Maps.")
     sharp, _, smaller, _ = (value for value, _ in displayed)
     assert len(smaller.data) < 180_000 < len(sharp.data)
     assert abs(sharp.width - smaller.width) <= 2
@@ -111,7 +111,7 @@ def test_a_palette_changes_no_colour_that_a_reader_would_notice(displayed):
     for_any_page(figure()).savefig(
         drawn, format="png", dpi=display.PROJECTOR_DPI, bbox_inches="tight"
     )
-    show(figure(), caption="Curves.")
+    show(figure(), "", "Curves.")
     full, few = (
         np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"), float)
         for data in (drawn.getvalue(), displayed[0][0].data)

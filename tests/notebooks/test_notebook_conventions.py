@@ -133,14 +133,11 @@ def test_every_picture_has_a_text_alternative_and_is_read_afterwards(notebook):
 
 
 def numbers_of_figures(source):
-    """The `number` of each call of `show`, in reading order."""
+    """The number in each call of `show`, in reading order."""
     code = "\n".join(c.source for c in jupytext.read(source).cells if c.cell_type == "code")
     calls = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call))
     shown = [call for call in calls if getattr(call.func, "id", "") == "show"]
-    return [
-        next((k.value.value for k in call.keywords if k.arg == "number"), "none")
-        for call in sorted(shown, key=lambda call: call.lineno)
-    ]
+    return [call.args[1].value for call in sorted(shown, key=lambda call: call.lineno)]
 
 
 def test_figures_are_numbered_in_reading_order(source):
