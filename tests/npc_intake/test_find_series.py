@@ -337,7 +337,22 @@ def test_timing_alone_proposes_nothing(tmp_path, description, status):
     assert (after, "its timing alone" in reason) == (status, status == "decide")
 
 
-@pytest.mark.parametrize("unknown", ["quadril", "kręgosłup", "手関節", "противофаза"])
+@pytest.mark.parametrize(
+    ("status", "description"),
+    [
+        *(("decide", f"T1 {odd} +C") for odd in ("phase", "real", "imaginary", "MT", "ip", "opp")),
+        *(("decide", text) for text in ("T1_TSE_gado_PHASE", "MT T1 SE KM", "Ax T1 FSE +C (real)")),
+        *(("proposed", f"T1 {which} phase +C") for which in ("late", "delayed", "venous")),
+        *(("proposed", text) for text in ("T1 TSE +C phase 2", "T1 magnitude +C")),
+    ],
+)
+def test_a_part_of_a_complex_image_waits_for_a_person(tmp_path, status, description):
+    """Phase, real and magnetisation transfer: their timing and agent are those of a plain image."""
+    one(tmp_path, series=1, SeriesDescription=description, **T1)
+    assert find_series(tmp_path, treatment_start=START).table["status"].tolist() == [status]
+
+
+@pytest.mark.parametrize("unknown", ["sırt", "quadril", "kręgosłup", "手関節", "противофаза"])
 def test_a_word_that_no_list_knows_waits_for_a_person_before_and_after(tmp_path, unknown):
     about = {"SeriesDescription": f"T2 tra {unknown}", "SpecificCharacterSet": "ISO_IR 192"}
     one(tmp_path / "in" / "a", series=1, patient="P-1", **about)

@@ -18,6 +18,8 @@ NAMES = (
     "Müller",
     "O'Neill",
     "김민수",
+    "Şen",  # its letters alone, ş and en, are listed words
+    "Öz",
 )
 NUMBERS = ("47114711", "47114", "1234", "19630314", "1963-03-14", "4-7-1-1", "4,7,1,1", "b4711")
 

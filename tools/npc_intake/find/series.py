@@ -31,7 +31,7 @@ from npc_intake.find.folder_names import image_folder
 from npc_intake.find.headers import Image, read_images
 from npc_intake.find.image_types import words_of
 from npc_intake.find.series_kind import Kind, classify
-from npc_intake.find.series_names import is_named_anatomical
+from npc_intake.find.series_names import is_named_anatomical, odd_word
 from npc_intake.find.timepoints import assign_timepoints
 from npc_intake.find.volumes import Volume, content, volumes_of, without_images
 from npc_intake.identity import words as vocabulary
@@ -425,9 +425,11 @@ def _is_named(volume: Volume) -> bool:
 
 
 def _unlisted(volume: Volume) -> str:
-    """Say that a description has, or had, words of which nobody knows what they say."""
+    """Say that a description has, or had, words of which it is not known what they say."""
     if any(vocabulary.UNLISTED in i.get("DeidentificationMethod", "") for i in volume.images):
         return "its description had words that no list knows (--key shows them)"
+    if odd := odd_word(_name(volume)):
+        return f"'{odd}' may say that it is no plain image"
     words = vocabulary.unlisted_words(_name(volume))
     return f"no list knows what {', '.join(map(repr, words[:3]))} says" if words else ""
 

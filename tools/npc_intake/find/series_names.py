@@ -139,6 +139,13 @@ _ANATOMICAL = re.compile(  # what T1- and T2-weighted series are called; all may
     r"t[12](?!\d)|\b([tf]?se\d?d?|frfse|ssfse|haste|vibe\w*|lava|e?thrive|flash|f?spgr|fl[23]d|tfe|space)\b"
     r"|\b(spc|cube|vista|mprage|bravo|blade|propeller|multivane|jet|m?dixon|ideal|flex|water)\b"
 )
+_ODD = re.compile(  # part of a complex image, of a Dixon acquisition; another way to make contrast
+    r"\b(real|imaginary|mt|ip|op|opp|opposed|out|in|f|b1|field|fm|fluid|inversion|recovery|balanced)\b"
+    r"|\b(susceptibility|ssfp|ep|epse|epfid|gre2d|pca|inflow|ref|reference)\b|\bph(a|ase)?\b(?! ?\d)"
+)
+_PHASE_OF_THE_AGENT = re.compile(
+    r"\b(late|early|delay(ed)?|arterial|venous|portal)[ -]ph(a|ase)?\b|\bno phase wrap\b"
+)
 WORDS = {  # what may be written where the words that say so cannot stay
     "localiser": "localizer",
     "derived": "derived image",
@@ -166,6 +173,20 @@ def kind_by_name(name: str) -> tuple[str, str] | None:
 def parts_by_name(name: str) -> list[str]:
     """Return the Dixon parts that a plain name says."""
     return [part for part, pattern in PARTS.items() if re.search(pattern, name)]
+
+
+def odd_word(description: str) -> str:
+    """Return a word that stands for another image than the plain one, or for nothing of the kind.
+
+    Such a word may stay when names are taken out, and does not tell enough to leave a series out.
+
+    Examples
+    --------
+    >>> odd_word("T1 real +C"), odd_word("T1 phase gado"), odd_word("T1 late phase gado")
+    ('real', 'phase', '')
+    """
+    found = _ODD.search(_PHASE_OF_THE_AGENT.sub(" ", plain_name(description)))
+    return found[0] if found else ""
 
 
 def is_named_anatomical(description: str) -> bool:

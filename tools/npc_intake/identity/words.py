@@ -148,7 +148,7 @@ def _is_listed(word: str, listed: frozenset[str]) -> bool:
     numbered = NUMBERED.fullmatch(plain)
     if numbered and numbered[1] in listed and len(numbered[1]) > 1:
         return True
-    pieces = _BY_CASE.findall(word)
+    pieces = _BY_CASE.findall(word) if word.isascii() else []  # of "Şen" it would make two words
     return len(pieces) > 1 and all(unaccented(piece) in listed for piece in pieces)
 
 
