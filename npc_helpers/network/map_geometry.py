@@ -64,9 +64,8 @@ class Geometry:
         """Return the network pixel under the centre of each of `n` cells along an axis.
 
         37, 69, 101, … for the last convolution of this network, behind what was cut off of rows
-        (axis 0) or columns (1). Stretching the grid to the
-        corners of the image instead, as plain resizing does, shifts a map by up to 40 pixels at
-        512.
+        (axis 0) or columns (1). Stretching the grid to the corners of the image instead, as plain
+        resizing does, shifts a map by up to 40 pixels at 512.
         """
         return self.cut[axis] + self.first_centre + self.stride * np.arange(n)
 

@@ -77,8 +77,7 @@ def inception_resnet_v2(
     keras.Model
         Flat functional model from (n, S, S, channels) pixel values 0..255 of any number type to
         the output of ``conv_7b_ac``, (n, s, s, 1536 * width) with s = 14 at S = 512 and the whole
-        input in view. Layer names
-        do not depend on what was built before. All layers are trainable.
+        input in view. Layer names do not depend on what was built before. All layers are trainable.
 
     Raises
     ------

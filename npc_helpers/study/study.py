@@ -21,10 +21,10 @@ from npc_helpers.study.about import ABOUT, EMPTY, About, read_about
 from npc_helpers.study.artefact_table import results_page
 from npc_helpers.study.artefacts import NotInThisStudy, StudyError, atomic_path, first_few
 from npc_helpers.study.follow_up import last_reviews, without_end
-from npc_helpers.study.identifying import check_identity
 from npc_helpers.study.image_dates import check_image_dates
 from npc_helpers.study.places import is_repository, repository
 from npc_helpers.study.problems import Problem, as_table
+from npc_helpers.study.registered import registered_checks
 from npc_helpers.study.results import Results
 from npc_helpers.study.schema import (
     ENDS,
@@ -252,7 +252,7 @@ class Study(Results):
                 if registry is not None:
                     problems += check_image_dates(inside, registry, self.folder)
         images = inside if checksums else None
-        return as_table(problems + check_identity(self.folder, images))
+        return as_table(problems + registered_checks(self.folder, images))
 
     @property
     def is_demonstration(self) -> bool:

@@ -116,6 +116,14 @@ def _files(folder: Path) -> list[Path]:
 # --- images ---------------------------------------------------------------------------------------
 
 
+def check_identity(folder: Path, manifest: pd.DataFrame | None) -> list[Problem]:
+    """Return what `check_texts` finds in a study and, with a manifest, `check_images`.
+
+    `npc_helpers.study` calls it as a registered check (``pyproject.toml``).
+    """
+    return check_texts(folder) + ([] if manifest is None else check_images(manifest, folder))
+
+
 def check_images(manifest: pd.DataFrame, folder: Path) -> list[Problem]:
     """Look through the header of every DICOM file of a study.
 
