@@ -76,8 +76,10 @@ def finished(study):
     assert find(study) == 0
     table = pd.read_csv(study / "data/found_series.csv", dtype=str, keep_default_na=False)
     waits = table[table["status"] == "decide"]
-    assert len(waits) == 2 and set(waits["patient_id"]) == {"H-01"}
-    table.loc[waits.index, "decided"] = ["pre t2w", "skip"]
+    decided = {"Ax T1 +C": "pre t1c", "Ax T2": "pre t2w", "Ax T2 repeated": "skip"}
+    assert waits["description"].tolist() == list(decided) and set(waits["patient_id"]) == {"H-01"}
+    assert ("a single slice" in waits["reason"].iloc[0]) and waits["n_slices"].iloc[0] == "1"
+    table.loc[waits.index, "decided"] = list(decided.values())
     table.to_csv(study / "data/found_series.csv", index=False)
     assert find(study, "--copy") == 0
     assert study_command(["check", str(study)]) == 0

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from npc_helpers.imaging.dicom import is_link_outwards
@@ -32,6 +33,7 @@ from npc_intake.find.headers import Image, read_images
 from npc_intake.find.image_types import words_of
 from npc_intake.find.series_kind import Kind, classify
 from npc_intake.find.series_names import is_named_anatomical, odd_word
+from npc_intake.find.thumbnails import picture
 from npc_intake.find.timepoints import assign_timepoints
 from npc_intake.find.volumes import Volume, content, volumes_of, without_images
 from npc_intake.identity import words as vocabulary
@@ -232,9 +234,10 @@ def find_series(
 ) -> FoundSeries:
     """List the MR series below a folder and propose which of them to use.
 
-    Only the few tags needed are read (`dicom_headers`). Files that are no DICOM, hidden files and
-    folders, DICOMDIR, links that leave the folder and every link to a folder are counted and left
-    alone; a file that is damaged becomes a finding and the others are listed all the same.
+    Only the few tags needed are read (`dicom_headers`), and the middle slice of what would be
+    proposed. Files that are no DICOM, hidden files and folders, DICOMDIR, links that leave the
+    folder and every link to a folder are counted and left alone; a file that is damaged becomes a
+    finding and the others are listed all the same.
 
     Parameters
     ----------
@@ -381,6 +384,8 @@ def _record(folder: Path, volume: Volume) -> dict[str, object]:
         status, reason = "decide", f"{kind.reason}; {unlisted}"
     elif volume.doubt:
         status, reason = "decide", f"{kind.reason}; {volume.doubt}"
+    else:
+        status, reason = _by_pixels(volume, kind.reason)
     first = volume.images[0]
     home = Path(os.path.commonpath({os.path.dirname(path) for path in volume.files}))  # noqa: PTH120
     return {
@@ -407,6 +412,17 @@ def _record(folder: Path, volume: Volume) -> dict[str, object]:
         "names_removed": "yes" if all(map(_says_names_removed, volume.images)) else "",
         "id": volume.identifier,
     }
+
+
+def _by_pixels(volume: Volume, reason: str) -> tuple[str, str]:
+    """Return status and reason of a series of which nothing but its pixels is left to judge."""
+    if volume.n_slices == 1:
+        return "decide", f"{reason}; a single slice, and no stack"
+    middle = picture(volume.files)
+    if isinstance(middle, str):
+        return "refused", middle
+    blank = "" if np.ptp(middle) else f"; its middle slice is blank: all values {middle.flat[0]:g}"
+    return "decide" if blank else "proposed", reason + blank
 
 
 def _says_names_removed(image: Image) -> bool:

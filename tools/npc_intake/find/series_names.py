@@ -140,8 +140,9 @@ _ANATOMICAL = re.compile(  # what T1- and T2-weighted series are called; all may
     r"|\b(spc|cube|vista|mprage|bravo|blade|propeller|multivane|jet|m?dixon|ideal|flex|water)\b"
 )
 _ODD = re.compile(  # part of a complex image, of a Dixon acquisition; another way to make contrast
-    r"\b(real|imaginary|mt|ip|op|opp|opposed|out|in|f|b1|field|fm|fluid|inversion|recovery|balanced)\b"
-    r"|\b(susceptibility|ssfp|ep|epse|epfid|gre2d|pca|inflow|ref|reference)\b|\bph(a|ase)?\b(?! ?\d)"
+    r"\b(real|imaginary|mt|ip|op|opp|opposed|out|in|f|b1|field|fm|fluid|inversion|recovery)\b"
+    r"|\b(balanced|susceptibility|ssfp|ep|epse|epfid|gre2d|pca|inflow|ref|reference)\b"
+    r"|\bph(a|ase)?\b(?! ?\d)"
 )
 _PHASE_OF_THE_AGENT = re.compile(
     r"\b(late|early|delay(ed)?|arterial|venous|portal)[ -]ph(a|ase)?\b|\bno phase wrap\b"

@@ -1,13 +1,18 @@
 """Pictures of each series that `find_series` found, so that a decision can be made by eye."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from npc_helpers.imaging.headers import check_image, open_file
 from npc_helpers.imaging.pixels import decode
 from npc_helpers.study.dicom_file import DicomError, refuse
-from npc_intake.find.series import FoundSeries
+
+if TYPE_CHECKING:
+    from npc_intake.find.series import FoundSeries
 
 
 def thumbnails(
@@ -29,11 +34,12 @@ def thumbnails(
         One for each row of ``found.table``; for several slices a list of several.
     """
     if isinstance(at, tuple):
-        return [[_picture(files, place) for place in at] for files in found.files]
-    return [_picture(files, at) for files in found.files]
+        return [[picture(files, place) for place in at] for files in found.files]
+    return [picture(files, at) for files in found.files]
 
 
-def _picture(files: tuple[Path, ...], at: float) -> np.ndarray | str:
+def picture(files: tuple[Path, ...], at: float = 0.5) -> np.ndarray | str:
+    """Return one slice of a series, as for `thumbnails`."""
     try:
         return _slice(files, at)
     except DicomError as error:
