@@ -35,6 +35,8 @@ ENCODINGS = {  # (implicit VR, little endian), as pydicom guesses them, -> trans
     (False, False): ExplicitVRBigEndian,
 }
 KIND = ("ScanningSequence", "EchoPulseSequence")
+FRAMES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+MAKING = ("MRTimingAndRelatedParametersSequence", "MREchoSequence", "PixelMeasuresSequence")
 SEQUENCE = (  # keywords in classic and in enhanced files, and how their value is written
     (KIND, "{}"),
     (("RepetitionTime",), "TR {} ms"),
@@ -238,10 +240,9 @@ def planes_of(tags: Tags) -> list[Plane]:
 
     Refused if a tag that says so is missing, malformed or impossible.
     """
-    frames = tags.items("PerFrameFunctionalGroupsSequence")
+    shared, frames = map(tags.items, FRAMES)
     if not frames:
         return [_plane(tags, -1, [])]
-    shared = tags.items("SharedFunctionalGroupsSequence")
     return [_plane(tags, number, [frame, *shared]) for number, frame in enumerate(frames)]
 
 
@@ -280,13 +281,15 @@ def _plane(tags: Tags, frame: int, groups: list[Tags]) -> Plane:
 # --- how it was made ------------------------------------------------------------------------------
 
 
+def parts_that_tell(tags: Tags) -> list[Tags]:
+    """Return a file and, of an enhanced one, the groups that say how its first image was made."""
+    groups = tags.items(FRAMES[0]) + tags.items(FRAMES[1])[:1]
+    return [tags, *(item for group in groups for name in MAKING for item in group.items(name))]
+
+
 def sequence_in_words(tags: Tags) -> str:
     """Return the pulse sequence in words; what is absent or malformed is left out."""
-    groups = tags.items("SharedFunctionalGroupsSequence")
-    groups += tags.items("PerFrameFunctionalGroupsSequence")[:1]
-    places = ("MRTimingAndRelatedParametersSequence", "MREchoSequence")
-    sources = [tags, *(item for group in groups for name in places for item in group.items(name))]
-    parts = []
+    sources, parts = parts_that_tell(tags), []
     for keywords, form in SEQUENCE:
         texts = (_words(source, keyword) for source in sources for keyword in keywords)
         parts += [form.format(text) for text in texts if text][:1]

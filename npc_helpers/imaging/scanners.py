@@ -3,24 +3,24 @@
 from pathlib import Path
 
 import pandas as pd
-from pydicom.multival import MultiValue
 
+from npc_helpers.imaging.headers import FRAMES, Tags, parts_that_tell
 from npc_helpers.study import Study
 from npc_helpers.study.artefacts import dicom_files
 from npc_helpers.study.dicom_file import DicomError, open_dicom
 from npc_helpers.study.progress import progress_bar
 
 TAGS = {
-    "maker": "Manufacturer",
-    "model": "ManufacturerModelName",
-    "software": "SoftwareVersions",
-    "field_t": "MagneticFieldStrength",
+    "maker": ("Manufacturer",),
+    "model": ("ManufacturerModelName",),
+    "software": ("SoftwareVersions",),
+    "field_t": ("MagneticFieldStrength",),
 }
 NUMBERS = {
-    "TR_ms": "RepetitionTime",
-    "TE_ms": "EchoTime",
-    "thickness_mm": "SliceThickness",
-    "rows": "Rows",
+    "TR_ms": ("RepetitionTime",),
+    "TE_ms": ("EchoTime", "EffectiveEchoTime"),
+    "thickness_mm": ("SliceThickness",),
+    "rows": ("Rows",),
 }
 UNKNOWN = "not stated"
 
@@ -43,18 +43,20 @@ def scanner_table(study: Study) -> pd.DataFrame:
 
 
 def _header(folder: Path) -> dict[str, str]:
-    keywords = [*TAGS.values(), *NUMBERS.values()]
+    """Return what the first file of a series says, in its header or in functional groups."""
+    named = TAGS | NUMBERS
+    wanted = [*FRAMES, *(keyword for keywords in named.values() for keyword in keywords)]
     try:
-        header = open_dicom(dicom_files(folder)[0], pixels=False, keywords=keywords)
+        path = dicom_files(folder)[0]
+        told = parts_that_tell(Tags(open_dicom(path, pixels=False, keywords=wanted), path))
+        return {name: _text(told, keywords) for name, keywords in named.items()}
     except (DicomError, IndexError):  # the reader of the series says what is wrong with it
-        header = {}
-    return {name: _text(header.get(tag)) for name, tag in (TAGS | NUMBERS).items()}
+        return dict.fromkeys(named, UNKNOWN)
 
 
-def _text(value: object) -> str:
-    if value is None or str(value).strip() == "":
-        return UNKNOWN
-    return " ".join(map(str, value)) if isinstance(value, MultiValue) else str(value)
+def _text(told: list[Tags], keywords: tuple[str, ...]) -> str:
+    texts = (part.text(keyword).replace("\\", " ") for keyword in keywords for part in told)
+    return next(filter(None, texts), UNKNOWN)
 
 
 def _range(values: pd.Series) -> str:

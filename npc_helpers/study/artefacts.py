@@ -73,7 +73,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
     `path` is the final file, replaced if it exists, or the final folder, which must not exist yet;
     missing parent folders are made. The temporary name is hidden and has the same suffix. If the
-    block raises, what was written there is removed and `path` stays as it was.
+    block raises, what was written there is removed and `path` stays as it was; an error of the
+    system that names no file, such as a full disk, names `path`.
 
     A file has reached the disk before it takes its name, so that a power cut leaves no empty file
     under it. That costs 1 to 3 ms per file of 200 kB on a solid-state disk. The files of a folder
@@ -93,8 +94,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             with temporary.open("r+b") as file:
                 os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         _remove(temporary)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = str(path)
         raise
 
 

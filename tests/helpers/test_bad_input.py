@@ -486,8 +486,9 @@ def test_who_has_no_end_of_follow_up_at_all_is_left_out_and_the_rest_goes_on(tmp
 
 def test_a_full_disk_ends_a_command_with_words(tmp_path, monkeypatch, capsys):
     def full(*_):
-        raise OSError(28, "No space left on device")
+        raise OSError(28, "No space left on device")  # as writing says it: without a name
 
-    monkeypatch.setattr("npc_helpers.study.__main__.init", full)
+    monkeypatch.setattr("os.fsync", full)
     assert main(["init", str(tmp_path / "study")]) == 1
-    assert "No space left on device. Make sure that" in capsys.readouterr().err
+    told = f"No space left on device: '{tmp_path / 'study/data/registry.csv'}'. Make sure that"
+    assert told in capsys.readouterr().err

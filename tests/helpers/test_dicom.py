@@ -1,9 +1,11 @@
 """Reading one series: what pydicom and highdicom say, and every refusal."""
 
 import shutil
+from types import SimpleNamespace
 
 import highdicom
 import numpy as np
+import pandas as pd
 import pydicom
 import pytest
 from dicom_making import AXIAL, PREFIX, make_enhanced, make_slice, noise, save, write_series
@@ -23,6 +25,7 @@ from pydicom.uid import (
 from npc_helpers.imaging import dicom
 from npc_helpers.imaging import pixels as dicom_pixels
 from npc_helpers.imaging.dicom import DicomError, read_series
+from npc_helpers.imaging.scanners import scanner_table
 
 
 def codes(series):
@@ -289,8 +292,12 @@ def test_the_sequence_of_an_enhanced_file_stands_in_its_functional_groups(tmp_pa
     shared.MRTimingAndRelatedParametersSequence = [timing]
     for frame in dataset.PerFrameFunctionalGroupsSequence:
         frame.MREchoSequence = [echo]
+    shared.PixelMeasuresSequence[0].SliceThickness = 5
     save(dataset, tmp_path / "all.dcm")
     assert read_series(tmp_path).sequence == "SPIN, TR 4000 ms, TE 90 ms"
+    rows = pd.DataFrame({"patient_id": ["P-1"], "sequence": ["t2w"], "path": ["."]})
+    table = scanner_table(SimpleNamespace(manifest=rows, folder=tmp_path))
+    assert table[["TR_ms", "TE_ms", "thickness_mm"]].to_numpy().tolist() == [["4000", "90", "5"]]
 
 
 def test_slices_missing_from_an_enhanced_file_are_noticed(tmp_path):

@@ -247,6 +247,14 @@ def test_what_a_scanner_has_in_common_with_others_stays(values):
     assert codes == {"113100", "113105", "113107", "113108"}
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("CANON_MEC", "CANON"), ("TOSHIBA_MEC", "TOSHIBA"), ("GEORG HOSPITAL", ""), ("Canonica", "")],
+)
+def test_a_maker_is_known_by_how_its_name_begins(name, kept):
+    assert (cleaned(Manufacturer=name).get("Manufacturer") or "") == kept
+
+
 @pytest.mark.parametrize("keyword", ELEMENTS)
 @pytest.mark.parametrize("text", [*SECRET, "Renmin Hospital", "Wuhan MR", "4711-4711", "Dr Wu"])
 def test_a_name_or_a_number_in_place_of_a_scanner_goes(keyword, text):

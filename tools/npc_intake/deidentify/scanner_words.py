@@ -65,7 +65,7 @@ def manufacturer(value: str) -> str:
     """Return the manufacturer's name as this list writes it; blank if it is unknown."""
     name = value.upper().strip()
     for start, written in MANUFACTURERS.items():
-        if re.match(rf"{start}\b", name):
+        if re.match(rf"{start}(?![A-Z])", name):  # CANON_MEC
             return written
     return ""
 
