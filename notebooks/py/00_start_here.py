@@ -49,15 +49,10 @@ study = Study.open()
 begin(study)
 
 # %% tags=["timeless"]
-machine = pd.Series(
-    {
-        "processor cores": os.cpu_count(),
-        "memory, GiB": round(psutil.virtual_memory().total / 2**30, 1),
-        "free disk, GiB": round(shutil.disk_usage(study.folder).free / 2**30, 1),
-    },
-    name="this machine",
-)
-machine.to_frame().assign(needed=[2, 6, 6])
+memory, disk = psutil.virtual_memory().total, shutil.disk_usage(study.folder).free
+has = [os.cpu_count(), round(memory / 2**30, 1), round(disk / 2**30, 1)]
+rows = ["processor cores", "memory, GiB", "free disk, GiB"]
+pd.DataFrame({"this machine": has, "needed": [2, 6, 6]}, index=rows)
 
 # %% [markdown]
 # ## Open the study
@@ -185,24 +180,22 @@ check("00.2", patient)
 
 # %%
 from npc_course.exercises import telling_slice
-from npc_helpers.figures import series_grid
-from npc_helpers.imaging.dicom import read_series
 
 study.require_images("looking at a patient")
 imaged = study.registry[study.registry.patient_id.isin(study.manifest.patient_id)]
-t2_first = imaged.sort_values("t_stage", key=lambda t_stage: t_stage != "T2", kind="stable")
+t2_first = pd.concat([imaged.query("t_stage == 'T2'"), imaged.query("t_stage != 'T2'")])
 level = telling_slice(study, t2_first.patient_id)
-patient_id = level.patient_id
-listed = study.manifest[study.manifest.patient_id == patient_id]
-listed = listed.sort_values(["timepoint", "sequence"], ascending=False)
-series = {
-    f"{row.timepoint}-treatment {row.sequence}": read_series(study.folder / row.path)
-    for row in listed.itertuples()
-}
+listed = study.manifest[study.manifest.patient_id == level.patient_id]
 
 # %%
+from npc_helpers.figures import series_grid
 from npc_helpers.figures.display import show
+from npc_helpers.imaging.dicom import read_series
 
+series = {
+    f"{row.timepoint}-treatment {row.sequence}": read_series(study.folder / row.path)
+    for row in listed.sort_values(["timepoint", "sequence"], ascending=False).itertuples()
+}
 figure = series_grid(series, height=level.height)
 show(figure, "0.1", "Axial MR images of one patient: two sequences before and after treatment.")
 

@@ -87,8 +87,8 @@ check("01.1", prediction)
 # yes, and `excluded_by` holds the first criterion that said no.
 
 # %%
-review_tolerance_days = 45
-screening = co.screen(registry, visits, review_tolerance_days=review_tolerance_days)
+tolerance = 45  # days
+screening = co.screen(registry, visits, review_tolerance_days=tolerance)
 flow = co.flow(screening)
 figure = figures.flow_chart(flow)
 show(figure, "1.1", "Flow chart of the ten criteria, with the patients lost at each step.")
@@ -120,16 +120,11 @@ ScreeningExplorer(registry, visits)
 # would join if one criterion alone were dropped.
 
 # %%
-gains = {
-    left_out.name: co.screen(
-        registry,
-        visits,
-        criteria=[c for c in co.CRITERIA if c is not left_out],
-        review_tolerance_days=review_tolerance_days,
-    ).included.sum()
-    - screening.included.sum()
-    for left_out in co.CRITERIA
-}
+gains = {}
+for dropped in co.CRITERIA:
+    others = [criterion for criterion in co.CRITERIA if criterion is not dropped]
+    wider = co.screen(registry, visits, criteria=others, review_tolerance_days=tolerance)
+    gains[dropped.name] = wider.included.sum() - screening.included.sum()
 pd.Series(gains, name="patients gained").sort_values(ascending=False).to_frame()
 
 # %% tags=["claim"]
@@ -154,17 +149,14 @@ claim(
 # the 8th. So the edition must be written next to every stage, or the stage means nothing.
 
 # %%
+t_stages, n_stages = ["T1", "T2", "T3", "T4"], ["N0", "N1", "N2", "N3"]
 for edition in (7, 8):
-    groups = {
-        (t, n): co.stage_group(t, n, "M0", edition=edition)
-        for t in ("T1", "T2", "T3", "T4")
-        for n in ("N0", "N1", "N2", "N3")
-    }
+    rows = [[co.stage_group(t, n, "M0", edition=edition) for n in n_stages] for t in t_stages]
     print(f"edition {edition}")
-    print(pd.Series(groups).unstack().to_string(), "\n")
+    print(pd.DataFrame(rows, index=t_stages, columns=n_stages), "\n")
 
 # %%
-cohort = co.build_cohort(study, seed=2025, review_tolerance_days=review_tolerance_days)
+cohort = co.build_cohort(study, seed=2025, review_tolerance_days=tolerance)
 included = co.included_patients(cohort)
 
 # %% [markdown] tags=["exercise"]

@@ -46,8 +46,6 @@ short = ["place", "claim", "printed", "recomputed", "remark"]
 
 # %% tags=["nbval-check-output"]
 print(claims.verdict.value_counts().reindex(appraisal.VERDICTS).to_string())
-
-# %% tags=["nbval-check-output"]
 failing = claims[claims.verdict == "does not"]
 print(f"{len(failing)} rows do not reproduce; they are {failing.issue.nunique()} issues")
 
@@ -276,12 +274,9 @@ appraisal.reproduction_map()
 
 # %% tags=["timeless"]
 items = appraisal.checklist(appraisal.run_facts(study))
-by_list = {
-    side: items.groupby(["guideline", side], sort=False).size().unstack(fill_value=0)
-    for side in ("paper", "run")
-}
-answers = pd.concat(by_list).reindex(columns=appraisal.ANSWERS, fill_value=0).fillna(0).astype(int)
-answers.swaplevel().sort_index(level=0, sort_remaining=False)
+answers = items.melt("guideline", ["paper", "run"], "of", "answer")
+counts = pd.crosstab([answers.guideline, answers.of], answers.answer)
+counts.reindex(columns=appraisal.ANSWERS, fill_value=0)
 
 # %% tags=["claim"]
 of_paper, of_run = (items[side].value_counts() for side in ("paper", "run"))

@@ -189,14 +189,18 @@ claim(
 #
 # Why 36 months? Because it is near the paper's median. A conclusion should not hold at 36 months alone.
 
+
 # %%
-horizons = {}
-for months in (24, 30, 36, 42, 48):
-    horizons[f"{months} months"] = {
-        name: statistics.auc_at_horizon(test.pfs_months, test.progressed, score, horizon=months)
-        for name, score in test_risk.items()
-    }
-horizons = pd.DataFrame(horizons).T
+def of_each_score(statistic, months, event, **options):
+    """Return a statistic of the four scores in some patients, by the score's name."""
+    tested = {name: score[months.index] for name, score in risk.items()}
+    return {name: statistic(months, event, score, **options) for name, score in tested.items()}
+
+
+outcome = test.pfs_months, test.progressed
+at = [24, 30, 36, 42, 48]
+auc_at = {m: of_each_score(statistics.auc_at_horizon, *outcome, horizon=m) for m in at}
+horizons = pd.DataFrame(auc_at).T.rename_axis("months")
 horizons.map(str)
 
 # %% tags=["claim"]
@@ -217,17 +221,12 @@ claim(
 # those that censoring has hidden. It counts progressions up to a time chosen beforehand (*truncation*).
 
 # %%
-outcome = test.pfs_months, test.progressed
-concordance = pd.DataFrame(
-    {
-        name: {
-            "Harrell": statistics.c_index(*outcome, score),
-            "Uno, 36 months": statistics.uno_c_index(*outcome, score, truncation=36),
-            "Uno, 48 months": statistics.uno_c_index(*outcome, score, truncation=48),
-        }
-        for name, score in test_risk.items()
-    }
-).T
+concordance = {
+    "Harrell": of_each_score(statistics.c_index, *outcome),
+    "Uno, 36 months": of_each_score(statistics.uno_c_index, *outcome, truncation=36),
+    "Uno, 48 months": of_each_score(statistics.uno_c_index, *outcome, truncation=48),
+}
+concordance = pd.DataFrame(concordance)
 concordance.map(str)
 
 # %% tags=["claim"]
@@ -255,16 +254,11 @@ pfs = progression_free_survival(study.registry).set_index("patient_id").reindex(
 wait = (registry.mri_post_date - registry.treatment_start).dt.days
 restarted = statistics.landmark(pfs.pfs_days, pfs.progressed, wait)
 at_risk = restarted[restarted.reached]
-clocks = {"treatment start": (pfs.pfs_days, pfs.progressed), "MRI": (at_risk.time, at_risk.event)}
-by_clock = pd.DataFrame(
-    {
-        clock: {
-            name: statistics.c_index(days, event, score.reindex(days.index))
-            for name, score in test_risk.items()
-        }
-        for clock, (days, event) in clocks.items()
-    }
-)
+
+# %%
+from_treatment = of_each_score(statistics.c_index, pfs.pfs_days, pfs.progressed)
+from_scan = of_each_score(statistics.c_index, at_risk.time, at_risk.event)
+by_clock = pd.DataFrame({"from treatment start": from_treatment, "from the scan": from_scan})
 by_clock.map(str)
 
 # %% tags=["claim"]
@@ -307,11 +301,8 @@ claim(
 )
 
 # %%
-of_test = cause.reindex(test.index)
-distant = {
-    name: statistics.cause_specific_c(test.pfs_months, of_test, score, of="distant")
-    for name, score in test_risk.items()
-}
+of_test = cause[test.index]
+distant = of_each_score(statistics.cause_specific_c, test.pfs_months, of_test, of="distant")
 pd.Series(distant, name="C-index, distant progression").map(str).to_frame()
 
 # %% tags=["claim"]

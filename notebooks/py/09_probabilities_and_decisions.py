@@ -190,14 +190,12 @@ check("09.2", risk_with_twice_the_hazard, risk=risk_in_the_middle)
 # translates it, too: the score is its only covariate, and it is fitted in the training cohort. TNM enters as T and N.
 
 # %%
-horizons = (12, 24, 36, 48, 60)
-p_event = {}
-for name in ("Pre-model", "Post-model", "Ensemble"):
-    score = risk[name].rename("score").to_frame()
-    fitted = statistics.fit_cox(train.pfs_months, train.progressed, score.loc[train.index])
-    p_event[name] = fitted.p_event(score.loc[test.index], at=horizons)
-staging = statistics.fit_cox(train.pfs_months, train.progressed, statistics.tn_covariates(train))
-p_event["TNM"] = staging.p_event(statistics.tn_covariates(test), at=horizons)
+networks, p_event = ["Pre-model", "Post-model", "Ensemble"], {}
+known = {name: risk[name].to_frame("score") for name in networks}
+known["TNM"] = statistics.tn_covariates(patients)
+for name, table in known.items():
+    model = statistics.fit_cox(train.pfs_months, train.progressed, table.loc[train.index])
+    p_event[name] = model.p_event(table.loc[test.index], at=(12, 24, 36, 48, 60))
 p_36 = {name: table[36] for name, table in p_event.items()}
 spread = pd.DataFrame(p_36).describe().loc[["mean", "min", "50%", "max"]]
 spread.round(2)
@@ -289,17 +287,8 @@ claim(
 
 # %%
 at_36 = {name: statistics.calibration_at(months, progressed, p) for name, p in p_36.items()}
-pd.DataFrame(
-    {
-        name: {
-            "observed": str(result.observed),
-            "expected": f"{result.expected:.3f}",
-            "O/E": str(result.ratio),
-            "slope": str(result.slope),
-        }
-        for name, result in at_36.items()
-    }
-)
+rows = {n: [r.observed, f"{r.expected:.3f}", r.ratio, r.slope] for n, r in at_36.items()}
+pd.DataFrame(rows, index=["observed", "expected", "O/E", "slope"]).map(str)
 
 # %% tags=["claim"]
 early = at_36["Ensemble"].events
@@ -326,20 +315,9 @@ check("09.3", too_extreme, patients=test, p_event=p_36)
 # calibration error* (ECE) is the mean distance between predicted and observed shares, in groups of patients with similar predictions.
 
 # %%
-of_label = {
-    name: statistics.calibration(test.high_risk, test_risk[name])
-    for name in ("Pre-model", "Post-model", "Ensemble")
-}
-pd.DataFrame(
-    {
-        name: {
-            "slope": str(result.slope),
-            "ECE": f"{result.ece:.3f}",
-            "ECE of a perfect model": f"{result.ece_by_chance:.3f}",
-        }
-        for name, result in of_label.items()
-    }
-)
+of_label = {name: statistics.calibration(test.high_risk, test_risk[name]) for name in networks}
+rows = {n: [str(r.slope), f"{r.ece:.3f}", f"{r.ece_by_chance:.3f}"] for n, r in of_label.items()}
+pd.DataFrame(rows, index=["slope", "ECE", "ECE of a perfect model"])
 
 # %% tags=["claim"]
 slopes = [result.slope for result in of_label.values()]

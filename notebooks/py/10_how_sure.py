@@ -62,14 +62,14 @@ times_as_many = 4  # fill in
 check("10.1", times_as_many, n=len(test))
 
 # %%
+from npc_helpers.statistics import auc_standard_error as auc_error
+from npc_helpers.statistics import c_index_standard_error as c_error
+
 sizes = np.unique(np.geomspace(20, 2500, 60).round())
-c_error, auc_error = statistics.c_index_standard_error, statistics.auc_standard_error
-widths = {
-    "AUC 0.84, half of them high-risk": [auc_error(0.842, n / 2, n / 2) for n in sizes],
-    "C-index 0.83, a third progressed": [c_error(0.830, n / 3, n * 2 / 3) for n in sizes],
-}
-curves = {k: pd.Series(v, sizes).map(statistics.half_width) for k, v in widths.items()}
-figure = figures.precision_figure(curves, patients=len(test))
+errors = pd.DataFrame(index=sizes)
+errors["AUC 0.84, half of them high-risk"] = [auc_error(0.842, n / 2, n / 2) for n in sizes]
+errors["C-index 0.83, a third progressed"] = [c_error(0.830, n / 3, n * 2 / 3) for n in sizes]
+figure = figures.precision_figure(statistics.half_width(errors), patients=len(test))
 show(figure, "10.1", "Half-width of the 95 percent interval by number of test patients.")
 
 # %% tags=["claim"]
@@ -91,22 +91,20 @@ claim(
 
 # %% tags=["nbval-check-output"]
 published = {"Ensemble, TNM": (0.842, 0.723), "Post-, Pre-model": (0.806, 0.741)}
-for pair, (first, second) in published.items():
-    for correlation in (0.2, 0.5):
-        with_43 = statistics.power_of_difference(
-            first, second, n_high=23, n_low=20, correlation=correlation
-        )
-        needed = statistics.patients_for_power(first, second, correlation=correlation)
-        print(f"{pair:17} r = {correlation}: power {with_43:.0%}, for 80% {needed} patients")
+for pair, areas in published.items():
+    for r in (0.2, 0.5):
+        with_43 = statistics.power_of_difference(*areas, n_high=23, n_low=20, correlation=r)
+        needed = statistics.patients_for_power(*areas, correlation=r)
+        print(f"{pair:17} r = {r}: power {with_43:.0%}, for 80% {needed} patients")
 print(statistics.patients_for_half_width(0.842), "patients for an AUC of 0.842 ± 0.05")
 
 # %% tags=["claim"]
-power = {
-    pair: statistics.power_of_difference(*values, n_high=23, n_low=20, correlation=0.5)
-    for pair, values in published.items()
-}
+power = [
+    statistics.power_of_difference(*areas, n_high=23, n_low=20, correlation=0.5)
+    for areas in published.values()
+]
 claim(
-    max(power.values()) < 0.5,
+    max(power) < 0.5,
     "If the published differences were exactly true, a test cohort like the paper's would miss them more often than not.",
 )
 
@@ -122,10 +120,10 @@ claim(
 
 # %%
 resampled = statistics.bootstrap_models(test.high_risk, test.pfs_months, test.progressed, test_risk)
-resampled.set_index(["measure", "model", "minus"]).round(3)
+drawn = resampled.set_index(["measure", "model", "minus"])
+drawn.round(3)
 
 # %% tags=["claim"]
-drawn = resampled.set_index(["measure", "model", "minus"])
 ahead = drawn.loc[("auc", "Ensemble", "TNM")]
 alone = drawn.loc[("auc", "Ensemble", "")]
 claim(
@@ -137,8 +135,7 @@ claim(
 
 # %%
 comparison = statistics.compare_models(test, test_risk)
-ends = ("auc", "auc_low", "auc_high", "c_index", "c_index_low", "c_index_high")
-by_formula = comparison.set_index("model")[list(ends)]
+by_formula = comparison.set_index("model").filter(regex="auc|c_index")
 by_formula.round(3)
 
 # %% tags=["claim"]
@@ -204,16 +201,13 @@ claim(
 )
 
 # %%
-per_model = pd.concat(
-    {
-        title: statistics.summarise_splits(splits, measure=measure)
-        for measure, title in (("auc", "AUC"), ("c_index", "C-index"))
-    }
-)
+measures = ["auc", "c_index"]
+per_model = {m: statistics.summarise_splits(splits, measure=m) for m in measures}
+per_model = pd.concat(per_model)
 per_model.round(3)
 
 # %% tags=["claim"]
-of_ensemble = per_model.loc[("AUC", "Ensemble")]
+of_ensemble = per_model.loc[("auc", "Ensemble")]
 claim(
     of_ensemble.maximum - of_ensemble.minimum > 0.2,
     f"By the same rules, the Ensemble has an AUC of {of_ensemble.minimum:.2f} in one split and of {of_ensemble.maximum:.2f} in another. Whoever may choose the split "
@@ -236,12 +230,8 @@ ensemble_ahead = (auc_by_split["Ensemble"] > auc_by_split["TNM"]).mean()  # fill
 check("10.3", ensemble_ahead, splits=splits)
 
 # %%
-in_pairs = pd.concat(
-    {
-        title: statistics.split_differences(splits, measure=measure)
-        for measure, title in (("auc", "AUC"), ("c_index", "C-index"))
-    }
-)
+in_pairs = {m: statistics.split_differences(splits, measure=m) for m in measures}
+in_pairs = pd.concat(in_pairs)
 in_pairs.round(3)
 
 # %% tags=["claim"]
@@ -267,10 +257,12 @@ claim(
 # the training patients than in new ones) to 0.05, and give the average risk to within 0.05.
 
 # %%
-clinical = statistics.fit_cox(
-    train.pfs_months, train.progressed, statistics.clinical_covariates(train)
-)
-rate = train.progressed.sum() / train.pfs_months.sum()
+covariates = statistics.clinical_covariates(patients)
+clinical = statistics.fit_cox(train.pfs_months, train.progressed, covariates.loc[train.index])
+print(f"{len(train)} training patients, {clinical.events} events")
+
+# %%
+rate = train.progressed.sum() / train.pfs_months.sum()  # progressions a month
 size = statistics.patients_for_development(
     len(clinical.table),
     r_squared=clinical.r_squared,
@@ -278,7 +270,6 @@ size = statistics.patients_for_development(
     follow_up=train.pfs_months.mean(),
     risk_at_horizon=1 - np.exp(-36 * rate),
 )
-print(f"{len(train)} training patients, {clinical.events} events")
 print(size)
 
 # %% tags=["claim"]
@@ -298,16 +289,13 @@ claim(
 # Averages hide how much one patient's prediction depends on who was in the training cohort. Draw the training patients again, with replacement, fit the
 # clinical model to each of two hundred such cohorts, and predict the *same* test patients each time.
 
+
 # %%
-tested = statistics.clinical_covariates(test)
-
-
 def predict_36_months(rows):
     """Fit the clinical model to some training patients; predict the test patients."""
-    model = statistics.fit_cox(
-        rows.pfs_months, rows.progressed, statistics.clinical_covariates(rows)
-    )
-    return model.p_event(tested, at=(36,))[36]
+    known = statistics.clinical_covariates(rows)
+    model = statistics.fit_cox(rows.pfs_months, rows.progressed, known)
+    return model.p_event(covariates.loc[test.index], at=(36,))[36]
 
 
 p_36 = predict_36_months(train)
@@ -371,15 +359,15 @@ shrunken_value = 0.2 * 1.10 + 0.8 * 0.80  # fill in
 check("10.4", shrunken_value)
 
 # %%
-kinds = {
-    "sex": test.sex,
-    "age": np.where(test.age_years < 50, "below 50", "50 or above"),
-    "T": np.where(test.t_stage.isin(["T3", "T4"]), "3 or 4", "0 to 2"),
-    "N": np.where(test.n_stage.isin(["N0", "N1"]), "0 or 1", "2 or 3"),
-}
+kinds = test[["sex"]].copy()
+kinds["age"] = np.where(test.age_years < 50, "below 50", "50 or above")
+kinds["T"] = np.where(test.t_stage.isin(["T3", "T4"]), "3 or 4", "0 to 2")
+kinds["N"] = np.where(test.n_stage.isin(["N0", "N1"]), "0 or 1", "2 or 3")
 subgroups = statistics.subgroup_hazard_ratios(
-    test.pfs_months, test.progressed, test_risk["Ensemble"], pd.DataFrame(kinds, test.index)
+    test.pfs_months, test.progressed, test_risk["Ensemble"], kinds
 )
+
+# %%
 names = subgroups.characteristic + ", " + subgroups.level + " (" + subgroups.n.astype(str) + ")"
 raw = subgroups.set_index(names)[["hazard_ratio", "low", "high"]].dropna()
 shrunken = subgroups.set_index(names).filter(like="shrunken").dropna().set_axis(raw.columns, axis=1)

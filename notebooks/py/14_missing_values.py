@@ -90,7 +90,6 @@ def gap_figure():
     return figure
 
 
-# %%
 figure = gap_figure()
 show(figure, "14.1", "EBV DNA of the patients, with the undetected and the missing beside it.")
 
@@ -117,13 +116,13 @@ check("14.1", patients_left, copies=copies)
 
 # %%
 stage = statistics.tn_covariates(patients)
+time, event = patients.pfs_months, patients.progressed
 
 
 def cox_with(values):
     """Cox model of T, N and EBV DNA in the patients who have a value."""
     has = values.notna()
-    table = stage.assign(EBV=values)[has]
-    return statistics.fit_cox(patients.pfs_months[has], patients.progressed[has], table)
+    return statistics.fit_cox(time[has], event[has], stage.assign(EBV=values)[has])
 
 
 complete = cox_with(ebv)
@@ -172,13 +171,10 @@ claim(
 # outcome enters as two columns: whether progression was seen, and the cumulative hazard (the Nelson-Aalen estimate) at the patient's own time.
 
 # %%
-fitter = NelsonAalenFitter(nelson_aalen_smoothing=False)
-fitter.fit(patients.pfs_months, patients.progressed)
-hazard = fitter.cumulative_hazard_at_times(patients.pfs_months).to_numpy()
-before = stage.assign(
-    age=patients.age_years.astype(float), male=(patients.sex == "M").astype(float)
-)
-known = before.assign(event=patients.progressed.astype(float), hazard=hazard)
+fitter = NelsonAalenFitter(nelson_aalen_smoothing=False).fit(time, event)
+hazard = fitter.cumulative_hazard_at_times(time).to_numpy()
+at_baseline = stage.assign(age=patients.age_years, male=patients.sex == "M").astype(float)
+with_outcome = at_baseline.assign(event=event, hazard=hazard).astype(float)
 
 # %% [markdown]
 # One draw, in the open, of the blanks alone. A *proper* draw is uncertain twice: about the coefficients, which were estimated from few patients, and
@@ -203,7 +199,7 @@ def draw_once(values, columns, rng):
 
 detected = copies.ne(0)
 rng = np.random.default_rng(14)
-means = [draw_once(ebv[detected], known[detected], rng).mean() for _ in range(3)]
+means = [draw_once(ebv[detected], with_outcome[detected], rng).mean() for _ in range(3)]
 print("mean of all values in three tables:", *(f"{mean:.3f}" for mean in means))
 
 # %% [markdown]
@@ -211,7 +207,7 @@ print("mean of all values in three tables:", *(f"{mean:.3f}" for mean in means))
 # limit, and line and values are drawn in turn, because each needs the other. `statistics.impute` does that.
 
 # %%
-drawn = statistics.impute(ebv, known, below=copies.eq(0), limit=limit, imputations=50)
+drawn = statistics.impute(ebv, with_outcome, below=copies.eq(0), limit=limit, imputations=50)
 some = [*gap[gap == "missing"].index[:2], *gap[gap == "not detected"].index[:2]]
 drawn.loc[some, :4].assign(gap=gap).round(2)
 
@@ -248,20 +244,20 @@ total = within + (1 + 1 / m) * between  # fill in
 check("14.3", total, estimates=b, variances=variance)
 
 # %%
-pooled = statistics.pool_estimates(b, variance, complete_degrees=patients.progressed.sum() - 3)
+pooled = statistics.pool_estimates(b, variance, complete_degrees=event.sum() - 3)
 assert np.isclose(pooled.estimate.value, b.mean())
 assert np.isclose(pooled.standard_error**2, within + (1 + 1 / m) * between)
-print(f"hazard ratio {np.exp(pooled.estimate.value):.2f}", end=", ")
-print(f"95% from {np.exp(pooled.estimate.low):.2f} to {np.exp(pooled.estimate.high):.2f}")
+ratio, low, high = np.exp(list(pooled.estimate))
+print(f"hazard ratio {ratio:.2f}, 95% from {low:.2f} to {high:.2f}")
 print(f"{pooled.missing_information:.0%} of the variance comes from the gaps")
 
 # %%
-ends = dict(zip(("hazard_ratio", "low", "high"), np.exp(list(pooled.estimate)), strict=True))
+of_draws = pd.DataFrame({"hazard_ratio": ratio, "low": low, "high": high}, index=["EBV"])
 answers = {
     "measured only": complete.table.loc[["EBV"]],
     "0 for every gap": zeros.table.loc[["EBV"]],
-    "multiple imputation": pd.DataFrame(ends, index=["EBV"]),
 }
+answers["multiple imputation"] = of_draws
 figure = figures.cox_figure(answers)
 show(figure, "14.2", "Hazard ratio of tenfold EBV DNA, by three ways to deal with gaps.")
 
@@ -329,8 +325,8 @@ claim(
 # > on the day of the prognosis? Repair the line.
 
 # %% tags=["solution"]
-columns_to_score = list(before)  # repair: list(known)
-check("14.4", columns_to_score, columns=known)
+columns_to_score = list(at_baseline)  # repair: list(with_outcome)
+check("14.4", columns_to_score, columns=with_outcome)
 
 
 # %%
@@ -345,23 +341,18 @@ def out_of_fold(names, folds=5):
     score = pd.Series(0.0, patients.index)
     for number in range(folds):
         train, scored = fold != number, fold == number
-        fills = (fill(train, known), fill(train | scored, before))
-        for to_train, to_score in zip(*(table.items() for table in fills), strict=True):
-            values = [stage.assign(EBV=v[1].reindex(stage.index)) for v in (to_train, to_score)]
-            model = statistics.fit_cox(
-                patients.pfs_months[train], patients.progressed[train], values[0][train][names]
-            )
-            score[scored] += model.risk_score(values[1][scored][names])
+        to_train, to_score = fill(train, with_outcome), fill(train | scored, at_baseline)
+        for draw in to_train:
+            columns = stage.assign(EBV=to_train[draw])[names]
+            model = statistics.fit_cox(time[train], event[train], columns[train])
+            columns = stage.assign(EBV=to_score[draw])[names]
+            score[scored] += model.risk_score(columns[scored])
     return score
 
 
 # %%
-scores = {
-    "EBV": out_of_fold(["EBV"]),
-    "T, N": out_of_fold(["T", "N"]),
-    "T, N, EBV": out_of_fold(["T", "N", "EBV"]),
-}
-time, event = patients.pfs_months, patients.progressed
+sets = (["EBV"], ["T", "N"], ["T", "N", "EBV"])
+scores = {", ".join(names): out_of_fold(names) for names in sets}
 for name, score in scores.items():
     print(f"{name:10} C-index {statistics.c_index(time, event, score)}")
 gain = statistics.compare_c_index(time, event, scores).set_index(["a", "b"])
@@ -378,11 +369,9 @@ claim(
 _, risk = prediction.compared_scores(study.read_table)
 tested = patients.index[(patients.split == "test") & patients.index.isin(risk["Ensemble"].index)]
 models = scores | {name: risk[name] for name in ("Pre-model", "Post-model", "Ensemble")}
-in_test = {name: score.reindex(tested) for name, score in models.items()}
-by_model = pd.DataFrame(
-    {n: list(statistics.c_index(time[tested], event[tested], s)) for n, s in in_test.items()},
-    index=["C-index", "low", "high"],
-).T
+outcome = time[tested], event[tested]
+c = {name: list(statistics.c_index(*outcome, score[tested])) for name, score in models.items()}
+by_model = pd.DataFrame(c, index=["C-index", "low", "high"]).T
 by_model.round(3)
 
 # %% tags=["claim"]
