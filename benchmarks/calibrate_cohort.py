@@ -139,19 +139,19 @@ def main() -> None:
             cohort = make_cohort(preset=preset, seed=seed)
             seconds.append(time.perf_counter() - begin)
             rows[seed] = measure(cohort)
-        each = pd.DataFrame.from_dict(rows, orient="index")
+        by_seed = pd.DataFrame.from_dict(rows, orient="index")
         summary = pd.DataFrame(
             {
-                "target": pd.Series(target, each.columns, dtype=float),
-                "mean": each.mean(),
-                "SD": each.std(),
-                "lowest": each.min(),
-                "highest": each.max(),
-                f"seed {seeds[0]}": each.iloc[0],
+                "target": pd.Series(target, by_seed.columns, dtype=float),
+                "mean": by_seed.mean(),
+                "SD": by_seed.std(),
+                "lowest": by_seed.min(),
+                "highest": by_seed.max(),
+                f"seed {seeds[0]}": by_seed.iloc[0],
             }
         )
         print(f"\n{preset}: {len(seeds)} seeds, {np.median(seconds):.2f} s per cohort")
-        print((each.T if options.each else summary).round(3).to_string(na_rep="-"))
+        print((by_seed.T if options.each else summary).round(3).to_string(na_rep="-"))
 
 
 if __name__ == "__main__":

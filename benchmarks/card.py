@@ -139,8 +139,8 @@ def main() -> None:
     for name, changes in VARIANTS.items():
         setting = dataclasses.replace(paper, **changes)
         epochs = epochs_of(setting, images[few], high_risk[few], 2)
-        each = epochs.seconds.iloc[-1] / len(few) * 1e3
-        print(f"| training, {name} | {each:.1f} | {peak():.1f} |", flush=True)
+        milliseconds = epochs.seconds.iloc[-1] / len(few) * 1e3
+        print(f"| training, {name} | {milliseconds:.1f} | {peak():.1f} |", flush=True)
     model, some = prognosis_model(paper, seed=1), np.asarray(images[few])
     calls = {
         "prediction": lambda: training.predict(model, some, progress=False),

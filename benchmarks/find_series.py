@@ -37,12 +37,12 @@ OF_THE_MAKER = 30  # elements in each frame's own group of the maker
 
 def link_files(source: Path, target: Path, count: int) -> list[Path]:
     """Give the first `count` DICOM files of a study to a folder of their own, without copying."""
-    found = sorted(source.rglob("*.dcm"))[:count]
-    for path in found:
+    paths = sorted(source.rglob("*.dcm"))[:count]
+    for path in paths:
         linked = target / path.relative_to(source)
         linked.parent.mkdir(parents=True, exist_ok=True)
         os.link(path, linked)
-    return found
+    return paths
 
 
 def make_object(n_frames: int, *, has_lengths: bool) -> pydicom.Dataset:
@@ -62,12 +62,12 @@ def make_object(n_frames: int, *, has_lengths: bool) -> pydicom.Dataset:
                 "PRODUCT",
             )
             setattr(frame, keyword, [item])
-        own = pydicom.Dataset()
-        block = own.private_block(0x2005, "Philips MR Imaging DD 005", create=True)
+        private = pydicom.Dataset()
+        block = private.private_block(0x2005, "Philips MR Imaging DD 005", create=True)
         for number in range(OF_THE_MAKER):
             block.add_new(number, "LO", f"value {number}")
         frame.private_block(0x2005, "Philips MR Imaging DD 005", create=True).add_new(
-            0x0F, "SQ", [own]
+            0x0F, "SQ", [private]
         )
     if not has_lengths:
         leave_lengths_out(dataset)
@@ -144,8 +144,8 @@ def compare(title: str, folder: str, files: list[Path], *, has_groups: bool) -> 
 def main() -> None:
     """Compare both kinds of files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    here = Path(__file__).resolve().parent.parent
-    parser.add_argument("--folder", type=Path, default=here / "data" / "images")
+    root = Path(__file__).resolve().parent.parent
+    parser.add_argument("--folder", type=Path, default=root / "data" / "images")
     parser.add_argument("--files", type=int, default=5000)
     parser.add_argument("--enhanced", type=int, default=90, help="0: leave them out")
     options = parser.parse_args()

@@ -48,13 +48,13 @@ def both_maps(model: keras.Model, images) -> dict[str, np.ndarray]:
 
 def likeness(maps: dict, index: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Return the rank correlation of maps of two seeds, and of two patients, image by image."""
-    other = np.roll(np.arange(len(index)), index.patient_id.value_counts().max())
+    next_patient = np.roll(np.arange(len(index)), index.patient_id.value_counts().max())
     tables = [
         index.assign(map="other seed", rank=similarity(maps[a][kind], maps[b][kind])[1])
         for a, b in itertools.combinations(maps, 2)
     ]
     tables += [
-        index.assign(map="other patient", rank=similarity(of[kind], of[kind][other])[1])
+        index.assign(map="other patient", rank=similarity(of[kind], of[kind][next_patient])[1])
         for of in maps.values()
     ]
     return patient_summary(pd.concat(tables), columns=["rank"])
@@ -101,13 +101,13 @@ def main() -> None:
         of_test, few = images[test], index[test].reset_index(drop=True)
         model, maps = None, {}
         for seed in options.seeds:
-            other = trained(study, when, seed, cohort, images, index)
-            model, maps[seed] = model or other, both_maps(other, of_test)
+            network = trained(study, when, seed, cohort, images, index)
+            model, maps[seed] = model or network, both_maps(network, of_test)
         print(f"\n{MODELS[when]}, seeds {options.seeds}\n")
         print("| map | rank correlation with another seed | with another patient |\n|---|---|---|")
         for kind in (EXACT, FINER):
             alike = likeness(maps, few, kind).set_index("map")
-            cells = [span(alike.loc[f"other {what}"], "mean") for what in ("seed", "patient")]
+            cells = [span(alike.loc[f"other {varied}"], "mean") for varied in ("seed", "patient")]
             print(f"| {kind} | {' | '.join(cells)} |", flush=True)
         first = maps[options.seeds[0]]
         table = beside_blind_ones(study, model, first, both_maps(untrained, of_test), few)

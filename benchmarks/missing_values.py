@@ -94,7 +94,7 @@ def filled(time, event, stage, value, gone, seed: int) -> dict[str, tuple]:
     at_risk = len(time) - np.searchsorted(np.sort(time), np.sort(time[event]))
     hazard = np.concatenate([[0], np.cumsum(1 / at_risk)])[moments]  # Nelson-Aalen, (n,)
     given = pd.DataFrame(stage, columns=["T", "N"])
-    known = given.assign(event=event.astype(float), hazard=hazard)
+    predictors = given.assign(event=event.astype(float), hazard=hazard)
     blank = pd.Series(np.where(gone, np.nan, value))
     draws = {"below": below, "limit": limit, "imputations": IMPUTATIONS, "seed": seed}
     return {
@@ -108,7 +108,7 @@ def filled(time, event, stage, value, gone, seed: int) -> dict[str, tuple]:
             time, event, stage, statistics.impute(blank, given, **draws)
         ),
         "multiple imputation with outcome": by_rubin(
-            time, event, stage, statistics.impute(blank, known, **draws)
+            time, event, stage, statistics.impute(blank, predictors, **draws)
         ),
     }
 

@@ -87,8 +87,8 @@ def main() -> None:
                 "drag to Python and back": drags(page),
             }
     print("| what | times | median, ms | largest, ms |\n|---|---|---|---|")
-    for what, times in measured.items():
-        print(f"| {what} | {len(times)} | {statistics.median(times):.1f} | {max(times):.1f} |")
+    for action, times in measured.items():
+        print(f"| {action} | {len(times)} | {statistics.median(times):.1f} | {max(times):.1f} |")
 
 
 if __name__ == "__main__":

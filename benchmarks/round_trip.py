@@ -79,21 +79,23 @@ def main() -> int:
 
 def compare(before: Study, after: Study, key: Key, patients: list[str]) -> int:
     """Say how much is the same in both studies; return 1 if anything is not."""
-    there, here = load_stacks(before), load_stacks(after)
-    wanted = [place for place in there if place[0] in patients]
+    original, returned = load_stacks(before), load_stacks(after)
+    wanted = [place for place in original if place[0] in patients]
     same = sum(
-        (key.pseudonym(patient), *rest) in here
-        and np.array_equal(there[patient, *rest].array, here[key.pseudonym(patient), *rest].array)
+        (key.pseudonym(patient), *rest) in returned
+        and np.array_equal(
+            original[patient, *rest].array, returned[key.pseudonym(patient), *rest].array
+        )
         for patient, *rest in wanted
     )
-    print(f"series with the same pixels: {same} of {len(wanted)} (found again: {len(here)})")
-    differs = same != len(wanted) or len(here) != len(wanted)
+    print(f"series with the same pixels: {same} of {len(wanted)} (found again: {len(returned)})")
+    differs = same != len(wanted) or len(returned) != len(wanted)
     tables = [pd.read_csv(s.table_path("suggested_rois"), dtype=str) for s in (before, after)]
     survival = [progression_free_survival(study.registry) for study in (before, after)]
-    for what, (old, new) in {"rectangles": tables, "survival times": survival}.items():
+    for name, (old, new) in {"rectangles": tables, "survival times": survival}.items():
         old = old.assign(patient_id=old["patient_id"].map(key.pseudonym))
         equal = (old.fillna("") == new.fillna("")).all(axis=1).sum()
-        print(f"{what} that are the same: {equal} of {len(old)}")
+        print(f"{name} that are the same: {equal} of {len(old)}")
         differs |= equal != len(old)
     return int(differs)
 

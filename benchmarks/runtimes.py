@@ -111,17 +111,17 @@ def in_timm(model: keras.Model):
 
     net = timm.create_model("inception_resnet_v2", pretrained=False, num_classes=2).eval()
     state = {}
-    for here, there in names_in_timm():
-        kernel, *bias = model.get_layer(here).get_weights()
-        prefix = there if bias else f"{there}.conv"
+    for ours, theirs in names_in_timm():
+        kernel, *bias = model.get_layer(ours).get_weights()
+        prefix = theirs if bias else f"{theirs}.conv"
         state[f"{prefix}.weight"] = kernel.transpose(3, 2, 0, 1)
         if bias:
             state[f"{prefix}.bias"] = bias[0]
             continue
-        beta, mean, variance = model.get_layer(f"{here}_bn").get_weights()
+        beta, mean, variance = model.get_layer(f"{ours}_bn").get_weights()
         state |= {
-            f"{there}.bn.weight": np.ones_like(beta), f"{there}.bn.bias": beta,
-            f"{there}.bn.running_mean": mean, f"{there}.bn.running_var": variance,
+            f"{theirs}.bn.weight": np.ones_like(beta), f"{theirs}.bn.bias": beta,
+            f"{theirs}.bn.running_mean": mean, f"{theirs}.bn.running_var": variance,
         }  # fmt: skip
     kernel, state["classif.bias"] = gradcam.head(model)
     state["classif.weight"] = kernel.T
@@ -250,9 +250,9 @@ def main() -> None:
             "forward": lambda m=model, i=images: m.predict_on_batch(i),
             "Grad-CAM": partial(class_maps(model), images),
         }
-        reference = {what: (call(), seconds(call, options.repeats)) for what, call in calls.items()}
-        for what, (_, time_of_ours) in reference.items():
-            print(f"| {side} | {what} | ours | {time_of_ours:.3f} | 1 | – |", flush=True)
+        reference = {task: (call(), seconds(call, options.repeats)) for task, call in calls.items()}
+        for task, (_, time_of_ours) in reference.items():
+            print(f"| {side} | {task} | ours | {time_of_ours:.3f} | 1 | – |", flush=True)
         work = operations(model)
         share = work / reference["forward"][1] / matrix_rate(options.repeats)
         print(f"\nForward: {work / 1e9:.1f} GFLOP, at {share:.0%} of a matrix product's rate.\n")
@@ -262,12 +262,12 @@ def main() -> None:
             except ImportError as error:
                 print(f"\nLeft out, not installed: {packages} ({error}).\n")
                 continue
-            for library, (what, values, time_of_theirs) in results.items():
-                expected, time_of_ours = reference[what]
+            for library, (task, values, time_of_theirs) in results.items():
+                expected, time_of_ours = reference[task]
                 gap = np.abs(values - expected).max() / np.abs(expected).max()
                 assert gap < 1e-2, f"{library} computes something else: {gap}"
                 ratio = time_of_ours / time_of_theirs
-                row = f"| {side} | {what} | {library} | {time_of_theirs:.3f} | {ratio:.2f} |"
+                row = f"| {side} | {task} | {library} | {time_of_theirs:.3f} | {ratio:.2f} |"
                 print(f"{row} {gap:.0e} |", flush=True)
 
 

@@ -160,7 +160,7 @@ def main() -> None:
         values = features.training_inputs(
             start, images, folder=study.result_path("splits") / "frozen"
         )
-        known = hashlib.sha256(values.tobytes())
+        of_values = hashlib.sha256(values.tobytes())
         for number in progress_bar(range(options.splits), desc=model, unit="split"):
             side = split_patients(cohort, seed=SEED + number, stratify=["high_risk"])
             is_train, seed = (side == "train").to_numpy(), SEED + number
@@ -170,7 +170,7 @@ def main() -> None:
             else:
                 how = setting, options.seeds
                 train = partial(by_seeds, patients, values, index, is_train, seed, *how)
-            facts = [patients.to_csv(), index.to_csv(), known.hexdigest(), STEPS, seed]
+            facts = [patients.to_csv(), index.to_csv(), of_values.hexdigest(), STEPS, seed]
             facts += [options.seeds, str(setting), keras.backend.backend()]
             digest = hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
             scores = kept(study.result_path("splits") / f"{options.only}-{digest}.csv", train)

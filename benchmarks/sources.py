@@ -159,8 +159,8 @@ def between_arms(splits: pd.DataFrame) -> pd.DataFrame:
         named = named.assign(model=named["arm"])
         common = named.groupby("split").filter(lambda rows: len(rows) == 2)
         if common.split.nunique() > 1:
-            one = split_differences(common, measure="c_index")
-            tables.append(one.assign(model=model, splits=common.split.nunique()))
+            differences = split_differences(common, measure="c_index")
+            tables.append(differences.assign(model=model, splits=common.split.nunique()))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 

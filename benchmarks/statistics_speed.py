@@ -109,8 +109,8 @@ def main() -> None:
     """Measure and print."""
     print("| what | patients | seconds |\n|---|---:|---:|")
     for rows in (c_index_rows, auc_rows, bootstrap_rows):
-        for what, n, work in rows():
-            print(f"| {what} | {n:,} | {best_of(work):.3f} |", flush=True)
+        for task, n, work in rows():
+            print(f"| {task} | {n:,} | {best_of(work):.3f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -95,11 +95,11 @@ def _one_split(patients: pd.DataFrame, seen: dict, number: int) -> list[dict]:
 
 def added(train, test, table: pd.DataFrame, score: pd.Series) -> dict:
     """Return the scores of the Cox models without and with the image."""
-    own = survival_heads.out_of_fold_risk("Cox", table.loc[train.index], train)
+    out_of_fold = survival_heads.out_of_fold_risk("Cox", table.loc[train.index], train)
     scores = {}
     for name, extra in ((CLINICAL, False), (WITH_IMAGE, True)):
         sides = []
-        for group, image in ((train, own), (test, score)):
+        for group, image in ((train, out_of_fold), (test, score)):
             covariates = statistics.clinical_covariates(group)[list(TERMS)]
             sides.append(covariates.assign(image=image) if extra else covariates)
         model = statistics.fit_cox(train.pfs_months, train.progressed, sides[0])

@@ -79,9 +79,9 @@ def responses(patients: list[Patient], response: dict[str, str]) -> list[list[Pa
     """Return a patient per type of response, before and after treatment."""
     rows = []
     for kind in ("complete", "indeterminate", "partial"):
-        some = [one for one in patients if response[one.patient_id] == kind]
-        one = _like(some, t_category=2)
-        made = {timepoint: render(one, timepoint) for timepoint in ("pre", "post")}
+        some = [patient for patient in patients if response[patient.patient_id] == kind]
+        patient = _like(some, t_category=2)
+        made = {timepoint: render(patient, timepoint) for timepoint in ("pre", "post")}
         rows.append(
             [
                 panel(
@@ -99,10 +99,10 @@ def responses(patients: list[Patient], response: dict[str, str]) -> list[list[Pa
 
 def artefacts(patients: list[Patient]) -> list[list[Panel]]:
     """Return the strongest examples among the patients, and what other scanners would show."""
-    ghost = max(patients, key=lambda one: _scan(one).ghost)
-    swap = max(patients, key=lambda one: _scan(one).failure)
-    metal = next(one for one in patients if draw_anatomy(one, "pre").fat_failures)
-    first = next(one for one in patients if not draw_anatomy(one, "pre").fat_failures)
+    ghost = max(patients, key=lambda patient: _scan(patient).ghost)
+    swap = max(patients, key=lambda patient: _scan(patient).failure)
+    metal = next(patient for patient in patients if draw_anatomy(patient, "pre").fat_failures)
+    first = next(patient for patient in patients if not draw_anatomy(patient, "pre").fat_failures)
     return [
         [
             panel("motion ghosts, t2w", _acquire(ghost), "rosenmueller", high=90),
@@ -121,8 +121,10 @@ def artefacts(patients: list[Patient]) -> list[list[Panel]]:
 
 def _like(patients: list[Patient], **wanted: int) -> Patient:
     """Return the patient with these categories whose latent variables are nearest to average."""
-    some = [one for one in patients if all(getattr(one, k) == v for k, v in wanted.items())]
-    return min(some, key=lambda one: abs(one.aggressiveness))
+    some = [
+        patient for patient in patients if all(getattr(patient, k) == v for k, v in wanted.items())
+    ]
+    return min(some, key=lambda patient: abs(patient.aggressiveness))
 
 
 def _scan(patient: Patient) -> Scan:

@@ -115,8 +115,8 @@ def _people(cohort: pd.DataFrame) -> list[tuple]:
     published = {"M": ("male", "147; 50.0; 16-74"), "F": ("female", "59; 50.5; 18-75")}
     for sex, (name, value) in published.items():
         age = cohort.loc[cohort["sex"] == sex, "age_years"]
-        found = f"{len(age)}; {age.mean():.1f}; {age.min():.0f}-{age.max():.0f}"
-        rows.append((f"{name}: number; mean age; range", "2.3", value, found))
+        recomputed = f"{len(age)}; {age.mean():.1f}; {age.min():.0f}-{age.max():.0f}"
+        rows.append((f"{name}: number; mean age; range", "2.3", value, recomputed))
     train, test = ((cohort["split"] == side).sum() for side in ("train", "test"))
     low, median, high = cohort["pfs_months"].quantile([0.25, 0.5, 0.75])
     stage = cohort["stage_8th"].value_counts()
@@ -141,11 +141,11 @@ def _table_1(cohort: pd.DataFrame) -> list[tuple]:
     bands = cohort["age_years"].map(lambda a: "< 45" if a < 45 else "> 55" if a > 55 else "45-55")
     for (characteristic, level), (train, test, p) in TABLE_1.items():
         label = bands if characteristic == "age" else cohort[COLUMNS[characteristic]]
-        found = [int((label[part.index] == level).sum()) for part in parts]
+        counts = [int((label[part.index] == level).sum()) for part in parts]
         rows.append(
             (f"{characteristic}, {level}: total (training, test){'' if p is None else '; P'}",
              "Table 1", _counts(train, test, p),
-             _counts(*found, None if p is None else p_values[characteristic]))
+             _counts(*counts, None if p is None else p_values[characteristic]))
         )  # fmt: skip
     return rows
 

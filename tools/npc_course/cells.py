@@ -116,9 +116,9 @@ def _stubbed(line: re.Match) -> str:
 
 def without(notebook: nbformat.NotebookNode, *unwanted: str) -> nbformat.NotebookNode:
     """Return a copy of a notebook without the cells that have one of these tags."""
-    other = copy.deepcopy(notebook)
-    other.cells = [cell for cell in other.cells if not tags(cell) & set(unwanted)]
-    return other
+    copied = copy.deepcopy(notebook)
+    copied.cells = [cell for cell in copied.cells if not tags(cell) & set(unwanted)]
+    return copied
 
 
 def student_version(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

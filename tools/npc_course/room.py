@@ -79,9 +79,9 @@ def study() -> tuple[bool, str]:
 
 def opened_images() -> tuple[bool, str]:
     """Tell whether lesson 02 finds the images opened by an earlier run."""
-    there = Study.open()
-    opened = len(list(there.result_path("stacks").glob("*.npy")))
-    needed = len(there.manifest)
+    study = Study.open()
+    opened = len(list(study.result_path("stacks").glob("*.npy")))
+    needed = len(study.manifest)
     if opened < needed:
         return False, f"{opened} of {needed} series are opened; run lesson 02 once before the class"
     return True, f"all {needed} series are opened"

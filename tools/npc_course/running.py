@@ -344,6 +344,6 @@ def time_ahead(needs: Mapping[str, set[str]], minutes: Mapping[str, float]) -> d
     """
     ahead: dict[str, float] = {}
     for name in reversed(needs):
-        of_those_that_wait = (ahead[other] for other in ahead if name in needs[other])
+        of_those_that_wait = (ahead[waiting] for waiting in ahead if name in needs[waiting])
         ahead[name] = minutes.get(name, 1.0) + max(of_those_that_wait, default=0.0)
     return ahead

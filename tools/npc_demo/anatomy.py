@@ -81,14 +81,14 @@ def draw_anatomy(patient: Patient, timepoint: str) -> Anatomy:
         for index in range(len(LEVELS))
     ]
     return Anatomy(
-        top=np.stack([one.canvas.top for one in slices]),
-        below=np.stack([one.canvas.below for one in slices]),
-        share=np.stack([one.canvas.share for one in slices]),
-        texture=np.stack([one.texture for one in slices]),
-        tumour=np.stack([one.tumour for one in slices]),
-        nodes=np.stack([one.nodes for one in slices]),
+        top=np.stack([painted.canvas.top for painted in slices]),
+        below=np.stack([painted.canvas.below for painted in slices]),
+        share=np.stack([painted.canvas.share for painted in slices]),
+        texture=np.stack([painted.texture for painted in slices]),
+        tumour=np.stack([painted.tumour for painted in slices]),
+        nodes=np.stack([painted.nodes for painted in slices]),
         field_of_view_mm=habitus.field_of_view_mm,
         slice_spacing_mm=SLICE_SPACING_MM,
         bend=habitus.bend,
-        fat_failures=tuple(failure for one in slices for failure in one.fat_failures),
+        fat_failures=tuple(failure for painted in slices for failure in painted.fat_failures),
     )

@@ -41,18 +41,18 @@ def select(
             raise ValueError(f"{patients} patients asked for; there are 1 to {n} to choose from")
         patients = range(patients)
     chosen = [cohort.patients[i] for i in patients]
-    known = {patient.patient_id for patient in chosen}
+    patient_ids = {patient.patient_id for patient in chosen}
     tables = {}
     for name in ("registry", "visits", "truth"):
         table = getattr(cohort, name)
-        table = table[table["patient_id"].isin(known)].reset_index(drop=True)
+        table = table[table["patient_id"].isin(patient_ids)].reset_index(drop=True)
         tables[name] = table.assign(patient_id=table["patient_id"].map(_renamer(prefix)))
     if vendor:
         tables["truth"]["vendor"] = vendor
     rename = _renamer(prefix)
     people = tuple(
-        replace(one, patient_id=rename(one.patient_id), vendor=vendor or one.vendor)
-        for one in chosen
+        replace(patient, patient_id=rename(patient.patient_id), vendor=vendor or patient.vendor)
+        for patient in chosen
     )
     return Cohort(**tables, patients=people)
 
@@ -80,7 +80,7 @@ def second_centre(*, preset: str = "paper_like", seed: int = 2022) -> Cohort:
         90 patients, identifiers ``EXT-...``.
     """
     cohort = make_cohort(preset=preset, seed=seed + SECOND_CENTRE_SEED_STEP)
-    burden = np.array([one.t_category + one.n_category for one in cohort.patients])
+    burden = np.array([patient.t_category + patient.n_category for patient in cohort.patients])
     weight = np.exp(-0.8 * (burden - burden.mean()))
     rng = np.random.default_rng([seed, SECOND_CENTRE_SEED_STEP])
     taken = rng.choice(len(burden), SECOND_CENTRE_PATIENTS, replace=False, p=weight / weight.sum())

@@ -62,11 +62,11 @@ def detection_days(
     event_days: np.ndarray, event_types: np.ndarray, schedules: list[np.ndarray]
 ) -> np.ndarray:
     """Day on which each event would be known: the next review, or the day of death itself."""
-    found = np.empty(len(event_days), dtype=int)
+    detected = np.empty(len(event_days), dtype=int)
     for i, schedule in enumerate(schedules):
         later = schedule[schedule >= event_days[i]]
-        found[i] = later[0] if len(later) else 10**6
-    return np.where(event_types == "death", event_days, found)
+        detected[i] = later[0] if len(later) else 10**6
+    return np.where(event_types == "death", event_days, detected)
 
 
 def draw_censoring(
@@ -98,7 +98,7 @@ def draw_censoring(
 
 def match_follow_up(
     last_review: np.ndarray,
-    found: np.ndarray,
+    detected: np.ndarray,
     treatment_end: np.ndarray,
     rng: np.random.Generator,
 ) -> np.ndarray:
@@ -113,14 +113,14 @@ def match_follow_up(
 
     Parameters
     ----------
-    last_review, found, treatment_end : ndarray of int, shape (n,)
+    last_review, detected, treatment_end : ndarray of int, shape (n,)
         Natural censoring day, day on which the event would be known, end of treatment.
 
     Returns
     -------
     ndarray of int, shape (n,)
         The last day on which each patient would be reviewed. Recorded follow-up is
-        ``minimum(found, result)``.
+        ``minimum(detected, result)``.
 
     Raises
     ------
@@ -132,12 +132,12 @@ def match_follow_up(
     month_of = np.full(len(order), 10**6)
     for month, count in FOLLOW_UP_COUNTS.items():
         able = order[lowest[order] <= last_day(month)]
-        missing = count - int(((found <= last_day(month)) | (month_of <= month)).sum())
+        missing = count - int(((detected <= last_day(month)) | (month_of <= month)).sum())
         for i in able[month_of[able] > month]:
             if missing <= 0:
                 break
             month_of[i] = month
-            missing -= found[i] > last_day(month)
+            missing -= detected[i] > last_day(month)
         if missing:
             raise ValueError(
                 f"follow-up cannot have {count} patients within {month} months: "
@@ -145,7 +145,7 @@ def match_follow_up(
             )
     matched = _stretch(last_review, month_of, lowest)
     for month, wanted in FOLLOW_UP_ATOMS:
-        _hold_month(matched, found, lowest, month_of, month=month, wanted=wanted, rng=rng)
+        _hold_month(matched, detected, lowest, month_of, month=month, wanted=wanted, rng=rng)
     return matched
 
 
@@ -168,7 +168,7 @@ def _stretch(last_review: np.ndarray, month_of: np.ndarray, lowest: np.ndarray) 
 
 def _hold_month(
     matched: np.ndarray,
-    found: np.ndarray,
+    detected: np.ndarray,
     lowest: np.ndarray,
     month_of: np.ndarray,
     *,
@@ -179,9 +179,9 @@ def _hold_month(
     """Move the nearest censoring dates of the same segment into ``month``, in place."""
     first, last = last_day(month - 1) + 1, last_day(month)
     segment = min(m for m in (*FOLLOW_UP_COUNTS, 10**6) if m >= month)
-    missing = wanted - int((months(np.minimum(matched, found)) == month).sum())
+    missing = wanted - int((months(np.minimum(matched, detected)) == month).sum())
     able = np.flatnonzero(
-        (month_of == segment) & (found > last) & (lowest <= last) & (months(matched) != month)
+        (month_of == segment) & (detected > last) & (lowest <= last) & (months(matched) != month)
     )
     nearest = able[np.argsort(np.abs(matched[able] - (first + last) / 2), kind="stable")]
     for i in nearest[: max(missing, 0)]:

@@ -56,13 +56,13 @@ def patient_features(study: Study, *, patients, setting: Setting) -> pd.DataFram
         If the patients are not synthetic: nobody has examined them in mid-course.
     """
     try:
-        known = patients_of(study)
+        everyone = patients_of(study)
     except NotInThisStudy as error:
         raise NotInThisStudy(
             "nobody was examined in mid-course, and only patients whom the generator has drawn "
             "can be examined afterwards"
         ) from error
-    drawn = {name: known[name] for name in patients}
+    drawn = {name: everyone[name] for name in patients}
     backbone = backbone_of(prognosis_model(setting, seed=0))
     facts = [VERSION, model_identity(backbone), setting.canvas, setting.shrink]
     facts += [asdict(patient) for patient in drawn.values()]

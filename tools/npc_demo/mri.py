@@ -118,11 +118,11 @@ def _contrast(
     anatomy: Anatomy, tables: tuple[np.ndarray, np.ndarray], scan: Scan, image: str
 ) -> np.ndarray:
     """Return the signal per acquired pixel from the tables of what is wanted and what leaks in."""
-    wanted, other = tables
+    wanted, unwanted = tables
     share = anatomy.share * np.float32(1 / 255)
-    signal = _mixed(wanted + scan.leak * other, anatomy, share)
+    signal = _mixed(wanted + scan.leak * unwanted, anatomy, share)
     for index, extra in _fat_failures(anatomy, scan) if image == "water" else ():
-        signal[index] += extra * _mixed(other, anatomy, share, index)
+        signal[index] += extra * _mixed(unwanted, anatomy, share, index)
     signal *= anatomy.texture
     return signal
 
@@ -137,14 +137,14 @@ def _fat_failures(anatomy: Anatomy, scan: Scan) -> list[tuple[int, np.ndarray]]:
     mm = _grid_mm(anatomy)
     extra = [
         (
-            one.index,
-            one.share
+            failure.index,
+            failure.share
             * np.outer(
-                np.exp(-(((mm - one.y) / one.radius) ** 2)),
-                np.exp(-(((mm - one.x) / one.radius) ** 2)),
+                np.exp(-(((mm - failure.y) / failure.radius) ** 2)),
+                np.exp(-(((mm - failure.x) / failure.radius) ** 2)),
             ),
         )
-        for one in anatomy.fat_failures
+        for failure in anatomy.fat_failures
     ]
     if scan.failure:  # where neck and shoulder meet the air
         lowest = scan.failure / (1 + np.exp(-(np.abs(mm) - 45) / 6))
@@ -223,14 +223,14 @@ def enlarge(share: np.ndarray, matrix: int) -> np.ndarray:
     position = np.arange(matrix) * size / matrix
     low = np.minimum(position.astype(int), size - 2)
     weight = (position - low).astype(np.float32)
-    for one, out in zip(share, mask, strict=True):
-        rows = np.flatnonzero(one.any(axis=1))
-        columns = np.flatnonzero(one.any(axis=0))
+    for plane, out in zip(share, mask, strict=True):
+        rows = np.flatnonzero(plane.any(axis=1))
+        columns = np.flatnonzero(plane.any(axis=0))
         if not len(rows):
             continue
         i = np.flatnonzero((low >= rows[0] - 1) & (low <= rows[-1]))
         j = np.flatnonzero((low >= columns[0] - 1) & (low <= columns[-1]))
-        value = one.astype(np.float32)
+        value = plane.astype(np.float32)
         tall = value[low[i]] + weight[i, None] * (value[low[i] + 1] - value[low[i]])
         both = tall[:, low[j]] + weight[j] * (tall[:, low[j] + 1] - tall[:, low[j]])
         out[np.ix_(i, j)] = both > 127.5

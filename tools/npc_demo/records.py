@@ -37,7 +37,7 @@ class Course:
         Last day of the first course.
     schedules : list of ndarray
         Reviews each patient would attend if nothing ended them.
-    event_days, found : ndarray of int
+    event_days, detected : ndarray of int
         Hidden day of progression or death, and the day it would be known (`NEVER`: no event).
     event_types : ndarray of str
     last_review : ndarray of int
@@ -51,7 +51,7 @@ class Course:
     treatment_end: np.ndarray
     schedules: list[np.ndarray]
     event_days: np.ndarray
-    found: np.ndarray
+    detected: np.ndarray
     event_types: np.ndarray
     last_review: np.ndarray
     until_lock: np.ndarray
@@ -168,7 +168,7 @@ def _follow(i: int, course: Course, rng: np.random.Generator) -> tuple[dict, lis
         death = event
         reviews = schedule[schedule <= event - 7]
     else:
-        progression, finding = min(int(course.found[i]), last), kind
+        progression, finding = min(int(course.detected[i]), last), kind
         reviews = attended(schedule, progression)
         dies = progression + 30 + int(rng.exponential(MEAN_DAYS_TO_DEATH[kind]))
         death = dies if dies < lock else np.nan
@@ -225,6 +225,6 @@ def _days_before_and_after(
 def _dates(days: pd.Series) -> pd.Series:
     """Days since 1970-01-01 (missing allowed) as dates."""
     dates = np.full(len(days), "NaT", dtype="datetime64[s]")
-    known = days.notna().to_numpy()
-    dates[known] = days[known].astype(np.int64).to_numpy().astype("datetime64[D]")
+    has_day = days.notna().to_numpy()
+    dates[has_day] = days[has_day].astype(np.int64).to_numpy().astype("datetime64[D]")
     return pd.Series(dates, days.index).astype("datetime64[ns]")

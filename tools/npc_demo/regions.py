@@ -41,7 +41,7 @@ def regions(patient: Patient, timepoint: str, *, matrix: int = MATRIX) -> dict[s
     tissue = np.where(anatomy.share > 127, anatomy.top, anatomy.below)
     tissue = tissue[:, nearest][:, :, nearest]
     for name, tissues in TISSUES_OF.items():
-        parts[name] = np.isin(tissue, [CODE[one] for one in tissues]) & ~taken
+        parts[name] = np.isin(tissue, [CODE[word] for word in tissues]) & ~taken
     eyes = np.zeros_like(taken)
     eyes[HEIGHT_ZERO] = _globes(anatomy, matrix)
     return parts | {"eyes": eyes & ~taken}

@@ -160,19 +160,19 @@ def _included_course(people: pd.DataFrame, model: HazardModel, seed: int) -> rec
     )
     first_review = np.array([schedule[0] for schedule in schedules])
     event_types = survival.draw_event_types(event_days, first_review, rng)
-    found = followup.detection_days(event_days, event_types, schedules)
+    detected = followup.detection_days(event_days, event_types, schedules)
     rng = stream(seed, "censoring")
     lock = records.draw_locks(len(people), rng)
     natural, until_lock, lost = followup.draw_censoring(
         treatment_end, lock - records.RECRUITMENT[0], rng
     )
-    last_review = followup.match_follow_up(natural, found, treatment_end, rng)
+    last_review = followup.match_follow_up(natural, detected, treatment_end, rng)
     return records.Course(
         treatment_end=treatment_end,
         schedules=schedules,
         event_days=event_days,
         event_types=event_types,
-        found=found,
+        detected=detected,
         last_review=last_review,
         until_lock=records.fit_locks(last_review, until_lock, lost, lock, rng),
         lock=lock,
@@ -243,8 +243,8 @@ def _patients(people: pd.DataFrame, truth: pd.DataFrame) -> tuple[Patient, ...]:
             n_category=int(person.n),
             aggressiveness=float(person.aggressiveness),
             residual=float(person.residual),
-            seed=int(known.anatomy_seed),
-            vendor=known.vendor,
+            seed=int(drawn.anatomy_seed),
+            vendor=drawn.vendor,
         )
-        for person, known in rows
+        for person, drawn in rows
     )

@@ -92,7 +92,7 @@ def build(folder: Path, *, seed: int = SEED, workers: int | None = None) -> int:
     scans = [replace(scan, folder=disk) for scan in planned.scans]
     done = spread(draw, scans, workers=workers, what="draws images")
     bar = progress_bar(done, total=len(scans), desc="drawing", unit="exam")
-    drawn = [one for _, series in bar for one in series]
+    drawn = [item for _, series in bar for item in series]
     _write(folder, planned, sorted(drawn, key=lambda series: series.key))
     return sum(len(series.boxes) for series in drawn)
 

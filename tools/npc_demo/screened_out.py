@@ -163,7 +163,7 @@ def _course(
         schedules=schedules,
         event_days=event_days,
         event_types=event_types,
-        found=followup.detection_days(event_days, event_types, schedules),
+        detected=followup.detection_days(event_days, event_types, schedules),
         last_review=last_review,
         until_lock=records.fit_locks(last_review, until_lock, lost, lock, rng),
         lock=lock,

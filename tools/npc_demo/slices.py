@@ -266,12 +266,12 @@ class PaintedSlice:
 
     def _paint_tumour(self) -> None:
         growth = self.growth
-        everything = growth.lobes if growth.bed is None else growth.bed
+        lobes = growth.lobes if growth.bed is None else growth.bed
         ragged = noise_patch(3.6, MATRIX, self.same) + 0.5 * noise_patch(1.6, MATRIX, self.same)
         deep = noise_patch(3.0, MATRIX, self.same)
-        if not len(everything):
+        if not len(lobes):
             return
-        window = self._window(everything[:, :2], everything[:, 3:5] * 1.9)
+        window = self._window(lobes[:, :2], lobes[:, 3:5] * 1.9)
         if window is None:
             return
         x, y = self.x[window], self.y[window]

@@ -128,8 +128,8 @@ def draw_latents(
     z_t = standardised(people["t"].to_numpy(float))
     z_n = standardised(people["n"].to_numpy(float))
     aggressiveness = standardised(0.35 * z_t + 0.25 * z_n + 0.9 * spread[0])
-    own = np.sqrt(1 - inherited**2) * spread[1]
-    residual = standardised(inherited * aggressiveness + own)
+    independent = np.sqrt(1 - inherited**2) * spread[1]
+    residual = standardised(inherited * aggressiveness + independent)
     return pd.DataFrame(
         {"aggressiveness": aggressiveness, "residual": residual}, index=people.index
     )

@@ -69,16 +69,16 @@ def grain_after_upgrade(study: Study, rectangles: pd.DataFrame) -> pd.Series:
     NotInThisStudy
         If the patients are not synthetic: no scanner can take their images again.
     """
-    known = patients_of(study)
+    everyone = patients_of(study)
     places = {name: rows[["slice_index", *BOX]] for name, rows in rectangles.groupby("patient_id")}
     facts = [VERSION, UPGRADED, *(rows.to_csv(index=False) for rows in places.values())]
-    facts += [asdict(known[name]) for name in places]
+    facts += [asdict(everyone[name]) for name in places]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
     path = study.result_path("features") / f"upgraded-{digest}.npy"
     if not path.exists():
         jobs = spread(
             partial(_grain, places=places),
-            [known[name] for name in places],
+            [everyone[name] for name in places],
             fewest=WORTH_A_PROCESS,
             what="draws images",
         )

@@ -63,32 +63,32 @@ def _add_find(commands) -> None:
 def _find(options: argparse.Namespace) -> int:
     study = Study(options.study)
     dates = study.registry.set_index("patient_id")
-    found = find_series(
+    series = find_series(
         options.folder,
         treatment_start=_dates(dates["treatment_start"]),
         treatment_end=_dates(dates["treatment_end"]),
     )
-    for finding in found.findings:
+    for finding in series.findings:
         print(printed(f"{finding.file}: {finding.message}"))
-    _say_ignored(found.ignored)
+    _say_ignored(series.ignored)
     path = study.folder / LIST
     if path.exists():
-        save_decisions(study.folder, edited_decisions(path, found.table, found.folder))
+        save_decisions(study.folder, edited_decisions(path, series.table, series.folder))
     if options.decisions:
         text = sys.stdin.read() if options.decisions == "-" else _text(Path(options.decisions))
         save_decisions(study.folder, decisions_in(text, options.decisions))
-    found = found.with_decisions(read_decisions(study.folder))
-    write_list(path, found.table, found.folder)
+    series = series.with_decisions(read_decisions(study.folder))
+    write_list(path, series.table, series.folder)
     if not options.copy:
-        counts = found.table["status"].value_counts()
+        counts = series.table["status"].value_counts()
         shown = ", ".join(f"{counts.get(status, 0)} {status}" for status in STATUSES)
-        page = _write_page(options, found, study)
-        print(f"{len(found.table)} series: {shown}.")
-        if found.warning():
-            print(found.warning())
+        page = _write_page(options, series, study)
+        print(f"{len(series.table)} series: {shown}.")
+        if series.warning():
+            print(series.warning())
         print(f"Look at {page} and decide; then run this again with --copy.")
         return 0
-    rows = found.copy_into(study.folder)
+    rows = series.copy_into(study.folder)
     manifest = add_to_manifest(study.folder, rows)
     print(
         f"{study.table_path('manifest')}: {len(rows)} rows of this folder, {len(manifest)} in all"
@@ -103,17 +103,19 @@ def _text(path: Path) -> str:
         raise StudyError(f"{path} is not UTF-8. Save it from the page again.") from None
 
 
-def _write_page(options: argparse.Namespace, found: FoundSeries, study: Study) -> Path:
+def _write_page(options: argparse.Namespace, series: FoundSeries, study: Study) -> Path:
     """Write the page of decisions; with original words it lies beside the key, not in the study."""
     if options.key is None:
-        return write_page(found, study.folder / PAGE)
+        return write_page(series, study.folder / PAGE)
     words = original_words(options.key)
-    return write_page(found, options.key.expanduser().parent / Path(PAGE).name, words=words)
+    return write_page(series, options.key.expanduser().parent / Path(PAGE).name, words=words)
 
 
 def _say_ignored(ignored: dict[str, int]) -> None:
     if ignored:
-        print("Left alone:", ", ".join(f"{number} x {what}" for what, number in ignored.items()))
+        print(
+            "Left alone:", ", ".join(f"{number} x {reason}" for reason, number in ignored.items())
+        )
 
 
 def _dates(column: pd.Series) -> dict[str, date]:
@@ -162,8 +164,8 @@ def _deidentify(options: argparse.Namespace) -> int:
     for reason, number in report.attrs["reasons"].items():
         examples = report.loc[report["problem"].str.endswith(reason), "file"].head(3)
         print(f"{number} refused: {reason} ({', '.join(examples)}{', …' * (number > 3)})")
-    more = [f", {outcomes[what]} {what}" for what in (THERE, COPY) if what in outcomes]
-    written, refused = (outcomes.get(what, 0) for what in (WRITTEN, REFUSED))
+    more = [f", {outcomes[outcome]} {outcome}" for outcome in (THERE, COPY) if outcome in outcomes]
+    written, refused = (outcomes.get(outcome, 0) for outcome in (WRITTEN, REFUSED))
     print(f"{written} file(s) written, {refused} refused{''.join(more)}.")
     for alike in report.attrs["alike"]:
         print(
@@ -200,16 +202,16 @@ def _add_tables(commands) -> None:
 def _tables(options: argparse.Namespace) -> int:
     study, key = Study(options.source), Key.open(options.key, outside=options.target)
     tables = {REGISTRY: study.registry, VISITS: study.visits, SUGGESTED_ROIS: _rectangles(study)}
-    known: dict[str, str] = {}
+    claimed: dict[str, str] = {}
     for patient in study.registry["patient_id"]:
-        key.claim(known, patient)
+        key.claim(claimed, patient)
     for schema, table in tables.items():
         if len(table):
             clean, left_out = deidentify_table(table, key, schema=schema)
             for sentence in left_out:
                 print(f"{schema.path}, {sentence}")
             _save(clean, Study(options.target).table_path(schema.name))
-    key.write_mapping(known)
+    key.write_mapping(claimed)
     return 0
 
 

@@ -195,15 +195,15 @@ def to_stored(array: np.ndarray) -> tuple[np.ndarray, str, str]:
         numbers that span up to 65,535, else to within half a slope.
     """
     low, high = float(array.min()), float(array.max())
-    whole = array.dtype.kind in "biu" or all((one == np.rint(one)).all() for one in array)
+    whole = array.dtype.kind in "biu" or all((plane == np.rint(plane)).all() for plane in array)
     if whole and high - low <= LEVELS:
         slope, intercept = 1.0, 0.0 if low >= 0 and high <= LEVELS else low
     else:
         slope, intercept = (high - low) / LEVELS, low
     texts = format_number_as_ds(slope or 1.0), format_number_as_ds(intercept)  # 0: all the same
     stored = np.empty(array.shape, "<u2")
-    for target, one in zip(stored, array, strict=True):  # slice by slice: float64 needs the room
-        steps = np.rint((one.astype(float) - float(texts[1])) / float(texts[0]))
+    for target, plane in zip(stored, array, strict=True):  # slice by slice: float64 needs the room
+        steps = np.rint((plane.astype(float) - float(texts[1])) / float(texts[0]))
         np.clip(steps, 0, LEVELS, out=target, casting="unsafe")
     return stored, *texts
 

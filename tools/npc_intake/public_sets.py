@@ -136,15 +136,15 @@ def import_npc277(
 
 
 def _npc277_patient(home: Path, secret: Key | None) -> _Patient:
-    patient_id, found, lacking = f"NPC277-{home.name}", [], []
+    patient_id, listed, lacking = f"NPC277-{home.name}", [], []
     for folder, sequence, mask in NPC277_SERIES:
         if dicom_files(home / folder):
             series = (patient_id, "pre", sequence)
             images = home / folder
-            found.append(_Series(series, images, _nifti_named(home, mask), secret=secret))
+            listed.append(_Series(series, images, _nifti_named(home, mask), secret=secret))
         else:
             lacking.append(folder)
-    return _Patient(patient_id, found, lacking)
+    return _Patient(patient_id, listed, lacking)
 
 
 def import_hntsmrg(
@@ -188,7 +188,7 @@ def import_hntsmrg(
 
 
 def _hntsmrg_patient(home: Path, mid_rt_as_post: bool) -> _Patient:
-    patient_id, found, lacking = f"HNTSMRG-{home.name}", [], []
+    patient_id, listed, lacking = f"HNTSMRG-{home.name}", [], []
     wanted = [("preRT", "pre", "T2 (NIfTI)")]
     if mid_rt_as_post:
         wanted.append(("midRT", "post", "mid-RT T2 (NIfTI)"))
@@ -196,10 +196,10 @@ def _hntsmrg_patient(home: Path, mid_rt_as_post: bool) -> _Patient:
         images = _nifti_named(home / folder, f"{home.name}_{folder}_T2")
         if images:
             mask = _nifti_named(home / folder, f"{home.name}_{folder}_mask")
-            found.append(_Series((patient_id, timepoint, "t2w"), images, mask, description))
+            listed.append(_Series((patient_id, timepoint, "t2w"), images, mask, description))
         else:
             lacking.append(f"{folder}/{home.name}_{folder}_T2.nii.gz")
-    return _Patient(patient_id, found, lacking)
+    return _Patient(patient_id, listed, lacking)
 
 
 # --- the source -----------------------------------------------------------------------------------
@@ -250,14 +250,14 @@ def _import(
     study = _Tables(study_folder)
     imported, already, problems = 0, 0, []
     for patient in progress_bar(patients, shown=progress, desc="importing", unit="patient"):
-        problems += [f"{patient.patient_id}: no {what} in the source." for what in patient.lacking]
+        problems += [f"{patient.patient_id}: no {name} in the source." for name in patient.lacking]
         if not patient.series:
             continue
         if study.has(patient):
             already += 1
             continue
         try:
-            done = [_take(one, study.folder) for one in patient.series]
+            done = [_take(series, study.folder) for series in patient.series]
         except (StudyError, OSError) as error:
             problems.append(f"{patient.patient_id}: {error}")
             continue
@@ -267,22 +267,22 @@ def _import(
     return ImportReport(imported, already, tuple(problems))
 
 
-def _take(one: _Series, folder: Path) -> tuple[list, pd.DataFrame, str]:
+def _take(series: _Series, folder: Path) -> tuple[list, pd.DataFrame, str]:
     """Bring one series into the study; return its manifest row, its rectangles and a remark."""
-    path = image_folder(*one.key)
+    path = image_folder(*series.key)
     target = folder / path
-    _place(target, lambda place: _write(one, place))
+    _place(target, lambda place: _write(series, place))
     read_series(target)  # refuses what no notebook could use
-    row = [*one.key, path, len(dicom_files(target)), "public", series_checksum(target)]
+    row = [*series.key, path, len(dicom_files(target)), "public", series_checksum(target)]
     boxes, note = [], ""
-    if one.mask is None:
-        note = f"{' '.join(one.key)}: no mask, so no rectangle is suggested."
+    if series.mask is None:
+        note = f"{' '.join(series.key)}: no mask, so no rectangle is suggested."
     else:
         try:
-            boxes = _boxes(one.mask, target)
+            boxes = _boxes(series.mask, target)
         except StudyError as error:
-            note = f"{' '.join(one.key)}: no rectangle is suggested. {error}"
-    lines = [(*one.key, index, *box, "contours", "") for index, box in enumerate(boxes)]
+            note = f"{' '.join(series.key)}: no rectangle is suggested. {error}"
+    lines = [(*series.key, index, *box, "contours", "") for index, box in enumerate(boxes)]
     return row, pd.DataFrame(lines, columns=[column.name for column in ROI_COLUMNS]), note
 
 
@@ -293,29 +293,29 @@ def _boxes(mask: Path, folder: Path) -> list[tuple[int, int, int, int]]:
     return boxes_around(extents, images) if extents else []
 
 
-def _write(one: _Series, place: Path) -> None:
-    if one.images.is_dir():
+def _write(series: _Series, place: Path) -> None:
+    if series.images.is_dir():
         with atomic_path(place) as temporary:
             temporary.mkdir()
-            for number, path in enumerate(dicom_files(one.images), start=1):
-                if one.secret is None:
+            for number, path in enumerate(dicom_files(series.images), start=1):
+                if series.secret is None:
                     shutil.copyfile(path, temporary / path.name)
                 else:
-                    _save_without_names(path, temporary / f"{number:04d}.dcm", one)
+                    _save_without_names(path, temporary / f"{number:04d}.dcm", series)
     else:
-        image = read_nifti(one.images)
-        write_series(place, image, patient_id=one.key[0], description=one.description)
+        image = read_nifti(series.images)
+        write_series(place, image, patient_id=series.key[0], description=series.description)
 
 
-def _save_without_names(path: Path, target: Path, one: _Series) -> None:
+def _save_without_names(path: Path, target: Path, series: _Series) -> None:
     """Write what the keep-list allows of an image; the patient has the name of the import."""
     try:
         original = open_dicom(path, bare=True)
-        original.PatientID = one.patient_id
-        image = deidentify_file(original, one.secret)
+        original.PatientID = series.patient_id
+        image = deidentify_file(original, series.secret)
     except DicomError as error:
         raise StudyError(f"{path}: {error}") from None
-    image.PatientID = image.PatientName = one.patient_id
+    image.PatientID = image.PatientName = series.patient_id
     image.save_as(target, enforce_file_format=True)
 
 
@@ -361,14 +361,14 @@ class _Tables:
 
     def has(self, patient: _Patient) -> bool:
         """Tell whether the manifest lists every series of a patient, and the files are there."""
-        known = {
+        stored = {
             tuple(row): (path, count)
             for *row, path, count in self.manifest[[*SERIES_KEY, "path", "n_images"]].itertuples(
                 index=False
             )
         }
-        for one in patient.series:
-            path, count = known.get(one.key, ("", ""))
+        for series in patient.series:
+            path, count = stored.get(series.key, ("", ""))
             if not path or str(len(dicom_files(self.folder / path))) != str(count):
                 return False
         return True
@@ -383,8 +383,8 @@ class _Tables:
             row = pd.DataFrame([{"patient_id": patient_id} | facts])
             self.registry = pd.concat([self.registry, row], ignore_index=True).fillna("")
         elif "data_set" in self.registry:  # it may have become one with mid-RT
-            here = self.registry["patient_id"] == patient_id
-            self.registry.loc[here, "data_set"] = facts["data_set"]
+            of_patient = self.registry["patient_id"] == patient_id
+            self.registry.loc[of_patient, "data_set"] = facts["data_set"]
         self.rectangles = pd.concat([_without(self.rectangles, keys), *boxes], ignore_index=True)
         self.manifest = pd.concat([_without(self.manifest, keys), new], ignore_index=True)
         write_text(self.folder / REGISTRY.path, self.registry)
@@ -394,8 +394,8 @@ class _Tables:
 
 
 def _without(table: pd.DataFrame, keys: list[tuple]) -> pd.DataFrame:
-    here = pd.Series(list(table[SERIES_KEY].itertuples(index=False, name=None)), table.index)
-    return table[~here.isin(keys).to_numpy(dtype=bool)]
+    row_keys = pd.Series(list(table[SERIES_KEY].itertuples(index=False, name=None)), table.index)
+    return table[~row_keys.isin(keys).to_numpy(dtype=bool)]
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -403,14 +403,14 @@ def _without(table: pd.DataFrame, keys: list[tuple]) -> pd.DataFrame:
 
 def add_commands(commands) -> None:
     """Add ``import-npc277`` and ``import-hntsmrg`` to the sub-parsers of a command line."""
-    for name, what, run in (
+    for name, title, run in (
         ("import-npc277", "NPC-277: 277 untreated patients, T2w and T1c, tumour masks", _npc277),
         ("import-hntsmrg", "HNTS-MRG 2024: 150 patients, T2w, tumour and node masks", _hntsmrg),
     ):
         command = commands.add_parser(
             name,
-            help=f"make a study of {what}",
-            description=f"{what}. No outcomes. What the set can be used for: docs/public_data.md.",
+            help=f"make a study of {title}",
+            description=f"{title}. No outcomes. What the set can be used for: docs/public_data.md.",
         )
         command.add_argument("source", type=Path, help="the unpacked archive")
         command.add_argument("study", type=Path, help="the study folder; made if absent")

@@ -56,8 +56,8 @@ def rows_of_second(
         raise OtherForm("another number of patients")
     if (np.sort(rows) == np.arange(len(rows))).all():
         raise Wrong("This takes every patient once, and draws nobody.")
-    if other := int((rows != rows_of_first).sum()):
-        raise Wrong(f"In {other} of {len(rows)} places the models judge different patients.")
+    if n_different := int((rows != rows_of_first).sum()):
+        raise Wrong(f"In {n_different} of {len(rows)} places the models judge different patients.")
     label, names = patients["high_risk"], ("Ensemble", "TNM")
     paired = compare_auc(label, {name: risk[name] for name in names}).iloc[0]
     apart = [roc_auc(label, risk[name]) for name in names]

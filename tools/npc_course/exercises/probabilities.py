@@ -92,11 +92,11 @@ def net_benefit(study: Study, answer: object, *, patients: pd.DataFrame, p_event
     ).set_index("model")["net_benefit"]
     truth, share, given = table["model"], float((p_event >= ACT_AT).mean()), number(answer)
     relapse = (truth / share + ODDS) / (1 + ODDS)
-    each = "That is the benefit per patient treated; it has to be shared by all patients."
+    per_treated = "That is the benefit per patient treated; it has to be shared by all patients."
     turned = "The rate is upside down: three are treated without need for one who needs it."
     one_side = "This counts those who need the treatment, and not those treated without need."
     mistakes = {
-        each: truth / share,
+        per_treated: truth / share,
         turned: share * (relapse - (1 - relapse) / ODDS),
         one_side: share * relapse,
     }

@@ -73,11 +73,11 @@ def check_spoiled_copy(study: Study) -> pd.DataFrame:
 def spoiled_patient(study: Study, answer: object) -> str:
     """Judge whose dates of treatment were exchanged."""
     patient = _spoiled(study.registry)[1]
-    said, known = text(answer), list(study.registry["patient_id"])
-    if said not in known:
-        same = [name for name in known if name.casefold() == said.casefold()]
+    said, listed = text(answer), list(study.registry["patient_id"])
+    if said not in listed:
+        same = [name for name in listed if name.casefold() == said.casefold()]
         said = same[0] if same else said
-    if said not in known:
+    if said not in listed:
         raise Wrong(f"The registry has no patient `{said}`.")
     if said != patient:
         raise Wrong(f"The dates of `{said}` are in order.")

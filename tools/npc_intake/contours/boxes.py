@@ -71,12 +71,12 @@ def boxes_around(
         under 8 widened.
     """
     margin = margin_mm / np.array(images.spacing_mm[::-1])  # columns, rows
-    everything = [extent for extents in drawn for extent in extents.values()]
-    boxes = [_box(everything, margin, images.size)] * len(images.origins)
+    all_extents = [extent for extents in drawn for extent in extents.values()]
+    boxes = [_box(all_extents, margin, images.size)] * len(images.origins)
     if per_image:
         for index in {index for extents in drawn for index in extents}:
-            here = [extents[index] for extents in drawn if index in extents]
-            boxes[index] = _box(here, margin, images.size)
+            of_slice = [extents[index] for extents in drawn if index in extents]
+            boxes[index] = _box(of_slice, margin, images.size)
     return boxes
 
 
@@ -135,9 +135,9 @@ def _extents(source: Structures, name: str, images: ImagePlanes, where: str) -> 
         for index in _slices_of(outline, height, images, reach, where):
             places = images.to_pixels(outline.points, index)  # (n, 2) column, row
             box = np.concatenate([places.min(axis=0), places.max(axis=0)])
-            known = extents.get(index, box)
+            joined = extents.get(index, box)
             extents[index] = np.concatenate(
-                [np.minimum(known, box)[:2], np.maximum(known, box)[2:]]
+                [np.minimum(joined, box)[:2], np.maximum(joined, box)[2:]]
             )
     if outlines and not extents:
         gap = min(np.abs(images.positions_mm - height).min() for height in heights)

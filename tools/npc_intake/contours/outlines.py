@@ -282,12 +282,12 @@ def read_labels(source: str | Path) -> dict[int, str]:
             f"{source}: no names of labels ({error.strerror}). Write 1=GTVp,2=GTVn, or name "
             "nnU-Net's dataset.json or a file of ITK-SNAP's label descriptions."
         ) from error
-    found = _of_nnunet(text) if text.lstrip().startswith("{") else _of_itk_snap(text)
-    if not found:
+    labels = _of_nnunet(text) if text.lstrip().startswith("{") else _of_itk_snap(text)
+    if not labels:
         raise StudyError(
             f"{path}: neither nnU-Net's dataset.json nor ITK-SNAP's label descriptions."
         )
-    return found
+    return labels
 
 
 def _of_nnunet(text: str) -> dict[int, str]:

@@ -55,7 +55,7 @@ class ContourReport:
         """Put the rectangles in the place of those that the study offered for the same series."""
         path = study.table_path("suggested_rois")
         series = set(_keys(self.table))
-        replace_in_file(path, self.table, lambda there: _keys(there).isin(series))
+        replace_in_file(path, self.table, lambda rows: _keys(rows).isin(series))
         return path
 
 
@@ -190,10 +190,10 @@ def _chosen(source: Structures, patterns: Sequence[str]) -> list[str]:
     used = [name for name in names if source.outlines[name]]
     if used:
         return used
-    there = ", ".join(source.outlines) or "none"
+    present = ", ".join(source.outlines) or "none"
     problem = "without any contour" if names else "none of which is asked for"
     raise StudyError(
-        f"{source.path}: structures {there}, {problem} ({', '.join(patterns)}). Name those that "
+        f"{source.path}: structures {present}, {problem} ({', '.join(patterns)}). Name those that "
         "are meant with --structure, or leave the file out."
     )
 

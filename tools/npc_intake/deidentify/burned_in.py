@@ -128,10 +128,10 @@ def list_images(folder: Path, images: Iterable[Path], *, progress: bool = True) 
     with locked(path):
         before, _ = read_text(path, LIST) if path.exists() else (None, [])
         table = pd.DataFrame(columns=list(COLUMNS), dtype=str) if before is None else before
-        known = set(table["path"])
+        listed = set(table["path"])
         names = {image.relative_to(folder).as_posix(): image for image in images}
         rows = []
-        new = [name for name in names if name not in known]
+        new = [name for name in names if name not in listed]
         for name in progress_bar(new, shown=progress, desc="looking for text"):
             letters = _letters_in_file(names[name])
             if letters is not None:

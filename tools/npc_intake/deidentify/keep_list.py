@@ -195,9 +195,9 @@ def numbers(keyword: str, values: list[str], *, whole: bool) -> list[str]:
     low, high = NUMBERS[keyword]
     if not all(_NUMBER.fullmatch(value) for value in values):
         return []
-    found = [float(value) for value in values]
-    plausible = all(low <= n <= high and (n == int(n) or not whole) for n in found)
-    return [_written(n) for n in found] if plausible else []
+    parsed = [float(value) for value in values]
+    plausible = all(low <= n <= high and (n == int(n) or not whole) for n in parsed)
+    return [_written(n) for n in parsed] if plausible else []
 
 
 def plain_numbers(values: list[str], *, largest: float = LARGEST) -> list[str]:

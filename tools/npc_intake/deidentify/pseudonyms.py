@@ -93,7 +93,7 @@ class Key:
             return ""
         return READER + base64.b32encode(self._digest("reader", name))[:8].decode()
 
-    def claim(self, known: dict[str, str], patient_id: str) -> str:
+    def claim(self, claimed: dict[str, str], patient_id: str) -> str:
         """Note a patient in a table of originals by pseudonym, and return the pseudonym.
 
         Raises
@@ -108,7 +108,7 @@ class Key:
                 "tables and the images."
             )
         pseudonym = self.pseudonym(patient_id)
-        if known.setdefault(pseudonym, patient_id) != patient_id:
+        if claimed.setdefault(pseudonym, patient_id) != patient_id:
             raise _one_pseudonym(pseudonym)
         return pseudonym
 
@@ -126,9 +126,9 @@ class Key:
         """Return the new identifier of an object, series, study or frame (PS3.5, B.2)."""
         return f"2.25.{uuid.UUID(bytes=self._digest('uid', uid)[:16], version=5).int}"
 
-    def label(self, uid: str, what: str) -> str:
+    def label(self, uid: str, prefix: str) -> str:
         """Return a short name for a file or folder, from an identifier that is new already."""
-        return f"{what}-{hashlib.sha256(uid.encode()).hexdigest()[:16]}"
+        return f"{prefix}-{hashlib.sha256(uid.encode()).hexdigest()[:16]}"
 
     @property
     def mapping_path(self) -> Path:
@@ -149,11 +149,11 @@ class Key:
         """
 
         def new(rows: list[Row]) -> list[tuple[str, str, int]]:
-            known = _by_pseudonym(rows)
+            by_pseudonym = _by_pseudonym(rows)
             for pseudonym, patient in patients.items():
-                if known.get(pseudonym, patient) != patient:
+                if by_pseudonym.get(pseudonym, patient) != patient:
                     raise _one_pseudonym(pseudonym)
-            added = patients.items() - known.items()
+            added = patients.items() - by_pseudonym.items()
             return [(name, patient, self.days(patient)) for name, patient in sorted(added)]
 
         self._mapping.add(new)

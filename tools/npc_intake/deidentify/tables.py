@@ -34,13 +34,13 @@ def deidentify_table(
     left_out : list of str
         What was, for the user: one sentence per column, without repeating a value.
     """
-    known = {column.name: column for column in schema.columns}
+    columns = {column.name: column for column in schema.columns}
     clean, left_out = {}, []
     for name, values in table.items():
-        if name not in known:
+        if name not in columns:
             left_out.append(f"column {name}: left out, as the data dictionary does not name it.")
             continue
-        clean[name], n_changed = _clean(values, known[name], table["patient_id"], key)
+        clean[name], n_changed = _clean(values, columns[name], table["patient_id"], key)
         if n_changed:
             left_out.append(f"column {name}: {n_changed} value(s) left out, not allowed there.")
     return pd.DataFrame(clean, index=table.index), left_out

@@ -101,7 +101,7 @@ def _compiled() -> dict[str, re.Pattern]:
 
 def _files(folder: Path) -> list[Path]:
     """List the files of a study folder; hidden ones and installed software are left out."""
-    found = []
+    paths = []
     for where, folders, names in os.walk(folder):
         folders[:] = sorted(
             name
@@ -109,8 +109,8 @@ def _files(folder: Path) -> list[Path]:
             if (name.endswith("ipynb_checkpoints") or not name.startswith("."))
             and not any(Path(where, name, sign).exists() for sign in OTHER_SOFTWARE)
         )
-        found += [Path(where, name) for name in sorted(names) if not name.startswith(".")]
-    return found
+        paths += [Path(where, name) for name in sorted(names) if not name.startswith(".")]
+    return paths
 
 
 # --- images ---------------------------------------------------------------------------------------
@@ -143,23 +143,26 @@ def check_images(manifest: pd.DataFrame, folder: Path) -> list[Problem]:
     """
     sources = manifest.get("source", pd.Series("", manifest.index))
     listed = zip(manifest["path"], manifest["patient_id"], sources == "hospital", strict=True)
-    groups = [(path, patient, dicom_files(folder / path), own) for path, patient, own in listed]
-    known = {path for _, _, files, _ in groups for path in files}
-    own = bool(len(sources)) and bool((sources == "hospital").all())
+    groups = [
+        (path, patient, dicom_files(folder / path), from_hospital)
+        for path, patient, from_hospital in listed
+    ]
+    searched = {path for _, _, files, _ in groups for path in files}
+    from_hospital = bool(len(sources)) and bool((sources == "hospital").all())
     others: dict[Path, list[Path]] = {}
     for path in _files(folder):
-        if path not in known and _may_be_dicom(path):
+        if path not in searched and _may_be_dicom(path):
             others.setdefault(path.parent, []).append(path)
     for home, files in others.items():
-        groups.append((home.relative_to(folder).as_posix(), "", files, own))
+        groups.append((home.relative_to(folder).as_posix(), "", files, from_hospital))
     problems = []
-    for where, patient, files, own in progress_bar(groups, **BAR):
-        found: Counter = Counter()
+    for where, patient, files, from_hospital in progress_bar(groups, **BAR):
+        counts: Counter = Counter()
         for path in files:
-            found.update(_in_header(path, own=own))
+            counts.update(_in_header(path, from_hospital=from_hospital))
         problems += [
-            Problem(where, patient, "", f"{count} of {len(files)} files: {what}", REMEDY)
-            for what, count in found.items()
+            Problem(where, patient, "", f"{count} of {len(files)} files: {kind}", REMEDY)
+            for kind, count in counts.items()
         ]
     return problems
 
@@ -173,7 +176,7 @@ def _may_be_dicom(path: Path) -> bool:
     return start[128:] == b"DICM" or start[:2] in BARE
 
 
-def _in_header(path: Path, *, own: bool) -> set[str]:
+def _in_header(path: Path, *, from_hospital: bool) -> set[str]:
     """Return what one file's header holds that may name a person."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they may repeat a value
@@ -184,7 +187,7 @@ def _in_header(path: Path, *, own: bool) -> set[str]:
         except DicomError as error:  # the reader of the series refuses such a file, with its name
             broken = error.code == "truncated"
             return {"a header that breaks off, of which nothing is known"} if broken else set()
-        return {*_in_dataset(dataset), *_in_image(dataset, own=own)}
+        return {*_in_dataset(dataset), *_in_image(dataset, from_hospital=from_hospital)}
 
 
 def _in_dataset(dataset) -> Iterable[str]:
@@ -213,7 +216,7 @@ def _in_element(element, vr: str, personal: str) -> Iterable[str]:
             yield f"{element.keyword} holds {kind}"
 
 
-def _in_image(dataset, *, own: bool) -> Iterable[str]:
+def _in_image(dataset, *, from_hospital: bool) -> Iterable[str]:
     """Judge what is said about the image as a whole."""
     name, patient = _value(dataset, "PatientName"), _value(dataset, "PatientID")
     if (
@@ -226,9 +229,9 @@ def _in_image(dataset, *, own: bool) -> Iterable[str]:
         yield "PatientID is written like a name"
     if _value(dataset, "BurnedInAnnotation").upper() == "YES":
         yield "text is burned into the pixels"
-    if own and _value(dataset, "PatientIdentityRemoved").upper() != "YES":
+    if from_hospital and _value(dataset, "PatientIdentityRemoved").upper() != "YES":
         yield "it does not say that it was de-identified (PatientIdentityRemoved)"
-    for keyword in DESCRIPTIONS if own else ():
+    for keyword in DESCRIPTIONS if from_hospital else ():
         text = _value(dataset, keyword)
         if text != kept_words(text):
             yield f"{keyword} is free text, which may hold anything"

@@ -182,7 +182,7 @@ def _dimse(value: Mapping[str, str], encrypted: bool) -> Archive:
             "certificate for that. Set NPC_PACS_CERT and NPC_PACS_KEY, or leave NPC_PACS_MOVE_PORT "
             "out to fetch by C-GET."
         )
-    here = (
+    listen_on = (
         host if host.lower() in LOOPBACK else ""
     )  # else on every address: the archive comes from outside
     return Dimse(
@@ -190,7 +190,7 @@ def _dimse(value: Mapping[str, str], encrypted: bool) -> Archive:
         _port("NPC_PACS_PORT", value["NPC_PACS_PORT"] or "104"),
         called=_title("NPC_PACS_AET", value["NPC_PACS_AET"]),
         calling=_title("NPC_PACS_CALLING_AET", value["NPC_PACS_CALLING_AET"] or CALLING),
-        move_to=(here, _port("NPC_PACS_MOVE_PORT", move_port)) if move_port else None,
+        move_to=(listen_on, _port("NPC_PACS_MOVE_PORT", move_port)) if move_port else None,
         tls=_context(value, ssl.PROTOCOL_TLS_CLIENT) if encrypted else None,
         move_tls=_context(value, ssl.PROTOCOL_TLS_SERVER) if encrypted and move_port else None,
     )

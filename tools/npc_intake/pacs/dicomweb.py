@@ -117,11 +117,11 @@ class DicomWeb:
     def series(self, patient_id: str, first: str, last: str) -> list[RemoteSeries]:
         """List the MR series of a patient's examinations between two dates (``YYYYMMDD``)."""
         wanted = {"PatientID": patient_id, "StudyDate": f"{first}-{last}"}
-        found = []
+        listed = []
         for study in self._search(
             self._client.search_for_studies, uid="StudyInstanceUID", search_filters=wanted
         ):
-            found += [
+            listed += [
                 remote_series(study, series)
                 for series in self._search(
                     self._client.search_for_series,
@@ -131,7 +131,7 @@ class DicomWeb:
                     fields=["SeriesDescription", "NumberOfSeriesRelatedInstances"],
                 )
             ]
-        return found
+        return listed
 
     def images(self, series: RemoteSeries) -> list[str]:
         """List the SOP Instance UIDs of a series."""
@@ -163,16 +163,16 @@ class DicomWeb:
 
         Not every archive counts pages: one that sends the same again has sent everything.
         """
-        found: dict[str, Dataset] = {}
+        by_uid: dict[str, Dataset] = {}
         n_received, n_before = 0, -1
         with _errors_named():
-            while n_before < 0 or len(found) > n_before:
-                n_before = len(found)
+            while n_before < 0 or len(by_uid) > n_before:
+                n_before = len(by_uid)
                 page = method(*where, offset=n_received, **options)
-                answers = [Dataset.from_json(one) for one in page]
-                found |= {uid_of(answer, uid): answer for answer in answers}
+                answers = [Dataset.from_json(record) for record in page]
+                by_uid |= {uid_of(answer, uid): answer for answer in answers}
                 n_received += len(page)
-        return list(found.values())
+        return list(by_uid.values())
 
 
 @contextmanager

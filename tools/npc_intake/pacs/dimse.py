@@ -95,17 +95,17 @@ class Dimse:
 
     def series(self, patient_id: str, first: str, last: str) -> list[RemoteSeries]:
         """List the MR series of a patient's examinations between two dates (``YYYYMMDD``)."""
-        found = []
+        listed = []
         about = ("SeriesInstanceUID", "SeriesDescription", "NumberOfSeriesRelatedInstances")
         blank = dict.fromkeys(about, "")
         with self._associate(StudyRootQueryRetrieveInformationModelFind) as association:
             wanted = {"PatientID": patient_id, "StudyDate": f"{first}-{last}"}
             for study in _find(association, "STUDY", StudyInstanceUID="", **wanted):
                 examination = uid_of(study, "StudyInstanceUID")
-                one = {"StudyInstanceUID": examination, "Modality": MODALITY}
-                for series in _find(association, "SERIES", **one, **blank):
-                    found.append(remote_series(study, series))
-        return found
+                query = {"StudyInstanceUID": examination, "Modality": MODALITY}
+                for series in _find(association, "SERIES", **query, **blank):
+                    listed.append(remote_series(study, series))
+        return listed
 
     def images(self, series: RemoteSeries) -> list[str]:
         """List the SOP Instance UIDs of a series."""
@@ -237,13 +237,13 @@ def _find(association: Association, level: str, **keys: str) -> list[Dataset]:
     answers = association.send_c_find(
         _query(level, **keys), StudyRootQueryRetrieveInformationModelFind
     )
-    found = []
+    identifiers = []
     for status, answer in answers:
         if getattr(status, "Status", None) in PENDING:
-            found.append(answer or Dataset())  # None where it cannot be read
+            identifiers.append(answer or Dataset())  # None where it cannot be read
         else:
             _check(status, "the search")
-    return found
+    return identifiers
 
 
 def _finish(answers: Iterator, receiver: _Receiver) -> None:
@@ -258,13 +258,13 @@ def _finish(answers: Iterator, receiver: _Receiver) -> None:
     _check(last, "the transfer")
 
 
-def _check(status: Dataset, what: str) -> None:
+def _check(status: Dataset, request: str) -> None:
     code = getattr(status, "Status", None)
     if code is None:
-        raise PacsError(f"the archive stopped answering during {what}.", temporary=True)
+        raise PacsError(f"the archive stopped answering during {request}.", temporary=True)
     if code != SUCCESS:
         raise PacsError(
-            f"the archive answers {what} with status 0x{code:04X}. If this stays so, show the "
+            f"the archive answers {request} with status 0x{code:04X}. If this stays so, show the "
             "number to the people who run it; for C-MOVE they must register this computer's "
             "title, address and NPC_PACS_MOVE_PORT.",
             temporary=True,

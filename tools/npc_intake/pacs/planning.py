@@ -132,42 +132,44 @@ def plan(
         raise StudyError(f"description is no regular expression: {error}") from None
     archive.echo()
     before, after = pd.Timedelta(days=days_before), pd.Timedelta(days=days_after)
-    found: list[RemoteSeries] = []
+    to_fetch: list[RemoteSeries] = []
     rows = []
     everyone = list(patients.itertuples(index=False))
-    for line, one in enumerate(progress_bar(everyone, shown=progress, desc="asking"), start=2):
-        end = one.treatment_start if pd.isna(one.treatment_end) else one.treatment_end
-        window = f"{one.treatment_start - before:%Y%m%d}", f"{end + after:%Y%m%d}"
+    for line, patient in enumerate(progress_bar(everyone, shown=progress, desc="asking"), start=2):
+        end = patient.treatment_start if pd.isna(patient.treatment_end) else patient.treatment_end
+        window = f"{patient.treatment_start - before:%Y%m%d}", f"{end + after:%Y%m%d}"
         answers, problem = [], ""
         try:
-            answers = archive.series(one.patient_id, *window)
+            answers = archive.series(patient.patient_id, *window)
         except PacsError as error:
             problem = str(error)
-        own = [series for series in answers if series.patient_id.strip() == one.patient_id]
-        chosen = [series for series in own if pattern.search(series.description)]
-        found += chosen
-        problem = problem or _problem(answers, own, chosen)
-        rows.append([line, key.pseudonym(one.patient_id), *_counts(chosen), problem])
+        of_patient = [
+            series for series in answers if series.patient_id.strip() == patient.patient_id
+        ]
+        chosen = [series for series in of_patient if pattern.search(series.description)]
+        to_fetch += chosen
+        problem = problem or _problem(answers, of_patient, chosen)
+        rows.append([line, key.pseudonym(patient.patient_id), *_counts(chosen), problem])
     columns = ["row", "patient_id", "n_examinations", "n_series", "n_images", "problem"]
     table = pd.DataFrame(rows, columns=columns).astype({"n_images": "Int64"})
-    return Plan(tuple(found), table)
+    return Plan(tuple(to_fetch), table)
 
 
 def _counts(series: list[RemoteSeries]) -> tuple[int, int, int | None]:
-    counts = [one.n_images for one in series]
+    counts = [listed.n_images for listed in series]
     n_images = None if None in counts else sum(counts)
-    return len({one.study_uid for one in series}), len(series), n_images
+    return len({listed.study_uid for listed in series}), len(series), n_images
 
 
 def _problem(
-    answers: list[RemoteSeries], own: list[RemoteSeries], chosen: list[RemoteSeries]
+    answers: list[RemoteSeries], of_patient: list[RemoteSeries], chosen: list[RemoteSeries]
 ) -> str:
     if not answers:
         return "no MR series in these months; check the number and the dates"
-    if not own:
+    if not of_patient:
         return "the archive answers with another patient number; check leading zeros"
     if not chosen:
         return "no series has a description that matches"
-    if len({one.study_uid for one in chosen}) < 2:
+    if len({listed.study_uid for listed in chosen}) < 2:
         return "only one examination: before or after treatment is missing"
     return ""

@@ -99,10 +99,10 @@ def retrieve(
 
 
 def _note_patients(plan: Plan, key: Key) -> None:
-    known: dict[str, str] = {}
+    claimed: dict[str, str] = {}
     for series in plan.series:
-        key.claim(known, series.patient_id)
-    key.write_mapping(known)
+        key.claim(claimed, series.patient_id)
+    key.write_mapping(claimed)
 
 
 def _fetch_all(plan: Plan, transfer: Transfer, log: _Log, at_once: int, *, progress: bool) -> None:
@@ -126,11 +126,11 @@ def _in_threads(
     waiting = iter(series)
     with ThreadPoolExecutor(at_once) as pool:
         try:
-            running = {pool.submit(fetch, one) for one in islice(waiting, at_once)}
+            running = {pool.submit(fetch, item) for item in islice(waiting, at_once)}
             while running:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
-                    running |= {pool.submit(fetch, one) for one in islice(waiting, 1)}
+                    running |= {pool.submit(fetch, item) for item in islice(waiting, 1)}
                     yield future.result()
         finally:
             stopped.set()
