@@ -20,8 +20,10 @@ class Shelf:
         for index, image in enumerate(noise(n)):
             dataset = make_slice(image, 6.0 * index, patient_id="P-1", **tags)
             self.datasets[dataset.SOPInstanceUID] = dataset
-        one = next(iter(self.datasets.values()))
-        self.listed = pacs.RemoteSeries("P-1", "1.2.3", one.SeriesInstanceUID, "20180101", "T2", n)
+        header = next(iter(self.datasets.values()))
+        self.listed = pacs.RemoteSeries(
+            "P-1", "1.2.3", header.SeriesInstanceUID, "20180101", "T2", n
+        )
         self.asked, self.failures = [], 0
 
     def echo(self):

@@ -11,6 +11,6 @@ def numbers(cohort, *, vendor=None, decoys_at=None):
 
     return [
         index
-        for index, one in enumerate(cohort.patients)
-        if vendor in (None, one.vendor) and (decoys_at is None or has_decoys(one))
+        for index, patient in enumerate(cohort.patients)
+        if vendor in (None, patient.vendor) and (decoys_at is None or has_decoys(patient))
     ]

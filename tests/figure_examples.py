@@ -75,12 +75,12 @@ def found_series():
 
 def histories():
     rng = np.random.default_rng(6)
-    found = {}
+    tables = {}
     for name, rate, epochs in (("transferred", 0.09, 45), ("random", 0.03, 60)):
         epoch = np.arange(1, epochs + 1)
         loss = 0.35 + 0.4 * np.exp(-rate * epoch) + rng.normal(0, 0.006, epochs)
-        found[name] = pd.DataFrame({"epoch": epoch, "loss": loss, "accuracy": 1.2 - loss})
-    return found
+        tables[name] = pd.DataFrame({"epoch": epoch, "loss": loss, "accuracy": 1.2 - loss})
+    return tables
 
 
 def head_slices(n=6):

@@ -40,8 +40,8 @@ def write_notebook(path, *sources):
 @contextmanager
 def jupyterlab(folder, *, theme="JupyterLab Light"):
     """Serve `folder`; yields the address. Settings and runtime files stay inside it."""
-    port, own = free_port(), Path(folder) / ".jupyter"
-    settings = own / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    port, home = free_port(), Path(folder) / ".jupyter"
+    settings = home / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "themes.jupyterlab-settings").write_text(f'{{"theme": "{theme}"}}')
     options = [
@@ -50,35 +50,35 @@ def jupyterlab(folder, *, theme="JupyterLab Light"):
         "--ServerApp.password=", f"--ServerApp.root_dir={folder}", "--expose-app-in-browser",
         "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]  # fmt: skip
-    with _served(options, port, own, ready="api/status") as address:
+    with _served(options, port, home, ready="api/status") as address:
         yield address
 
 
 @contextmanager
 def voila(notebook):
     """Serve one notebook as a page without its code; yields the address."""
-    port, own = free_port(), Path(notebook).parent / ".voila"
-    own.mkdir()
+    port, home = free_port(), Path(notebook).parent / ".voila"
+    home.mkdir()
     options = ["-m", "voila", str(notebook), f"--port={port}", "--Voila.ip=127.0.0.1"]
-    with _served(options, port, own, ready="voila/static/voila.js") as address:
+    with _served(options, port, home, ready="voila/static/voila.js") as address:
         yield address
 
 
 @contextmanager
-def _served(options, port, own, *, ready):
+def _served(options, port, home, *, ready):
     """Run a Jupyter server whose files stay in the folder `own`; yields its address when ready."""
     names = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
-    environment = os.environ | {f"JUPYTER_{name}": str(own / name.lower()) for name in names}
-    environment["JUPYTERLAB_SETTINGS_DIR"] = str(own / "lab" / "user-settings")
+    environment = os.environ | {f"JUPYTER_{name}": str(home / name.lower()) for name in names}
+    environment["JUPYTERLAB_SETTINGS_DIR"] = str(home / "lab" / "user-settings")
     environment["PYTHONPATH"] = os.pathsep.join(
         [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     )
     command = [sys.executable, *options, "--no-browser"]
-    with (own / "server.log").open("wb") as log:
+    with (home / "server.log").open("wb") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     try:
-        _wait(f"{address}/{ready}", server, own / "server.log")
+        _wait(f"{address}/{ready}", server, home / "server.log")
         yield address
     finally:
         server.terminate()
@@ -105,9 +105,11 @@ def accessibility_problems(page, within="body"):
     """What axe-core finds wrong for readers with a screen reader, low sight or no mouse."""
     from axe_playwright_python.sync_playwright import Axe
 
-    found = Axe().run(page, context=within, options=UNJUDGED).response["violations"]
+    violations = Axe().run(page, context=within, options=UNJUDGED).response["violations"]
     return [
-        f"{problem['help']}: {node['html'][:120]}" for problem in found for node in problem["nodes"]
+        f"{problem['help']}: {node['html'][:120]}"
+        for problem in violations
+        for node in problem["nodes"]
     ]
 
 
@@ -231,8 +233,8 @@ def drag_mouse(page, frame, start, end, *, shift=True):
         page.keyboard.up("Shift")
 
 
-def assert_box(found, expected):
-    assert np.abs(np.array(found) - expected).max() <= 1, (found, expected)
+def assert_box(box, expected):
+    assert np.abs(np.array(box) - expected).max() <= 1, (box, expected)
 
 
 @contextmanager

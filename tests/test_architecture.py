@@ -72,8 +72,8 @@ def test_rooms_stand_on_floors():
 def test_a_tool_knows_no_other_tool():
     for folder in sorted(path for path in TOOLS.iterdir() if path.is_dir()):
         for path in folder.rglob("*.py"):
-            other = {n.split(".")[0] for n in imported(path) if n.startswith("npc_")}
-            assert other <= {"npc_helpers", folder.name}, path
+            packages = {n.split(".")[0] for n in imported(path) if n.startswith("npc_")}
+            assert packages <= {"npc_helpers", folder.name}, path
 
 
 def test_a_module_never_knows_a_notebook():
@@ -81,8 +81,8 @@ def test_a_module_never_knows_a_notebook():
     named = re.compile(r"\.ipynb|[Nn]otebooks? \d\d|\b\d\d_[a-z]+")
     for path in FILES:
         if path.name not in ("__main__.py", "artefact_table.py"):
-            found = named.search(path.read_text(encoding="utf-8"))
-            assert not found, f"{path}: {found and found.group()}"
+            match = named.search(path.read_text(encoding="utf-8"))
+            assert not match, f"{path}: {match and match.group()}"
 
 
 def test_importing_the_package_loads_nothing_heavy():

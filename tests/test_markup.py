@@ -88,7 +88,7 @@ def markup_in(source):
             is_tag = isinstance(text, ast.Constant) and TAG.search(str(text.value))
             made = node if is_tag else None
         if made is not None:
-            yield from ((node.lineno, what) for what in unsafe(made, names))
+            yield from ((node.lineno, fault) for fault in unsafe(made, names))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())

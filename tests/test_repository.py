@@ -25,8 +25,8 @@ def test_no_file_names_a_path_of_somebody_s_machine():
     this_test_and_its_kind = {"test_repository.py", "test_notebook_conventions.py"}
     for path in tracked():
         if path.suffix in TEXT and path.name not in this_test_and_its_kind:
-            found = MACHINE_PATH.search(path.read_text(encoding="utf-8"))
-            assert not found, f"{path.relative_to(ROOT)}: {found.group()}"
+            match = MACHINE_PATH.search(path.read_text(encoding="utf-8"))
+            assert not match, f"{path.relative_to(ROOT)}: {match.group()}"
 
 
 def test_nothing_generated_or_large_is_tracked():

@@ -154,9 +154,9 @@ def test_canvas_shows_the_pixels_the_network_would_see(lab, t2w):
 
 def test_drag_gives_python_the_numbers_of_the_mouse(lab, t2w):
     drag(lab, t2w, (120, 130), (300, 280))
-    found = state(lab)
-    assert_box(found["rois"]["t2w"]["0"], (120, 130, 300, 280))
-    assert found["box"] == found["rois"]["t2w"]["0"]
+    editor = state(lab)
+    assert_box(editor["rois"]["t2w"]["0"], (120, 130, 300, 280))
+    assert editor["box"] == editor["rois"]["t2w"]["0"]
 
 
 def test_drag_backwards_and_out_of_the_picture(lab, t2w):
@@ -197,8 +197,8 @@ def test_copy_goes_to_the_next_slice_and_shows_it(lab, t2w):
     drawn = state(lab)["box"]
     t2w.focus()
     press(lab, "c")
-    found = state(lab)
-    assert found["slice"] == 1 and found["box"] == drawn
+    editor = state(lab)
+    assert editor["slice"] == 1 and editor["box"] == drawn
     assert "slice 2 of 5" in place(lab)
 
 
@@ -231,12 +231,12 @@ def test_keyboard_stays_with_the_editor_when_the_patient_changes(lab, t2w):
     captions = lab.page.locator(".npc-pane figcaption").all_inner_texts()
     assert captions == ["T2W", "T1C: this slice lies 40.0 mm from that of T2W"]
     press(lab, "PageUp", "PageUp", "PageDown", "ArrowRight")
-    found = state(lab)
-    assert (found["patient"], found["slice"], found["box"]) == ("C", 1, [61, 150, 461, 350])
+    editor = state(lab)
+    assert (editor["patient"], editor["slice"], editor["box"]) == ("C", 1, [61, 150, 461, 350])
     focus(lab)
     press(lab, "Control+z", "Control+z")
-    found = state(lab)
-    assert (found["patient"], found["slice"], found["box"]) == ("A", 0, [60, 150, 460, 350])
+    editor = state(lab)
+    assert (editor["patient"], editor["slice"], editor["box"]) == ("A", 0, [60, 150, 460, 350])
     focus(lab)
     press(lab, "]", "[", "End")
     assert "patient A, pre-treatment (1 of 2), slice 5 of 5" in place(lab)
@@ -329,11 +329,11 @@ def test_help_puts_every_key_beside_its_meaning(lab, t2w):
     assert not terms.is_visible()
     press(lab, "?")
     keys, meanings = (
-        [one.bounding_box() for one in terms.locator(tag).all()] for tag in ("dt", "dd")
+        [element.bounding_box() for element in terms.locator(tag).all()] for tag in ("dt", "dd")
     )
     assert len(keys) == len(meanings) >= 12
-    assert [one["y"] for one in keys] == [one["y"] for one in meanings]
-    assert {one["x"] for one in meanings} == {meanings[0]["x"]}
+    assert [box["y"] for box in keys] == [box["y"] for box in meanings]
+    assert {box["x"] for box in meanings} == {meanings[0]["x"]}
     press(lab, "?")
     assert not terms.is_visible()
 

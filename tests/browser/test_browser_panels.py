@@ -92,11 +92,11 @@ def test_roc_threshold_moves_by_keys_and_the_table_follows(opened):
     lab.page.wait_for_timeout(300)
     _, position, _, table = state(lab)
     assert position == 12
-    found, alarms, called, missed, spared, _, high, low, everybody = cells(lab)
-    assert [found, missed, alarms, spared] == list(table.values())
-    assert (called, high, low, everybody) == (found + alarms, found + missed, alarms + spared, 60)
+    hits, alarms, called, missed, spared, _, high, low, everybody = cells(lab)
+    assert [hits, missed, alarms, spared] == list(table.values())
+    assert (called, high, low, everybody) == (hits + alarms, hits + missed, alarms + spared, 60)
     facts = lab.page.locator(".npc-facts dd").first.inner_text()
-    assert facts == f"{found / high:.3f} ({found} of {high})"
+    assert facts == f"{hits / high:.3f} ({hits} of {high})"
 
 
 def test_roc_threshold_is_dragged_along_the_curve(opened):

@@ -58,8 +58,8 @@ def test_verdicts(claims, verdict, ids):
 def test_p_values_are_statsmodels_and_the_printed_ones(name, printed):
     counts = appraisal.table_1(name).to_numpy()
     p = recompute.p_values(name)["chi-squared"]
-    other = Table(counts, shift_zeros=False).test_nominal_association().pvalue
-    assert p == pytest.approx(other, abs=1e-12)
+    of_statsmodels = Table(counts, shift_zeros=False).test_nominal_association().pvalue
+    assert p == pytest.approx(of_statsmodels, abs=1e-12)
     assert p == pytest.approx(printed, abs=0.0005)
 
 

@@ -74,10 +74,10 @@ with atomic_path(sys.argv[1]) as temporary:
 """
 
 
-def left_by_another_process(path, what):
+def left_by_another_process(path, ending):
     """Let another process begin to write `path`, and die or wait; return it and its file."""
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(path), what],
+        [sys.executable, "-c", KILLED, str(path), ending],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     return process, path.parent / process.stdout.readline().strip()
@@ -567,11 +567,11 @@ def test_drawn_and_undone_is_as_if_nobody_had_drawn(study, drawing):
 
 def test_what_another_reader_draws_counts_too(study, drawing):
     session, _ = drawing
-    other = RoiSession.in_study(
+    second_reader = RoiSession.in_study(
         study, session._stacks, session.to_frame(), patient_id="H-01", timepoint="pre",
         reader_id="reader2",
     )  # fmt: skip
-    other.set(Rectangle(40, 30, 300, 200))
+    second_reader.set(Rectangle(40, 30, 300, 200))
     assert study.artefact_state("rois.csv") == "stale"
 
 

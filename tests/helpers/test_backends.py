@@ -33,9 +33,9 @@ def test_another_backend_gives_the_numbers_of_tensorflow(backend, tmp_path):
     """Weights after a step: TensorFlow in 64 bits, as its sums over an image round coarsely."""
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed, and the suite does not need it")
-    expected, found = through("tensorflow", tmp_path), through(backend, tmp_path)
-    assert expected.keys() == found.keys()
+    expected, outputs = through("tensorflow", tmp_path), through(backend, tmp_path)
+    assert expected.keys() == outputs.keys()
     for name, values in expected.items():
-        difference = np.abs(found[name] - values).max() / np.abs(values).max()
+        difference = np.abs(outputs[name] - values).max() / np.abs(values).max()
         print(f"{backend}, {name}: {difference:.0e} of the largest value")
         assert difference < (ROUNDING if name == ROUNDED else TOLERANCE), name

@@ -38,7 +38,7 @@ def drop_rows(name, **values):
 
 
 def several(*changes):
-    return lambda folder: [one(folder) for one in changes]
+    return lambda folder: [change(folder) for change in changes]
 
 
 def link_out(folder):
@@ -290,15 +290,15 @@ AFTER_DEATH = {
 
 def assert_one_problem(folder, file, patient, column, problem, what_to_do):
     """The expected problem is in the table of all problems, which is not much longer."""
-    found = Study(folder).check()
-    match = found[
-        found["where"].str.startswith(file)
-        & (found["patient_id"] == patient)
-        & (found["column"] == column)
-        & found["problem"].str.contains(problem, regex=False)
-        & found["what_to_do"].str.contains(what_to_do, regex=False)
+    problems = Study(folder).check()
+    match = problems[
+        problems["where"].str.startswith(file)
+        & (problems["patient_id"] == patient)
+        & (problems["column"] == column)
+        & problems["problem"].str.contains(problem, regex=False)
+        & problems["what_to_do"].str.contains(what_to_do, regex=False)
     ]
-    assert len(match) == 1, found.to_string()
+    assert len(match) == 1, problems.to_string()
 
 
 def test_the_unspoilt_study_has_no_problem(tmp_path):
@@ -339,8 +339,8 @@ def test_a_series_without_its_partner_is_mentioned_and_the_study_opens(tmp_path,
 def test_no_series_has_its_partner(tmp_path):
     folder = make_study(tmp_path / "study", patients=2)
     drop_rows("manifest", timepoint="post")(folder)
-    found = Study(folder).check(checksums=False)
-    assert found["patient_id"].tolist() == ["H-01", "H-01", "H-02", "H-02"]
+    problems = Study(folder).check(checksums=False)
+    assert problems["patient_id"].tolist() == ["H-01", "H-01", "H-02", "H-02"]
 
 
 def test_a_missing_folder_is_refused_when_the_series_is_used(tmp_path):
@@ -355,12 +355,14 @@ def test_a_missing_folder_is_refused_when_the_series_is_used(tmp_path):
 @pytest.mark.parametrize("column", DATES)
 def test_impossible_order_of_dates(tmp_path, column):
     folder = make_study(tmp_path / "study")
-    date, other = DATES[column]
+    date, earliest = DATES[column]
     change("registry", 1, column, date)(folder)
-    found = Study(folder).check(checksums=False)
-    found = found[found["problem"].str.contains(date) & found["problem"].str.contains(other)]
-    assert set(found["patient_id"]) == {"H-02"} and found["where"].str.contains("row 3").all()
-    assert found["what_to_do"].str.contains("Correct").all()
+    problems = Study(folder).check(checksums=False)
+    problems = problems[
+        problems["problem"].str.contains(date) & problems["problem"].str.contains(earliest)
+    ]
+    assert set(problems["patient_id"]) == {"H-02"} and problems["where"].str.contains("row 3").all()
+    assert problems["what_to_do"].str.contains("Correct").all()
 
 
 @pytest.mark.parametrize("column", AFTER_DEATH)
@@ -368,8 +370,8 @@ def test_nothing_happens_after_death(tmp_path, column):
     folder = make_study(tmp_path / "study")
     for name, date in {"death_date": "2017-01-01", column: AFTER_DEATH[column]}.items():
         change("registry", 1, name, date)(folder)
-    found = Study(folder).check(checksums=False)
-    assert ((found["column"] == "death_date") & (found["patient_id"] == "H-02")).any()
+    problems = Study(folder).check(checksums=False)
+    assert ((problems["column"] == "death_date") & (problems["patient_id"] == "H-02")).any()
 
 
 def test_a_call_that_learns_of_the_death_may_come_after_it(tmp_path):

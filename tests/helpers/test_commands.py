@@ -25,16 +25,16 @@ def files(folder):
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("everything", [False, True])
-def test_clean_keeps_what_people_made(repository, everything):
+@pytest.mark.parametrize("with_environment", [False, True])
+def test_clean_keeps_what_people_made(repository, with_environment):
     drawn = repository / "data" / "by_hand" / "rois_reader1.csv"
     drawn.parent.mkdir()
     drawn.write_text("drawn")
     (repository / "results" / "rois_reader1.csv").write_text("drawn with an earlier version")
     (repository / "results" / "rois_reader2.csv").write_text("also")
-    assert commands.clean(everything=everything) == 0
+    assert commands.clean(everything=with_environment) == 0
     by_hand = {f"data/by_hand/rois_reader{n}.csv" for n in ("1", "1_2", "2")}
-    rest = set() if everything else {"data/images/SYN-1/pre/1.dcm", ".venv/python"}
+    rest = set() if with_environment else {"data/images/SYN-1/pre/1.dcm", ".venv/python"}
     assert files(repository) == by_hand | rest
     assert drawn.read_text() == "drawn"
 

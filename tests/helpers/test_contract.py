@@ -161,8 +161,8 @@ def rectangles(c):
 
 def split_table(c):
     """Results of splits; here each row's name is that of its split."""
-    one = pd.DataFrame({"split": c.names, "model": "m", "auc": c["score"].to_numpy()})
-    both = pd.concat([one, one.assign(model="n", auc=c["other"].to_numpy())])
+    rows = pd.DataFrame({"split": c.names, "model": "m", "auc": c["score"].to_numpy()})
+    both = pd.concat([rows, rows.assign(model="n", auc=c["other"].to_numpy())])
     return both.assign(c_index=both["auc"], n_train=30, n_test=10)
 
 
@@ -635,7 +635,7 @@ MAY_ACCEPT |= {
 
 
 def public_functions():
-    found = [
+    names = [
         f"{room.__name__.rpartition('.')[2]}.{name}"
         for room in (statistics, figures)
         for name, _ in inspect.getmembers(room, inspect.isfunction)
@@ -643,13 +643,13 @@ def public_functions():
     network = (prediction, repeated_splits, survival_heads, survival_losses, training)
     for module in (*network, *ROI_MODULES):
         short = module.__name__.rpartition(".")[2]
-        found += [
+        names += [
             f"{short}.{name}"
             for name, function in inspect.getmembers(module, inspect.isfunction)
             if not name.startswith("_") and function.__module__ == module.__name__
         ]
     methods = inspect.getmembers(statistics.CoxModel, inspect.isfunction)
-    return {*found, "Head.risk"} | {
+    return {*names, "Head.risk"} | {
         f"CoxModel.{name}"
         for name, method in methods
         if "covariates" in inspect.signature(method).parameters and not name.startswith("_")

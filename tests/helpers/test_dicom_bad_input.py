@@ -514,9 +514,9 @@ def test_damaged_files_meet_our_own_errors_only(tmp_path, samples, number, flips
     path.write_bytes(damaged[: int(keep * len(damaged))] if data and keep < 0.5 else damaged)
     for read in (
         read_images,
-        lambda one: deidentify_file(one, KEY),
-        lambda one: read_series(tmp_path),
-        lambda one: find_series(tmp_path, progress=False),
+        lambda path: deidentify_file(path, KEY),
+        lambda path: read_series(tmp_path),
+        lambda path: find_series(tmp_path, progress=False),
     ):
         with limits():
             try:

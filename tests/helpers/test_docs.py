@@ -39,8 +39,10 @@ def kept(name):
 
 
 def typed():
-    found = {match.groups() for page in PAGES for match in TYPED.finditer(page.read_text("utf-8"))}
-    return sorted(found)
+    commands = {
+        match.groups() for page in PAGES for match in TYPED.finditer(page.read_text("utf-8"))
+    }
+    return sorted(commands)
 
 
 @pytest.mark.parametrize(("program", "command"), typed())
@@ -54,7 +56,7 @@ def test_a_command_that_is_told_exists(program, command, capsys):
 
 
 def test_the_documentation_prints_the_numbers_that_the_check_uses():
-    rows = [f"| {part} | {least} {what} |" for part, least, what in NEEDS]
+    rows = [f"| {part} | {least} {unit} |" for part, least, unit in NEEDS]
     assert "\n".join(["| part | needs at least |", "|---|---|", *rows]) in OWN
 
 

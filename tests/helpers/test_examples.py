@@ -70,12 +70,12 @@ def excused(name):
 
 def documentation(name):
     package, room, *path = name.split(".")
-    thing = importlib.import_module(f"{package}.{room}")
+    owner = importlib.import_module(f"{package}.{room}")
     for attribute in path:
-        if not hasattr(thing, attribute):
-            importlib.import_module(f"{thing.__name__}.{attribute}")
-        thing = getattr(thing, attribute)
-    return inspect.getdoc(thing) or ""
+        if not hasattr(owner, attribute):
+            importlib.import_module(f"{owner.__name__}.{attribute}")
+        owner = getattr(owner, attribute)
+    return inspect.getdoc(owner) or ""
 
 
 @pytest.mark.parametrize("name", [name for name in CALLED if not excused(name)])

@@ -68,8 +68,8 @@ def test_shown_on_any_page_a_figure_has_no_sheet_and_words_that_read(name):
 
 
 def stands_out(tint, pages):
-    own = luminance(tint)
-    return min((max(own, p) + 0.05) / (min(own, p) + 0.05) for p in pages) >= 3
+    brightness = luminance(tint)
+    return min((max(brightness, p) + 0.05) / (min(brightness, p) + 0.05) for p in pages) >= 3
 
 
 @pytest.fixture
@@ -239,10 +239,10 @@ def test_palette_stays_apart_without_red_green_vision():
         return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
     for together in (["Pre-model", "Post-model", "Ensemble", "TNM"], ["high risk", "low risk"]):
-        for i, one in enumerate(together):
-            for other in together[:i]:
-                apart = np.linalg.norm(lab(figures.PALETTE[one]) - lab(figures.PALETTE[other]))
-                assert apart > 15, (one, other, apart)
+        for i, name in enumerate(together):
+            for partner in together[:i]:
+                apart = np.linalg.norm(lab(figures.PALETTE[name]) - lab(figures.PALETTE[partner]))
+                assert apart > 15, (name, partner, apart)
 
 
 def test_agreement_shows_the_bias_and_limits_of_two_readers():

@@ -45,12 +45,12 @@ def test_time_dependent_figure_counts_cases_and_draws_the_reference():
 
 
 def test_calibration_figure_prints_the_estimates_with_their_intervals():
-    found = statistics.calibration_at(MONTHS, EVENT, P["Post-model"]).slope
+    slope = statistics.calibration_at(MONTHS, EVENT, P["Post-model"]).slope
     figure = figures.calibration_figure(MONTHS, EVENT, P)
     text = " ".join(words(figure))
     groups = statistics.calibration_groups(MONTHS, EVENT, P["Pre-model"])
     np.testing.assert_allclose(figure.axes[0].lines[1].get_ydata(), groups.observed)
-    assert f"slope {found.value:.2f} ({found.low:.2f} to {found.high:.2f})" in text
+    assert f"slope {slope.value:.2f} ({slope.low:.2f} to {slope.high:.2f})" in text
 
 
 def test_decision_figure_holds_models_and_both_defaults():

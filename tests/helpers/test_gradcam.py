@@ -226,12 +226,12 @@ def test_map_lands_on_the_original_pixels(setting):
     place = replace(PLACES, shrink=setting.shrink)
     centres = place.cell_centres(n)
     grid = np.repeat(((centres + 0.5) * setting.shrink - 0.5)[:, None], n, axis=1)
-    found = place.to_image(grid, box, (512, 512))
-    assert np.isnan(found[:140]).all() and np.isnan(found[:, :61]).all()
+    on_image = place.to_image(grid, box, (512, 512))
+    assert np.isnan(on_image[:140]).all() and np.isnan(on_image[:, :61]).all()
     canvas_row = np.repeat(np.arange(512.0)[:, None], 512, axis=1)
     where = zero_pad(np.ones((box.height, box.width))) > 0
     expected = np.clip(canvas_row[where], grid.min(), grid.max()).reshape(box.height, box.width)
-    np.testing.assert_allclose(found[box.slices], expected, rtol=1e-5)
+    np.testing.assert_allclose(on_image[box.slices], expected, rtol=1e-5)
 
 
 # --- scores -----------------------------------------------------------------------------------
@@ -265,16 +265,16 @@ def test_average_precision_agrees_with_scikit_learn(planted):
     mask, unseen, _ = planted
     rng = np.random.default_rng(1)
     rough = np.round(rng.normal(size=mask.shape) + mask, 1)  # many ties
-    found = gradcam_scores.scores(np.where(unseen, np.nan, rough), mask)
+    values = gradcam_scores.scores(np.where(unseen, np.nan, rough), mask)
     expected = average_precision_score(mask[~unseen], rough[~unseen])
-    assert found["auprc"] == pytest.approx(expected, rel=1e-9)
+    assert values["auprc"] == pytest.approx(expected, rel=1e-9)
 
 
 def test_map_without_positive_evidence_has_no_energy_on_the_structure(planted):
     mask, unseen, nearness = planted
-    found = gradcam_scores.scores(np.where(unseen, np.nan, nearness - 1), mask)
-    assert found["energy_ratio"] == 0
-    assert np.isfinite(list(found.values())).all()
+    values = gradcam_scores.scores(np.where(unseen, np.nan, nearness - 1), mask)
+    assert values["energy_ratio"] == 0
+    assert np.isfinite(list(values.values())).all()
 
 
 def test_structure_outside_the_region_is_refused(planted):
@@ -334,9 +334,9 @@ def test_differences_are_within_patients():
         level = 10 * rng.random()
         rows += [("a", f"P{k}", i, level + 1 + i) for i in range(2)]
         rows += [("b", f"P{k}", i, level + i) for i in range(2)]
-    found = gradcam_scores.patient_differences(image_scores(rows), "a", columns=["energy_ratio"])
-    assert found["map"].tolist() == ["b"] and found.n_patients.tolist() == [20]
-    np.testing.assert_allclose(found[["difference", "low", "high"]], 1)
+    table = gradcam_scores.patient_differences(image_scores(rows), "a", columns=["energy_ratio"])
+    assert table["map"].tolist() == ["b"] and table.n_patients.tolist() == [20]
+    np.testing.assert_allclose(table[["difference", "low", "high"]], 1)
 
 
 def test_what_a_map_is_compared_with(index):

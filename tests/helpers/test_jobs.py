@@ -91,8 +91,8 @@ def cluster(tmp_path, monkeypatch):
             started.append(program("worker", "--scheduler-file", file, *options, log=log))
             return started[-1].pid
 
-        here = ["--host", "127.0.0.1", "--port", "0"]
-        started.append(program("scheduler", "--scheduler-file", file, *here, log=log))
+        address = ["--host", "127.0.0.1", "--port", "0"]
+        started.append(program("scheduler", "--scheduler-file", file, *address, log=log))
         assert wait_until(file.exists)
         start.pids = [start(threads=1) for _ in range(2)]
         with distributed.Client(scheduler_file=str(file)) as client:
@@ -134,10 +134,10 @@ def test_series_and_splits_are_the_same_from_a_cluster(cluster, tmp_path, monkey
         for path in study.result_path("stacks").iterdir():
             path.unlink()
         monkeypatch.delenv(CLUSTER, raising=False)
-    (there, table), (here, other) = ways["cluster"], ways["here"]
-    assert there.keys() == here.keys() and there
-    assert all(np.array_equal(there[key], here[key]) for key in here)
-    pd.testing.assert_frame_equal(table, other, check_exact=True)
+    (from_cluster, table), (local, expected) = ways["cluster"], ways["here"]
+    assert from_cluster.keys() == local.keys() and from_cluster
+    assert all(np.array_equal(from_cluster[key], local[key]) for key in local)
+    pd.testing.assert_frame_equal(table, expected, check_exact=True)
 
 
 def study_with_images(folder):

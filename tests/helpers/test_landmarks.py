@@ -71,12 +71,12 @@ def test_no_prediction_depends_on_the_outcome_it_predicts(cohort):
     """With other outcomes in one fold, its predictions stay and those of the others move."""
     fold = np.arange(300) % 5
     scores = {"late": pd.DataFrame(dict.fromkeys(range(5), cohort.late))}
-    known = statistics.landmark_risk(cohort.time, cohort.event, [6] * 300, scores, fold)
+    predicted = statistics.landmark_risk(cohort.time, cohort.event, [6] * 300, scores, fold)
     changed = cohort.event.where(fold != 2, ~cohort.event)
     moved = statistics.landmark_risk(cohort.time, changed, [6] * 300, scores, fold)
-    at_risk = known[24].notna()
+    at_risk = predicted[24].notna()
     assert at_risk.equals(cohort.time > 6)
-    same = np.isclose(known[24], moved[24])
+    same = np.isclose(predicted[24], moved[24])
     assert same[at_risk & (fold == 2)].all() and not same[at_risk & (fold != 2)].any()
 
 
@@ -86,8 +86,8 @@ def test_what_becomes_known_later_ranks_better(cohort):
     since = statistics.landmark(cohort.time, cohort.event, [6] * 300, horizon=24)
     c = {}
     for names in (["early"], ["early", "late"]):
-        known = {name: scores[name] for name in names}
-        risk = statistics.landmark_risk(cohort.time, cohort.event, [6] * 300, known, fold)
+        chosen = {name: scores[name] for name in names}
+        risk = statistics.landmark_risk(cohort.time, cohort.event, [6] * 300, chosen, fold)
         at_risk = since.reached
         c[len(names)] = statistics.c_index(
             since.time[at_risk], since.event[at_risk], risk[24][at_risk]
@@ -135,10 +135,10 @@ def test_a_layer_that_leaves_out_two_folds_serves_both(monkeypatch):
     monkeypatch.setattr(survival_heads, "train_head", train_head)
     scores = survival_heads.nested_scores(patients.astype(float), patients, fold)
     assert len(learned) == 6
-    for own in range(3):
+    for held_out in range(3):
         for predicted in range(3):
-            seen = sum(2**number for number in {0, 1, 2} - {own, predicted})
-            assert (scores.loc[fold == own, predicted] == seen).all()
+            seen = sum(2**number for number in {0, 1, 2} - {held_out, predicted})
+            assert (scores.loc[fold == held_out, predicted] == seen).all()
 
 
 def test_folds_need_a_progression_each():

@@ -59,10 +59,10 @@ def test_full_network_has_the_published_layers(full, published):
 @pytest.mark.slow
 def test_grey_image_equals_colour_image_with_three_equal_channels():
     grey = pixels(1, 80, 80, 1)
-    one = models.inception_resnet_v2(80, **SMALL, seed=3)
+    grey_model = models.inception_resnet_v2(80, **SMALL, seed=3)
     three = models.inception_resnet_v2(80, **SMALL, seed=3, channels=3)
     np.testing.assert_array_equal(
-        one.predict(grey, verbose=0), three.predict(grey.repeat(3, axis=-1), verbose=0)
+        grey_model.predict(grey, verbose=0), three.predict(grey.repeat(3, axis=-1), verbose=0)
     )
 
 
@@ -101,9 +101,9 @@ def test_start_values_depend_on_the_seed_alone():
     first = models.inception_resnet_v2(80, **SMALL, seed=5).get_weights()
     keras.utils.set_random_seed(2)
     same = models.inception_resnet_v2(80, **SMALL, seed=5).get_weights()
-    other = models.inception_resnet_v2(80, **SMALL, seed=6).get_weights()
+    of_another_seed = models.inception_resnet_v2(80, **SMALL, seed=6).get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(first, same, strict=True))
-    assert not np.array_equal(first[0], other[0])
+    assert not np.array_equal(first[0], of_another_seed[0])
 
 
 @pytest.mark.parametrize(

@@ -208,9 +208,9 @@ def test_what_the_gate_tells_is_done(name):
 
 
 def test_patients_without_a_value_are_left_out_as_told():
-    known = put(SCORE, np.nan).dropna().index
-    assert len(known) == 29
-    assert 0 < c_index({name: column[known] for name, column in columns().items()}) < 1
+    patients = put(SCORE, np.nan).dropna().index
+    assert len(patients) == 29
+    assert 0 < c_index({name: column[patients] for name, column in columns().items()}) < 1
 
 
 NOT_HERE = {

@@ -74,10 +74,10 @@ def remove(name="extra.dcm"):
 
 
 def put_into_a_folder_of_its_own(folder):
-    own = folder.parent / "other"
-    own.mkdir(exist_ok=True)
-    shutil.move(folder / "extra.dcm", own / "extra.dcm")
-    assert len(read_series(own).array) == 1
+    separate = folder.parent / "other"
+    separate.mkdir(exist_ok=True)
+    shutil.move(folder / "extra.dcm", separate / "extra.dcm")
+    assert len(read_series(separate).array) == 1
 
 
 def second_echo(folder):
@@ -244,8 +244,8 @@ def rewrite(study, **values):
 
 def test_blank_and_repeated_images_are_exported_again(study, two_patients):
     rewrite(study, pixels=lambda image: bytes(len(image.PixelData)))
-    found = again(study).check()
-    assert found["what_to_do"].str.contains("export it again").any()
+    problems = again(study).check()
+    assert problems["what_to_do"].str.contains("export it again").any()
     shutil.copytree(two_patients / FIRST, study.folder / FIRST, dirs_exist_ok=True)
     checksum(study)
     assert not again(study).check()["problem"].str.contains("blank").any()
@@ -253,15 +253,15 @@ def test_blank_and_repeated_images_are_exported_again(study, two_patients):
 
 def test_the_same_images_in_two_places_are_looked_at_and_exported_again(study, two_patients):
     target = study.folder / "data/images/H-01/post/t2w"
-    for path, other in zip(
+    for path, copy in zip(
         sorted((study.folder / FIRST).iterdir()), sorted(target.iterdir()), strict=True
     ):
-        image, same = pydicom.dcmread(path), pydicom.dcmread(other)
+        image, same = pydicom.dcmread(path), pydicom.dcmread(copy)
         image.PixelData = same.PixelData
         image.save_as(path)
     checksum(study)
-    found = again(study).check()
-    assert found["what_to_do"].str.contains("look at both, and export again").any()
+    problems = again(study).check()
+    assert problems["what_to_do"].str.contains("look at both, and export again").any()
     shutil.copytree(two_patients / FIRST, study.folder / FIRST, dirs_exist_ok=True)
     checksum(study)
     assert not again(study).check()["problem"].str.contains("show the same").any()

@@ -38,10 +38,10 @@ def test_a_circle_stays_a_circle_of_its_size_and_place(grid, centre):
     result = to_reference(image)
     assert result.array.shape == (1, 512, 512) and result.array.dtype == np.uint16
     expected = disc(Grid.reference(), radius_mm=30, centre_mm=centre)
-    found = result.array[0] > 500
-    overlap = (found & expected).sum() / (found | expected).sum()
+    circle = result.array[0] > 500
+    overlap = (circle & expected).sum() / (circle | expected).sum()
     assert overlap > 0.97
-    assert found.sum() * REFERENCE_SPACING_MM**2 == pytest.approx(np.pi * 900, rel=0.02)
+    assert circle.sum() * REFERENCE_SPACING_MM**2 == pytest.approx(np.pi * 900, rel=0.02)
     assert result.pixel_spacing_mm == (REFERENCE_SPACING_MM,) * 2
     assert f"from {grid.rows} x {grid.columns}" in result.findings[-1].message
 
@@ -49,8 +49,8 @@ def test_a_circle_stays_a_circle_of_its_size_and_place(grid, centre):
 @pytest.mark.parametrize("grid", GRIDS)
 def test_masks_go_there_and_back(grid):
     mask = np.stack([disc(grid, radius_mm=25), disc(grid, radius_mm=8, centre_mm=(30, 30))])
-    there = resample_mask(mask, source=grid, target=Grid.reference())
-    back = resample_mask(there, source=Grid.reference(), target=grid)
+    resampled = resample_mask(mask, source=grid, target=Grid.reference())
+    back = resample_mask(resampled, source=Grid.reference(), target=grid)
     lost = (mask ^ back).sum() / mask.sum()
     assert lost == 0 if min(grid.spacing_mm) > REFERENCE_SPACING_MM else lost < 0.05
 
@@ -72,11 +72,11 @@ def test_a_mask_of_another_size_is_refused():
 
 
 def test_only_another_matrix_is_resampled():
-    own = series(np.ones((1, 512, 512), np.int16), (0.4, 0.4))
-    assert to_reference(own) is own
-    other = to_reference(series(np.ones((1, 320, 320), np.int16), (0.5, 0.5)))
-    assert other.array.shape == (1, 512, 512)
-    assert other.source_grid == Grid(320, 320, (0.5, 0.5))
+    reference = series(np.ones((1, 512, 512), np.int16), (0.4, 0.4))
+    assert to_reference(reference) is reference
+    resampled = to_reference(series(np.ones((1, 320, 320), np.int16), (0.5, 0.5)))
+    assert resampled.array.shape == (1, 512, 512)
+    assert resampled.source_grid == Grid(320, 320, (0.5, 0.5))
 
 
 @pytest.mark.parametrize("grid", GRIDS)
@@ -84,8 +84,8 @@ def test_a_box_moves_with_the_pixels_inside_it(grid):
     box = (60, 90, 180, 200)
     mask = np.zeros((grid.rows, grid.columns), bool)
     mask[box[1] : box[3], box[0] : box[2]] = True
-    there = resample_mask(mask, source=grid, target=Grid.reference())
-    rows, columns = (np.flatnonzero(there.any(axis=axis)) for axis in (1, 0))
+    resampled = resample_mask(mask, source=grid, target=Grid.reference())
+    rows, columns = (np.flatnonzero(resampled.any(axis=axis)) for axis in (1, 0))
     around = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
     moved = resample_box(box, source=grid, target=Grid.reference())
     assert moved == pytest.approx(around, abs=1)

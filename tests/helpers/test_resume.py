@@ -257,10 +257,10 @@ def test_run_made_from_something_else_is_kept_and_not_resumed(change, data, tmp_
     value = {"l2": {"l2": 2e-3}, "rate": {"learning_rate": 2e-3}, "batch": {"batch_size": 31}}
     setting = dataclasses.replace(HEAD, **value.get(change, {}))
     options = {"seed": 1 + (change == "seed"), "start": 1 + (change == "start")}
-    other, _ = weights_after((images, high_risk), setting, tmp_path / "run", **options)
+    weights, _ = weights_after((images, high_risk), setting, tmp_path / "run", **options)
     assert "made from other data, labels" in capsys.readouterr().out
     assert_same(
-        other, weights_after((images, high_risk), setting, tmp_path / "fresh", **options)[0]
+        weights, weights_after((images, high_risk), setting, tmp_path / "fresh", **options)[0]
     )
     first = next(path for path in states(tmp_path / "run") if path.read_bytes() == before)
     weights_after(data, HEAD, tmp_path / "run")
@@ -337,10 +337,10 @@ def test_the_best_epoch_is_kept_beside_the_last_and_an_interruption_loses_neithe
     last = head.get_weights()
     best = int(np.argmax(record.history["loss"])) + 1
     assert best < 5 and resume.restore_best() == best
-    other, batches = head_and_batches(data, HEAD)
+    alone, batches = head_and_batches(data, HEAD)
     ended = training.Resume(tmp_path / "other", batches)
-    other.fit(batches, epochs=best, callbacks=[ended], **options)
-    assert_same(head.get_weights(), other.get_weights())
+    alone.fit(batches, epochs=best, callbacks=[ended], **options)
+    assert_same(head.get_weights(), alone.get_weights())
     again, batches = head_and_batches(data, HEAD)
     resume = training.Resume(tmp_path / "run", batches, rule)
     again.fit(batches, epochs=5, callbacks=[rule, resume], **options)  # the last is still there

@@ -193,9 +193,9 @@ def test_the_default_shrinks_with_a_small_image():
 def test_suggestions_of_the_study_come_first(stacks, tmp_path, rois):
     offered = rois.iloc[[4]].assign(x0=1, y0=2, x1=300, y1=150, source="suggested")
     offered.to_csv(tmp_path / "suggested_rois.csv", index=False)
-    found = roi.suggest_rois(NoSuggestions(tmp_path), stacks)
-    assert found.loc[4, roi.BOX].tolist() == [1, 2, 300, 150]
-    assert found.source.value_counts().to_dict() == {"default": 23, "suggested": 1}
+    table = roi.suggest_rois(NoSuggestions(tmp_path), stacks)
+    assert table.loc[4, roi.BOX].tolist() == [1, 2, 300, 150]
+    assert table.source.value_counts().to_dict() == {"default": 23, "suggested": 1}
 
 
 @pytest.mark.parametrize(
@@ -245,11 +245,11 @@ def test_inputs_are_the_steps_one_after_the_other(stacks, rois, setting):
 
 def test_order_is_that_of_the_table_and_other_series_are_left_out(stacks, rois):
     mixed = rois.sample(frac=1, random_state=1)
-    one = {("P2", "post", "t2w"): stacks["P2", "post", "t2w"]}
-    images, index = roi.network_inputs(one, mixed, setting=TUTORIAL)
+    post_only = {("P2", "post", "t2w"): stacks["P2", "post", "t2w"]}
+    images, index = roi.network_inputs(post_only, mixed, setting=TUTORIAL)
     wanted = mixed[(mixed.patient_id == "P2") & (mixed.timepoint == "post")]
     assert index.slice_index.tolist() == wanted[wanted.sequence == "t2w"].slice_index.tolist()
-    straight, _ = roi.network_inputs(one, rois, setting=TUTORIAL)
+    straight, _ = roi.network_inputs(post_only, rois, setting=TUTORIAL)
     assert np.array_equal(images, straight[index.slice_index])
 
 
@@ -290,8 +290,8 @@ def test_overlap_counts_pixels(a, b):
 
 
 def test_compare_readers_pairs_images_whatever_the_order(rois):
-    other = rois.assign(x1=rois.x1 - 200).sample(frac=1, random_state=0).iloc[:20]
-    table = roi.compare_readers(rois, other)
+    second_reader = rois.assign(x1=rois.x1 - 200).sample(frac=1, random_state=0).iloc[:20]
+    table = roi.compare_readers(rois, second_reader)
     assert len(table) == 20
     assert (table.iou == 0.5).all()
     limits = bland_altman(table.area_a, table.area_b)
@@ -402,7 +402,7 @@ def test_copying_from_the_last_slice_does_nothing(session):
 
 
 def test_who_lacks_this_time_point_is_passed_over_and_not_counted(stacks):
-    some = {key: one for key, one in stacks.items() if key[:2] != ("P2", "pre")}
+    some = {key: series for key, series in stacks.items() if key[:2] != ("P2", "pre")}
     some |= {("P3", when, "t2w"): series() for when in ("pre", "post")}
     rows = [(*key, 0, 10, 50, 410, 250, "default", "") for key in some]
     rois = pd.DataFrame(rows, columns=roi.COLUMNS)
@@ -444,17 +444,19 @@ def test_before_and_after_treatment_are_drawn_in_one_session(session):
     ],
 )
 def test_copying_to_another_geometry_is_refused(stacks, rois, change, says):
-    other = {**stacks, ("P1", "pre", "t1c"): replace(series(), **change)}
-    session = RoiSession(other, rois.drop(index=5), patient_id="P1", timepoint="pre")
+    changed = {**stacks, ("P1", "pre", "t1c"): replace(series(), **change)}
+    session = RoiSession(changed, rois.drop(index=5), patient_id="P1", timepoint="pre")
     with pytest.raises(ROIError, match=f"t1c and t2w do not match, .*{says}.* by hand"):
         session.copy_to_sequence()
     assert not session.can_undo
 
 
 def test_slightly_other_geometry_is_copied(stacks, rois):
-    other = replace(series(), positions_mm=np.arange(3) * 6.0 + 0.9, pixel_spacing_mm=(0.502, 0.4))
+    shifted = replace(
+        series(), positions_mm=np.arange(3) * 6.0 + 0.9, pixel_spacing_mm=(0.502, 0.4)
+    )
     session = RoiSession(
-        {**stacks, ("P1", "pre", "t1c"): other}, rois, patient_id="P1", timepoint="pre"
+        {**stacks, ("P1", "pre", "t1c"): shifted}, rois, patient_id="P1", timepoint="pre"
     )
     session.copy_to_sequence()
     assert session.can_undo

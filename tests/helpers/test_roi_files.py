@@ -120,8 +120,8 @@ def test_killed_at_any_file_event_the_old_rectangles_or_the_new_are_there(path):
     event, states = 0, set()
     while True:
         event += 1
-        other = moved(BOX, event, 0)
-        killed = killed_at(event, path.parent, lambda to=other: session(path, "ann").set(to))
+        new_box = moved(BOX, event, 0)
+        killed = killed_at(event, path.parent, lambda to=new_box: session(path, "ann").set(to))
         table = read_rectangles(path)
         mine = table[table["reader_id"] == "ann"]
         assert table[table["reader_id"] == "bo"].equals(rows_of("bo"))

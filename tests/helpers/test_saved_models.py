@@ -38,9 +38,9 @@ def test_saved_weights_fit_their_own_network_only(tmp_path):
     for name in "ab":
         saved_models.save_weights(model, tmp_path / f"{name}.npz")
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-    other = models.prognosis_model(HEAD, seed=2)
-    assert saved_models.restore_weights(other, tmp_path / "a.npz") is other
-    for loaded, saved in zip(other.get_weights(), model.get_weights(), strict=True):
+    loaded_model = models.prognosis_model(HEAD, seed=2)
+    assert saved_models.restore_weights(loaded_model, tmp_path / "a.npz") is loaded_model
+    for loaded, saved in zip(loaded_model.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_allclose(loaded, saved, rtol=1e-3, atol=1e-7)
     wider = models.prognosis_model(dataclasses.replace(HEAD, width=0.06), seed=1)
     with pytest.raises(ValueError, match="weights of another network"):

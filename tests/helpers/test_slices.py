@@ -80,23 +80,23 @@ def test_an_image_that_is_there_twice_is_named_with_the_other(sound, tmp_path, c
 
 def test_images_of_another_patient_or_time_point_are_an_error(sound, tmp_path):
     """The headers differ, so that no checksum tells."""
-    for other in ("data/images/H-01/post/t2w", "data/images/H-02/pre/t2w"):
-        theirs = read_series(sound / other).array
+    for source in ("data/images/H-01/post/t2w", "data/images/H-02/pre/t2w"):
+        theirs = read_series(sound / source).array
 
         def spoil(array, theirs=theirs):
             array[2] = theirs[0][:64, :64]
 
-        folder = tmp_path / other.replace("/", "_")
+        folder = tmp_path / source.replace("/", "_")
         spoilt(sound, folder, spoil)
         assert found(folder).empty  # a part of an image is another image
-        place = next((folder / other).glob("*.dcm"))
+        place = next((folder / source).glob("*.dcm"))
         ours = sorted((folder / "data/images/H-01/pre/t2w").glob("*.dcm"))[0]
         dataset, pixels = dcmread(ours), dcmread(place)
         dataset.Rows, dataset.Columns = pixels.Rows, pixels.Columns
         dataset.PixelData = pixels.PixelData
         dataset.save_as(ours)
         (problem,) = found(folder).itertuples()
-        assert problem.level == "error" and f"'{other}'" in problem.problem
+        assert problem.level == "error" and f"'{source}'" in problem.problem
 
 
 def test_many_of_a_kind_are_one_entry(sound, tmp_path):

@@ -262,14 +262,14 @@ def test_another_matrix_is_resampled_with_its_suggested_rectangle(folder):
     offered.to_csv(study.table_path("suggested_rois"), index=False)
     for _ in range(2):  # read, then from the cache
         stacks = load_stacks(study)
-        found = stacks[key]
-        assert found.array.shape == (3, 512, 512) and found.source_grid.rows == 320
-        assert "resampled" in [finding.code for finding in found.findings]
+        stack = stacks[key]
+        assert stack.array.shape == (3, 512, 512) and stack.source_grid.rows == 320
+        assert "resampled" in [finding.code for finding in stack.findings]
         rois = roi.suggest_rois(study, stacks)
         box = rois[rois["source"] == "suggested"].iloc[0]
-        inside = found.array[1, box.y0 : box.y1, box.x0 : box.x1]
+        inside = stack.array[1, box.y0 : box.y1, box.x0 : box.x1]
         assert (inside > 500).mean() > 0.97
-        assert (found.array[1] > 500).sum() == pytest.approx(inside.size, rel=0.03)
+        assert (stack.array[1] > 500).sum() == pytest.approx(inside.size, rel=0.03)
 
 
 @pytest.mark.skipif(not status("RssAnon"), reason="only Linux tells mapped from held memory")
@@ -279,8 +279,8 @@ def test_ten_times_the_patients_are_not_held_in_memory(folder, n_patients):
     load_stacks(Study(folder))
     note = json.loads(cached(folder, ".json")[0].read_text())
     np.save(folder / "linked.npy", np.ones((7, 512, 512), np.uint16))
-    keys = [(f"P{n}", when, what) for n in range(n_patients)
-            for when in ("pre", "post") for what in ("t2w", "t1c")]  # fmt: skip
+    keys = [(f"P{n}", when, sequence) for n in range(n_patients)
+            for when in ("pre", "post") for sequence in ("t2w", "t1c")]  # fmt: skip
     stacks = stacks_module.Stacks(
         dict.fromkeys(keys, folder / "linked.npy"), dict.fromkeys(keys, note)
     )

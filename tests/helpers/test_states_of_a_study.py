@@ -106,9 +106,9 @@ def test_an_error_says_what_to_do(tmp_path, state):
     spoil, problem, action = ERRORS[state]
     folder = make_study(tmp_path / "s")
     spoil(folder)
-    found = Study(folder).check(checksums=False)
-    told = found[found["problem"].str.contains(problem, regex=False)]
-    assert len(told) and set(told["level"]) == {"error"}, found.to_string()
+    problems = Study(folder).check(checksums=False)
+    told = problems[problems["problem"].str.contains(problem, regex=False)]
+    assert len(told) and set(told["level"]) == {"error"}, problems.to_string()
     assert told["what_to_do"].str.contains(action, regex=False).all(), told.to_string()
 
 
@@ -126,8 +126,8 @@ def test_a_warning_names_both_and_the_rest_goes_on(tmp_path, state):
     spoil, problem = WARNINGS[state]
     folder = make_study(tmp_path / "s")
     spoil(folder)
-    found = Study(folder).check(checksums=False)
-    (told,) = found[found["problem"].str.contains(problem, regex=False)].itertuples()
+    problems = Study(folder).check(checksums=False)
+    (told,) = problems[problems["problem"].str.contains(problem, regex=False)].itertuples()
     assert told.level == "warning" and told.where == "data/registry.csv row 8"
     assert cohort.build_cohort(Study(folder), seed=1)["included"].sum() >= 6
 

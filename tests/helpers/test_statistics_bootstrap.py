@@ -37,10 +37,10 @@ def test_a_resample_of_counts_is_a_resampled_table():
     for draw, area, c in zip(counts, areas, cs, strict=True):
         rows = np.repeat(np.arange(len(label)), draw)
         for position, score in enumerate(columns):
-            found = statistics.roc_auc(label[rows], score[rows]).value
-            assert area[position] == pytest.approx(found, abs=1e-12)
-            found, _ = concordance(time[rows], event[rows], score[rows])
-            assert c[position] == pytest.approx(found, abs=1e-12)
+            expected = statistics.roc_auc(label[rows], score[rows]).value
+            assert area[position] == pytest.approx(expected, abs=1e-12)
+            expected, _ = concordance(time[rows], event[rows], score[rows])
+            assert c[position] == pytest.approx(expected, abs=1e-12)
 
 
 def test_every_resample_keeps_the_sizes_of_the_strata():
@@ -90,14 +90,14 @@ def test_interval_of_an_area_equals_scipy_s():
     ).confidence_interval
     label = np.repeat([1, 0], [25, 22])
     # Everybody progressed, so the strata are the classes.
-    found = statistics.bootstrap_models(
+    intervals = statistics.bootstrap_models(
         label,
         np.arange(47),
         np.ones(47),
         {"score": np.concatenate([cases, controls])},
         seed=4,
     )
-    _, low, high = interval(found, "auc", "score")
+    _, low, high = interval(intervals, "auc", "score")
     assert (low, high) == pytest.approx(tuple(expected), abs=0.012)
 
 
@@ -119,8 +119,8 @@ def test_a_seed_repeats_and_another_differs():
     pd.testing.assert_frame_equal(
         first, statistics.bootstrap_models(*arguments, resamples=300, seed=7)
     )
-    other = statistics.bootstrap_models(*arguments, resamples=300, seed=8)
-    assert (first["low"] != other["low"]).any()
+    of_another_seed = statistics.bootstrap_models(*arguments, resamples=300, seed=8)
+    assert (first["low"] != of_another_seed["low"]).any()
 
 
 def test_models_do_not_depend_on_who_stands_beside_them():

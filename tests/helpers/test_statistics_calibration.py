@@ -16,10 +16,10 @@ def planted(n, *, slope=1.0, intercept=0.0, seed=0):
 
 @pytest.mark.parametrize(("slope", "intercept"), [(1, 0), (0.5, 0), (1, 0.8), (1.6, 0)])
 def test_planted_slope_and_intercept_are_found(slope, intercept):
-    found = statistics.calibration(*planted(20_000, slope=slope, intercept=intercept))
-    assert found.slope.low - 0.05 < slope < found.slope.high + 0.05
+    result = statistics.calibration(*planted(20_000, slope=slope, intercept=intercept))
+    assert result.slope.low - 0.05 < slope < result.slope.high + 0.05
     if slope == 1:
-        assert found.intercept.low - 0.05 < intercept < found.intercept.high + 0.05
+        assert result.intercept.low - 0.05 < intercept < result.intercept.high + 0.05
 
 
 def test_slope_is_that_of_an_unpenalised_logistic_regression():
@@ -35,9 +35,9 @@ def test_slope_is_that_of_an_unpenalised_logistic_regression():
 def test_intervals_hold_their_level_at_43_patients():
     inside = {"slope": 0, "intercept": 0}
     for seed in range(200):
-        found = statistics.calibration(*planted(43, seed=seed), bins=2)
-        inside["slope"] += found.slope.low <= 1 <= found.slope.high
-        inside["intercept"] += found.intercept.low <= 0 <= found.intercept.high
+        result = statistics.calibration(*planted(43, seed=seed), bins=2)
+        inside["slope"] += result.slope.low <= 1 <= result.slope.high
+        inside["intercept"] += result.intercept.low <= 0 <= result.intercept.high
     assert all(0.90 <= count / 200 <= 1 for count in inside.values()), inside
 
 
@@ -51,8 +51,8 @@ def test_calibration_error_of_a_perfect_model_is_far_from_zero_at_43_patients():
 
 def test_calibration_error_by_hand():
     """Two bins of two: |0.25 - 0.5| and |0.75 - 1|, each with half the patients."""
-    found = statistics.calibration([0, 1, 1, 1, 0, 1], [0.2, 0.3, 0.4, 0.6, 0.7, 0.8], bins=2)
-    assert found.ece == pytest.approx(0.5 * abs(2 / 3 - 0.3) + 0.5 * abs(2 / 3 - 0.7))
+    result = statistics.calibration([0, 1, 1, 1, 0, 1], [0.2, 0.3, 0.4, 0.6, 0.7, 0.8], bins=2)
+    assert result.ece == pytest.approx(0.5 * abs(2 / 3 - 0.3) + 0.5 * abs(2 / 3 - 0.7))
 
 
 @pytest.mark.parametrize(

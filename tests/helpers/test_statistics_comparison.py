@@ -67,8 +67,8 @@ def test_standardised_difference_of_two_levels_is_that_of_a_share():
     """(p1 - p2) / sqrt of the mean binomial variance (Austin 2009)."""
     a, b = 114 / 163, 33 / 43
     expected = abs(a - b) / np.sqrt((a * (1 - a) + b * (1 - b)) / 2)
-    found = categorical_smd(np.array([114.0, 49]), np.array([33.0, 10]))
-    assert found == pytest.approx(expected)
+    difference = categorical_smd(np.array([114.0, 49]), np.array([33.0, 10]))
+    assert difference == pytest.approx(expected)
 
 
 def test_standardised_difference_does_not_depend_on_the_order_of_levels():
@@ -96,9 +96,11 @@ def test_a_level_that_nobody_has_is_no_row_of_table_one(published):
 
 
 def test_ages_known_in_one_group_only_are_shown_and_not_compared(published):
-    known = published["age_years"].where(published["split"] == "train")
-    row = statistics.table_one(published.assign(age_years=known)).loc[("Age, years", "mean ± SD")]
-    ages = known.dropna()
+    training_ages = published["age_years"].where(published["split"] == "train")
+    row = statistics.table_one(published.assign(age_years=training_ages)).loc[
+        ("Age, years", "mean ± SD")
+    ]
+    ages = training_ages.dropna()
     assert row.iloc[0] == f"{ages.mean():.1f} ± {ages.std():.1f}"
     assert row.iloc[1:].tolist() == ["–"] * 3
 

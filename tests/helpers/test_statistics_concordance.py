@@ -23,9 +23,9 @@ patients = st.lists(
     max_size=40,
 ).filter(
     lambda rows: any(
-        event and (other > time or (other == time and not late))
+        event and (later_time > time or (later_time == time and not late))
         for time, event, *_ in rows
-        for other, late, *_ in rows
+        for later_time, late, *_ in rows
     )
 )
 
@@ -106,8 +106,8 @@ def test_uno_s_value_is_the_weighted_count_of_pairs(rows):
     def weight(t):
         return 1 / float(curve.predict(t - 0.25)) ** 2
 
-    found, _ = concordance(time, event, score, truncation=99)
-    assert found == pytest.approx(pair_by_pair(time, event, score, weight), abs=1e-9)
+    c, _ = concordance(time, event, score, truncation=99)
+    assert c == pytest.approx(pair_by_pair(time, event, score, weight), abs=1e-9)
 
 
 def test_uno_without_censoring_before_truncation_is_harrell():
@@ -124,18 +124,18 @@ def test_uno_does_not_follow_the_censoring_as_harrell_does():
     score = rng.normal(size=n)
     early = rng.random(n) < 0.5
     progression = np.where(early, 12 * rng.random(n) * np.exp(-score / 2), 12 + 40 * rng.random(n))
-    found = {}
+    values = {}
     for name, longest in (("light", 400), ("heavy", 40)):
         lost = rng.uniform(0, longest, n)
         observed = np.minimum(progression, lost), progression <= lost, score
-        found[name] = (
+        values[name] = (
             statistics.c_index(*observed).value,
             statistics.uno_c_index(*observed, truncation=30).value,
             statistics.uno_c_index(progression, np.ones(n), score, truncation=30).value,
         )
-    assert found["heavy"][0] - found["light"][0] > 0.02
-    assert found["heavy"][1] == pytest.approx(found["heavy"][2], abs=0.02)
-    assert found["light"][1] == pytest.approx(found["heavy"][1], abs=0.02)
+    assert values["heavy"][0] - values["light"][0] > 0.02
+    assert values["heavy"][1] == pytest.approx(values["heavy"][2], abs=0.02)
+    assert values["light"][1] == pytest.approx(values["heavy"][1], abs=0.02)
 
 
 def test_variance_is_close_to_the_jackknife_s():
@@ -189,13 +189,13 @@ def test_scale_direction_and_order_of_patients(rows, random):
 def test_comparison_and_its_reverse(rows):
     time, event, first, second = columns(rows)
     try:
-        there = statistics.compare_c_index(time, event, {"a": first, "b": second}).iloc[0]
+        forward = statistics.compare_c_index(time, event, {"a": first, "b": second}).iloc[0]
     except ValueError as error:
         assert "neither varies" in str(error)
         return
     back = statistics.compare_c_index(time, event, {"b": second, "a": first}).iloc[0]
-    assert there["difference"] == pytest.approx(-back["difference"])
-    assert there["p"] == pytest.approx(back["p"])
+    assert forward["difference"] == pytest.approx(-back["difference"])
+    assert forward["p"] == pytest.approx(back["p"])
 
 
 # --- edges --------------------------------------------------------------------------------------

@@ -188,8 +188,10 @@ def test_causes_add_up_to_one_minus_kaplan_meier():
     total = incidence.groupby("months").incidence.sum()
     curve = statistics.survival_table(time, event, np.zeros(150), at=(24, 36))
     np.testing.assert_allclose(total, 1 - curve.survival)
-    one = statistics.cumulative_incidence(time, np.where(event, "x", "censored"), at=(24, 36))
-    np.testing.assert_allclose(one.incidence, 1 - curve.survival)
+    single_cause = statistics.cumulative_incidence(
+        time, np.where(event, "x", "censored"), at=(24, 36)
+    )
+    np.testing.assert_allclose(single_cause.incidence, 1 - curve.survival)
 
 
 def test_one_cause_only_is_the_usual_c_index():

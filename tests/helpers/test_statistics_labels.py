@@ -69,7 +69,7 @@ def test_scan_date_predicts_the_median_label_more_than_any_other():
         assert truth[2] > truth[0] + 0.02  # and the right score is undervalued
     excess = {label: np.mean(values) for label, values in above_chance.items()}
     paper = excess.pop("median PFS")
-    assert all(other < paper / 2 for other in excess.values()), (paper, excess)
+    assert all(share < paper / 2 for share in excess.values()), (paper, excess)
 
 
 def test_rows_are_the_estimators_own_numbers():
@@ -77,12 +77,12 @@ def test_rows_are_the_estimators_own_numbers():
     table = statistics.compare_labels(patients, {"model": score})
     assert table.measure.tolist() == ["AUC", "AUC", "AUC", "C-index", "hazard ratio per SD"]
     fixed = statistics.horizon_label(patients.pfs_months, patients.progressed)
-    known = fixed.notna()
-    expected = statistics.roc_auc(fixed[known].astype(bool), score[known])
+    has_label = fixed.notna()
+    expected = statistics.roc_auc(fixed[has_label].astype(bool), score[has_label])
     assert table.loc[1, ["n", "value", "low"]].tolist() == [
-        known.sum(), expected.value, expected.low,
+        has_label.sum(), expected.value, expected.low,
     ]  # fmt: skip
-    assert table.n.tolist() == [60, known.sum(), 60, 60, 60]
+    assert table.n.tolist() == [60, has_label.sum(), 60, 60, 60]
     assert table.value.iloc[-1] > 1
 
 
@@ -95,10 +95,10 @@ def test_label_refuses_scores_of_other_patients_and_constant_ones():
 
 
 def test_landmark_restarts_the_clock():
-    found = statistics.landmark([10, 4, 30, 20], [1, 1, 0, 1], [5, 5, 6, np.nan])
-    assert found.reached.tolist() == [True, False, True, False]
-    assert found.event.tolist() == [True, False, False, False]
-    np.testing.assert_array_equal(found.time, [5, np.nan, 24, np.nan])
+    table = statistics.landmark([10, 4, 30, 20], [1, 1, 0, 1], [5, 5, 6, np.nan])
+    assert table.reached.tolist() == [True, False, True, False]
+    assert table.event.tolist() == [True, False, False, False]
+    np.testing.assert_array_equal(table.time, [5, np.nan, 24, np.nan])
     with pytest.raises(ValueError, match="time 2, start_at 1"):
         statistics.landmark([1, 2], [0, 1], [1])
 

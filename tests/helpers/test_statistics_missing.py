@@ -128,8 +128,8 @@ def test_nothing_missing_is_left_as_it_is():
 def test_the_same_seed_draws_the_same():
     table, columns = patients_of("chained")
     values = table.another.mask(table.index % 3 == 0)
-    first, again, other = (statistics.impute(values, columns, seed=s) for s in (1, 1, 2))
-    assert first.equals(again) and not first.equals(other)
+    first, again, of_another_seed = (statistics.impute(values, columns, seed=s) for s in (1, 1, 2))
+    assert first.equals(again) and not first.equals(of_another_seed)
 
 
 def test_imputation_refuses_with_a_reason():
@@ -176,12 +176,12 @@ def test_one_spread_for_all_families():
 def test_a_planted_spread_is_found():
     """The Q statistics have their expectation at the true spread: on average it is found."""
     rng = np.random.default_rng(3)
-    found = []
+    variances = []
     for _ in range(300):
         s = rng.uniform(0.1, 0.3, 20)
         y = np.repeat([0.5, 1.0], 10) + rng.normal(0, 0.4, 20) + rng.normal(0, s)
-        found.append(shrunken(y, s, np.repeat(["a", "b"], 10)).attrs["tau"] ** 2)
-    assert np.mean(found) == pytest.approx(0.16, abs=4 * np.std(found) / np.sqrt(300))
+        variances.append(shrunken(y, s, np.repeat(["a", "b"], 10)).attrs["tau"] ** 2)
+    assert np.mean(variances) == pytest.approx(0.16, abs=4 * np.std(variances) / np.sqrt(300))
 
 
 def test_subgroups_are_cox_models_of_their_patients():
@@ -191,17 +191,17 @@ def test_subgroups_are_cox_models_of_their_patients():
     table["event"] = rng.random(120) < 0.7
     table["rare"] = np.where(np.arange(120) < 3, "rare", "usual")
     table.loc[:2, "event"] = False
-    found = statistics.subgroup_hazard_ratios(
+    estimates = statistics.subgroup_hazard_ratios(
         table.time, table.event, table.score, table[["sex", "rare"]]
     ).set_index("level")
     women = table[table.sex == "F"]
     scaled = women.score / table.score.std(ddof=1)
     alone = statistics.fit_cox(women.time, women.event, scaled.to_frame("x")).table.iloc[0]
-    assert found.hazard_ratio["F"] == pytest.approx(alone.hazard_ratio, rel=1e-6)
-    assert np.isnan(found.hazard_ratio["rare"]) and np.isnan(found.shrunken["rare"])
-    between = sorted([found.hazard_ratio["F"], found.hazard_ratio["M"]])
-    assert between[0] <= found.shrunken["F"] <= between[1]
-    assert np.isnan(found.p["usual"]) and 0 < found.p["F"] < 1
+    assert estimates.hazard_ratio["F"] == pytest.approx(alone.hazard_ratio, rel=1e-6)
+    assert np.isnan(estimates.hazard_ratio["rare"]) and np.isnan(estimates.shrunken["rare"])
+    between = sorted([estimates.hazard_ratio["F"], estimates.hazard_ratio["M"]])
+    assert between[0] <= estimates.shrunken["F"] <= between[1]
+    assert np.isnan(estimates.p["usual"]) and 0 < estimates.p["F"] < 1
 
 
 def test_subgroups_refuse_what_compares_nothing():

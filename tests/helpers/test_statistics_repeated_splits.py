@@ -79,22 +79,22 @@ def test_what_was_trained_is_read_back(judged, monkeypatch):
     patients, inputs, options, table = judged
     monkeypatch.setattr(repeated, "trained_anew", None)  # whoever trains now fails
     again = repeated.repeated_splits(patients, inputs, **options)
-    known = table[table.model != "truth"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(again, known)
+    expected = table[table.model != "truth"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(again, expected)
     assert len(list(options["folder"].glob("*.csv"))) == 6
 
 
-@pytest.mark.parametrize("what", ["labels", "images", "setting", "seed"])
-def test_what_decides_the_predictions_asks_for_a_new_training(what, judged, monkeypatch):
+@pytest.mark.parametrize("changed", ["labels", "images", "setting", "seed"])
+def test_what_decides_the_predictions_asks_for_a_new_training(changed, judged, monkeypatch):
     patients, inputs, options, _ = judged
-    if what == "labels":
+    if changed == "labels":
         patients = patients.assign(high_risk=~patients.high_risk)
-    if what == "images":
+    if changed == "images":
         images, index = inputs["noise"]
         inputs = {"noise": (255 - images, index)}
-    if what == "setting":
+    if changed == "setting":
         options = options | {"setting": dataclasses.replace(options["setting"], dropout=0.1)}
-    if what == "seed":
+    if changed == "seed":
         options = options | {"seed": 1}
     monkeypatch.setattr(repeated, "trained_anew", None)
     with pytest.raises(TypeError, match="not callable"):
@@ -166,9 +166,9 @@ def test_the_splits_that_ship_are_of_the_patients_that_ship(shipped):
     """TNM needs no training: in each split its values follow from the present cohort."""
     splits = repeated.kept_splits(shipped)
     cohort = included_patients(load_table(shipped.reference_path("cohort.csv")))
-    known = splits[splits.model == "TNM"].set_index("split")
-    assert list(known.index) == list(range(len(known))) and len(known) >= 20
-    for number, row in known.iterrows():
+    of_tnm = splits[splits.model == "TNM"].set_index("split")
+    assert list(of_tnm.index) == list(range(len(of_tnm))) and len(of_tnm) >= 20
+    for number, row in of_tnm.iterrows():
         side = split_patients(cohort, seed=2022 + number, stratify=["high_risk"])
         tested = cohort[(side == "test").to_numpy()]
         risk, label = prediction.tnm_risk(tested).to_numpy(), tested.high_risk.to_numpy(bool)
@@ -180,9 +180,9 @@ def test_the_splits_that_ship_are_of_the_patients_that_ship(shipped):
 @pytest.mark.parametrize("changed", ["cohort.csv", "rois.csv", "manifest", "start weights"])
 def test_splits_of_other_inputs_are_out_of_date(changed, shipped, monkeypatch, tmp_path):
     if changed == "start weights":
-        other = tmp_path / "other.npz"
-        other.write_bytes(b"other weights")
-        monkeypatch.setattr(repeated, "weight_file", lambda source: other)
+        weights = tmp_path / "other.npz"
+        weights.write_bytes(b"other weights")
+        monkeypatch.setattr(repeated, "weight_file", lambda source: weights)
     else:
         tables = {"manifest": shipped.table_path("manifest")}
         path = tables.get(changed) or shipped.reference_path(changed)

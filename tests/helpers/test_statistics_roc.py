@@ -73,8 +73,8 @@ def test_hanley_and_mcneil_s_radiologist():
 
 def test_newcombe_s_interval_solves_its_equation():
     """Both ends are z standard errors (Hanley-McNeil form, evaluated there) from the area."""
-    found = newcombe_interval(0.8, 20, 23)
-    for end in (found.low, found.high):
+    interval = newcombe_interval(0.8, 20, 23)
+    for end in (interval.low, interval.high):
         shape = 1 + (43 / 2 - 1) * ((1 - end) / (2 - end) + end / (1 + end))
         error = math.sqrt(end * (1 - end) * shape / (20 * 23))
         assert abs(0.8 - end) == pytest.approx(1.959964 * error, rel=1e-5)
@@ -116,15 +116,15 @@ def test_scale_direction_and_order_of_patients(rows, random):
 def test_comparison_turns_its_sign_with_the_order_of_models(rows):
     label, first, second = columns(rows)
     try:
-        there = statistics.compare_auc(label, {"a": first, "b": second}).iloc[0]
+        forward = statistics.compare_auc(label, {"a": first, "b": second}).iloc[0]
     except ValueError as error:
         assert "neither varies" in str(error)
         return
     back = statistics.compare_auc(label, {"b": second, "a": first}).iloc[0]
-    assert there["difference"] == pytest.approx(-back["difference"])
-    assert there["low"] == pytest.approx(-back["high"])
-    assert there["p"] == pytest.approx(back["p"])
-    assert 0 <= there["p"] <= 1
+    assert forward["difference"] == pytest.approx(-back["difference"])
+    assert forward["low"] == pytest.approx(-back["high"])
+    assert forward["p"] == pytest.approx(back["p"])
+    assert 0 <= forward["p"] <= 1
 
 
 def test_two_models_global_test_is_the_paired_test():

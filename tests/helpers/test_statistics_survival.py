@@ -32,15 +32,15 @@ def planted(n=400, *, effects=(1.0, 0.0), seed=0, changing=0.0):
 
 def test_log_rank_of_the_leukaemia_trial():
     """Chi-squared 16.79 on 1 df (Kalbfleisch and Prentice; Collett)."""
-    found = statistics.log_rank(WEEKS, RELAPSE, PLACEBO_GROUP)
-    assert found.statistic == pytest.approx(16.79, abs=0.005)
-    assert found.degrees == 1 and str(found) == "χ² = 16.79, df = 1, P < 0.001"
-    assert found.p == pytest.approx(chi2.sf(16.79, 1), rel=0.01)
+    test = statistics.log_rank(WEEKS, RELAPSE, PLACEBO_GROUP)
+    assert test.statistic == pytest.approx(16.79, abs=0.005)
+    assert test.degrees == 1 and str(test) == "χ² = 16.79, df = 1, P < 0.001"
+    assert test.p == pytest.approx(chi2.sf(16.79, 1), rel=0.01)
 
 
 def test_log_rank_of_groups_that_are_copies():
-    found = statistics.log_rank([1, 2, 3] * 2, [1, 0, 1] * 2, ["a"] * 3 + ["b"] * 3)
-    assert found.p == pytest.approx(1) and str(found).endswith("P = 1.000")
+    test = statistics.log_rank([1, 2, 3] * 2, [1, 0, 1] * 2, ["a"] * 3 + ["b"] * 3)
+    assert test.p == pytest.approx(1) and str(test).endswith("P = 1.000")
 
 
 def test_log_rank_refusals():
@@ -79,7 +79,7 @@ def partial_likelihood(beta, time, event, x):
 
 def test_added_value_is_the_likelihood_ratio_of_cox_1972():
     time, event, x = planted(120, effects=(0.7, 0.4), seed=1)
-    found = statistics.added_value(time, event, x[["x0"]], x["x1"])
+    added = statistics.added_value(time, event, x[["x0"]], x["x1"])
     best = [
         minimize(
             lambda b, c=c: -partial_likelihood(b, time, event, x[c].to_numpy()),
@@ -88,11 +88,11 @@ def test_added_value_is_the_likelihood_ratio_of_cox_1972():
         )
         for c in (["x0"], ["x0", "x1"])
     ]
-    assert found.test.statistic == pytest.approx(2 * (best[0].fun - best[1].fun), abs=1e-5)
-    assert found.without.log_likelihood == pytest.approx(-best[0].fun, abs=1e-6)
+    assert added.test.statistic == pytest.approx(2 * (best[0].fun - best[1].fun), abs=1e-5)
+    assert added.without.log_likelihood == pytest.approx(-best[0].fun, abs=1e-6)
     per_sd = best[1].x[1] * x["x1"].std()
-    assert found.with_score.table.loc["score", "coefficient"] == pytest.approx(per_sd, abs=1e-4)
-    assert found.c_change.value == pytest.approx(found.c_with.value - found.c_without.value)
+    assert added.with_score.table.loc["score", "coefficient"] == pytest.approx(per_sd, abs=1e-4)
+    assert added.c_change.value == pytest.approx(added.c_with.value - added.c_without.value)
 
 
 @pytest.mark.slow

@@ -31,8 +31,8 @@ def test_r_saw_these_patients():
 @dataset
 def test_log_rank_and_kaplan_meier(name):
     table, expected = PATIENTS[name], EXPECTED["datasets"][name]["groups"]
-    found = statistics.log_rank(table["time"], table["event"], table["two_level"])
-    assert found.statistic == pytest.approx(expected["chisq"], **CLOSE)
+    test = statistics.log_rank(table["time"], table["event"], table["two_level"])
+    assert test.statistic == pytest.approx(expected["chisq"], **CLOSE)
     curve = statistics.survival_table(
         table["time"], table["event"], np.zeros(len(table)), at=EXPECTED["horizons"]
     )
@@ -90,8 +90,8 @@ def test_measures_weighted_for_censoring(name):
 def test_calibration(name):
     table, expected = PATIENTS[name], EXPECTED["datasets"][name]["calibration"]
     p = 1 / (1 + np.exp(-table["continuous"]))
-    found = statistics.calibration(table["high_risk"], p)
-    assert found.slope.value == pytest.approx(expected["slope"], rel=1e-6)
-    assert half_width(found.slope) == pytest.approx(expected["slope_se"], rel=1e-6)
-    assert found.intercept.value == pytest.approx(expected["intercept"], rel=1e-6)
-    assert half_width(found.intercept) == pytest.approx(expected["intercept_se"], rel=1e-6)
+    result = statistics.calibration(table["high_risk"], p)
+    assert result.slope.value == pytest.approx(expected["slope"], rel=1e-6)
+    assert half_width(result.slope) == pytest.approx(expected["slope_se"], rel=1e-6)
+    assert result.intercept.value == pytest.approx(expected["intercept"], rel=1e-6)
+    assert half_width(result.intercept) == pytest.approx(expected["intercept_se"], rel=1e-6)

@@ -83,10 +83,10 @@ def test_censoring_does_not_move_what_is_estimated_although_leaving_out_does():
     complete = np.mean((p - (event_at <= 36)) ** 2)
     table = statistics.brier_curve(time[:1500], event[:1500], pd.DataFrame({36: p[:1500]}))
     assert table.low[0] < complete < table.high[0]
-    known = (event & (time <= 36)) | (time > 36)
+    has_label = (event & (time <= 36)) | (time > 36)
     share = statistics.ipcw_weights(time, event, horizon=36)["case"].mean()
     assert share == pytest.approx(np.mean(event_at <= 36), abs=0.02)
-    assert np.mean(event_at[known] <= 36) > share + 0.1
+    assert np.mean(event_at[has_label] <= 36) > share + 0.1
 
 
 def test_jackknife_interval_holds_its_level():
@@ -94,8 +94,8 @@ def test_jackknife_interval_holds_its_level():
     inside = 0
     for seed in range(150):
         score, time, event, _ = follow_up(120, seed=seed, whole_months=False)
-        found = statistics.auc_at_horizon(time, event, score, horizon=36)
-        inside += found.low <= truth.value <= found.high
+        area = statistics.auc_at_horizon(time, event, score, horizon=36)
+        inside += area.low <= truth.value <= area.high
     assert 0.90 <= inside / 150 <= 0.99
 
 
@@ -106,8 +106,8 @@ def _uncensored(n):
 
 def test_complete_separation_has_an_interval():
     time, event = [5, 8, 10, 40, 50, 60], [1, 1, 1, 0, 0, 0]
-    found = statistics.auc_at_horizon(time, event, [9, 8, 7, 3, 2, 1], horizon=36)
-    assert found.value == 1 and found.high == 1 and 0.3 < found.low < 0.9
+    area = statistics.auc_at_horizon(time, event, [9, 8, 7, 3, 2, 1], horizon=36)
+    assert area.value == 1 and area.high == 1 and 0.3 < area.low < 0.9
 
 
 def test_brier_of_the_kaplan_meier_curve_is_its_own_reference():

@@ -118,8 +118,8 @@ def test_series_checksum_by_hand(tmp_path):
     (tmp_path / "b.dcm").write_bytes(b"two")
     (tmp_path / "a.dcm").write_bytes(b"one")
     (tmp_path / "notes.txt").write_bytes(b"not an image")
-    one, two = (hashlib.sha256(data).hexdigest() for data in (b"one", b"two"))
-    expected = hashlib.sha256(f"a.dcm {one}\nb.dcm {two}\n".encode()).hexdigest()
+    checksum_a, checksum_b = (hashlib.sha256(data).hexdigest() for data in (b"one", b"two"))
+    expected = hashlib.sha256(f"a.dcm {checksum_a}\nb.dcm {checksum_b}\n".encode()).hexdigest()
     assert series_checksum(tmp_path) == expected
     os.utime(tmp_path / "a.dcm", (0, 0))
     assert series_checksum(tmp_path) == expected
@@ -141,11 +141,13 @@ def test_the_number_of_a_patient_has_no_signs_of_markup(tmp_path, sign):
         table = load(folder, name)
         table["patient_id"] = table["patient_id"].replace("H-01", f"H{sign}01")
         save(folder, name, table)
-    found = Study(folder).check(checksums=False)
-    told = found[found["problem"].str.contains("a sign that does not print, or one of < > & \\$")]
+    problems = Study(folder).check(checksums=False)
+    told = problems[
+        problems["problem"].str.contains("a sign that does not print, or one of < > & \\$")
+    ]
     assert {"data/registry.csv row 2", "data_manifest.csv row 2"} <= set(told["where"])
     assert set(told["column"]) == {"patient_id"}
-    assert all(text.isprintable() for text in found["patient_id"])
+    assert all(text.isprintable() for text in problems["patient_id"])
 
 
 @pytest.mark.parametrize("name", ["H-01", "0815", "患者 1", "Müller_2", "a/b", "=1"])

@@ -71,9 +71,9 @@ def test_a_study_with_dates_as_a_spreadsheet_writes_them(tmp_path):
         save(excel, name, table)
     pd.testing.assert_frame_equal(Study(excel).registry, Study(plain).registry)
     pd.testing.assert_frame_equal(Study(excel).visits, Study(plain).visits)
-    found = Study(excel).check()
-    assert found["level"].tolist() == ["note", "note"]
-    assert "2/3/2015 (the day stands first)" in found["problem"].iloc[1]
+    problems = Study(excel).check()
+    assert problems["level"].tolist() == ["note", "note"]
+    assert "2/3/2015 (the day stands first)" in problems["problem"].iloc[1]
 
 
 def test_a_number_of_a_spreadsheet_is_refused_with_a_remedy(tmp_path):
@@ -94,9 +94,9 @@ def test_a_day_that_has_not_come_is_an_error(tmp_path, column, day):
     change("registry", 0, column, day)(folder)
     if column == "progression_date":
         change("registry", 0, "progression_type", "local")(folder)
-    found = Study(folder).check(checksums=False)
-    assert (found[found["column"] == column]["level"] == "error").all()
-    assert found["problem"].str.contains(f"{day} is after today").any()
+    problems = Study(folder).check(checksums=False)
+    assert (problems[problems["column"] == column]["level"] == "error").all()
+    assert problems["problem"].str.contains(f"{day} is after today").any()
     with pytest.raises(StudyError, match=f"H-01.*{day}"):
         cohort.build_cohort(Study(folder))
 
@@ -108,10 +108,12 @@ def test_the_cut_off_date_of_the_study_counts(tmp_path):
     assert Study(folder).check().empty
     day_before = pd.Timestamp(last) - pd.Timedelta(days=1)
     (folder / "study.toml").write_text(f"cut_off_date = {day_before:%Y-%m-%d}\n", encoding="utf-8")
-    found = Study(folder).check()
+    problems = Study(folder).check()
     late = (load(folder, "registry")["last_review_date"] == last).sum()
     late += (load(folder, "visits")["visit_date"] == last).sum()
-    assert len(found) == late and found["problem"].str.contains("the study's cut-off date").all()
+    assert (
+        len(problems) == late and problems["problem"].str.contains("the study's cut-off date").all()
+    )
 
 
 @pytest.mark.parametrize("table", ["registry", "visits"])
@@ -119,9 +121,9 @@ def test_a_day_before_there_were_scanners_is_an_error(tmp_path, table):
     folder = make_study(tmp_path / "s")
     column = {"registry": "mri_pre_date", "visits": "visit_date"}[table]
     change(table, 0, column, "1915-01-11")(folder)
-    found = Study(folder).check(checksums=False)
-    assert found["problem"].tolist() == ["1915-01-11 is before the first MR scanners"]
-    assert found["level"].tolist() == ["error"] and found["column"].tolist() == [column]
+    problems = Study(folder).check(checksums=False)
+    assert problems["problem"].tolist() == ["1915-01-11 is before the first MR scanners"]
+    assert problems["level"].tolist() == ["error"] and problems["column"].tolist() == [column]
 
 
 # --- what a study says about itself ---------------------------------------------------------------
@@ -141,19 +143,19 @@ BROKEN = {
 def test_a_mistake_in_it_is_an_error(tmp_path, text, said):
     folder = make_study(tmp_path / "s")
     (folder / "study.toml").write_text(text, encoding="utf-8")
-    found = Study(folder).check(checksums=False)
-    assert found[["where", "column", "level"]].to_numpy().tolist() == [
+    problems = Study(folder).check(checksums=False)
+    assert problems[["where", "column", "level"]].to_numpy().tolist() == [
         ["study.toml", said[0], "error"]
     ]
-    assert said[1] in found["what_to_do"].iloc[0]
+    assert said[1] in problems["what_to_do"].iloc[0]
 
 
 def test_images_on_another_disk_behind_a_declared_link(tmp_path):
     folder, disk = make_study(tmp_path / "s"), tmp_path / "disk"
     (folder / "data" / "images").rename(disk)
     (folder / "data" / "images").symlink_to(disk, target_is_directory=True)
-    found = Study(folder).check()
-    assert len(found) == 24 and found["problem"].str.contains("leaves the study folder").all()
+    problems = Study(folder).check()
+    assert len(problems) == 24 and problems["problem"].str.contains("leaves the study folder").all()
     (folder / "study.toml").write_text(f"linked_folders = ['{disk}']\n", encoding="utf-8")
     assert Study(folder).check().empty and len(Study(folder).manifest) == 24
     (folder / "study.toml").write_text("linked_folders = ['../disk']\n", encoding="utf-8")

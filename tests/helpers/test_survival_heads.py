@@ -81,9 +81,9 @@ def test_out_of_fold_scores_do_not_know_their_own_outcome(patients):
     """Noise, more features than patients: own patients are ranked well, others are not."""
     noise = pd.DataFrame(np.random.default_rng(2).normal(size=(N, 2 * N)), patients.index)
     outcome = patients.pfs_months, patients.progressed
-    own = train_head("Cox", noise, patients).risk(noise)
+    in_sample = train_head("Cox", noise, patients).risk(noise)
     others = out_of_fold_risk("Cox", noise, patients)
-    assert c_index(*outcome, own).value > 0.95
+    assert c_index(*outcome, in_sample).value > 0.95
     assert abs(c_index(*outcome, others).value - 0.5) < 0.12
     changed = patients.copy()
     changed.loc["p007", "pfs_months"] += 40

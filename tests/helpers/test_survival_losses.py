@@ -111,8 +111,8 @@ def test_a_linear_network_finds_the_coefficients_of_lifelines(arrests):
     expected = CoxPHFitter().fit(
         x.assign(time=time, event=event), "time", "event", fit_options={"precision": 1e-12}
     )
-    found = model.get_weights()[0][:, 0]
-    np.testing.assert_allclose(found, expected.params_, atol=1e-4)
+    coefficients = model.get_weights()[0][:, 0]
+    np.testing.assert_allclose(coefficients, expected.params_, atol=1e-4)
 
 
 def test_gradient_of_cox_loss_is_observed_minus_expected(arrests):

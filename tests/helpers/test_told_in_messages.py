@@ -86,9 +86,9 @@ def test_a_variable_that_is_told_is_read():
 
 
 def test_a_notebook_that_is_told_exists():
-    there = {path.stem for path in (ROOT / "notebooks" / "py").glob("*.py")}
+    lessons = {path.stem for path in (ROOT / "notebooks" / "py").glob("*.py")}
     told = {name for name in said(NOTEBOOK) if name[:2].isdigit()}
-    assert told and told <= there, told - there
+    assert told and told <= lessons, told - lessons
 
 
 def test_a_target_that_is_told_exists():

@@ -75,7 +75,7 @@ def command(editor, action, **more):
 
 def test_editor_sends_pixels_and_windows_of_the_session(session):
     editor = RoiEditor(session)
-    assert [one["name"] for one in editor.series] == ["t2w", "t1c"]
+    assert [series["name"] for series in editor.series] == ["t2w", "t1c"]
     sent = np.frombuffer(editor.volumes[0], dtype="<u2").reshape(4, 200, 240)
     np.testing.assert_array_equal(sent, session.series("t2w").array)
     low, high = editor.series[0]["presets"][0]["window"]
@@ -219,8 +219,8 @@ def explorer(asked):
 
 
 def test_explorer_asks_the_kernel_for_what_is_shown_only(explorer, asked):
-    own = [("A", "pre", "pre"), ("A", "post", "post")]
-    assert asked == [("A", "pre"), ("A", "post"), *own]
+    pairs = [("A", "pre", "pre"), ("A", "post", "post")]
+    assert asked == [("A", "pre"), ("A", "post"), *pairs]
     explorer.target, explorer.opacity, explorer.scale = "logit", 0.2, "image"
     assert len(asked) == 4
     explorer.model = "pre"
@@ -271,9 +271,9 @@ def test_geometry_of_the_maps_is_sent_to_the_browser_and_spelt_nowhere_else(expl
 
 
 def test_explorer_packs_maps_masks_and_colours(explorer):
-    one = explorer.examinations["post"]
-    assert one["sequences"]["t1c"]["rows"] == [[1, 0, 56, 150, 456, 350]]
-    bits = np.unpackbits(np.frombuffer(one["mask"], np.uint8)).reshape(2, 512, 512)
+    post = explorer.examinations["post"]
+    assert post["sequences"]["t1c"]["rows"] == [[1, 0, 56, 150, 456, 350]]
+    bits = np.unpackbits(np.frombuffer(post["mask"], np.uint8)).reshape(2, 512, 512)
     assert bits[1, 200:240, 250:301].all() and bits.sum() == 40 * 51
     cells = np.frombuffer(explorer.maps["pre pre"]["values"]["margin"], "<f4")
     assert explorer.maps["pre pre"]["shape"] == [2, 6, 6] and len(cells) == 72
@@ -349,8 +349,10 @@ def test_screening_explorer_sends_what_is_counted_and_no_names(tables):
     assert [names for names, *_ in explorer.patients] == [["no_surgery"]] * 2 + [[]] * 4
     assert [event for _, event, *_ in explorer.patients] == [False] * 3 + [True] * 2 + [False]
     assert not any(name in str(explorer.get_state()) for name in registry.patient_id)
-    nothing = registry.assign(progression_date=pd.NaT, death_date=pd.NaT, last_review_date=pd.NaT)
-    assert explorer.with_outcomes and not ScreeningExplorer(nothing, visits).with_outcomes
+    no_outcomes = registry.assign(
+        progression_date=pd.NaT, death_date=pd.NaT, last_review_date=pd.NaT
+    )
+    assert explorer.with_outcomes and not ScreeningExplorer(no_outcomes, visits).with_outcomes
 
 
 # --- ROC --------------------------------------------------------------------------------------

@@ -37,13 +37,13 @@ def lesson(*cells):
 def run_lessons(tmp_path, lessons, after=None, **options):
     """Run lessons whose cells know the folder `here`; return the runs, and who ended when."""
     ended = []
-    here = f"from pathlib import Path; here = Path({str(tmp_path)!r})"
+    first_cell = f"from pathlib import Path; here = Path({str(tmp_path)!r})"
 
     def finish(run):
         ended.append(run.name)
         return run
 
-    books = {name: lesson(here, *cells) for name, cells in lessons.items()}
+    books = {name: lesson(first_cell, *cells) for name, cells in lessons.items()}
     how = {"after": after or {}, "finish": finish, "logs": tmp_path / "logs", **options}
     return running.run_each(books, **how), ended
 

@@ -36,11 +36,11 @@ def suite(tmp_path, monkeypatch):
 def test_the_pinned_packages_install_from_the_folder_alone(suite, tmp_path):
     folder = tmp_path / "for the class"
     assert bundle.make_bundle(folder, requirements=["tqdm"]) == 0
-    there = {path.relative_to(folder / "suite").as_posix() for path in folder.rglob("suite/**/*")}
-    assert "npc_helpers/one.py" in there and "results/stacks/one.npy" in there
-    parts = {name.split("/")[0] for name in there}
+    names = {path.relative_to(folder / "suite").as_posix() for path in folder.rglob("suite/**/*")}
+    assert "npc_helpers/one.py" in names and "results/stacks/one.npy" in names
+    parts = {name.split("/")[0] for name in names}
     assert parts == {"npc_helpers", "results", "constraints.txt", "data"}
-    assert not any("by_hand" in name for name in there)
+    assert not any("by_hand" in name for name in names)
     subprocess.check_call([sys.executable, "-m", "venv", str(tmp_path / "venv")])
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "../packages"}
     offline |= {"PIP_INDEX_URL": "http://127.0.0.1:9", "PIP_CONFIG_FILE": os.devnull}

@@ -396,21 +396,21 @@ def test_what_cannot_be_told_apart_is_the_learners(lessons, tmp_path, lost):
     assert (place / "00_one.ipynb").read_bytes() == mine
 
 
-@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("own_study", [False, True])
 def test_lab_opens_copies_and_names_a_sandbox_unless_the_study_is_ones_own(
-    own, lessons, tmp_path, monkeypatch
+    own_study, lessons, tmp_path, monkeypatch
 ):
     started = {}
     monkeypatch.setattr(learner, "FOLDER", tmp_path / "repository" / "notebooks")
     monkeypatch.setattr(learner.subprocess, "call", lambda command, **how: started.update(how) or 0)
     monkeypatch.delenv("NPC_STUDY", raising=False)
     study = make_study(tmp_path / "study")
-    if own:
+    if own_study:
         monkeypatch.setenv("NPC_STUDY", str(study))
     assert learner.lab() == 0
-    place = study / "notebooks" if own else tmp_path / "repository" / "learner"
+    place = study / "notebooks" if own_study else tmp_path / "repository" / "learner"
     assert started["cwd"] == place and (place / "00_one.ipynb").exists()
-    assert started["env"].get("NPC_SANDBOX") == (None if own else str(place))
+    assert started["env"].get("NPC_SANDBOX") == (None if own_study else str(place))
 
 
 def test_lab_asks_no_question_at_first_start_and_keeps_other_settings(
@@ -440,11 +440,11 @@ def test_lab_asks_no_question_at_first_start_and_keeps_other_settings(
 def test_lab_is_that_of_this_python_whatever_lies_first_on_the_path(
     lessons, tmp_path, monkeypatch, capfd
 ):
-    other = tmp_path / "bin" / "jupyter-lab"
-    other.parent.mkdir()
-    other.write_text("#!/bin/sh\necho another\n")
-    other.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{other.parent}{os.pathsep}{os.environ['PATH']}")
+    foreign = tmp_path / "bin" / "jupyter-lab"
+    foreign.parent.mkdir()
+    foreign.write_text("#!/bin/sh\necho another\n")
+    foreign.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{foreign.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("NPC_STUDY", str(make_study(tmp_path / "study")))
     call = subprocess.call
     monkeypatch.setattr(

@@ -93,9 +93,9 @@ def test_a_claim_about_many_values_at_once_is_refused(study):
 
 
 @pytest.mark.parametrize("name", sorted(EXERCISES))
-@pytest.mark.parametrize("nothing", [..., None, ""])
-def test_no_answer_gets_the_hint_and_nothing_else(name, nothing, answers):
-    assert answers(name, nothing) == f"**{name}** is still open. *Hint:* {EXERCISES[name].hint}\n"
+@pytest.mark.parametrize("no_answer", [..., None, ""])
+def test_no_answer_gets_the_hint_and_nothing_else(name, no_answer, answers):
+    assert answers(name, no_answer) == f"**{name}** is still open. *Hint:* {EXERCISES[name].hint}\n"
 
 
 @pytest.mark.parametrize(
@@ -255,13 +255,13 @@ def test_union_of_two(study, answers):
 def test_a_sandbox_is_never_read_as_a_result(study, monkeypatch, tmp_path):
     with pytest.warns(UserWarning):
         right = cohort.build_cohort(study)
-        other = cohort.build_cohort(study, criteria=cohort.CRITERIA[:1])
+        shorter = cohort.build_cohort(study, criteria=cohort.CRITERIA[:1])
     study.write_table("cohort.csv", right)
     before = study.result_path("cohort.csv").read_bytes()
     monkeypatch.setenv("NPC_SANDBOX", str(tmp_path / "learner"))
     learner = Study(study.folder)
     assert learner.artefact_state("cohort.csv") == "missing"
-    path = learner.write_table("cohort.csv", other)
+    path = learner.write_table("cohort.csv", shorter)
     assert path == tmp_path / "learner" / "results" / "cohort.csv"
     assert learner.by_hand_path("rois_a.csv").is_relative_to(tmp_path / "learner")
     assert learner.result_path("stacks") == study.folder / "results" / "stacks"

@@ -148,8 +148,8 @@ def test_patients_are_drawn_once_for_both_models(answers, tested):
     assert "far from the observed" in answers("04.2", np.array(together) + 1, **same)
     assert "not yet" in answers("04.2", np.full(200, np.mean(together)), **same)
     assert "at least 100 differences" in answers("04.2", together[:20], **same)
-    for other in (others, np.arange(80), rows[::-1]):  # even if the spread came out right by luck
-        said = answers("04.2", together, **tested, drawn=(rows, other))
+    for of_post in (others, np.arange(80), rows[::-1]):  # even if the spread came out right by luck
+        said = answers("04.2", together, **tested, drawn=(rows, of_post))
         assert "not yet. The last draw took other patients" in said
     everybody = (np.arange(80), np.arange(80))
     assert "every patient once" in answers("04.2", together, **tested, drawn=everybody)

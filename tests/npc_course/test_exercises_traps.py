@@ -90,7 +90,7 @@ def test_shuffled_labels(answers):
 
 def test_divided_images(answers):
     """A forest of the lesson's form that knows 0.9, and one that knows nothing."""
-    knows, nothing = (lambda drawn, seed: 0.88 + seed / 50), (lambda drawn, seed: 0.5)
+    knows, by_chance = (lambda drawn, seed: 0.88 + seed / 50), (lambda drawn, seed: 0.5)
     given = {"auc_by_lot": knows, "drawn": np.array([True, False])}
     assert "right. 0.90, of labels" in answers("13.5", 0.95, **given)
     assert "did not know the patients" in answers("13.5", 0.5, **given)
@@ -98,7 +98,7 @@ def test_divided_images(answers):
     lower = given | {"auc_by_lot": lambda drawn, seed: 0.7}
     assert "It is lower than that" in answers("13.5", 0.95, **lower)
     assert refuses(answers("13.5", 95, **given), "13.5")
-    assert "right. 0.50" in answers("13.5", 0.5, **given | {"auc_by_lot": nothing})
+    assert "right. 0.50" in answers("13.5", 0.5, **given | {"auc_by_lot": by_chance})
     assert refuses(answers("13.5", "none", **given), "13.5")
 
 
@@ -166,14 +166,14 @@ def drawn():
         patch.delenv("NPC_STUDY", raising=False)
         study = Study.open()
         patients = compared_scores(shipped_reference)[0].iloc[::2]
-    rows, known = {}, patients_of(study)
+    rows, everyone = {}, patients_of(study)
     for name in patients.index:
-        anatomy = draw_anatomy(known[name], "pre")
+        anatomy = draw_anatomy(everyone[name], "pre")
         corners = [np.argwhere(layer) for layer in anatomy.tumour if layer.any()]
         area = np.mean([np.prod(np.ptp(corner, axis=0) + 1) for corner in corners] or [0])
         grain = {}
         for protocol in ("1.5T", "1.5T upgraded"):
-            stream = scan_stream(known[name], "pre", "t2w")
+            stream = scan_stream(everyone[name], "pre", "t2w")
             images = acquire(anatomy, "t2w", stream, protocol=protocol)[:, 150:350, 60:450]
             edges = np.abs([laplace(image.astype(float)) for image in images])
             grain[protocol] = np.mean(np.median(edges, axis=(1, 2)) / images.mean(axis=(1, 2)))

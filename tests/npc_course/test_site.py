@@ -25,8 +25,8 @@ def site(tmp_path_factory):
 
 
 def links(page):
-    found = map(html.unescape, re.findall(r'(?:href|src)="([^"]+)"', page))
-    return [link for link in found if not ELSEWHERE.match(link)]
+    targets = map(html.unescape, re.findall(r'(?:href|src)="([^"]+)"', page))
+    return [link for link in targets if not ELSEWHERE.match(link)]
 
 
 def test_every_link_leads_somewhere(site):
@@ -39,9 +39,9 @@ def test_every_link_leads_somewhere(site):
     for name, page in pages.items():
         for link in links(page):
             file, _, place = link.partition("#")
-            there = unquote(file) or name
-            known = places.get(there, set()) | {""}
-            if not (folder / there).exists() or not {place, unquote(place)} & known:
+            target = unquote(file) or name
+            anchors = places.get(target, set()) | {""}
+            if not (folder / target).exists() or not {place, unquote(place)} & anchors:
                 lost.append((name, link))
     assert lost == []
 

@@ -42,10 +42,10 @@ def reviewed_regularly(patient, reviews):
     """Section 2.2 for one patient, in plain Python."""
     begin = patient.treatment_end
     ends = [patient.progression_date, patient.death_date, patient.last_review_date]
-    known = [date for date in ends if not pd.isna(date)]
-    if not known:
+    dated = [date for date in ends if not pd.isna(date)]
+    if not dated:
         return False
-    end = min(known)
+    end = min(dated)
     previous = begin
     for date in [*sorted(d for d in reviews if d <= end), end]:
         years = (previous - begin).days / 365.25
@@ -155,8 +155,8 @@ def test_tables_pass_the_checks_of_a_users_study(cohort, tmp_path):
         path = tmp_path / f"{spec.name}.csv"
         frame.to_csv(path, index=False)
         text, problems = read_text(path, spec.path)
-        tables[spec.name], found = check_table(text, spec)
-        assert problems + found == []
+        tables[spec.name], remarks = check_table(text, spec)
+        assert problems + remarks == []
         assert list(text.columns) == [column.name for column in spec.columns]
     assert check_registry(tables["registry"], About()) == []
     assert check_visits(tables["visits"], tables["registry"], About()) == []
@@ -208,24 +208,24 @@ def test_default_cohort_lies_near_the_published_figures(included, pfs):
 
     stage_iva = (included["t_stage"] == "T4") | (included["n_stage"] == "N3")
     pre, post = reader("aggressiveness"), reader("residual")
-    found = {
+    figures = {
         "stage": c_index(stage_iva.astype(int)),
         "pre": c_index(pre),
         "post": c_index(post),
         "vote": c_index(pre + post),
     }
-    assert found == pytest.approx(
+    assert figures == pytest.approx(
         {"stage": 0.585, "pre": 0.717, "post": 0.811, "vote": 0.830}, abs=0.03
     )
-    assert found["pre"] < found["post"] < found["vote"] < c_index(included["oracle_risk"])
+    assert figures["pre"] < figures["post"] < figures["vote"] < c_index(included["oracle_risk"])
 
     def survival_36(rows):
         fit = KaplanMeierFitter().fit(pfs["months"][rows], pfs["event"][rows])
         return float(fit.predict(36))
 
     everyone = stage_iva | ~stage_iva
-    found = [survival_36(everyone), survival_36(~stage_iva), survival_36(stage_iva)]
-    assert found == pytest.approx([0.76, 0.82, 0.66], abs=0.03)
+    shares = [survival_36(everyone), survival_36(~stage_iva), survival_36(stage_iva)]
+    assert shares == pytest.approx([0.76, 0.82, 0.66], abs=0.03)
 
 
 def test_latents_have_the_stated_correlations(included):
@@ -274,29 +274,29 @@ def test_matching_keeps_two_years_and_the_order_of_censoring():
     treatment_end = np.full(206, 80)
     latest = np.full(206, 2740)
     natural, _, _ = followup.draw_censoring(treatment_end, latest, rng)
-    found = np.where(rng.random(206) < 0.25, rng.integers(150, 1500, 206), 10**6)
-    matched = followup.match_follow_up(natural, found, treatment_end, rng)
+    detected = np.where(rng.random(206) < 0.25, rng.integers(150, 1500, 206), 10**6)
+    matched = followup.match_follow_up(natural, detected, treatment_end, rng)
     assert matched.min() >= 80 + followup.TWO_YEARS
     order = np.argsort(natural, kind="stable")
     backwards = np.diff(matched[order]) < 0
     assert backwards.sum() <= 2 * 5  # only the dates moved to hold the percentiles
-    recorded = followup.months(np.minimum(matched, found))
+    recorded = followup.months(np.minimum(matched, detected))
     assert np.percentile(recorded, [25, 50, 75]).tolist() == [26.25, 36.0, 48.75]
 
 
 def test_follow_up_that_cannot_be_matched_is_refused():
     rng = np.random.default_rng(1)
-    found = np.full(206, 300)  # everybody progresses in the first year
+    detected = np.full(206, 300)  # everybody progresses in the first year
     with pytest.raises(ValueError, match="cannot have 52 patients within 26 months"):
-        followup.match_follow_up(np.full(206, 900), found, np.full(206, 80), rng)
+        followup.match_follow_up(np.full(206, 900), detected, np.full(206, 80), rng)
 
 
 def test_same_seed_same_bytes_other_seed_other_cohort(cohort):
-    again, other = make_cohort(), make_cohort(seed=2023)
+    again, of_another_seed = make_cohort(), make_cohort(seed=2023)
     for name in ("registry", "visits", "truth"):
         frame = getattr(cohort, name)
         assert frame.to_csv(index=False) == getattr(again, name).to_csv(index=False)
-        assert frame.to_csv(index=False) != getattr(other, name).to_csv(index=False)
+        assert frame.to_csv(index=False) != getattr(of_another_seed, name).to_csv(index=False)
     assert cohort.patients == again.patients
 
 
@@ -319,9 +319,9 @@ def test_dates_are_shifted_backwards_and_ebv_is_sometimes_missing(cohort, includ
     assert included["treatment_start"].min() >= pd.Timestamp("2009-06-01")
     missing = included["ebv_dna_copies_per_ml"].isna().mean()
     assert 0.02 < missing < 0.15
-    known = included.dropna(subset="ebv_dna_copies_per_ml")
-    high = known["ebv_dna_copies_per_ml"] >= 4000
-    assert (high == (known["ebv_high"] == "yes")).all()
+    measured = included.dropna(subset="ebv_dna_copies_per_ml")
+    high = measured["ebv_dna_copies_per_ml"] >= 4000
+    assert (high == (measured["ebv_high"] == "yes")).all()
 
 
 def test_unknown_preset_and_negative_seed_are_refused():

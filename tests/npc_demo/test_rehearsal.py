@@ -81,8 +81,8 @@ def test_two_patients_progressed_on_the_day_of_their_scan(undrawn):
 
 
 def test_the_tables_are_in_order_apart_from_the_images(undrawn):
-    found = undrawn.check(checksums=False)
-    assert not (found["level"] == "error").any(), found.to_string()
+    problems = undrawn.check(checksums=False)
+    assert not (problems["level"] == "error").any(), problems.to_string()
 
 
 def test_a_plan_can_be_repeated():

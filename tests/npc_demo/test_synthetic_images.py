@@ -288,12 +288,12 @@ def test_nodes_of_n1_lie_on_one_side_and_of_n2_on_both():
 def test_pose_and_anatomy_do_not_depend_on_the_disease():
     worse = replace(PATIENT, t_category=4, n_category=3, aggressiveness=2.0, residual=2.0)
     for timepoint in ("pre", "post"):
-        one, other = draw_anatomy(PATIENT, timepoint), draw_anatomy(worse, timepoint)
-        assert one.bend.angle == other.bend.angle
-        assert np.array_equal(one.bend.shift, other.bend.shift)
-        assert one.fat_failures == other.fat_failures
+        anatomy, diseased = draw_anatomy(PATIENT, timepoint), draw_anatomy(worse, timepoint)
+        assert anatomy.bend.angle == diseased.bend.angle
+        assert np.array_equal(anatomy.bend.shift, diseased.bend.shift)
+        assert anatomy.fat_failures == diseased.fat_failures
         far = np.s_[:, 280:, :]  # the nape, where no tumour is
-        assert np.array_equal(one.top[far], other.top[far])
+        assert np.array_equal(anatomy.top[far], diseased.top[far])
 
 
 def test_same_head_in_a_new_pose_after_treatment():
@@ -367,7 +367,7 @@ def test_every_shape_names_a_known_tissue():
 def test_random_patients_differ_and_belong_to_no_study():
     rng = np.random.default_rng(1)
     people = [random_patient(rng, index) for index in range(60)]
-    assert {one.t_category for one in people} == {1, 2, 3, 4}
-    assert {one.n_category for one in people} == {0, 1, 2, 3}
-    assert len({one.seed for one in people}) == 60
-    assert all(re.fullmatch(r"PRE-\d{5}", one.patient_id) for one in people)
+    assert {patient.t_category for patient in people} == {1, 2, 3, 4}
+    assert {patient.n_category for patient in people} == {0, 1, 2, 3}
+    assert len({patient.seed for patient in people}) == 60
+    assert all(re.fullmatch(r"PRE-\d{5}", patient.patient_id) for patient in people)

@@ -53,12 +53,12 @@ def test_position_decoys_and_file_order_do_not_know_the_disease(cohort):
     for patient in cohort.patients[:4]:
         anatomy = draw_anatomy(patient, "post")
         jobs = [
-            Examination(None, one, "post", date(2015, 1, 1), 512)
-            for one in (patient, other_disease(patient))
+            Examination(None, person, "post", date(2015, 1, 1), 512)
+            for person in (patient, other_disease(patient))
         ]
-        one, other = (_visit(job, anatomy) for job in jobs)
-        assert (one.tilt, one.table_mm, one.spacing_mm) == (
-            other.tilt, other.table_mm, other.spacing_mm
+        visit, of_other_disease = (_visit(job, anatomy) for job in jobs)
+        assert (visit.tilt, visit.table_mm, visit.spacing_mm) == (
+            of_other_disease.tilt, of_other_disease.table_mm, of_other_disease.spacing_mm
         )  # fmt: skip
         assert jobs[0].has_decoys == jobs[1].has_decoys
         orders = [stream(job.patient, "files", "post", "t2w").permutation(6) for job in jobs]
@@ -66,11 +66,13 @@ def test_position_decoys_and_file_order_do_not_know_the_disease(cohort):
 
 
 def test_box_around_nothing_does_not_know_the_disease(cohort):
-    nothing = np.zeros((6, 512, 512), dtype=bool)
+    no_tumour = np.zeros((6, 512, 512), dtype=bool)
     for patient in cohort.patients[:6]:
         boxes = [
-            suggested_boxes(draw_anatomy(one, "pre"), nothing, stream(one, "box", "pre"), 512)
-            for one in (patient, other_disease(patient))
+            suggested_boxes(
+                draw_anatomy(person, "pre"), no_tumour, stream(person, "box", "pre"), 512
+            )
+            for person in (patient, other_disease(patient))
         ]
         assert np.array_equal(*boxes)
 
@@ -79,15 +81,15 @@ def test_noise_is_the_same_whatever_the_disease(cohort):
     """The same noise is added to the images of two diseases of one person."""
     patient = cohort.patients[0]
     images = []
-    for one in (patient, other_disease(patient)):
-        anatomy = draw_anatomy(one, "pre")
+    for person in (patient, other_disease(patient)):
+        anatomy = draw_anatomy(person, "pre")
         air = replace(
             anatomy,
             top=np.full_like(anatomy.top, CODE["airway"]),
             below=np.full_like(anatomy.below, CODE["airway"]),
             fat_failures=(),
         )
-        images.append(acquire(air, "t2w", scan_stream(one, "pre", "t2w")))
+        images.append(acquire(air, "t2w", scan_stream(person, "pre", "t2w")))
     assert np.array_equal(*images)
     assert images[0].std() > 0
 
@@ -100,11 +102,13 @@ def test_scans_of_many_cohorts_are_independent_of_the_risk():
         features += [np.concatenate([scan(p, *kind) for kind in KINDS]) for p in made.patients]
         risk.append(made.truth["oracle_risk"])
     features, risk = np.array(features), np.concatenate(risk)
-    found = np.array([np.corrcoef(column, risk)[0, 1] for column in features.T if column.std() > 0])
-    assert len(found) > 20
+    correlations = np.array(
+        [np.corrcoef(column, risk)[0, 1] for column in features.T if column.std() > 0]
+    )
+    assert len(correlations) > 20
     standard_error = 1 / np.sqrt(len(risk))
-    assert np.abs(found).max() < 4 * standard_error
-    assert found.std() == pytest.approx(standard_error, rel=0.5)
+    assert np.abs(correlations).max() < 4 * standard_error
+    assert correlations.std() == pytest.approx(standard_error, rel=0.5)
 
 
 def test_disease_tells_the_outcome_and_a_permuted_outcome_tells_nothing(cohort):

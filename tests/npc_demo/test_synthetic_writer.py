@@ -70,13 +70,15 @@ def images(folder):
     return sorted((folder / writer.IMAGES).rglob("*.dcm"))
 
 
-def different(one, other):
+def different(first, second):
     """Names of files that only one folder has, or that differ."""
     names, others = (
         {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
-        for place in (one, other)
+        for place in (first, second)
     )
-    return sorted(names ^ others) + filecmp.cmpfiles(one, other, names & others, shallow=False)[1]
+    return (
+        sorted(names ^ others) + filecmp.cmpfiles(first, second, names & others, shallow=False)[1]
+    )
 
 
 # --- valid and readable -------------------------------------------------------------------------
@@ -90,8 +92,8 @@ def test_dciodvfy_finds_no_error_in_any_kind_of_file(folder, cohort):
         kinds.setdefault((kind, path.relative_to(folder / writer.IMAGES).parts[0]), path)
     assert {kind for kind, _ in kinds} == {"t2w", "t1c", "mask", "localiser", "t2w_fat"}
     for kind, path in kinds.items():
-        found = subprocess.run(["dciodvfy", path], capture_output=True, text=True, check=False)
-        report = found.stdout + found.stderr
+        checked = subprocess.run(["dciodvfy", path], capture_output=True, text=True, check=False)
+        report = checked.stdout + checked.stderr
         assert not re.search(r"^Error", report, re.M), f"{kind}: {report}"
 
 
@@ -108,10 +110,14 @@ def test_files_hold_the_pixels_of_the_model(folder, cohort, timepoint, sequence)
 
 def test_every_file_says_that_it_is_synthetic_and_has_its_own_identifier(folder):
     seen = [pydicom.dcmread(path, stop_before_pixels=True) for path in images(folder)]
-    assert {one.Manufacturer for one in seen} == {"SYNTHETIC"}
-    assert len({one.SOPInstanceUID for one in seen}) == len(seen)
-    assert all(one.file_meta.MediaStorageSOPInstanceUID == one.SOPInstanceUID for one in seen)
-    frames = {(one.PatientID, one.StudyInstanceUID): one.FrameOfReferenceUID for one in seen}
+    assert {header.Manufacturer for header in seen} == {"SYNTHETIC"}
+    assert len({header.SOPInstanceUID for header in seen}) == len(seen)
+    assert all(
+        header.file_meta.MediaStorageSOPInstanceUID == header.SOPInstanceUID for header in seen
+    )
+    frames = {
+        (header.PatientID, header.StudyInstanceUID): header.FrameOfReferenceUID for header in seen
+    }
     assert len(set(frames.values())) == 6
 
 
@@ -132,8 +138,8 @@ def test_each_make_of_scanner_has_its_own_tags(folder, cohort):
     for patient in cohort.patients:
         place = folder / writer.IMAGES / patient.patient_id / "pre" / "t2w"
         files = [pydicom.dcmread(path, stop_before_pixels=True) for path in place.glob("*.dcm")]
-        heights = [float(one.ImagePositionPatient[2]) for one in files]
-        numbers = [int(one.InstanceNumber) for one in files]
+        heights = [float(header.ImagePositionPatient[2]) for header in files]
+        numbers = [int(header.InstanceNumber) for header in files]
         slope = files[0].get("RescaleSlope")
         rises = np.corrcoef(numbers, heights)[0, 1] > 0
         tags[patient.vendor] = (files[0].SeriesDescription, slope, rises)
@@ -148,8 +154,8 @@ def test_decoys_lie_beside_the_series_but_not_in_the_manifest(folder, cohort):
         "t2w", "t1c", "t2w_fat", "localiser"
     }  # fmt: skip
     planes = [pydicom.dcmread(path) for path in (place / "localiser").glob("*.dcm")]
-    normals = [np.cross(*np.reshape(np.array(one.ImageOrientationPatient, float), (2, 3)))
-               for one in planes]  # fmt: skip
+    normals = [np.cross(*np.reshape(np.array(header.ImageOrientationPatient, float), (2, 3)))
+               for header in planes]  # fmt: skip
     assert np.abs(np.linalg.det(normals)) == pytest.approx(1, abs=1e-4)  # three perpendicular
     assert set(Study(folder).manifest["sequence"]) == {"t2w", "t1c"}
 
@@ -164,14 +170,14 @@ def test_segmentation_opens_with_highdicom_and_is_the_truth_of_the_model(folder,
         place = folder / writer.IMAGES / patient.patient_id / "pre"
         seg = segread(place / "mask.dcm")
         described = (seg.get_segment_description(number) for number in (1, 2))
-        labels = [one.segment_label for one in described]
+        labels = [segment.segment_label for segment in described]
         assert labels == ["Primary tumour", "Metastatic lymph nodes"]
         headers = [
             pydicom.dcmread(path, stop_before_pixels=True) for path in (place / "t2w").glob("*.dcm")
         ]
-        headers.sort(key=lambda one: float(one.SliceLocation))
+        headers.sort(key=lambda header: float(header.SliceLocation))
         masks = seg.get_pixels_by_source_instance(
-            [one.SOPInstanceUID for one in headers], assert_missing_frames_are_empty=True
+            [header.SOPInstanceUID for header in headers], assert_missing_frames_are_empty=True
         )
         anatomy = draw_anatomy(patient, "pre")
         assert np.array_equal(masks[..., 0], enlarge(anatomy.tumour, MATRIX))
@@ -221,9 +227,9 @@ def test_a_changed_image_is_found_by_its_checksum(copy):
 
 
 def test_second_build_with_more_workers_is_identical(folder, cohort, tmp_path):
-    one = select(cohort, [0])
-    write_study(tmp_path / "again", one, matrix=MATRIX, workers=2, progress=False)
-    place = f"{writer.IMAGES}/{one.patients[0].patient_id}"
+    single = select(cohort, [0])
+    write_study(tmp_path / "again", single, matrix=MATRIX, workers=2, progress=False)
+    place = f"{writer.IMAGES}/{single.patients[0].patient_id}"
     assert different(folder / place, tmp_path / "again" / place) == []
 
 
@@ -319,17 +325,17 @@ def test_images_from_a_hospital_are_never_built_over(copy, cohort):
 
 
 def test_another_synthetic_study_is_only_replaced_on_request(copy, cohort, folder):
-    other = select(cohort, [1, 2])
+    replacement = select(cohort, [1, 2])
     truth = (copy / TRUTH).read_bytes()
     with pytest.raises(StudyError, match="another synthetic study.*--replace"):
-        write_study(copy, other, matrix=MATRIX, progress=False)
+        write_study(copy, replacement, matrix=MATRIX, progress=False)
     assert (copy / TRUTH).read_bytes() == truth
     gone = copy / "data" / "images" / cohort.patients[0].patient_id
     mine = gone / "pre" / "t2w" / "notes.txt"
     mine.write_text("mine")
-    built = write_study(copy, other, matrix=MATRIX, workers=1, progress=False, replace=True)
+    built = write_study(copy, replacement, matrix=MATRIX, workers=1, progress=False, replace=True)
     assert (built.made, built.kept) == (0, 4)
-    assert set(Study(copy).manifest["patient_id"]) == {p.patient_id for p in other.patients}
+    assert set(Study(copy).manifest["patient_id"]) == {p.patient_id for p in replacement.patients}
     assert [path for path in gone.rglob("*") if path.is_file()] == [mine]  # no old images left
 
 
@@ -476,25 +482,27 @@ def test_only_the_default_study_is_built_into_the_repository(capsys):
 
 
 def test_second_centre_has_other_patients_less_disease_and_another_scanner(everyone):
-    other = second_centre()
-    assert len(other.patients) == 90
-    assert not {p.seed for p in everyone.patients} & {p.seed for p in other.patients}
-    assert {p.vendor for p in other.patients} == {"C"}
-    burden = [np.mean([p.t_category + p.n_category for p in c.patients]) for c in (everyone, other)]
+    centre = second_centre()
+    assert len(centre.patients) == 90
+    assert not {p.seed for p in everyone.patients} & {p.seed for p in centre.patients}
+    assert {p.vendor for p in centre.patients} == {"C"}
+    burden = [
+        np.mean([p.t_category + p.n_category for p in c.patients]) for c in (everyone, centre)
+    ]
     assert burden[1] < burden[0] - 0.3
 
 
 def test_second_centre_and_upgrade_change_the_protocol_of_the_images(tmp_path):
-    one = select(second_centre(), [0])
-    days = one.registry[["mri_pre_date", "mri_post_date"]].iloc[0]
-    write_study(tmp_path / "3T", one, matrix=MATRIX, protocol="3T", workers=1, progress=False)
+    single = select(second_centre(), [0])
+    days = single.registry[["mri_pre_date", "mri_post_date"]].iloc[0]
+    write_study(tmp_path / "3T", single, matrix=MATRIX, protocol="3T", workers=1, progress=False)
     write_study(
-        tmp_path / "up", one, matrix=MATRIX, upgraded_on=days.iloc[1].date(), workers=1,
+        tmp_path / "up", single, matrix=MATRIX, upgraded_on=days.iloc[1].date(), workers=1,
         progress=False,
     )  # fmt: skip
 
     def tags(study, timepoint):
-        place = tmp_path / study / writer.IMAGES / one.patients[0].patient_id / timepoint / "t2w"
+        place = tmp_path / study / writer.IMAGES / single.patients[0].patient_id / timepoint / "t2w"
         image = pydicom.dcmread(next(place.glob("*.dcm")))
         return float(image.MagneticFieldStrength), float(image.EchoTime), image.SoftwareVersions
 
@@ -505,11 +513,11 @@ def test_second_centre_and_upgrade_change_the_protocol_of_the_images(tmp_path):
 
 def test_a_complete_response_is_an_empty_mask_and_nothing_is_printed(everyone, tmp_path, capfd):
     """A warning per patient would break the progress bar."""
-    one = select(everyone, [0])
-    cured = replace(one.patients[0], n_category=0, residual=-9.0)
-    one = replace(one, patients=(cured,))
-    write_study(tmp_path, one, matrix=MATRIX, workers=1, progress=False)
-    patient_id = one.patients[0].patient_id
+    single = select(everyone, [0])
+    cured = replace(single.patients[0], n_category=0, residual=-9.0)
+    single = replace(single, patients=(cured,))
+    write_study(tmp_path, single, matrix=MATRIX, workers=1, progress=False)
+    patient_id = single.patients[0].patient_id
     assert capfd.readouterr() == ("", "")
     assert not read_mask(Study(tmp_path), patient_id, "post").any()
     assert read_mask(Study(tmp_path), patient_id, "pre").any()

@@ -55,10 +55,10 @@ def test_a_tumour_that_never_was_leaves_the_head_as_it_is():
 
 
 def test_another_head_has_other_noise():
-    other = what_if.another_head(ANNA, "post")
-    first, second = (scan_stream(p, "post", "t2w").random() for p in (ANNA, other))
+    copy = what_if.another_head(ANNA, "post")
+    first, second = (scan_stream(p, "post", "t2w").random() for p in (ANNA, copy))
     assert first != second
-    assert (other.residual, other.t_category) == (ANNA.residual, ANNA.t_category)
+    assert (copy.residual, copy.t_category) == (ANNA.residual, ANNA.t_category)
 
 
 def test_series_keep_their_place_and_real_patients_cannot_be_drawn(tmp_path, monkeypatch):

@@ -136,7 +136,7 @@ def test_what_an_earlier_version_wrote_is_written_anew(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "what"),
+    ("first", "second", "differing"),
     [
         (ONE, OTHER, "date of birth"),
         ({"PatientSex": "F"}, {"PatientSex": "M"}, "sex"),
@@ -149,20 +149,22 @@ def test_what_an_earlier_version_wrote_is_written_anew(tmp_path):
     ],
 )
 @pytest.mark.parametrize("batches", [("in", "in"), ("in", "later")])
-def test_equal_numbers_are_not_one_person_without_a_word(tmp_path, one, other, what, batches):
+def test_equal_numbers_are_not_one_person_without_a_word(
+    tmp_path, first, second, differing, batches
+):
     with pydicom.config.disable_value_validation():
-        for number, (batch, tags) in enumerate(zip(batches, (one, other), strict=True)):
+        for number, (batch, tags) in enumerate(zip(batches, (first, second), strict=True)):
             dataset = make_slice(noise(1)[0], 6.0 * number, **tags)
             save(dataset, tmp_path / batch / f"{number}.dcm")
     save(make_slice(noise(1)[0], 0, patient_id="P-2"), tmp_path / "in" / "else.dcm")
     report = pd.concat([run(tmp_path, batch) for batch in dict.fromkeys(batches)])
     refused = report[report["outcome"] == "refused"]
-    if not what:
+    if not differing:
         assert refused.empty
         return
     assert len(refused) == len(batches) - (batches[1] == "later")
     pseudonym = Key.open(tmp_path / "k" / "key.json").pseudonym("P-1")
-    sentence = f"two people may share the number of {pseudonym}: {what} differ"
+    sentence = f"two people may share the number of {pseudonym}: {differing} differ"
     assert refused["problem"].str.contains(sentence).all()
     for secret in ("19630314", "19711109", "North", "P-1"):
         assert not refused["problem"].str.contains(secret).any()
@@ -196,10 +198,10 @@ def test_marks_of_people_tell_nothing_without_the_key(tmp_path):
 
 def test_two_runs_at_once_see_each_other(tmp_path):
     key = Key.open(tmp_path / "key.json")
-    one, other = People(key), People(key)
-    assert one.problem("P-1", [{"PatientSex": "F"}]) == ""
-    assert "sex differ" in other.problem("P-1", [{"PatientSex": "M"}])
-    assert other.problem("P-1", [{"PatientSex": "F"}]) == ""
+    first, second = People(key), People(key)
+    assert first.problem("P-1", [{"PatientSex": "F"}]) == ""
+    assert "sex differ" in second.problem("P-1", [{"PatientSex": "M"}])
+    assert second.problem("P-1", [{"PatientSex": "F"}]) == ""
 
 
 # --- what is written beside the key ---------------------------------------------------------------

@@ -86,12 +86,12 @@ def clean():
 
 def test_of_655_planted_elements_only_those_stay_that_an_option_allows(clean):
     before, after = clean
-    there = {keyword_for_tag(tag) for tag in TAGS if tag in after and not after[tag].is_empty}
-    assert there <= ALLOWED
+    kept = {keyword_for_tag(tag) for tag in TAGS if tag in after and not after[tag].is_empty}
+    assert kept <= ALLOWED
     in_table = {keyword_for_tag(tag) for tag in TAGS}
-    assert there == ALLOWED & in_table  # every option is used, so none of them hides a gap
-    removed = [tag for tag in TAGS if keyword_for_tag(tag) not in there]
-    assert (len(there), len(removed)) == (21, 634)
+    assert kept == ALLOWED & in_table  # every option is used, so none of them hides a gap
+    removed = [tag for tag in TAGS if keyword_for_tag(tag) not in kept]
+    assert (len(kept), len(removed)) == (21, 634)
 
 
 def test_what_stays_is_not_what_was_planted(clean):

@@ -133,11 +133,11 @@ def test_rtstruct_gives_the_boxes_that_rt_utils_reads(tmp_path, name, axes):
         extents = extents_of(structures, structure, images, "test")
         assert {images.slices[uid] for uid in by_image} == set(extents)
         for uid, box in by_image.items():
-            found = boxes_around([{0: extents[images.slices[uid]]}], images, margin_mm=0)[0]
+            cut = boxes_around([{0: extents[images.slices[uid]]}], images, margin_mm=0)[0]
             if box[2] - box[0] >= roi.SMALLEST:
-                assert list(found) == box
+                assert list(cut) == box
             else:  # a node of one pixel: the smallest rectangle that holds it
-                assert found[0] <= box[0] < box[2] <= found[2]
+                assert cut[0] <= box[0] < box[2] <= cut[2]
 
 
 @pytest.mark.parametrize("axes", [AXIAL, TILTED], ids=["axial", "tilted"])
@@ -167,8 +167,8 @@ def test_a_nifti_mask_gives_the_planted_boxes_however_its_axes_run(tmp_path, cod
     assert list(structures.outlines) == ["label 1", "label 2"]
     for name, planted in (("label 1", TUMOUR), ("label 2", NODE)):
         extents = extents_of(structures, name, planes, "test")
-        found = boxes_around([extents], planes, margin_mm=0)
-        assert {index: found[index] for index in extents} == planted
+        boxes = boxes_around([extents], planes, margin_mm=0)
+        assert {index: boxes[index] for index in extents} == planted
 
 
 def test_slices_are_those_of_read_series(study):
@@ -277,11 +277,11 @@ def test_the_area_of_a_long_outline_is_never_cut_wider_than_512(tmp_path):
         "", "",
     )  # fmt: skip
     extents = {0: np.array([34, 100, 734, 700.0]), 1: np.array([300, 300, 301, 301.0])}
-    found = boxes_around([extents], planes, margin_mm=0)
-    assert found[0] == (128, 144, 640, 656), "700 x 600 pixels cut to 512 about their centre"
-    for box in found:
+    boxes = boxes_around([extents], planes, margin_mm=0)
+    assert boxes[0] == (128, 144, 640, 656), "700 x 600 pixels cut to 512 about their centre"
+    for box in boxes:
         roi.Rectangle(*box).check(760, 768)
-    assert found[1][0] <= 300 < found[1][2] and found[1][1] <= 300 < found[1][3]
+    assert boxes[1][0] <= 300 < boxes[1][2] and boxes[1][1] <= 300 < boxes[1][3]
 
 
 # --- whose contours -------------------------------------------------------------------------------

@@ -7,9 +7,9 @@ from npc_intake.find.contrast import contrast_in_words, contrast_of
 
 @pytest.mark.parametrize(("subject", "answer", "text"), descriptions("contrast"))
 def test_descriptions(subject, answer, text):
-    found = contrast_in_words(text)
-    assert found.answer == answer, found
-    assert bool(found.evidence) == bool(answer)
+    contrast = contrast_in_words(text)
+    assert contrast.answer == answer, contrast
+    assert bool(contrast.evidence) == bool(answer)
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_descriptions(subject, answer, text):
     ],
 )
 def test_tags_and_descriptions_together(answer, tags):
-    found = contrast_of([tags, tags])
-    assert found.answer == answer, found
+    contrast = contrast_of([tags, tags])
+    assert contrast.answer == answer, contrast
 
 
 def test_what_only_some_images_say_is_unclear():

@@ -156,8 +156,8 @@ def test_formulas_in_the_list_are_defused_and_read_back(tmp_path):
 
 def test_the_page_shows_each_series_and_no_text_becomes_markup(tmp_path):
     unclear_series(tmp_path / "in", EVIL[:60])
-    found = found_in(tmp_path / "in")
-    page = write_page(found, tmp_path / "page.html").read_text()
+    listed = found_in(tmp_path / "in")
+    page = write_page(listed, tmp_path / "page.html").read_text()
     assert "<img src=x" not in page and page.count("</script>") == 2
     assert "http" not in page.replace('http-equiv="Content-Security-Policy"', "").replace(
         EVIL[1:21].replace('"', '\\"'), ""
@@ -183,19 +183,19 @@ def test_signs_that_steer_text_or_a_terminal_are_shown_as_such(tmp_path, sign):
 
 def test_original_words_are_shown_on_demand_and_never_in_the_study(tmp_path):
     unclear_series(tmp_path / "in")
-    found = found_in(tmp_path / "in")
+    series = found_in(tmp_path / "in")
     names = ["series_uid", "description", "protocol", "image_type", "contrast_agent"]
     words = pd.DataFrame([[f"{PREFIX}.1", "T1 post Gd", "", "ORIGINAL", ""]], columns=names)
-    (shown,) = series_shown(found, words)
+    (shown,) = series_shown(series, words)
     assert shown["words"] == "T1 post Gd; ORIGINAL"
-    assert series_shown(found)[0]["words"] == ""
+    assert series_shown(series)[0]["words"] == ""
 
 
 def test_the_widget_saves_every_click_at_once(tmp_path):
     unclear_series(tmp_path / "in")
-    found = found_in(tmp_path / "in")
-    (identifier,) = found.table["id"]
-    widget = SeriesDecisions(found, tmp_path / "study")
+    series = found_in(tmp_path / "in")
+    (identifier,) = series.table["id"]
+    widget = SeriesDecisions(series, tmp_path / "study")
     assert widget.found.manifest().empty
     widget.decision = [identifier, "t1c"]
     assert read_decisions(tmp_path / "study") == {identifier: "t1c"}
@@ -213,7 +213,7 @@ def test_the_widget_saves_every_click_at_once(tmp_path):
     (tmp_path / "study" / DECISIONS).rmdir()
     widget.decision = [identifier, "t1c", 3]
     assert widget.message == "saved: t1c"
-    again = SeriesDecisions(found, tmp_path / "study")
+    again = SeriesDecisions(series, tmp_path / "study")
     assert again.series[0]["decided"] == "t1c"
 
 

@@ -45,9 +45,9 @@ def write(path, kind, series, names=("GTVp_1", f"GTV {SECRET}")):
     if kind == "RTSTRUCT":
         drawn = {n: [(i, outline(images[i], box)) for i, box in BOX.items()] for n in names}
         return write_rtstruct(path, drawn, images)
-    other = {5: (10, 10, 20, 20)}
+    smaller = {5: (10, 10, 20, 20)}
     return write_seg(
-        path, dict(zip(names, map(mask, (BOX, other)), strict=True)), images, kind=kind
+        path, dict(zip(names, map(mask, (BOX, smaller)), strict=True)), images, kind=kind
     )
 
 
@@ -108,8 +108,8 @@ def test_contours_fit_the_images_that_the_same_key_made(tmp_path, series, key, k
     assert after.series_uid == images.series_uid
     assert after.images == set() if kind != "RTSTRUCT" else after.images <= set(images.slices)
     for name, old in zip(after.outlines, before.outlines, strict=True):
-        found = boxes_around([extents_of(after, name, images, "")], images, margin_mm=0)
-        assert found == boxes_around(
+        boxes = boxes_around([extents_of(after, name, images, "")], images, margin_mm=0)
+        assert boxes == boxes_around(
             [extents_of(before, old, originals, "")], originals, margin_mm=0
         )
 

@@ -154,10 +154,10 @@ def test_the_series_are_the_same_series(built, tmp_path):
             for path in after.loc[after["kind"] == row.sequence, "path"]
         ]
         assert any(
-            np.array_equal(original.array, one.array)
-            and np.array_equal(original.positions_mm, one.positions_mm)
-            and original.pixel_spacing_mm == one.pixel_spacing_mm
-            for one in same
+            np.array_equal(original.array, series.array)
+            and np.array_equal(original.positions_mm, series.positions_mm)
+            and original.pixel_spacing_mm == series.pixel_spacing_mm
+            for series in same
         )
 
 
@@ -179,16 +179,16 @@ def test_images_and_tables_keep_intervals_and_progression_free_survival(built, t
 
 
 def test_the_key_decides_everything():
-    one, other = Key(b"1" * 32), Key(b"2" * 32)
+    key, another_key = Key(b"1" * 32), Key(b"2" * 32)
     patients = [f"P{number}" for number in range(400)]
-    assert len({one.pseudonym(patient) for patient in patients}) == 400
-    shifts = [one.days(patient) for patient in patients]
+    assert len({key.pseudonym(patient) for patient in patients}) == 400
+    shifts = [key.days(patient) for patient in patients]
     assert len(set(shifts)) > 200 and max(shifts) < 0 and not any(s % 7 for s in shifts)
-    assert one.pseudonym("P1") == Key(b"1" * 32).pseudonym(" P1 ")
-    assert one.pseudonym("P1") != other.pseudonym("P1")
-    assert one.uid("1.2.3") != other.uid("1.2.3") != one.uid("1.2.4")
-    assert len(one.uid("1.2.3")) <= 64 and re.fullmatch(r"2\.25\.[1-9]\d*", one.uid("1.2.3"))
-    assert "1111" not in repr(one)
+    assert key.pseudonym("P1") == Key(b"1" * 32).pseudonym(" P1 ")
+    assert key.pseudonym("P1") != another_key.pseudonym("P1")
+    assert key.uid("1.2.3") != another_key.uid("1.2.3") != key.uid("1.2.4")
+    assert len(key.uid("1.2.3")) <= 64 and re.fullmatch(r"2\.25\.[1-9]\d*", key.uid("1.2.3"))
+    assert "1111" not in repr(key)
 
 
 @pytest.mark.parametrize(
@@ -317,8 +317,8 @@ def test_batches_of_one_series_come_together(tmp_path):
         (tmp_path / "a" / name).rename(tmp_path / "b" / name)
     for batch in ("a", "b", "b"):
         deidentify_folder(tmp_path / batch, tmp_path / "out", key_path=tmp_path / "key")
-    (found,) = find_series(tmp_path / "out").table["path"]
-    assert np.array_equal(read_series(tmp_path / "out" / found).array, array)
+    (path,) = find_series(tmp_path / "out").table["path"]
+    assert np.array_equal(read_series(tmp_path / "out" / path).array, array)
 
 
 def test_the_command(tmp_path, capsys):
@@ -457,13 +457,13 @@ IDENTIFIERS = ("Jane Doe", "李伟", "138" + "00138000", "44010619630314" + "002
 @pytest.mark.parametrize("planted", IDENTIFIERS)
 def test_identifiers_planted_in_every_column_of_a_table_are_gone(schema, planted):
     columns = [column.name for column in schema.columns]
-    own = ["patient_name", "birth_date", "remark", "phone", planted]
-    table = pd.DataFrame(planted, index=range(3), columns=[*columns, *own], dtype=object)
+    extra = ["patient_name", "birth_date", "remark", "phone", planted]
+    table = pd.DataFrame(planted, index=range(3), columns=[*columns, *extra], dtype=object)
     clean, left_out = deidentify_table(table, KEY, schema=schema)
     assert list(clean.columns) == columns
     assert planted not in clean.to_csv()
     assert clean["patient_id"].tolist() == [KEY.pseudonym(planted)] * 3
-    assert all(any(f"column {name}:" in said for said in left_out) for name in own)
+    assert all(any(f"column {name}:" in said for said in left_out) for name in extra)
 
 
 def test_numbers_typed_as_numbers_are_judged_too():

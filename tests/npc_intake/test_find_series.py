@@ -86,8 +86,8 @@ def judge(description="", **tags):
     ],
 )
 def test_kinds(kind, description, tags):
-    found = judge(description, **tags)
-    assert found.kind == kind, found.reason
+    judged = judge(description, **tags)
+    assert judged.kind == kind, judged.reason
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ def test_kinds(kind, description, tags):
     ],
 )
 def test_contradictions_and_gaps_are_left_to_the_user(says, description, tags):
-    found = judge(description, **tags)
-    assert found.kind == "unclear"
-    assert says in found.reason
+    judged = judge(description, **tags)
+    assert judged.kind == "unclear"
+    assert says in judged.reason
 
 
 def test_planes():
@@ -129,13 +129,13 @@ def test_dates(text):
 
 def test_the_quick_header_agrees_with_pydicom(built):
     for path in sorted(built.rglob("*.dcm"))[::5]:
-        (found,), dataset = read_images(path), pydicom.dcmread(path)
+        (header,), dataset = read_images(path), pydicom.dcmread(path)
         for keyword in set(KEYWORDS) - {"SpecificCharacterSet"}:
             value = dataset.get(keyword)
             value = "" if value is None else value
             if isinstance(value, pydicom.multival.MultiValue):
                 value = "\\".join(map(str, value))
-            assert found.get(keyword, "") == str(value), keyword
+            assert header.get(keyword, "") == str(value), keyword
 
 
 @pytest.mark.parametrize("charset", ["ISO_IR 192", "GB18030", "ISO_IR 100"])
@@ -206,24 +206,24 @@ def scrambled(built, folder):
 
 
 def test_the_manifest_of_the_study_is_found_again(built):
-    found = find_series(built, treatment_start=dates(built), progress=False)
+    series = find_series(built, treatment_start=dates(built), progress=False)
     expected = pd.read_csv(built / "data_manifest.csv")
-    proposed = found.manifest(source="synthetic")
+    proposed = series.manifest(source="synthetic")
     order = ["patient_id", "timepoint", "sequence"]
     pd.testing.assert_frame_equal(
         proposed.sort_values(order).reset_index(drop=True),
         expected.sort_values(order).reset_index(drop=True),
     )
-    assert set(found.table["kind"]) >= {"t2w", "t1c", "fat", "localiser", "not_mr"}
-    assert found.ignored["hidden file"] == 4  # the generator's notes
-    assert found.ignored["no DICOM"] >= 4  # the tables
+    assert set(series.table["kind"]) >= {"t2w", "t1c", "fat", "localiser", "not_mr"}
+    assert series.ignored["hidden file"] == 4  # the generator's notes
+    assert series.ignored["no DICOM"] >= 4  # the tables
 
 
 def test_names_and_folders_play_no_part(built, tmp_path):
-    found = find_series(scrambled(built, tmp_path / "export"), treatment_start=dates(built))
+    series = find_series(scrambled(built, tmp_path / "export"), treatment_start=dates(built))
     with pytest.raises(StudyError, match="copy_into"):
-        found.manifest()
-    manifest = found.copy_into(tmp_path / "study", source="synthetic", progress=False)
+        series.manifest()
+    manifest = series.copy_into(tmp_path / "study", source="synthetic", progress=False)
     assert len(manifest) == 8
     original = pd.read_csv(built / "data_manifest.csv").set_index(
         ["patient_id", "timepoint", "sequence"]
@@ -233,7 +233,7 @@ def test_names_and_folders_play_no_part(built, tmp_path):
         copied = tmp_path / "study" / row.path
         assert (read_series(copied).array == read_series(built / path).array).all()
         assert series_checksum(copied) == row.sha256
-    again = found.copy_into(tmp_path / "study", source="synthetic", progress=False)
+    again = series.copy_into(tmp_path / "study", source="synthetic", progress=False)
     pd.testing.assert_frame_equal(again, manifest)
 
 
@@ -299,14 +299,14 @@ def test_every_dated_series_has_its_time_point_so_one_word_decides(tmp_path):
     one(tmp_path / "b", series=2, day="20200401", **PLAIN_T1)
     one(tmp_path / "c", series=3, day="20200201", **PLAIN_T1)
     one(tmp_path / "d", series=4, day="20200401", SeriesDescription="Ax T2 FLAIR")
-    found = find_series(tmp_path, treatment_start=START, treatment_end=END, progress=False)
-    table = found.table.set_index("path")
+    series = find_series(tmp_path, treatment_start=START, treatment_end=END, progress=False)
+    table = series.table.set_index("path")
     assert table["timepoint"].to_dict() == {"a": "pre", "b": "post", "c": "", "d": "post"}
     assert table["status"].to_dict() == {
         "a": "decide", "b": "decide", "c": "ignored", "d": "ignored"
     }  # fmt: skip
-    found.table.loc[found.table["path"].isin(["a", "b"]), "decided"] = "t1c"
-    rows = found.copy_into(tmp_path / "study", progress=False)
+    series.table.loc[series.table["path"].isin(["a", "b"]), "decided"] = "t1c"
+    rows = series.copy_into(tmp_path / "study", progress=False)
     assert rows[["timepoint", "sequence"]].values.tolist() == [["post", "t1c"], ["pre", "t1c"]]
 
 
@@ -413,36 +413,36 @@ def test_where_one_with_contrast_is_proposed_nobody_is_asked_about_the_plain_one
 def test_rivals_are_refused_until_the_user_decides(tmp_path):
     one(tmp_path / "a", series=1)
     one(tmp_path / "b", series=2, SeriesDescription="Ax T2 repeated")
-    found = find_series(tmp_path, treatment_start=START)
-    assert found.table["status"].tolist() == ["decide"] * 2
-    assert found.manifest().empty
-    found.table.loc[1, "decided"] = "pre t2w"
-    assert found.manifest()["path"].tolist() == ["b"]
-    found.table.loc[0, "decided"] = "pre t2w"
+    series = find_series(tmp_path, treatment_start=START)
+    assert series.table["status"].tolist() == ["decide"] * 2
+    assert series.manifest().empty
+    series.table.loc[1, "decided"] = "pre t2w"
+    assert series.manifest()["path"].tolist() == ["b"]
+    series.table.loc[0, "decided"] = "pre t2w"
     with pytest.raises(StudyError, match="2 series are decided for the same place"):
-        found.manifest()
-    found.table.loc[0, "decided"] = "before"
+        series.manifest()
+    series.table.loc[0, "decided"] = "before"
     with pytest.raises(StudyError, match="decided is 'before'"):
-        found.manifest()
-    found.table["decided"] = "skip"
-    assert found.manifest().empty
+        series.manifest()
+    series.table["decided"] = "skip"
+    assert series.manifest().empty
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
 @pytest.mark.parametrize("name", ["T2: axial", "a\\b"])
 def test_a_folder_whose_name_no_manifest_can_hold_is_named_early(tmp_path, name):
     one(tmp_path / "in" / name)
-    found = find_series(tmp_path / "in", treatment_start=START)
+    series = find_series(tmp_path / "in", treatment_start=START)
     with pytest.raises(StudyError, match="Rename the folder"):
-        found.manifest()
-    assert len(found.copy_into(tmp_path / "study")) == 1
+        series.manifest()
+    assert len(series.copy_into(tmp_path / "study")) == 1
 
 
 def test_a_water_image_is_preferred_to_a_plain_one(tmp_path):
     one(tmp_path / "plain", series=1)
     one(tmp_path / "dixon", series=2, ImageType=["DERIVED", "PRIMARY", "DIXON", "WATER"])
-    found = find_series(tmp_path, treatment_start=START)
-    assert found.manifest()["path"].tolist() == ["dixon"]
+    series = find_series(tmp_path, treatment_start=START)
+    assert series.manifest()["path"].tolist() == ["dixon"]
 
 
 def test_parts_that_share_a_series_are_told_apart(tmp_path):
@@ -452,9 +452,9 @@ def test_parts_that_share_a_series_are_told_apart(tmp_path):
             dataset = pydicom.dcmread(path)
             dataset.SeriesInstanceUID = f"{PREFIX}.9"
             save(dataset, tmp_path / "both" / f"{part}{path.name}")
-    found = find_series(tmp_path / "both", treatment_start=START)
-    assert sorted(found.table["kind"]) == ["fat", "t2w"]
-    manifest = found.copy_into(tmp_path / "study")
+    listed = find_series(tmp_path / "both", treatment_start=START)
+    assert sorted(listed.table["kind"]) == ["fat", "t2w"]
+    manifest = listed.copy_into(tmp_path / "study")
     assert manifest["n_images"].tolist() == [2]
 
 
@@ -468,15 +468,15 @@ def test_a_localiser_without_a_name_is_known_by_its_planes(tmp_path):
 def test_copies_are_counted_and_forgeries_refused(tmp_path):
     one(tmp_path / "a")
     shutil.copytree(tmp_path / "a", tmp_path / "batch 2")
-    found = find_series(tmp_path, treatment_start=START)
-    assert found.table["n_images"].tolist() == [2]
-    assert [finding.code for finding in found.findings] == ["copy", "copy"]
+    series = find_series(tmp_path, treatment_start=START)
+    assert series.table["n_images"].tolist() == [2]
+    assert [finding.code for finding in series.findings] == ["copy", "copy"]
     dataset = pydicom.dcmread(tmp_path / "batch 2" / "0.dcm")
     dataset.PixelData = bytes(len(dataset.PixelData))
     save(dataset, tmp_path / "batch 2" / "0.dcm")
-    found = find_series(tmp_path, treatment_start=START)
-    assert found.table["status"].tolist() == ["refused"]
-    assert "share one identifier" in found.table["reason"][0]
+    series = find_series(tmp_path, treatment_start=START)
+    assert series.table["status"].tolist() == ["refused"]
+    assert "share one identifier" in series.table["reason"][0]
 
 
 def test_strays_are_counted_and_damage_is_reported(tmp_path):
@@ -492,8 +492,8 @@ def test_strays_are_counted_and_damage_is_reported(tmp_path):
     (tmp_path / "in" / "folder").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (tmp_path / "in" / "inner").symlink_to(tmp_path / "in" / "series", target_is_directory=True)
     write_series(tmp_path / "in" / ".hidden")
-    found = find_series(tmp_path / "in", treatment_start=START)
-    assert found.ignored == {
+    series = find_series(tmp_path / "in", treatment_start=START)
+    assert series.ignored == {
         "DICOMDIR": 1,
         "hidden file": 2,
         "no DICOM": 1,
@@ -502,10 +502,10 @@ def test_strays_are_counted_and_damage_is_reported(tmp_path):
         "linked folder": 2,
         "hidden folder": 1,
     }
-    assert [(finding.code, finding.file) for finding in found.findings] == [
+    assert [(finding.code, finding.file) for finding in series.findings] == [
         ("truncated", "cut.dcm")
     ]
-    assert found.table["n_images"].tolist() == [2]
+    assert series.table["n_images"].tolist() == [2]
 
 
 def test_a_series_without_patient_is_refused(tmp_path):
@@ -522,8 +522,8 @@ def test_odd_identifiers_get_a_folder_of_their_own(tmp_path):
             SpecificCharacterSet="ISO_IR 192",
         )
     starts = dict.fromkeys(["../A", ".. A", "患者 1"], date(2020, 2, 1))
-    found = find_series(tmp_path / "in", treatment_start=starts)
-    manifest = found.copy_into(tmp_path / "study")
+    listed = find_series(tmp_path / "in", treatment_start=starts)
+    manifest = listed.copy_into(tmp_path / "study")
     assert manifest["path"].nunique() == 3
     images = (tmp_path / "study" / "data" / "images").resolve()
     assert all(
@@ -658,10 +658,10 @@ def test_a_list_that_cannot_be_read_is_an_error_that_says_so(tmp_path, capsys, c
 
 def test_a_file_that_vanished_is_named(tmp_path):
     batch(tmp_path / "in", "P1")
-    found = find_series(tmp_path / "in", treatment_start={"P1": date(2018, 3, 1)}, progress=False)
+    series = find_series(tmp_path / "in", treatment_start={"P1": date(2018, 3, 1)}, progress=False)
     (tmp_path / "in" / "P1-0" / "I01.dcm").unlink()
     with pytest.raises(StudyError, match=r"I01.dcm.*run find again"):
-        found.copy_into(tmp_path / "study")
+        series.copy_into(tmp_path / "study")
     assert not (tmp_path / "study/data/images/P1/pre/t2w").exists()
 
 
@@ -675,9 +675,9 @@ def test_a_file_that_vanished_is_named(tmp_path):
 def test_a_table_saved_without_its_columns_is_refused(tmp_path, content, says):
     write_series(tmp_path / "in")
     (tmp_path / "table.csv").write_text(content)
-    found = find_series(tmp_path / "in")
+    series = find_series(tmp_path / "in")
     with pytest.raises(StudyError, match=says):
-        edited_decisions(tmp_path / "table.csv", found.table, found.folder)
+        edited_decisions(tmp_path / "table.csv", series.table, series.folder)
 
 
 # --- an agent in the tags of every series ---------------------------------------------------------

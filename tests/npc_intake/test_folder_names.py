@@ -67,7 +67,7 @@ def test_two_patients_never_share_a_folder(first, second):
 @given(st.text(alphabet="aAbB-_ ."))
 def test_nor_do_those_that_differ_in_capitals_only(number):
     others = {number, number.upper(), number.lower(), number.swapcase()}
-    assert len({as_a_disk_sees_it(folder_name(other)) for other in others}) == len(others)
+    assert len({as_a_disk_sees_it(folder_name(name)) for name in others}) == len(others)
 
 
 @pytest.mark.parametrize("number", ["NPC-2X7AB3CD", "SYN-0001", "NPC277-001", "HNTSMRG-2", "0815"])

@@ -70,9 +70,9 @@ def test_the_list_of_personal_elements_is_that_of_the_standard():
     [word for word in PERSONAL if pydicom.datadict.dictionary_VR(word) not in ("SQ", "DA", "TM")],
 )
 def test_every_personal_element_is_found_and_not_repeated(tmp_path, keyword):
-    (found,) = images(tmp_path, **{keyword: "Doe Jane"})
-    assert keyword in found and found.startswith("2 of 2 files")
-    assert "Doe" not in found
+    (problem,) = images(tmp_path, **{keyword: "Doe Jane"})
+    assert keyword in problem and problem.startswith("2 of 2 files")
+    assert "Doe" not in problem
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_every_personal_element_is_found_and_not_repeated(tmp_path, keyword):
     ],
 )
 def test_other_signs(tmp_path, tags, says):
-    assert any(says in found for found in images(tmp_path, **tags))
+    assert any(says in problem for problem in images(tmp_path, **tags))
 
 
 @pytest.mark.parametrize("name", ["", "P-1", "P-1^SYNTHETIC", "Anonymous", "ANON 0042", "^^^^"])
@@ -108,10 +108,10 @@ def test_names_that_are_none_pass(tmp_path, name):
 def test_images_of_a_hospital_say_that_they_were_de_identified(tmp_path):
     clean = {"PatientIdentityRemoved": "YES", "SeriesDescription": "WATER: T1 TSE +C"}
     assert hospital(tmp_path, **clean) == []
-    (found,) = hospital(tmp_path, **clean | {"PatientIdentityRemoved": "NO"})
-    assert "PatientIdentityRemoved" in found
-    (found,) = hospital(tmp_path, **clean | {"SeriesDescription": "NPC MRI DOE JANE"})
-    assert "SeriesDescription is free text" in found and "JANE" not in found
+    (problem,) = hospital(tmp_path, **clean | {"PatientIdentityRemoved": "NO"})
+    assert "PatientIdentityRemoved" in problem
+    (problem,) = hospital(tmp_path, **clean | {"SeriesDescription": "NPC MRI DOE JANE"})
+    assert "SeriesDescription is free text" in problem and "JANE" not in problem
 
 
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
@@ -131,8 +131,8 @@ def test_names_in_sequences_are_found_in_every_encoding(tmp_path, syntax, preamb
         del dataset.file_meta
         dataset.save_as(path, implicit_vr=implicit, little_endian=True)
     manifest = pd.DataFrame({"patient_id": ["P-1"], "path": ["s"]})
-    (found,) = check_images(manifest, tmp_path)
-    assert found.problem == "1 of 1 files: PersonName is filled"
+    (problem,) = check_images(manifest, tmp_path)
+    assert problem.problem == "1 of 1 files: PersonName is filled"
 
 
 @pytest.mark.parametrize("name", ["1.dcm", "IM1", "1.dcm.bak"])
@@ -141,8 +141,8 @@ def test_images_that_the_manifest_does_not_list_are_searched_too(tmp_path, name)
     dataset = make_slice(noise(1, 8, 8)[0], 0, OperatorsName=NAME)
     save(dataset, tmp_path / "data" / "incoming" / "batch" / name)
     (tmp_path / "data" / "incoming" / "batch" / "notes.bin").write_bytes(b"x" * 200)
-    (found,) = check_images(manifest, tmp_path)
-    assert found[:4] == ("data/incoming/batch", "", "", "1 of 1 files: OperatorsName is filled")
+    (problem,) = check_images(manifest, tmp_path)
+    assert problem[:4] == ("data/incoming/batch", "", "", "1 of 1 files: OperatorsName is filled")
 
 
 def test_no_warning_repeats_a_value(tmp_path, recwarn):
@@ -161,8 +161,8 @@ def test_private_elements_and_nested_names_are_found(tmp_path):
     inner.OperatorsName = NAME
     dataset.ReferencedImageSequence = [inner]
     save(dataset, path)
-    found = [problem.problem for problem in check_images(manifest, tmp_path)]
-    assert sorted(found) == [
+    problems = [problem.problem for problem in check_images(manifest, tmp_path)]
+    assert sorted(problems) == [
         "1 of 2 files: OperatorsName is filled",
         "1 of 2 files: private elements, which may hold anything",
     ]
@@ -202,9 +202,9 @@ def test_what_was_de_identified_here_passes(tmp_path):
     ],
 )
 def test_texts(text, kinds):
-    found = kinds_of_identity(text)
-    assert len(found) == len(kinds), found
-    assert all(one.startswith(kind) for one, kind in zip(found, kinds, strict=True))
+    sentences = kinds_of_identity(text)
+    assert len(sentences) == len(kinds), sentences
+    assert all(sentence.startswith(kind) for sentence, kind in zip(sentences, kinds, strict=True))
 
 
 @pytest.mark.parametrize("character", ["a", "A", "1", "字", "1 ", "A-", "+", "^"])
@@ -232,8 +232,8 @@ def test_tables_and_notebooks_are_searched(tmp_path):
     cell = {"cell_type": "code", "source": ["1"], "outputs": [{"data": {"text/plain": [NAME]}}]}
     (study / "notebooks").mkdir()
     (study / "notebooks" / "mine.ipynb").write_text(json.dumps({"cells": [cell]}))
-    found = [(p.where, p.column, p.problem) for p in check_texts(study)]
-    assert found == [
+    problems = [(p.where, p.column, p.problem) for p in check_texts(study)]
+    assert problems == [
         (
             "data/registry.csv",
             "patient_name",
@@ -262,8 +262,8 @@ def test_every_kind_of_output_is_searched(tmp_path, output, place):
     path.parent.mkdir(parents=True, exist_ok=True)
     cells = [{"cell_type": "markdown", "source": ["x"]}, {"source": [], "outputs": [output]}]
     path.write_text(json.dumps({"cells": cells, "metadata": {}}))
-    (found,) = check_texts(tmp_path)
-    assert found[:4] == (place, "", "", "cell 2 holds a name as DICOM writes it")
+    (problem,) = check_texts(tmp_path)
+    assert problem[:4] == (place, "", "", "cell 2 holds a name as DICOM writes it")
 
 
 @pytest.mark.parametrize(
@@ -282,8 +282,8 @@ def test_other_files_of_a_study_are_searched(tmp_path, place, encoding):
     path = tmp_path / place
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("说明,text\n1,2\n王" + f"^小明 {NAME},3\n", encoding=encoding)
-    (found,) = check_texts(tmp_path)
-    assert found.where == place and "a name as DICOM writes it" in found.problem
+    (problem,) = check_texts(tmp_path)
+    assert problem.where == place and "a name as DICOM writes it" in problem.problem
 
 
 def test_libraries_in_a_page_may_be_signed_and_data_may_not(tmp_path):
@@ -332,5 +332,5 @@ def test_nothing_this_repository_commits_names_a_person():
     for path in paths:
         binary = path.suffix in (".png", ".npz", ".keras", ".npy", ".dcm")
         if path.exists() and not binary:
-            found = kinds_of_identity(path.read_text(encoding="utf-8"))
-            assert not found, f"{path.relative_to(ROOT)} holds {', '.join(found)}"
+            sentences = kinds_of_identity(path.read_text(encoding="utf-8"))
+            assert not sentences, f"{path.relative_to(ROOT)} holds {', '.join(sentences)}"

@@ -233,12 +233,12 @@ ELEMENTS = (
 @pytest.mark.parametrize("values", SCANNERS, ids=[scanner[1] for scanner in SCANNERS])
 def test_what_a_scanner_has_in_common_with_others_stays(values):
     scanner = dict(zip(ELEMENTS, values, strict=True))
-    own = {"DeviceSerialNumber": "4711", "StationName": "MR1", "InstitutionName": "Renmin"}
-    dataset = make_slice(noise(1)[0], 0, MagneticFieldStrength="3", **scanner, **own)
+    identifying = {"DeviceSerialNumber": "4711", "StationName": "MR1", "InstitutionName": "Renmin"}
+    dataset = make_slice(noise(1)[0], 0, MagneticFieldStrength="3", **scanner, **identifying)
     result = deidentify_file(dataset, KEY)
     for keyword in ELEMENTS[1:]:
         assert result[keyword].value == dataset[keyword].value
-    assert result.MagneticFieldStrength == 3 and not set(own) & set(result.dir())
+    assert result.MagneticFieldStrength == 3 and not set(identifying) & set(result.dir())
     codes = {item.CodeValue for item in result.DeidentificationMethodCodeSequence}
     assert codes == {"113100", "113105", "113107", "113108", "113109"}
     without = deidentify_file(dataset, KEY, scanner=False)
@@ -286,11 +286,11 @@ def test_the_original_words_lie_beside_the_key_and_join_the_series(tmp_path):
     words = original_words(tmp_path / "k" / "key.json")
     assert sorted(words["description"]) == ["Smith T1", "鼻咽 王平"]
     assert "agent 0 | agent 1" in set(words["contrast_agent"])
-    found = find_series(tmp_path / "out").table
-    joined = found.merge(words, on="series_uid", how="left", suffixes=("", "_original"))
-    assert len(joined) == len(found) == 2
+    table = find_series(tmp_path / "out").table
+    joined = table.merge(words, on="series_uid", how="left", suffixes=("", "_original"))
+    assert len(joined) == len(table) == 2
     assert set(joined["description_original"]) == {"Smith T1", "鼻咽 王平"}
-    assert not [word for word in ("Smith", "Wu", "王平") if word in found.to_csv()]
+    assert not [word for word in ("Smith", "Wu", "王平") if word in table.to_csv()]
     assert len(pd.read_csv(tmp_path / "k" / "key-words.csv")) == 3
     assert (tmp_path / "k" / "key-words.csv").stat().st_mode & 0o077 == 0
 

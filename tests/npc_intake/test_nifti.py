@@ -43,7 +43,7 @@ def as_dicom(folder, path):
 def position_of_maximum(folder):
     """LPS millimetres of the brightest pixel, from the headers alone."""
     brightest = max(
-        map(pydicom.dcmread, dicom_files(folder)), key=lambda one: one.pixel_array.max()
+        map(pydicom.dcmread, dicom_files(folder)), key=lambda image: image.pixel_array.max()
     )
     row, column = np.unravel_index(brightest.pixel_array.argmax(), brightest.pixel_array.shape)
     to_patient = PixelToReferenceTransformer(
@@ -111,8 +111,8 @@ def test_a_scaled_volume_gives_its_scaled_values(tmp_path):
 def test_the_same_volume_gives_the_same_files_and_another_gives_others(tmp_path):
     affine = affine_of("RAS", (1, 1, 3))
     first = save(tmp_path / "a.nii", noise(9, 10, 4), affine)
-    other = save(tmp_path / "b.nii", noise(9, 10, 4, seed=1), affine)
-    for name, path in (("one", first), ("two", first), ("other", other)):
+    second = save(tmp_path / "b.nii", noise(9, 10, 4, seed=1), affine)
+    for name, path in (("one", first), ("two", first), ("other", second)):
         as_dicom(tmp_path / name, path)
     files = {name: dicom_files(tmp_path / name) for name in ("one", "two", "other")}
     assert [p.read_bytes() for p in files["one"]] == [p.read_bytes() for p in files["two"]]
@@ -206,8 +206,8 @@ def test_a_fourth_axis_of_length_one_is_no_fourth_axis(tmp_path):
 
 def errors(study):
     """What `study check` says cannot stay as it is."""
-    found = study.check()
-    return found[found.level == "error"]
+    problems = study.check()
+    return problems[problems.level == "error"]
 
 
 def test_npc277_becomes_a_study(tmp_path):

@@ -117,11 +117,11 @@ def opened(environment):
 @pytest.mark.parametrize("way", ["web", "classic", "moving"])
 def test_every_image_of_the_list_arrives(archive, hospital, place, way):
     service = opened(getattr(archive, way))
-    found = pacs.plan(service, pacs.read_list(place.list), place.key, progress=False)
-    log = pacs.retrieve(service, found, place.study, place.key, progress=False)
+    plan = pacs.plan(service, pacs.read_list(place.list), place.key, progress=False)
+    log = pacs.retrieve(service, plan, place.study, place.key, progress=False)
     service.close()
     files = [f for f in hospital.glob("data/images/**/*.dcm") if "mask" not in str(f)]
-    assert found.n_images == len(files) == len(place.images()) == log["n_fetched"].sum()
+    assert plan.n_images == len(files) == len(place.images()) == log["n_fetched"].sum()
     assert set(log["state"]) == {"done"} and not (place.incoming / ".partial").exists()
     pixels = sorted(pydicom.dcmread(path).pixel_array.tobytes() for path in files)
     assert pixels == sorted(pydicom.dcmread(path).pixel_array.tobytes() for path in place.images())
@@ -141,25 +141,27 @@ def test_the_way_round_leaves_pixels_rectangles_and_survival_as_they_were(
 
     before, after = Study(hospital), Study(place.study)
     assert after.check().empty
-    there, here = load_stacks(before), load_stacks(after)
-    assert_same_images(there, here, place.key)
-    assert_same_regions(before, after, there, here, place.key)
+    original, returned = load_stacks(before), load_stacks(after)
+    assert_same_images(original, returned, place.key)
+    assert_same_regions(before, after, original, returned, place.key)
     assert_same_tables(before, after, place.key)
 
 
-def assert_same_images(there, here, key):
+def assert_same_images(original, returned, key):
     """Every series, and no other: the same pixels at the same places."""
-    assert len(there) and {(key.pseudonym(patient), *rest) for patient, *rest in there} == set(here)
-    for (patient, *rest), series in there.items():
-        other = here[key.pseudonym(patient), *rest]
-        assert series.array.dtype == other.array.dtype
-        assert np.array_equal(series.array, other.array)
-        assert np.allclose(series.positions_mm, other.positions_mm)
+    assert len(original) and {
+        (key.pseudonym(patient), *rest) for patient, *rest in original
+    } == set(returned)
+    for (patient, *rest), series in original.items():
+        counterpart = returned[key.pseudonym(patient), *rest]
+        assert series.array.dtype == counterpart.array.dtype
+        assert np.array_equal(series.array, counterpart.array)
+        assert np.allclose(series.positions_mm, counterpart.positions_mm)
 
 
-def assert_same_regions(before, after, there, here, key):
+def assert_same_regions(before, after, original, returned, key):
     """The rectangles on the images, and what the network sees through them."""
-    old, new = suggest_rois(before, there), suggest_rois(after, here)
+    old, new = suggest_rois(before, original), suggest_rois(after, returned)
     assert set(old["source"]) == {"suggested"}
     order = ["patient_id", "timepoint", "sequence", "slice_index"]
     renamed = old.assign(patient_id=old["patient_id"].map(key.pseudonym))
@@ -167,7 +169,7 @@ def assert_same_regions(before, after, there, here, key):
         *[t.sort_values(order, ignore_index=True) for t in (renamed, new)]
     )
     seen = []
-    for stacks, table, who in ((there, old, key.pseudonym), (here, new, str)):
+    for stacks, table, who in ((original, old, key.pseudonym), (returned, new, str)):
         images, index = network_inputs(stacks, table, setting=TUTORIAL)
         names = zip(index["patient_id"].map(who), *(index[n] for n in order[1:]), strict=True)
         seen.append(dict(zip(names, images, strict=True)))
@@ -216,8 +218,8 @@ def test_nothing_in_the_study_or_on_the_screen_says_who_it_is(
     texts = [text.encode() for text in (said.out, said.err, caplog.text)]
     for path in place.study.rglob("*"):
         texts += [str(path).encode(), path.read_bytes() if path.is_file() else b""]
-    everything = b"\n".join(texts)
-    assert not [word for word in secret if word.encode() in everything]
+    all_text = b"\n".join(texts)
+    assert not [word for word in secret if word.encode() in all_text]
 
 
 @real
@@ -230,15 +232,15 @@ def test_a_killed_run_is_resumed_without_fetching_anything_twice(archive, place)
     first.wait()
     arrived = {path.name: path.stat().st_mtime_ns for path in place.incoming.rglob("image*.dcm")}
     service = opened(archive.web)
-    found = pacs.plan(service, pacs.read_list(place.list), place.key, progress=False)
-    assert 20 <= len(arrived) < found.n_images
+    plan = pacs.plan(service, pacs.read_list(place.list), place.key, progress=False)
+    assert 20 <= len(arrived) < plan.n_images
     for folder in {path.parent for path in place.images()}:  # what is shown is whole
         assert len(list(folder.iterdir())) >= 6
-    log = pacs.retrieve(service, found, place.study, place.key, progress=False)
-    assert log["n_fetched"].sum() == found.n_images - len(arrived)
+    log = pacs.retrieve(service, plan, place.study, place.key, progress=False)
+    assert log["n_fetched"].sum() == plan.n_images - len(arrived)
     now = {path.name: path.stat().st_mtime_ns for path in place.images()}
-    assert len(now) == found.n_images and arrived.items() <= now.items()
-    again = pacs.retrieve(service, found, place.study, place.key, progress=False)
+    assert len(now) == plan.n_images and arrived.items() <= now.items()
+    again = pacs.retrieve(service, plan, place.study, place.key, progress=False)
     assert again["n_fetched"].sum() == 0 and set(again["state"]) == {"done"}
     kept = pd.read_csv(place.study / pacs.LOG)
     assert list(kept["series"].tail(len(again))) == list(again["series"])
@@ -248,16 +250,16 @@ def test_a_killed_run_is_resumed_without_fetching_anything_twice(archive, place)
 @real
 def test_an_archive_that_dies_in_mid_transfer_loses_nothing(archive, place):
     service = opened(archive.classic)
-    found = pacs.plan(service, pacs.read_list(place.list), place.key, progress=False)
+    plan = pacs.plan(service, pacs.read_list(place.list), place.key, progress=False)
     dying = Dying(service, archive, after=25)
     options = {"wait_s": 0.01, "attempts": 2, "progress": False, "at_once": 1}
     with pytest.raises(pacs.PacsError, match="3 series failed one after the other"):
-        pacs.retrieve(dying, found, place.study, place.key, **options)
+        pacs.retrieve(dying, plan, place.study, place.key, **options)
     arrived = len(list(place.incoming.rglob("image*.dcm")))
-    assert 0 < arrived < found.n_images
+    assert 0 < arrived < plan.n_images
     archive.start()
-    log = pacs.retrieve(service, found, place.study, place.key, progress=False)
-    assert log["n_fetched"].sum() == found.n_images - arrived == len(place.images()) - arrived
+    log = pacs.retrieve(service, plan, place.study, place.key, progress=False)
+    assert log["n_fetched"].sum() == plan.n_images - arrived == len(place.images()) - arrived
 
 
 class Dying:
@@ -321,19 +323,19 @@ def test_by_c_move_too_images_travel_encrypted(tmp_path, monkeypatch):
     names = ("NPC_PACS_CA", "NPC_PACS_CERT", "NPC_PACS_KEY")
     files = dict(zip(names, map(str, (pair[0], *pair)), strict=True))
     service = opened(server.moving | files | {"NPC_PACS_TLS": "true"})
-    here = "127.0.0.1", server.move
-    silent = socket.create_connection(here)  # a scan of ports, for instance, keeps nobody out
+    port = "127.0.0.1", server.move
+    silent = socket.create_connection(port)  # a scan of ports, for instance, keeps nobody out
     try:
         (series,) = service.series("P-1", "20180101", "20180101")
         arrived = []
         service.fetch(series, None, arrived.append)
         assert len(arrived) == n_images
-        with socket.create_connection(here, timeout=5) as plain, pytest.raises(ConnectionError):
+        with socket.create_connection(port, timeout=5) as plain, pytest.raises(ConnectionError):
             plain.sendall(b"\1\0\0\0\0\xcd" + bytes(205))  # A-ASSOCIATE-RQ, not encrypted
             assert plain.recv(1)
         stranger = ssl.create_default_context(cafile=pair[0])  # trusts, but shows no certificate
-        plain = socket.create_connection(here, timeout=5)
-        with pytest.raises(OSError), stranger.wrap_socket(plain, server_hostname=here[0]) as end:
+        plain = socket.create_connection(port, timeout=5)
+        with pytest.raises(OSError), stranger.wrap_socket(plain, server_hostname=port[0]) as end:
             assert end.recv(1)
     finally:
         silent.close()
@@ -344,10 +346,10 @@ def test_by_c_move_too_images_travel_encrypted(tmp_path, monkeypatch):
 @real
 def test_an_unknown_destination_of_c_move_is_explained(archive, place):
     service = opened(archive.moving | {"NPC_PACS_CALLING_AET": "STRANGER"})
-    found = pacs.plan(service, pacs.read_list(place.list), place.key, progress=False)
-    one = pacs.Plan(found.series[:1], found.table)
+    plan = pacs.plan(service, pacs.read_list(place.list), place.key, progress=False)
+    single = pacs.Plan(plan.series[:1], plan.table)
     log = pacs.retrieve(
-        service, one, place.study, place.key, attempts=1, progress=False, wait_s=0.01
+        service, single, place.study, place.key, attempts=1, progress=False, wait_s=0.01
     )
     service.close()
     assert list(log["state"]) == ["failed"]

@@ -200,17 +200,19 @@ def test_a_circle_is_no_matter_of_time():
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
-@pytest.mark.parametrize("what", ["another authority", "no authority", "a port without encryption"])
-def test_what_is_wrong_with_encryption_is_said(tmp_path, what):
+@pytest.mark.parametrize(
+    "fault", ["another authority", "no authority", "a port without encryption"]
+)
+def test_what_is_wrong_with_encryption_is_said(tmp_path, fault):
     (tmp_path / "other").mkdir()
     certificate, key = orthanc.make_certificate(tmp_path)
-    other, _ = orthanc.make_certificate(tmp_path / "other")
+    foreign, _ = orthanc.make_certificate(tmp_path / "other")
     gateway = Gateway()
     front = orthanc.Encrypted(gateway.port, certificate, key)
     port, says = front.port, "certificate is not trusted"
-    if what == "a port without encryption":
+    if fault == "a port without encryption":
         port, says = gateway.port, "no encrypted connection.*the one for https"
-    authority = {"another authority": str(other), "no authority": ""}.get(what, str(certificate))
+    authority = {"another authority": str(foreign), "no authority": ""}.get(fault, str(certificate))
     url = f"https://127.0.0.1:{port}/dicom-web"
     service = pacs.connect({"NPC_PACS_URL": url, "NPC_PACS_CA": authority})
     try:

@@ -38,10 +38,10 @@ def test_a_plan_that_is_shown_names_nobody(tmp_path):
     shelf.listed = replace(shelf.listed, patient_id=number, description="T2 " + NAME)
     patients = pd.DataFrame({"patient_id": [number], "treatment_end": [pd.NaT]})
     patients["treatment_start"] = pd.Timestamp("2018-02-01")
-    found = pacs.plan(shelf, patients, Key.open(tmp_path / "key"), progress=False)
-    assert len(found.series) == 1 and found.table["n_images"].sum() == 4
-    shown = [repr(found), str(found), f"{found.series}", str(found.series[0])]
-    shown += [found.table.to_csv(), found.table.to_html(), repr(found.table)]
+    plan = pacs.plan(shelf, patients, Key.open(tmp_path / "key"), progress=False)
+    assert len(plan.series) == 1 and plan.table["n_images"].sum() == 4
+    shown = [repr(plan), str(plan), f"{plan.series}", str(plan.series[0])]
+    shown += [plan.table.to_csv(), plan.table.to_html(), repr(plan.table)]
     secret = [number, NAME, "20180101", shelf.listed.study_uid, shelf.listed.series_uid]
     assert not [word for word in secret for text in shown if word in text]
 
@@ -157,9 +157,9 @@ def test_only_an_archive_elsewhere_can_reach_the_port_for_c_move(host, reachable
     port = orthanc.free_port()
     moving = CLASSIC | {"NPC_PACS_HOST": host, "NPC_PACS_MOVE_PORT": str(port)}
     with closing(pacs.connect(moving)):
-        with socket.socket() as one, socket.socket() as other:
-            assert one.connect_ex(("127.0.0.1", port)) == 0
-            assert (other.connect_ex(("127.0.0.2", port)) == 0) == reachable
+        with socket.socket() as from_loopback, socket.socket() as from_elsewhere:
+            assert from_loopback.connect_ex(("127.0.0.1", port)) == 0
+            assert (from_elsewhere.connect_ex(("127.0.0.2", port)) == 0) == reachable
 
 
 @pytest.mark.parametrize(

@@ -49,29 +49,29 @@ def test_a_malformed_answer_is_said_without_quoting_it(answer, message):
 
 def test_a_malformed_answer_of_a_classic_archive_is_said_too():
     def answer(event):
-        found = pydicom.Dataset()
-        found.PatientID = "P-1"
-        yield 0xFF00, found
+        answer_of_study = pydicom.Dataset()
+        answer_of_study.PatientID = "P-1"
+        yield 0xFF00, answer_of_study
 
     entity, port = AE("A"), orthanc.free_port()
     entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
     server = entity.start_server(
         ("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_C_FIND, answer)]
     )
-    here = {"NPC_PACS_HOST": "127.0.0.1", "NPC_PACS_PORT": str(port)}
+    address = {"NPC_PACS_HOST": "127.0.0.1", "NPC_PACS_PORT": str(port)}
     try:
         with pytest.raises(pacs.PacsError, match="no StudyInstanceUID"):
-            pacs.connect(CLASSIC | here).series("P-1", "20180101", "20180101")
+            pacs.connect(CLASSIC | address).series("P-1", "20180101", "20180101")
     finally:
         server.shutdown()
 
 
 def test_an_archive_that_does_not_count_pages_is_asked_no_more(tmp_path):
-    found = {"SeriesInstanceUID": "1.2.3", "NumberOfSeriesRelatedInstances": 18}
-    with Stub(as_json(PatientID="P-1", StudyInstanceUID="1.2", **found)) as service:
-        (one,) = service.series("P-1", "20180101", "20180101")
-    assert (one.patient_id, one.study_uid, one.series_uid) == ("P-1", "1.2", "1.2.3")
-    assert one.n_images == 18
+    keys = {"SeriesInstanceUID": "1.2.3", "NumberOfSeriesRelatedInstances": 18}
+    with Stub(as_json(PatientID="P-1", StudyInstanceUID="1.2", **keys)) as service:
+        (series,) = service.series("P-1", "20180101", "20180101")
+    assert (series.patient_id, series.study_uid, series.series_uid) == ("P-1", "1.2", "1.2.3")
+    assert series.n_images == 18
 
 
 def test_it_tries_again_and_asks_only_for_what_is_missing(tmp_path):

@@ -27,10 +27,10 @@ def read_csv(path):
 
 
 def note(key_path, first, count):
-    key, known = Key.open(key_path), {}
+    key, claimed = Key.open(key_path), {}
     for number in range(first, first + count):
-        key.claim(known, f"P{number}")
-        key.write_mapping(known)
+        key.claim(claimed, f"P{number}")
+        key.write_mapping(claimed)
 
 
 def test_two_runs_with_one_key_lose_nobody(tmp_path):

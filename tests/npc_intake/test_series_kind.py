@@ -77,29 +77,29 @@ TYPES = [
 def test_words_of_image_type(kind, types):
     image_type, _, frame_type = types.partition("|")
     image = PLAIN | T2 | {"ImageType": image_type, "FrameType": frame_type}
-    found = classify([image])
-    assert found.kind == kind, found
+    judged = classify([image])
+    assert judged.kind == kind, judged
 
 
 @pytest.mark.parametrize(("weighting", "kind", "text"), descriptions("t1", "t2"))
 def test_descriptions_that_name_a_kind(weighting, kind, text):
     times = {"t1": T1, "t2": T2}[weighting]
-    found = classify([PLAIN | times | {"SeriesDescription": text}])
-    assert found.kind == kind, found
+    judged = classify([PLAIN | times | {"SeriesDescription": text}])
+    assert judged.kind == kind, judged
 
 
 @pytest.mark.parametrize(("subject", "kind", "image_type"), descriptions("image type"))
 def test_image_types_as_makers_write_them(subject, kind, image_type):
-    found = classify([PLAIN | T2 | {"ImageType": image_type}])
-    assert found.kind == kind, found
+    judged = classify([PLAIN | T2 | {"ImageType": image_type}])
+    assert judged.kind == kind, judged
     kept = codes("ImageType", image_type.split("\\"))  # in a de-identified image
     assert classify([PLAIN | T2 | {"ImageType": "\\".join(kept)}]).kind == kind
 
 
 @pytest.mark.parametrize("part", ["LIVER", "L-SPINE", "Abdomen", "CHEST"])
 def test_another_region_of_the_body_is_left_to_a_person(part):
-    found = classify([PLAIN | T2 | {"BodyPartExamined": part}])
-    assert found.kind == "unclear" and "not head or neck" in found.reason
+    judged = classify([PLAIN | T2 | {"BodyPartExamined": part}])
+    assert judged.kind == "unclear" and "not head or neck" in judged.reason
     (kept,) = codes("BodyPartExamined", [part])  # in a de-identified image
     assert classify([PLAIN | T2 | {"BodyPartExamined": kept}]).kind == "unclear"
 
@@ -111,15 +111,15 @@ def test_regions_of_head_and_neck_are_taken(part):
 
 
 def test_a_gradient_echo_of_long_echo_time_is_not_taken_for_t2():
-    found = classify([PLAIN | T2 | {"ScanningSequence": "GR"}])
-    assert found.kind == "unclear" and "T2*" in found.reason
+    judged = classify([PLAIN | T2 | {"ScanningSequence": "GR"}])
+    assert judged.kind == "unclear" and "T2*" in judged.reason
 
 
 @pytest.mark.parametrize(("word", "kind"), [("POST_CONTRAST", "t1c"), ("PRE_CONTRAST", "t1w")])
 def test_image_type_may_say_that_an_agent_was_given(word, kind):
-    found = classify([PLAIN | T1 | {"FrameType": f"ORIGINAL\\PRIMARY\\{word}\\NONE"}])
-    assert found.kind == kind and word in found.reason
-    assert found.contrast == {"t1c": "yes", "t1w": "no"}[kind]
+    judged = classify([PLAIN | T1 | {"FrameType": f"ORIGINAL\\PRIMARY\\{word}\\NONE"}])
+    assert judged.kind == kind and word in judged.reason
+    assert judged.contrast == {"t1c": "yes", "t1w": "no"}[kind]
 
 
 # Every word that decides, written down once more: none may be lost, or change its meaning.
@@ -170,8 +170,8 @@ def test_no_word_is_lost(kind, word):
 def test_one_image_of_three_is_enough(word, place):
     images = [PLAIN | T2 | {"ImageType": "ORIGINAL\\PRIMARY\\M"} for _ in range(3)]
     images[place] |= {"ImageType": f"ORIGINAL\\PRIMARY\\{word}"}
-    found = classify(images)
-    assert (found.kind, word in found.reason) == (MEANINGS[word][0], True)
+    judged = classify(images)
+    assert (judged.kind, word in judged.reason) == (MEANINGS[word][0], True)
 
 
 def test_no_word_has_two_meanings():
@@ -212,9 +212,9 @@ def test_no_word_has_two_meanings():
 def test_what_any_image_says_counts(says, tags, place):
     images = [PLAIN | T2 for _ in range(3)]
     images[place] = images[place] | tags
-    found = classify(images)
-    assert found.kind not in ("t2w", "t1c", "t1w")
-    assert says in found.reason
+    judged = classify(images)
+    assert judged.kind not in ("t2w", "t1c", "t1w")
+    assert says in judged.reason
 
 
 def test_b_values_of_zero_everywhere_and_blanks_say_nothing():
@@ -235,8 +235,8 @@ def test_b_values_of_zero_everywhere_and_blanks_say_nothing():
     ],
 )
 def test_contrast_of_t1_weighted_series(kind, contrast, tags):
-    found = classify([PLAIN | T1 | tags])
-    assert (found.kind, found.contrast) == (kind, contrast)
+    judged = classify([PLAIN | T1 | tags])
+    assert (judged.kind, judged.contrast) == (kind, contrast)
 
 
 # --- makers' own elements, and functional groups --------------------------------------------------
@@ -268,8 +268,8 @@ def test_private_elements_are_found_in_any_block_and_encoding(
     group, creator, element, vr, value, name, expected = PRIVATE[maker]
     dataset = make_slice(noise(1)[0], 0, Manufacturer=maker)
     for number in range(blocks_before):
-        other = dataset.private_block(group, f"OTHER {number}", create=True)
-        other.add_new(element, "LO", "not this")
+        block = dataset.private_block(group, f"OTHER {number}", create=True)
+        block.add_new(element, "LO", "not this")
     dataset.private_block(group, creator, create=True).add_new(element, vr, value)
     if implicit:
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
@@ -336,8 +336,8 @@ def test_every_frame_of_an_enhanced_object_counts(tmp_path, case, implicit, unde
         make_lengths_undefined(dataset)
     save(dataset, tmp_path / "e.dcm")
     images = read_images(tmp_path / "e.dcm")
-    found = classify(images)
-    assert found.kind not in ("t2w", "t1w", "t1c") and says in found.reason
+    judged = classify(images)
+    assert judged.kind not in ("t2w", "t1w", "t1c") and says in judged.reason
     assert images == images_of(Tags(pydicom.dcmread(tmp_path / "e.dcm"), tmp_path))
     assert sum(len(image["ImagePositionPatient"].split("\\")) for image in images) == 12
 

@@ -9,8 +9,8 @@ SAGITTAL = [0, 1, 0, 0, 0, -1]
 
 def pictures(folder):
     """What is shown of each series, by its folder."""
-    found = find_series(folder, progress=False)
-    return dict(zip(found.table["path"], thumbnails(found), strict=True))
+    series = find_series(folder, progress=False)
+    return dict(zip(series.table["path"], thumbnails(series), strict=True))
 
 
 def test_the_middle_is_found_by_position_not_by_name(tmp_path):
@@ -27,8 +27,10 @@ def test_enhanced_objects_and_localisers_have_a_picture_too(tmp_path):
     enhanced.PatientID, enhanced.SeriesInstanceUID = "P-2", "2.25.7"
     save(enhanced, tmp_path / "enhanced" / "1.dcm")
     for number, plane in enumerate(([1, 0, 0, 0, 1, 0], SAGITTAL)):
-        one = make_slice(array[number], number, ImageOrientationPatient=plane, StudyDate="20200101")
-        save(one, tmp_path / "localiser" / f"{number}.dcm")
+        image = make_slice(
+            array[number], number, ImageOrientationPatient=plane, StudyDate="20200101"
+        )
+        save(image, tmp_path / "localiser" / f"{number}.dcm")
     shown = pictures(tmp_path)
     np.testing.assert_array_equal(shown["enhanced"], array[1])
     np.testing.assert_array_equal(shown["localiser"], array[1])
@@ -41,9 +43,9 @@ def test_what_cannot_be_shown_says_why_and_keeps_nothing_else_back(tmp_path):
     write_series(tmp_path / "nowhere", patient_id="P-5", ImagePositionPatient=None)
     gone = tmp_path / "gone"
     write_series(gone, patient_id="P-6", array=noise(1))
-    found = find_series(tmp_path, progress=False)
+    series = find_series(tmp_path, progress=False)
     (gone / "I01.dcm").unlink()
-    shown = dict(zip(found.table["path"], thumbnails(found), strict=True))
+    shown = dict(zip(series.table["path"], thumbnails(series), strict=True))
     assert shown["sound"].shape == shown["nowhere"].shape == (24, 32)
     assert shown["damaged"].startswith("file I02.dcm: its pixel data are damaged")
     assert shown["report"] == "file I01.dcm: its modality is SR, not MR. Leave it out"

@@ -243,9 +243,9 @@ NO_IMAGES = {
 }
 
 
-@pytest.mark.parametrize("what", NO_IMAGES)
+@pytest.mark.parametrize("content", NO_IMAGES)
 @pytest.mark.parametrize("is_enhanced", [False, True], ids=["classic", "enhanced"])
-def test_objects_without_images_in_the_same_series_are_left_alone(tmp_path, what, is_enhanced):
+def test_objects_without_images_in_the_same_series_are_left_alone(tmp_path, content, is_enhanced):
     if is_enhanced:
         dataset = make_enhanced(STACK, slopes=[1] * 6, order=SIX)
         for keyword, value in SERIES.items():
@@ -253,13 +253,13 @@ def test_objects_without_images_in_the_same_series_are_left_alone(tmp_path, what
         save(dataset, tmp_path / "e.dcm")
     else:
         table_of(tmp_path)
-    other = make_slice(STACK[0], 0, **SERIES, ImageOrientationPatient=None)
-    other.SOPClassUID, other.SOPInstanceUID = NO_IMAGES[what], f"{PREFIX}.99"
-    other.ImagePositionPatient = None
-    save(other, tmp_path / "0.dcm")
-    found = find_series(tmp_path, progress=False, **TREATMENT)
-    assert found.ignored == {what: 1}
-    assert found.table[["kind", "status", "n_images"]].values.tolist() == [
+    without_image = make_slice(STACK[0], 0, **SERIES, ImageOrientationPatient=None)
+    without_image.SOPClassUID, without_image.SOPInstanceUID = NO_IMAGES[content], f"{PREFIX}.99"
+    without_image.ImagePositionPatient = None
+    save(without_image, tmp_path / "0.dcm")
+    series = find_series(tmp_path, progress=False, **TREATMENT)
+    assert series.ignored == {content: 1}
+    assert series.table[["kind", "status", "n_images"]].values.tolist() == [
         ["t2w", "proposed", 1 if is_enhanced else 6]
     ]
 
@@ -299,8 +299,8 @@ def test_the_identifier_of_a_row_stays_when_files_move_or_are_added(tmp_path):
     before = table_of(tmp_path / "a", numbers=range(5))
     after = table_of(tmp_path / "b" / "c")
     assert before["id"].tolist() == after["id"].tolist()
-    other = table_of(tmp_path / "d", lambda number: {"SeriesInstanceUID": f"{PREFIX}.12"})
-    assert other["id"].tolist() != after["id"].tolist()
+    regrouped = table_of(tmp_path / "d", lambda number: {"SeriesInstanceUID": f"{PREFIX}.12"})
+    assert regrouped["id"].tolist() != after["id"].tolist()
 
 
 def test_heights_are_taken_along_the_normal_of_a_tilted_stack(tmp_path):
@@ -371,20 +371,20 @@ def test_an_image_that_stands_in_two_series_is_said(tmp_path):
             save(
                 make_slice(STACK[number], number * 6.0, **tags), tmp_path / series / f"{number}.dcm"
             )
-    found = find_series(tmp_path, progress=False, **TREATMENT)
-    assert found.table[["timepoint", "status"]].values.tolist() == [
+    listed = find_series(tmp_path, progress=False, **TREATMENT)
+    assert listed.table[["timepoint", "status"]].values.tolist() == [
         ["pre", "decide"],
         ["post", "decide"],
     ]
-    said = found.table["reason"].tolist()
+    said = listed.table["reason"].tolist()
     assert all(
         "4 of 6 images have identifiers of images of another series" in text for text in said
     )
-    assert [(finding.code, finding.file) for finding in found.findings] == [
+    assert [(finding.code, finding.file) for finding in listed.findings] == [
         ("same-uid", "a/0.dcm"),
         ("same-uid", "b/0.dcm"),
     ]
-    assert "b/0.dcm" in found.findings[0].message and "a/0.dcm" in found.findings[1].message
+    assert "b/0.dcm" in listed.findings[0].message and "a/0.dcm" in listed.findings[1].message
 
 
 def test_the_same_identifier_for_two_patients_is_none_of_its_business(tmp_path):
@@ -401,7 +401,7 @@ def test_a_series_of_nobody_cannot_be_decided_for_anybody(tmp_path):
     for number in SIX:
         tags = SERIES | {"SOPInstanceUID": f"{PREFIX}.11.{number}", "patient_id": ""}
         save(make_slice(STACK[number], number * 6.0, **tags), tmp_path / f"{number}.dcm")
-    found = find_series(tmp_path, progress=False, **TREATMENT)
-    decided = found.with_decisions({found.table["id"][0]: "pre t2w"})
+    series = find_series(tmp_path, progress=False, **TREATMENT)
+    decided = series.with_decisions({series.table["id"][0]: "pre t2w"})
     with pytest.raises(StudyError, match="no PatientID, so nobody knows whose it is"):
         decided.manifest()

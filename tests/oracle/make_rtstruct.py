@@ -56,10 +56,10 @@ def main():
             uids = [image.SOPInstanceUID for image in read.series_data]
             expected[name] = {
                 structure: {
-                    uid: box(found[:, :, i]) for i, uid in enumerate(uids) if found[:, :, i].any()
+                    uid: box(mask[:, :, i]) for i, uid in enumerate(uids) if mask[:, :, i].any()
                 }
                 for structure in read.get_roi_names()
-                for found in [read.get_roi_mask_by_name(structure)]
+                for mask in [read.get_roi_mask_by_name(structure)]
             }
             for structure, mask in planted().items():
                 boxes = [box(mask[:, :, i]) for i in range(SLICES) if mask[:, :, i].any()]
