@@ -111,17 +111,17 @@ def in_timm(model: keras.Model):
 
     net = timm.create_model("inception_resnet_v2", pretrained=False, num_classes=2).eval()
     state = {}
-    for ours, theirs in names_in_timm():
-        kernel, *bias = model.get_layer(ours).get_weights()
-        prefix = theirs if bias else f"{theirs}.conv"
+    for in_keras, in_torch in names_in_timm():
+        kernel, *bias = model.get_layer(in_keras).get_weights()
+        prefix = in_torch if bias else f"{in_torch}.conv"
         state[f"{prefix}.weight"] = kernel.transpose(3, 2, 0, 1)
         if bias:
             state[f"{prefix}.bias"] = bias[0]
             continue
-        beta, mean, variance = model.get_layer(f"{ours}_bn").get_weights()
+        beta, mean, variance = model.get_layer(f"{in_keras}_bn").get_weights()
         state |= {
-            f"{theirs}.bn.weight": np.ones_like(beta), f"{theirs}.bn.bias": beta,
-            f"{theirs}.bn.running_mean": mean, f"{theirs}.bn.running_var": variance,
+            f"{in_torch}.bn.weight": np.ones_like(beta), f"{in_torch}.bn.bias": beta,
+            f"{in_torch}.bn.running_mean": mean, f"{in_torch}.bn.running_var": variance,
         }  # fmt: skip
     kernel, state["classif.bias"] = gradcam.head(model)
     state["classif.weight"] = kernel.T

@@ -95,11 +95,11 @@ def _one_split(patients: pd.DataFrame, seen: dict, number: int) -> list[dict]:
 
 def added(train, test, table: pd.DataFrame, score: pd.Series) -> dict:
     """Return the scores of the Cox models without and with the image."""
-    out_of_fold = survival_heads.out_of_fold_risk("Cox", table.loc[train.index], train)
+    image_risk = survival_heads.out_of_fold_risk("Cox", table.loc[train.index], train)
     scores = {}
     for name, extra in ((CLINICAL, False), (WITH_IMAGE, True)):
         sides = []
-        for group, image in ((train, out_of_fold), (test, score)):
+        for group, image in ((train, image_risk), (test, score)):
             covariates = statistics.clinical_covariates(group)[list(TERMS)]
             sides.append(covariates.assign(image=image) if extra else covariates)
         model = statistics.fit_cox(train.pfs_months, train.progressed, sides[0])
@@ -181,7 +181,7 @@ def main() -> None:
         print(strengths(patients, seen, workers=options.workers).round(3).to_string())
         return
     run = partial(one_split, patients, seen, study.folder / "results" / "splits")
-    done = spread(run, range(options.splits), workers=options.workers, what="trains last layers")
+    done = spread(run, range(options.splits), workers=options.workers, task="trains last layers")
     done = dict(progress_bar(done, total=options.splits, desc="splits", unit="split"))
     tables = [done[number] for number in range(options.splits)]
     by_image = image_by_image(study, patients, n_splits=options.splits, workers=options.workers)

@@ -1,5 +1,6 @@
 """What is committed is clean: no machine's paths, no large or generated files."""
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -70,3 +71,46 @@ def test_a_tool_says_what_is_where(tool):
     beside = {p.name for p in folder.glob("[!_]*.py")}
     beside |= {f"{p.name}/" for p in folder.iterdir() if p.is_dir() and p.name[0] not in "_."}
     assert named == beside
+
+
+SAYS_NOTHING = set(
+    "each found here it known one other own something that there thing this what".split()
+)
+EVERY_KIND_OF_NAME = """
+def judged(one, *, own):
+    for it in (here := one):
+        with that as there, [thing for thing in own] as (each, *known):
+            found = 1
+    try:
+        pass
+    except ValueError as other:
+        pass
+"""
+
+
+def names_given(source):
+    """Lines and names of what a file gives a name to: targets, parameters and caught errors."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, node.id
+        elif isinstance(node, ast.arg):
+            yield node.lineno, node.arg
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            yield node.lineno, node.name
+
+
+def test_every_kind_of_name_is_looked_at():
+    names = {name for _, name in names_given(EVERY_KIND_OF_NAME)}
+    assert names == set("one own it here there thing each known found other".split())
+
+
+def test_a_name_says_what_it_holds():
+    """Whoever reads a function from its middle knows what a value is."""
+    vague = [
+        f"{path.relative_to(ROOT).as_posix()}:{line}: {name}"
+        for path in tracked()
+        if path.suffix == ".py" and path.parent.name != "py"  # a lesson is read from its top
+        for line, name in names_given(path.read_text(encoding="utf-8"))
+        if name in SAYS_NOTHING
+    ]
+    assert vague == []

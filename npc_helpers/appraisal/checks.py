@@ -51,8 +51,8 @@ def not_recomputable(printed: str, argument: str) -> Verdict:
 
 def total(printed: str, argument: str) -> Verdict:
     """Sum of levels (``characteristic:level`` or all levels) over the groups named after it."""
-    what, *groups = argument.split(",")
-    name, _, level = what.partition(":")
+    column, *groups = argument.split(",")
+    name, _, level = column.partition(":")
     counts = table_1(name)[groups or list(recompute.GROUPS)]
     patients = int((counts.loc[[level]] if level else counts).to_numpy().sum())
     return str(patients), same(patients, printed)

@@ -79,10 +79,10 @@ def contact_sheet(
         axes.spines[:].set(visible=True, color=style.colour(tint), linestyle=line, linewidth=2.5)
         place = row.decided or f"{row.timepoint} {row.kind}".strip()
         axes.set_title(f"{row.Index}  {state}: {place}")
-        what = shorten(row.description or "no description", 26, placeholder=" …")
-        what += f" ({row.n_images} file{'s' * (row.n_images != 1)})"
+        title = shorten(row.description or "no description", 26, placeholder=" …")
+        title += f" ({row.n_images} file{'s' * (row.n_images != 1)})"
         reason = fill(row.reason, 36, max_lines=3, placeholder=" …")
-        axes.set_xlabel(f"{what}\n{reason}", fontsize=8.5, loc="left")
+        axes.set_xlabel(f"{title}\n{reason}", fontsize=8.5, loc="left")
     return figure
 
 

@@ -143,7 +143,7 @@ def interval_figure(usual: pd.DataFrame, by_visits: pd.DataFrame) -> Figure:
     """
     figure, axes = style.new_figure(8.4, 4)
     end = max(usual.time.max(), by_visits.time.max())
-    tint, other = style.SERIES[:2]
+    tint, band_tint = style.SERIES[:2]
     axes.step(
         [*usual.time, end], [*usual.survival, usual.survival.iloc[-1]], where="post",
         color=tint, linestyle="--", label="usual: on the day it was found",
@@ -153,10 +153,10 @@ def interval_figure(usual: pd.DataFrame, by_visits: pd.DataFrame) -> Figure:
         [*by_visits[name], last]
         for name, last in (("time", end), ("low", ends.low), ("high", ends.high))
     )
-    axes.fill_between(months, low, high, step="post", color=other, alpha=0.35, linewidth=0)
-    axes.step(months, low, where="post", color=other, linewidth=1.2,
+    axes.fill_between(months, low, high, step="post", color=band_tint, alpha=0.35, linewidth=0)
+    axes.step(months, low, where="post", color=band_tint, linewidth=1.2,
               label="Turnbull: between the last visit without it and that day")  # fmt: skip
-    axes.step(months, high, where="post", color=other, linewidth=1.2)
+    axes.step(months, high, where="post", color=band_tint, linewidth=1.2)
     axes.set(xlabel="months since treatment start", ylabel="without progression")
     axes.set(xlim=(0, end), ylim=(max(0, usual.survival.min() - 0.1), 1.01))
     axes.legend(loc="lower left")

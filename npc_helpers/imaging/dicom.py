@@ -201,19 +201,19 @@ def _check_same_series(folder: Path, files: list[Tags]) -> None:
         return tags.text("FrameOfReferenceUID")
 
     first = files[0]
-    for code, what, value_of in (
+    for code, fault, value_of in (
         ("mixed-patients", "different patients", lambda tags: tags.text("PatientID")),
         ("mixed-matrix", "images of different size", matrix),
         ("mixed-frame", "different frames of reference", frame_of_reference),
     ):
         expected = value_of(first) or "blank"
-        other = next((tags for tags in files if (value_of(tags) or "blank") != expected), None)
-        if other is not None:
-            value = value_of(other) or "blank"
-            names = f"{first.path.name} has {expected}, {other.path.name} has {value}"
+        stranger = next((tags for tags in files if (value_of(tags) or "blank") != expected), None)
+        if stranger is not None:
+            value = value_of(stranger) or "blank"
+            names = f"{first.path.name} has {expected}, {stranger.path.name} has {value}"
             if code == "mixed-patients":  # messages end up in notebooks: no identifiers
-                names = f"{first.path.name} and {other.path.name} differ in PatientID"
-            raise refuse_series(folder, code, f"{what} in one folder: {names}", ONE_SERIES)
+                names = f"{first.path.name} and {stranger.path.name} differ in PatientID"
+            raise refuse_series(folder, code, f"{fault} in one folder: {names}", ONE_SERIES)
     if not frame_of_reference(first):
         first.note("info", "no-frame", "no frame of reference; positions are taken to share one")
     file_of: dict[str, Tags] = {}
@@ -236,15 +236,15 @@ def in_order(folder: Path, planes: list[Plane]) -> tuple[list[Plane], np.ndarray
     are refused, and two images in one place.
     """
     first = planes[0]
-    for other in planes[1:]:
-        if np.abs(other.orientation - first.orientation).max() > ANGLE_TOLERANCE:
+    for plane in planes[1:]:
+        if np.abs(plane.orientation - first.orientation).max() > ANGLE_TOLERANCE:
             problem = "images of different orientation in one folder: "
-            problem += f"{first.name} and {other.name}"
+            problem += f"{first.name} and {plane.name}"
             action = "Remove the localiser or the reformatted images"
             raise refuse_series(folder, "mixed-orientation", problem, action)
-        if not np.allclose(other.spacing, first.spacing, rtol=1e-3):
+        if not np.allclose(plane.spacing, first.spacing, rtol=1e-3):
             problem = f"pixels of different size in one folder: {first.name} has "
-            problem += f"{first.spacing.tolist()} mm, {other.name} {other.spacing.tolist()} mm"
+            problem += f"{first.spacing.tolist()} mm, {plane.name} {plane.spacing.tolist()} mm"
             raise refuse_series(folder, "mixed-spacing", problem, ONE_SERIES)
     normal = np.cross(first.orientation[:3], first.orientation[3:])
     positions = np.array([plane.origin @ normal for plane in planes])

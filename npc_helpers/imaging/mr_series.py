@@ -47,12 +47,12 @@ class Grid:
         """True for 512 x 512 pixels of any size: such images are used as they are."""
         return (self.rows, self.columns) == (REFERENCE_MATRIX, REFERENCE_MATRIX)
 
-    def places_in(self, other: Grid) -> tuple[np.ndarray, np.ndarray]:
+    def places_in(self, target: Grid) -> tuple[np.ndarray, np.ndarray]:
         """Return where this grid's rows and columns lie in another grid, in its pixels."""
         places = []
-        for axis, n, n_other in ((0, self.rows, other.rows), (1, self.columns, other.columns)):
+        for axis, n, n_target in ((0, self.rows, target.rows), (1, self.columns, target.columns)):
             millimetres = (np.arange(n) - (n - 1) / 2) * self.spacing_mm[axis]
-            places.append(millimetres / other.spacing_mm[axis] + (n_other - 1) / 2)
+            places.append(millimetres / target.spacing_mm[axis] + (n_target - 1) / 2)
         return places[0], places[1]
 
 

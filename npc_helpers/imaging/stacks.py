@@ -159,7 +159,7 @@ def load_stacks(
     jobs = _jobs(study, patients, timepoint)
     notes = {job.key: _cached_note(job) for job in jobs}
     missing = [job for job in jobs if notes[job.key] is None]
-    done = spread(_read_one, missing, workers=workers, fewest=SERIES_PER_WORKER, what="reads DICOM")
+    done = spread(_read_one, missing, workers=workers, fewest=SERIES_PER_WORKER, task="reads DICOM")
     bar = {"desc": "reading DICOM", "unit": "series", "leave": False, "total": len(missing)}
     outcome = dict(progress_bar(done, shown=bool(missing), **bar))
     problems = [outcome[job] for job in missing if outcome[job]]

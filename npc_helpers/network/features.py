@@ -44,10 +44,10 @@ def answers(
     -------
     ndarray of float32, shape (n, ...)
     """
-    what = {"desc": desc, "unit": "batch", "leave": False}
+    bar = {"desc": desc, "unit": "batch", "leave": False}
     values = np.empty((len(inputs), *model.output.shape[1:]), np.float32) if out is None else out
     starts = range(0, len(inputs), batch_size)
-    for start in progress_bar(starts, shown=desc is not None, **what):
+    for start in progress_bar(starts, shown=desc is not None, **bar):
         batch = np.asarray(inputs[start : start + batch_size])
         n = len(batch)
         if start:  # a last batch of another shape would have the graph built once more

@@ -116,11 +116,11 @@ def patient_differences(
     key = ["timepoint", "score", "patient_id", "map"]
     means = _long(table, columns).groupby(key, sort=False)["value"].mean().unstack("map")
     rows = []
-    for other in means.columns.drop(reference):
-        paired = (means[reference] - means[other]).dropna()
+    for compared in means.columns.drop(reference):
+        paired = (means[reference] - means[compared]).dropna()
         for (timepoint, score), values in paired.groupby(key[:2], sort=False):
             low, high = _interval(values.to_numpy())
-            rows.append((timepoint, other, score, values.mean(), low, high, len(values)))
+            rows.append((timepoint, compared, score, values.mean(), low, high, len(values)))
     names = ["timepoint", "map", "score", "difference", "low", "high", "n_patients"]
     return pd.DataFrame(rows, columns=names)
 

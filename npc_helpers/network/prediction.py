@@ -164,11 +164,11 @@ def soft_vote(*patient_probabilities: pd.Series) -> pd.Series:
     for name, p in each(numbered, "probability of model {}", probabilities, fewest=1).items():
         checked(**{name: p})
     first, *others = patient_probabilities
-    for other in others:
-        differ = sorted(set(other.index) ^ set(first.index))
+    for p in others:
+        differ = sorted(set(p.index) ^ set(first.index))
         if differ:
             raise ColumnError(f"the models have different patients: {', '.join(differ[:5])}")
-    mean = sum(other.reindex(first.index) for other in others) + first
+    mean = sum(p.reindex(first.index) for p in others) + first
     return (mean / len(patient_probabilities)).rename("p_high_risk")
 
 

@@ -63,10 +63,10 @@ def preflight(
     name, free = device()
     if _on_a_card() and setting.trainable != "head":
         memory = CARD_FACTOR * memory + CARD_EXTRA
-    there = Path(folder).absolute()
-    while not there.exists():
-        there = there.parent
-    room, weights = shutil.disk_usage(there).free, _weights(setting.weights)
+    existing = Path(folder).absolute()
+    while not existing.exists():
+        existing = existing.parent
+    room, weights = shutil.disk_usage(existing).free, _weights(setting.weights)
     second = seconds_per_image(model, setting.images_at_a_time)
     card = "a graphics card" if setting.trainable != "head" and setting.width == 1 else "any"
     rows = {

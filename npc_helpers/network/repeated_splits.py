@@ -98,7 +98,7 @@ def repeated_splits(
     jobs = [(model, number) for number in range(n_splits) for model in inputs]
     data = {model: _Data(*pair, _digest(*pair)) for model, pair in inputs.items()}
     run = partial(_predicted, patients, data, sides, setting, seed, Path(folder))
-    done = spread(run, jobs, workers=workers, what="trains networks")
+    done = spread(run, jobs, workers=workers, task="trains networks")
     bar = progress_bar(done, shown=progress, total=len(jobs), desc="training", unit="model")
     risk = dict(bar)
     rows = []

@@ -95,10 +95,8 @@ class Resume(keras.callbacks.Callback):
         epochs = self.params["epochs"]
         done = epochs if self.model.stop_training else len(self.history)
         self.model._initial_epoch = done  # where Keras' own BackupAndRestore leaves it, too
-        what = {"desc": "epochs", "unit": "epoch", "leave": False, "miniters": 0}
-        self.bar = progress_bar(
-            shown=self.progress, total=epochs, initial=len(self.history), **what
-        )
+        bar = {"desc": "epochs", "unit": "epoch", "leave": False, "miniters": 0}
+        self.bar = progress_bar(shown=self.progress, total=epochs, initial=len(self.history), **bar)
         self.begun = False
 
     def on_epoch_begin(self, epoch: int, logs=None) -> None:
@@ -251,10 +249,10 @@ class Resume(keras.callbacks.Callback):
         if np.isfinite(loss) and not broken:
             return
         self.bar.close()
-        what = f"the weights of {broken[0]} are" if broken else f"the loss ({loss}) is"
+        fault = f"the weights of {broken[0]} are" if broken else f"the loss ({loss}) is"
         rate = float(self.model.optimizer.learning_rate)
         raise FloatingPointError(
-            f"epoch {len(self.history) + 1}: {what} not a finite number, and training "
+            f"epoch {len(self.history) + 1}: {fault} not a finite number, and training "
             f"cannot recover from that. The likely cause is a learning rate that is too high "
             f"({rate:g}): lower it, for instance tenfold, and train again. The data were checked "
             "and hold finite numbers only."

@@ -70,9 +70,9 @@ def sanity_check(model, images, *, seed: int) -> pd.DataFrame:
 def _derangement(n: int, rng: np.random.Generator) -> np.ndarray:
     """Return a random order in which no index stays in its place."""
     order = rng.permutation(n)
-    other = np.empty(n, dtype=int)
-    other[order] = np.roll(order, 1)
-    return other
+    partner = np.empty(n, dtype=int)
+    partner[order] = np.roll(order, 1)
+    return partner
 
 
 def _stages(model) -> list[tuple[str, list]]:

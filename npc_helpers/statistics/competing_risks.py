@@ -80,8 +80,8 @@ def cause_specific_c(time, cause, risk_score, *, of: str | Sequence[str]) -> Est
     if absent:
         raise TooFewPatients(f"nobody ended by {', '.join(absent)}")
     event = np.isin(cause, wanted)
-    other = ~event & (cause != CENSORED)
-    return c_index(np.where(other, time.max() + 1, time), event, score)
+    competing = ~event & (cause != CENSORED)
+    return c_index(np.where(competing, time.max() + 1, time), event, score)
 
 
 def _incidence(time, cause, name: str, months: float) -> tuple[float, float]:

@@ -283,10 +283,10 @@ def _plain(name: str, values) -> np.ndarray:
 
 def _same_length(plain: Mapping[str, np.ndarray]) -> None:
     (first, values), *others = plain.items()
-    for other, more in others:
+    for name, more in others:
         if len(more) != len(values):
             raise ColumnError(
-                f"columns differ in length ({first} {len(values)}, {other} {len(more)}); "
+                f"columns differ in length ({first} {len(values)}, {name} {len(more)}); "
                 "give one value for each patient"
             )
 
@@ -296,19 +296,19 @@ def _same_patients(indices: Mapping[str, pd.Index | None]) -> None:
     if not indices:
         return
     first, *others = indices
-    for other in others:
-        a, b = indices[first], indices[other]
+    for name in others:
+        a, b = indices[first], indices[name]
         if a.equals(b):
             continue
         strangers = [*a.difference(b, sort=False), *b.difference(a, sort=False)]
         if strangers:
-            kept = first if strangers[0] in a else other
-            what = f"patient {strangers[0]} is in {kept} only"
+            kept = first if strangers[0] in a else name
+            difference = f"patient {strangers[0]} is in {kept} only"
         else:
             row = int(np.flatnonzero(a != b)[0])
-            what = f"row {row} is patient {a[row]} in {first}, patient {b[row]} in {other}"
+            difference = f"row {row} is patient {a[row]} in {first}, patient {b[row]} in {name}"
         raise ColumnError(
-            f"{first} and {other} have different patients or orders: {what}. "
+            f"{first} and {name} have different patients or orders: {difference}. "
             f"Use .reindex(...) so that both follow the same index."
         )
 
@@ -334,9 +334,9 @@ def _row_names(columns: Mapping[str, Column], n: int) -> list | None:
 
 
 def _refusal(name: str, patients: list | None, plain: np.ndarray) -> Refuse:
-    """Return what raises if a row of a column is wrong; `what` may mention its ``{value}``."""
+    """Return what raises if a row of a column is wrong; `fault` may mention its ``{value}``."""
 
-    def refuse(wrong: np.ndarray, what: str) -> None:
+    def refuse(wrong: np.ndarray, fault: str) -> None:
         rows = np.flatnonzero(wrong)
         if not len(rows):
             return
@@ -344,7 +344,7 @@ def _refusal(name: str, patients: list | None, plain: np.ndarray) -> Refuse:
         value = value.item() if isinstance(value, np.generic) else value
         row = f"patient {patients[first]}" if patients else f"row {first} (counted from 0)"
         more = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""
-        raise ColumnError(f"{name}: {row}{more} {what.format(value=value)}")
+        raise ColumnError(f"{name}: {row}{more} {fault.format(value=value)}")
 
     return refuse
 

@@ -81,9 +81,9 @@ def check_registry(registry: pd.DataFrame, about: About) -> list[Problem]:
             action = f"Allowed there: {', '.join(values)}. Or correct tnm_edition."
             problems += report(wrong, column, says, action)
     problems += _one_patient_twice(registry)
-    for column, other, action in BOTH_OR_NEITHER:
-        blank, filled = (registry[name].astype(str).isin(["", "NaT"]) for name in (column, other))
-        says = f"is blank although {other} is filled"
+    for column, partner, action in BOTH_OR_NEITHER:
+        blank, filled = (registry[name].astype(str).isin(["", "NaT"]) for name in (column, partner))
+        says = f"is blank although {partner} is filled"
         problems += report(blank & ~filled, column, says, action)
     return problems
 
@@ -240,14 +240,14 @@ def check_manifest(
         "the same images are listed for patient {owner}",
         "Correct or delete the wrong row: the same images in training and test would be a leak.",
     )  # fmt: skip
-    for timepoint, other in permutations(TIMEPOINTS):  # public sets often have one only
+    for timepoint, absent in permutations(TIMEPOINTS):  # public sets often have one only
         pair = ["patient_id", "sequence"]
-        of_other = pd.MultiIndex.from_frame(manifest.loc[manifest["timepoint"] == other, pair])
+        of_other = pd.MultiIndex.from_frame(manifest.loc[manifest["timepoint"] == absent, pair])
         alone = (manifest["timepoint"] == timepoint) & (manifest["source"] != "public")
         problems += report(
             alone & ~pd.MultiIndex.from_frame(manifest[pair]).isin(of_other), "timepoint",
-            f"{{sequence}} has a {timepoint} series but no {other} series",
-            f"Add the {other} series if there is one. Without it the patient takes no part where "
+            f"{{sequence}} has a {timepoint} series but no {absent} series",
+            f"Add the {absent} series if there is one. Without it the patient takes no part where "
             "both are needed.", "warning",
         )  # fmt: skip
     return problems
@@ -299,7 +299,7 @@ def check_series(manifest: pd.DataFrame, folder: Path, *, checksums: bool) -> li
     )  # fmt: skip
     if checksums:
         listed = [(folder / s.path, s.sha256) for s in present.itertuples()]
-        done = spread(_foreign, listed, fewest=SERIES_PER_WORKER, what="reads files")
+        done = spread(_foreign, listed, fewest=SERIES_PER_WORKER, task="reads files")
         bar = {"total": len(listed), "desc": "checksums", "leave": False, "delay": 1}
         sums = dict(progress_bar(done, unit="series", **bar))
         actual = pd.Series([sums[series] for series in listed], present.index, dtype=str)

@@ -34,7 +34,7 @@ def spread(
     *,
     workers: int | None = None,
     fewest: int = 1,
-    what: str = "works",
+    task: str = "works",
 ) -> Iterator[tuple[Item, Result]]:
     """Call a function for each item, and yield each item with its result as it is done.
 
@@ -50,7 +50,7 @@ def spread(
         cluster uses all that it has.
     fewest : int
         Items that are worth a process of their own: as many as are done while one starts.
-    what : str
+    task : str
         What the work is, for the message when a process dies: "reads DICOM".
 
     Raises
@@ -66,7 +66,7 @@ def spread(
     items = list(items)
     place = os.environ.get(CLUSTER, "")
     if place and items:
-        with _cluster(place, what) as backend:
+        with _cluster(place, task) as backend:
             yield from _parallel(function, items, backend=backend)
         return
     from joblib import cpu_count  # knows what a container or a batch system allows
@@ -86,7 +86,7 @@ def spread(
         )
     except BrokenProcessPool as error:
         raise StudyError(
-            f"A process that {what} ended unexpectedly. If memory is short, use workers=1."
+            f"A process that {task} ended unexpectedly. If memory is short, use workers=1."
         ) from error
 
 
@@ -126,7 +126,7 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _cluster(place: str, what: str) -> Iterator[object]:
+def _cluster(place: str, task: str) -> Iterator[object]:
     """Connect to a Dask scheduler, and give joblib's way to work there."""
     try:
         from distributed import Client
@@ -151,7 +151,7 @@ def _cluster(place: str, what: str) -> Iterator[object]:
             yield DaskDistributedBackend(client=client)
         except KilledWorker as error:
             raise StudyError(
-                f"Several machines of the cluster that {what} ended unexpectedly, each with the "
+                f"Several machines of the cluster that {task} ended unexpectedly, each with the "
                 "same piece of work. If memory is short, give each more; look into their logs."
             ) from error
 

@@ -62,7 +62,7 @@ def check_slices(manifest: pd.DataFrame, folder: Path) -> list[Problem]:
     check's concern.
     """
     places = [folder / path for path in manifest["path"]]
-    done = spread(_slices, places, fewest=SERIES_PER_WORKER, what="reads images")
+    done = spread(_slices, places, fewest=SERIES_PER_WORKER, task="reads images")
     bar = {"total": len(places), "desc": "looking for blank images", "leave": False, "delay": 1}
     slices = dict(progress_bar(done, unit="series", **bar))
     series = [
@@ -94,11 +94,11 @@ def _in_two_series(series: list[tuple[NamedTuple, list[Slice]]]) -> Iterator[Pro
             if first != number and not image.is_blank:
                 shared[number, first].append(image)
     for (number, first), images in shared.items():
-        (row, all_images), (other, _) = series[number], series[first]
-        if row.sha256 == other.sha256 != "" and row.patient_id != other.patient_id:
+        (row, all_images), (twin, _) = series[number], series[first]
+        if row.sha256 == twin.sha256 != "" and row.patient_id != twin.patient_id:
             continue  # the same files for two patients: the manifest's check says so
         says = f"{len(images)} of {len(all_images)} images of '{row.path}' show the same as "
-        says += f"images of '{other.path}': {_names(images)}"
+        says += f"images of '{twin.path}': {_names(images)}"
         yield Problem(MANIFEST.path, row.patient_id, "path", says, TWO_ROWS)
 
 

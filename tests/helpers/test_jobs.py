@@ -53,7 +53,7 @@ def test_processes_give_the_same_to_the_last_bit():
 
 def test_a_process_that_is_killed_is_an_error_that_says_what_it_did():
     with pytest.raises(StudyError, match="process that counts ended unexpectedly.*workers=1"):
-        list(spread(killed_always, ITEMS, workers=2, what="counts"))
+        list(spread(killed_always, ITEMS, workers=2, task="counts"))
 
 
 def test_an_error_of_ours_arrives_whole():

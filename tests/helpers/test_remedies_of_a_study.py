@@ -151,8 +151,8 @@ def notebook(folder):
 
 def clear_notebook(folder):
     content = json.loads((folder / "mine.ipynb").read_text())
-    for cell in content["cells"]:
-        cell["outputs"] = []
+    for page_cell in content["cells"]:
+        page_cell["outputs"] = []
     (folder / "mine.ipynb").write_text(json.dumps(content))
 
 

@@ -402,7 +402,7 @@ def test_copying_from_the_last_slice_does_nothing(session):
 
 
 def test_who_lacks_this_time_point_is_passed_over_and_not_counted(stacks):
-    some = {key: series for key, series in stacks.items() if key[:2] != ("P2", "pre")}
+    some = {key: stack for key, stack in stacks.items() if key[:2] != ("P2", "pre")}
     some |= {("P3", when, "t2w"): series() for when in ("pre", "post")}
     rows = [(*key, 0, 10, 50, 410, 250, "default", "") for key in some]
     rois = pd.DataFrame(rows, columns=roi.COLUMNS)

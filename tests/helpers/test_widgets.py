@@ -75,7 +75,7 @@ def command(editor, action, **more):
 
 def test_editor_sends_pixels_and_windows_of_the_session(session):
     editor = RoiEditor(session)
-    assert [series["name"] for series in editor.series] == ["t2w", "t1c"]
+    assert [shown["name"] for shown in editor.series] == ["t2w", "t1c"]
     sent = np.frombuffer(editor.volumes[0], dtype="<u2").reshape(4, 200, 240)
     np.testing.assert_array_equal(sent, session.series("t2w").array)
     low, high = editor.series[0]["presets"][0]["window"]

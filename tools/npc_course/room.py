@@ -79,9 +79,9 @@ def study() -> tuple[bool, str]:
 
 def opened_images() -> tuple[bool, str]:
     """Tell whether lesson 02 finds the images opened by an earlier run."""
-    study = Study.open()
-    opened = len(list(study.result_path("stacks").glob("*.npy")))
-    needed = len(study.manifest)
+    opened_study = Study.open()
+    opened = len(list(opened_study.result_path("stacks").glob("*.npy")))
+    needed = len(opened_study.manifest)
     if opened < needed:
         return False, f"{opened} of {needed} series are opened; run lesson 02 once before the class"
     return True, f"all {needed} series are opened"

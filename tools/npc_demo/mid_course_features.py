@@ -73,7 +73,7 @@ def patient_features(study: Study, *, patients, setting: Setting) -> pd.DataFram
             partial(network_images, setting=setting),
             drawn.values(),
             fewest=WORTH_A_PROCESS,
-            what="draws images",
+            task="draws images",
         )
         bar = progress_bar(jobs, total=len(drawn), desc="mid-course examinations", unit="exam")
         images = {patient.patient_id: inputs for patient, inputs in bar}

@@ -186,7 +186,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--out", type=Path, default=IN_DOMAIN_FILE.parent, help="folder")
     options = parser.parse_args()
-    done = spread(draw, range(options.patients), what="draws patients")
+    done = spread(draw, range(options.patients), task="draws patients")
     parts = dict(tqdm(done, total=options.patients, desc="rendering"))
     parts = [parts[number] for number in range(options.patients)]
     data = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

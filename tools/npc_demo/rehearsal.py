@@ -90,7 +90,7 @@ def build(folder: Path, *, seed: int = SEED, workers: int | None = None) -> int:
     except OSError as error:  # Windows allows it to administrators and developers only
         raise StudyError(f"{folder / DISK}: no link can be made here ({error}).") from error
     scans = [replace(scan, folder=disk) for scan in planned.scans]
-    done = spread(draw, scans, workers=workers, what="draws images")
+    done = spread(draw, scans, workers=workers, task="draws images")
     bar = progress_bar(done, total=len(scans), desc="drawing", unit="exam")
     drawn = [item for _, series in bar for item in series]
     _write(folder, planned, sorted(drawn, key=lambda series: series.key))

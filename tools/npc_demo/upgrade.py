@@ -80,7 +80,7 @@ def grain_after_upgrade(study: Study, rectangles: pd.DataFrame) -> pd.Series:
             partial(_grain, places=places),
             [everyone[name] for name in places],
             fewest=WORTH_A_PROCESS,
-            what="draws images",
+            task="draws images",
         )
         bar = progress_bar(jobs, total=len(places), desc="upgraded scanner", unit="head")
         drawn = {patient.patient_id: value for patient, value in bar}

@@ -242,7 +242,7 @@ def _forget_damaged(
     """Take out the notes of finished examinations of which a file is damaged; name them."""
     finished = [job for job in jobs if notes[job.patient.patient_id, job.timepoint] is not None]
     done = spread(
-        _is_whole, finished, workers=workers, fewest=CHECKED_PER_WORKER, what="reads files"
+        _is_whole, finished, workers=workers, fewest=CHECKED_PER_WORKER, task="reads files"
     )
     for job, whole in progress_bar(
         done, total=len(finished), desc="checking", unit="exam", shown=progress
@@ -263,7 +263,7 @@ def _make_all(
     """Make the examinations, in this process or in several; yield each as it is finished."""
     if not jobs:
         return
-    done, n = spread(make, jobs, workers=workers, what="draws images"), len(jobs)
+    done, n = spread(make, jobs, workers=workers, task="draws images"), len(jobs)
     bar = progress_bar(done, total=n, desc="drawing", unit="exam", shown=progress)
     for number, made in enumerate(bar, start=1):
         yield made

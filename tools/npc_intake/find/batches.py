@@ -93,8 +93,8 @@ def edited_decisions(path: Path, table: pd.DataFrame, folder: Path) -> dict[str,
             f"{path}: no column {', '.join(sorted(missing))}. Save the table with all its "
             "columns, separated by commas."
         )
-    this = batch_name(folder)
-    edited = edited[edited.get(FOLDER, pd.Series(this, edited.index)) == this]
+    batch = batch_name(folder)
+    edited = edited[edited.get(FOLDER, pd.Series(batch, edited.index)) == batch]
     lost = edited[(edited["decided"] != "") & ~edited["id"].isin(table["id"])]
     if len(lost):
         place = lost.iloc[0].get("path", lost.iloc[0]["id"])
@@ -142,11 +142,11 @@ def _joined(path: Path, rows: pd.DataFrame) -> pd.DataFrame:
     if missing:
         raise StudyError(f"{path}: no column {', '.join(sorted(missing))}. Put it back.")
     listed = before.set_index(key)
-    both = [one for one in rows.set_index(key).index if one in listed.index]
+    both = [row_key for row_key in rows.set_index(key).index if row_key in listed.index]
     differ = [
-        f"{' '.join(one)} ({', '.join(changed)})"
-        for one in both
-        if (changed := _changed(listed.loc[[one]].iloc[0], rows.set_index(key).loc[one]))
+        f"{' '.join(row_key)} ({', '.join(changed)})"
+        for row_key in both
+        if (changed := _changed(listed.loc[[row_key]].iloc[0], rows.set_index(key).loc[row_key]))
     ]
     if differ:
         raise StudyError(

@@ -64,15 +64,15 @@ def _by_all_tags(images: Sequence[Mapping[str, str]]) -> Contrast:
 
 
 def _by_text(images: Sequence[Mapping[str, str]], keyword: str, says: str) -> Contrast:
-    found = [contrast_in_words(text) for text in sorted({i.get(keyword, "") for i in images})]
-    joined = _together(found)
+    stated = [contrast_in_words(text) for text in sorted({i.get(keyword, "") for i in images})]
+    joined = _together(stated)
     return Contrast(joined.answer, tuple(f"{says} {quoted}" for quoted in joined.evidence))
 
 
-def _together(found: list[Contrast]) -> Contrast:
+def _together(stated: list[Contrast]) -> Contrast:
     """Join what the images say; where they differ it is unclear."""
-    answers = {item.answer for item in found}
-    evidence = tuple(dict.fromkeys(clause for item in found for clause in item.evidence))
+    answers = {item.answer for item in stated}
+    evidence = tuple(dict.fromkeys(clause for item in stated for clause in item.evidence))
     if len(answers) == 1:
         return Contrast(answers.pop(), evidence)
     return Contrast("unclear", (*evidence, "not the same on all images"))

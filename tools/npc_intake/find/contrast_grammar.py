@@ -126,9 +126,9 @@ def plain(text: str) -> str:
 
 def _with_words_for_abbreviations(text: str) -> str:
     """Write out every abbreviation; of two that overlap the first, then the longer one counts."""
-    found = [(m.start(), -m.end(), word) for word, p in _WRITTEN.items() for m in p.finditer(text)]
+    places = [(m.start(), -m.end(), word) for word, p in _WRITTEN.items() for m in p.finditer(text)]
     written, at = "", 0
-    for start, end, word in sorted(found):
+    for start, end, word in sorted(places):
         if start >= at:
             written, at = f"{written}{text[at:start]}{word}", -end
     return written + text[at:]

@@ -38,12 +38,12 @@ def _source(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
-def write_page(found: FoundSeries, path: Path, *, words: pd.DataFrame | None = None) -> Path:
+def write_page(series: FoundSeries, path: Path, *, words: pd.DataFrame | None = None) -> Path:
     """Write the page of decisions.
 
     Parameters
     ----------
-    found : FoundSeries
+    series : FoundSeries
     path : Path
     words : DataFrame, optional
         `original_words.original_words`: what descriptions said before names were taken out. Such
@@ -54,7 +54,7 @@ def write_page(found: FoundSeries, path: Path, *, words: pd.DataFrame | None = N
     Path
         `path`.
     """
-    data = {"series": series_shown(found, words), "mark": mark.text(), "warning": found.warning()}
+    data = {"series": series_shown(series, words), "mark": mark.text(), "warning": series.warning()}
     text = json.dumps(data, ensure_ascii=False)
     for letter in "<>&":  # so that no text can end the script that holds it
         text = text.replace(letter, f"\\u{ord(letter):04x}")
@@ -72,12 +72,12 @@ def write_page(found: FoundSeries, path: Path, *, words: pd.DataFrame | None = N
     return path
 
 
-def series_shown(found: FoundSeries, words: pd.DataFrame | None = None) -> list[dict]:
+def series_shown(series: FoundSeries, words: pd.DataFrame | None = None) -> list[dict]:
     """Return what the page shows of each series; what is ignored has no pictures.
 
     Parameters
     ----------
-    found : FoundSeries
+    series : FoundSeries
     words : DataFrame, optional
         As in `write_page`.
     """
@@ -85,13 +85,13 @@ def series_shown(found: FoundSeries, words: pd.DataFrame | None = None) -> list[
     if words is not None:
         texts = words[list(WORDS)].agg(lambda row: "; ".join(filter(None, row)), axis=1)
         said = dict(zip(words["series_uid"], texts, strict=True))
-    asked = found.table["status"] != "ignored"
-    files = tuple(files for files, wanted in zip(found.files, asked, strict=True) if wanted)
+    asked = series.table["status"] != "ignored"
+    files = tuple(files for files, wanted in zip(series.files, asked, strict=True) if wanted)
     pictures = iter(
-        thumbnails(FoundSeries(found.folder, found.table[asked], files, (), {}), at=SLICES)
+        thumbnails(FoundSeries(series.folder, series.table[asked], files, (), {}), at=SLICES)
     )
     result = []
-    for row, wanted in zip(found.table.to_dict("records"), asked, strict=True):
+    for row, wanted in zip(series.table.to_dict("records"), asked, strict=True):
         shown = {name: printed(row[name]) for name in SHOWN}
         images = [_data_uri(picture) for picture in next(pictures)] if wanted else []
         result.append(
@@ -119,7 +119,7 @@ class SeriesDecisions(MarkedWidget):
 
     Parameters
     ----------
-    found : FoundSeries
+    series : FoundSeries
     study_folder : path-like
         Decisions go to `decisions.DECISIONS` in it.
 
@@ -143,9 +143,9 @@ class SeriesDecisions(MarkedWidget):
     unsaved = traitlets.List().tag(sync=True)  # id, words on disk, reason, number of the click
     message = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, found: FoundSeries, study_folder: str | Path) -> None:
+    def __init__(self, series: FoundSeries, study_folder: str | Path) -> None:
         self._study_folder = Path(study_folder)
-        self.found = found.with_decisions(read_decisions(study_folder))
+        self.found = series.with_decisions(read_decisions(study_folder))
         super().__init__(series=series_shown(self.found), message=self.found.warning())
 
     @traitlets.observe("decision")

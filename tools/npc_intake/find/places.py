@@ -83,8 +83,8 @@ class Planes:
         return self._numbers[normal]
 
     def _find(self, normal: Normal) -> int:
-        for number, other in enumerate(self._normals):
-            if max(abs(a - b) for a, b in zip(other, normal, strict=True)) < SAME_PLANE:
+        for number, known_normal in enumerate(self._normals):
+            if max(abs(a - b) for a, b in zip(known_normal, normal, strict=True)) < SAME_PLANE:
                 return number
         self._normals.append(normal)
         return len(self._normals) - 1

@@ -286,9 +286,9 @@ def _read(
             name = path.relative_to(folder).as_posix()
             findings.append(Finding("error", getattr(error, "code", ""), name, str(error)))
             continue
-        what = "no DICOM" if images is None else without_images(images[0])
-        if what:
-            ignored[what] += 1
+        reason = "no DICOM" if images is None else without_images(images[0])
+        if reason:
+            ignored[reason] += 1
         else:
             files.append((path, images))
     return files

@@ -81,9 +81,9 @@ def classify(
     images = _distinct(images)
     name = _name(images)
     for check in (_not_mr, _by_type, _by_name, _by_sequence):
-        found = check(images, name)
-        if found:
-            return found
+        judged = check(images, name)
+        if judged:
+            return judged
     planes = all_planes or [image.get("ImageOrientationPatient", "") for image in images]
     return _by_image(images, name, planes)
 
@@ -158,9 +158,9 @@ def _by_type(images: Sequence[Mapping[str, str]], name: str) -> Kind | None:
     words = set().union(*(words_of(image) for image in images))
     told = sorted((meaning, word) for word in words if (meaning := meaning_of(word)))
     for kind in ("localiser", "derived", "phase", "other"):
-        for (of_kind, what), word in told:
+        for (of_kind, says), word in told:
             if of_kind == kind:
-                return Kind(kind, f"ImageType says {word}: {what}{_mosaic(images, what)}")
+                return Kind(kind, f"ImageType says {word}: {says}{_mosaic(images, says)}")
     if {"DERIVED", "SECONDARY"} <= words and not any(map(part_of, images)):
         return Kind("derived", "ImageType says DERIVED and SECONDARY, and names no Dixon part")
     n_slices = _numbers(images, "ImagesInMosaic")
@@ -169,9 +169,9 @@ def _by_type(images: Sequence[Mapping[str, str]], name: str) -> Kind | None:
     return None
 
 
-def _mosaic(images: Sequence[Mapping[str, str]], what: str) -> str:
+def _mosaic(images: Sequence[Mapping[str, str]], meaning: str) -> str:
     n_slices = _numbers(images, "ImagesInMosaic")
-    return f" ({n_slices[-1]:g} in each file)" if n_slices and "many slices" in what else ""
+    return f" ({n_slices[-1]:g} in each file)" if n_slices and "many slices" in meaning else ""
 
 
 def _by_name(images: Sequence[Mapping[str, str]], name: str) -> Kind | None:
@@ -265,8 +265,8 @@ def _weighting(images: Sequence[Mapping[str, str]], name: str, is_water: bool, w
     if not by_time:
         return Kind("unclear", f"{timing}: neither T1- nor T2-weighted by timing")
     if named and by_time not in named:
-        other = ", ".join(sorted(named))
-        return Kind("unclear", f"{timing} is {by_time}-weighted, the description says {other}")
+        described = ", ".join(sorted(named))
+        return Kind("unclear", f"{timing} is {by_time}-weighted, the description says {described}")
     inversion = [time for time in _numbers(images, "InversionTime") if time > 0]
     if inversion:
         doubt = "inversion recovery, or fat suppression by it"

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def thumbnails(
-    found: FoundSeries, *, at: float | tuple[float, ...] = 0.5
+    series: FoundSeries, *, at: float | tuple[float, ...] = 0.5
 ) -> list[np.ndarray | str] | list[list[np.ndarray | str]]:
     """Return pictures of every series, or in words why there is none.
 
     Parameters
     ----------
-    found : FoundSeries
+    series : FoundSeries
         Its files are in the order of slices, where they say where they lie.
     at : float or tuple of float
         Which slices, from 0 for the lowest to 1 for the highest. Only their files are decoded, so
@@ -31,11 +31,11 @@ def thumbnails(
     Returns
     -------
     list of (ndarray (rows, columns) or str), or a list of such lists
-        One for each row of ``found.table``; for several slices a list of several.
+        One for each row of ``series.table``; for several slices a list of several.
     """
     if isinstance(at, tuple):
-        return [[picture(files, place) for place in at] for files in found.files]
-    return [picture(files, at) for files in found.files]
+        return [[picture(files, place) for place in at] for files in series.files]
+    return [picture(files, at) for files in series.files]
 
 
 def picture(files: tuple[Path, ...], at: float = 0.5) -> np.ndarray | str:

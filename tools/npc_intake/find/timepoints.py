@@ -124,11 +124,11 @@ def _rivals_elsewhere(
     """Return the kinds of the series that could stand where this one could, on the chosen day."""
     timepoint = places[row["study_date"]].timepoint
     return [
-        other["kind"]
-        for other, status in zip(series, statuses, strict=True)
+        rival["kind"]
+        for rival, status in zip(series, statuses, strict=True)
         if status in OPEN
-        and places[other["study_date"]].is_chosen
-        and places[other["study_date"]].timepoint == timepoint
+        and places[rival["study_date"]].is_chosen
+        and places[rival["study_date"]].timepoint == timepoint
     ]
 
 
@@ -145,7 +145,7 @@ def _put(row: Row, place: _Place, rivals: list[str]) -> None:
 
 def _is_filled(kind: str, kinds: list[str]) -> bool:
     """Tell whether series of some kinds could be all that a series of this kind could."""
-    return FITS[kind] <= set().union(*(FITS[other] for other in kinds))
+    return FITS[kind] <= set().union(*(FITS[rival] for rival in kinds))
 
 
 def _settle(rivals: list[Row]) -> None:

@@ -120,9 +120,9 @@ class Volume(NamedTuple):
 def without_images(image: Image) -> str:
     """Return what an object is that holds no image; blank for an image."""
     uid = image.get("SOPClassUID", "")
-    for start, what in NO_IMAGES.items():
+    for start, name in NO_IMAGES.items():
         if uid.startswith(start) and not uid.startswith(SEGMENTATION):
-            return what
+            return name
     if uid and not uid.startswith(STANDARD) and not image.get("ImageType"):
         return "object of a maker's own kind"
     return "" if image.get("Rows") or not uid else "object without an image"
@@ -284,7 +284,7 @@ def _fields(members: list[File]) -> list[tuple[str, ...]]:
     days = _days(members)
     keywords = ("PatientID", *DATES, "Rows", "Columns", "PixelSpacing")
     several = ("EchoTime", "ImageType", "FrameType")
-    known: dict[tuple, list[str]] = {}
+    fields: dict[tuple, list[str]] = {}
     rows = []
     for file in members:
         first = file.images[0]
@@ -292,9 +292,9 @@ def _fields(members: list[File]) -> list[tuple[str, ...]]:
             *map(first.get, keywords),
             *(value for image in file.images for value in map(image.get, several)),
         )
-        if told not in known:
-            known[told] = _fields_of(file, days, echoes)
-        rows.append(list(known[told]))
+        if told not in fields:
+            fields[told] = _fields_of(file, days, echoes)
+        rows.append(list(fields[told]))
     for column in range(len(FIELDS) - 1):  # an image without a Dixon part is no Dixon image
         given = {row[column] for row in rows} - {""}
         if len(given) == 1:
@@ -334,10 +334,10 @@ def _days(members: list[File]) -> dict[str, str]:
     """Return the day that stands for each: of days in a row the first, as midnight passes."""
     standing, last = {"": ""}, None
     for day in sorted({_day(file.images[0]) for file in members} - {""}):
-        this = date.fromisoformat(day)
-        if last is None or (this - last).days > 1:
+        current = date.fromisoformat(day)
+        if last is None or (current - last).days > 1:
             shown = day
-        standing[day], last = shown, this
+        standing[day], last = shown, current
     return standing
 
 
@@ -376,14 +376,14 @@ def _difference(pieces: Iterable[tuple[str, ...]]) -> str:
 
 def _doubt(pieces: Mapping[tuple[str, ...], list[File]], key: tuple[str, ...]) -> str:
     """Return why a whole volume needs a person: several echoes or patients, or an odd date."""
-    patients = {other[0] for other in pieces}
+    patients = {piece[0] for piece in pieces}
     if len(patients) > 1:
         return f"its SeriesInstanceUID stands in images of {len(patients)} patients"
     alike = [
-        other
-        for other, files in pieces.items()
-        if other[:ECHO] == key[:ECHO]
-        and other[ECHO + 1 :] == key[ECHO + 1 :]
+        piece
+        for piece, files in pieces.items()
+        if piece[:ECHO] == key[:ECHO]
+        and piece[ECHO + 1 :] == key[ECHO + 1 :]
         and _tr(files) == _tr(pieces[key])
     ]
     if len(alike) > 1:
@@ -397,13 +397,13 @@ def _doubt(pieces: Mapping[tuple[str, ...], list[File]], key: tuple[str, ...]) -
 def _acquired(images: list[Image], day: str) -> str:
     """Say that images were acquired on another day than that of their examination."""
     days = {iso_date(i.get("AcquisitionDate") or i.get("AcquisitionDateTime", "")) for i in images}
-    others = sorted(other for other in days - {""} if day and not _are_near(day, other))
+    others = sorted(acquired for acquired in days - {""} if day and not _are_near(day, acquired))
     return f"an examination of {day}, and images acquired on {others[0]}" if others else ""
 
 
-def _are_near(day: str, other: str) -> bool:
+def _are_near(first: str, second: str) -> bool:
     """Tell whether two days are the same or neighbours: midnight may lie between."""
-    return abs((date.fromisoformat(day) - date.fromisoformat(other)).days) <= 1
+    return abs((date.fromisoformat(first) - date.fromisoformat(second)).days) <= 1
 
 
 def _tr(files: list[File]) -> float | None:
@@ -463,9 +463,9 @@ def _in_another_series(
         return ""
     name = shared[0].path.relative_to(folder).as_posix()
     homes = twice[shared[0].claim]
-    other = next(path for series, path in homes.items() if series != shared[0].series)
+    home = next(path for series, path in homes.items() if series != shared[0].series)
     problem = f"{len(shared)} of {len(files)} images have identifiers of images of another series"
-    where = other.relative_to(folder).as_posix()
+    where = home.relative_to(folder).as_posix()
     message = f"{problem} (that of {where}): export both series again, or leave one out."
     findings.append(Finding("error", "same-uid", name, message))
     return problem
