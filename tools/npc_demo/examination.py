@@ -51,6 +51,11 @@ class Examination:
     protocol: str = DEFAULT
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Patient and time point."""
+        return self.patient.patient_id, self.timepoint
+
+    @property
     def fingerprint(self) -> str:
         """Hash of everything the images follow from."""
         who = asdict(self.patient)

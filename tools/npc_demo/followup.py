@@ -145,7 +145,10 @@ def match_follow_up(
             )
     matched = _stretch(last_review, month_of, lowest)
     for month, wanted in FOLLOW_UP_ATOMS:
-        _hold_month(matched, detected, lowest, month_of, month=month, wanted=wanted, rng=rng)
+        n_missing = wanted - int((months(np.minimum(matched, detected)) == month).sum())
+        able = (month_of == _segment(month)) & (lowest <= last_day(month))
+        able &= (detected > last_day(month)) & (months(matched) != month)
+        _move_nearest(matched, np.flatnonzero(able), max(n_missing, 0), month, lowest, rng)
     return matched
 
 
@@ -166,23 +169,20 @@ def _stretch(last_review: np.ndarray, month_of: np.ndarray, lowest: np.ndarray) 
     return result
 
 
-def _hold_month(
+def _segment(month: int) -> int:
+    return min(bound for bound in (*FOLLOW_UP_COUNTS, 10**6) if bound >= month)
+
+
+def _move_nearest(
     matched: np.ndarray,
-    detected: np.ndarray,
-    lowest: np.ndarray,
-    month_of: np.ndarray,
-    *,
+    able: np.ndarray,
+    n: int,
     month: int,
-    wanted: int,
+    lowest: np.ndarray,
     rng: np.random.Generator,
 ) -> None:
-    """Move the nearest censoring dates of the same segment into ``month``, in place."""
+    """Move ``n`` of the ``able`` censoring dates into ``month``, the nearest first, in place."""
     first, last = last_day(month - 1) + 1, last_day(month)
-    segment = min(m for m in (*FOLLOW_UP_COUNTS, 10**6) if m >= month)
-    missing = wanted - int((months(np.minimum(matched, detected)) == month).sum())
-    able = np.flatnonzero(
-        (month_of == segment) & (detected > last) & (lowest <= last) & (months(matched) != month)
-    )
     nearest = able[np.argsort(np.abs(matched[able] - (first + last) / 2), kind="stable")]
-    for i in nearest[: max(missing, 0)]:
+    for i in nearest[:n]:
         matched[i] = rng.integers(max(first, lowest[i]), last + 1)

@@ -67,137 +67,44 @@ def vertebra(*, y: float, front: float, canal: float) -> tuple[Shape, ...]:
         Half width of the canal.
     """
     back = y + 14
+    # fmt: off
     return (
-        *bone(
-            "marrow",
-            "body",
-            (0, y),
-            (front * 0.7, y + 0.5),
-            (front, y + 4),
-            (front * 0.95, back - 2),
-            (front * 0.5, back),
-            (0, back - 0.5),
-            kind="middle",
-            rim=1.2,
-        ),
-        *bone(
-            "marrow",
-            "facet",
-            (front + 1, y + 7),
-            (front + 9, y + 9),
-            (front + 13, y + 15),
-            (front + 9, y + 20),
-            (front + 2, y + 17),
-            rim=1.3,
-        ),
-        *bone(
-            "marrow",
-            "lamina",
-            (0, y + 37),
-            (6, y + 33),
-            (canal + 4, y + 25),
-            (front + 6, y + 18),
-            kind="tube",
-            width=2.6,
-            rim=1.2,
-        ),
-        *bone(
-            "marrow",
-            "spine",
-            (0, y + 35),
-            (3, y + 38),
-            (5, y + 46),
-            (2, y + 48),
-            (0, y + 46),
-            kind="middle",
-            rim=1.2,
-        ),
-        Shape(
-            "csf",
-            (
-                (0, back + 1),
-                (canal - 2, back + 1.4),
-                (canal, back + 6),
-                (canal - 2, back + 13),
-                (0, back + 16.5),
-            ),
-            "middle",
-            group="canal",
-        ),
-        Shape(
-            "cord",
-            ((0, back + 4.5), (5, back + 5), (7, back + 8), (5, back + 11), (0, back + 11.8)),
-            "middle",
-            group="canal",
-        ),
+        *bone("marrow", "body", (0, y), (front * 0.7, y + 0.5), (front, y + 4),
+              (front * 0.95, back - 2), (front * 0.5, back), (0, back - 0.5), kind="middle",
+              rim=1.2),
+        *bone("marrow", "facet", (front + 1, y + 7), (front + 9, y + 9), (front + 13, y + 15),
+              (front + 9, y + 20), (front + 2, y + 17), rim=1.3),
+        *bone("marrow", "lamina", (0, y + 37), (6, y + 33), (canal + 4, y + 25),
+              (front + 6, y + 18), kind="tube", width=2.6, rim=1.2),
+        *bone("marrow", "spine", (0, y + 35), (3, y + 38), (5, y + 46), (2, y + 48), (0, y + 46),
+              kind="middle", rim=1.2),
+        Shape("csf", ((0, back + 1), (canal - 2, back + 1.4), (canal, back + 6),
+              (canal - 2, back + 13), (0, back + 16.5)), "middle", group="canal"),
+        Shape("cord", ((0, back + 4.5), (5, back + 5), (7, back + 8), (5, back + 11),
+              (0, back + 11.8)), "middle", group="canal"),
         *vessel(front + 6, y + 7.5, 1.9),
     )
+    # fmt: on
+
+
+# fmt: off
+NAPE_HALF_WIDTH = 50
+NAPE = (  # of a neck this wide; y from the depth of the first layer
+    ((6, 6), (12, -4), (22, -8), (27, -2), (20, 8), (8, 11)),
+    ((4, 13), (12, 12), (24, 7), (33, 5), (34, 13), (22, 22), (8, 26), (3, 24)),
+    ((31, -1), (38, -3), (43, 7), (38, 17), (27, 25), (18, 27), (30, 18), (36, 8)),
+    ((2, 29), (14, 29.5), (28, 27), (37, 20), (44, 10), (45.5, 12), (38, 25), (26, 32), (12, 34),
+     (2, 32)),
+    ((28, -20), (34, -22), (39, -14), (36, -7), (30, -8)),
+)
+AT_MIDLINE = 8  # muscles begin there at the same distance from it, however wide the neck is
+# fmt: on
 
 
 def nape(*, y: float, wide: float) -> tuple[Shape, ...]:
     """Return the muscle layers behind a cervical vertebra (`y`: depth of the first layer)."""
-    k = wide / 50
-    return (
-        Shape(
-            "muscle",
-            (
-                (6, y + 6),
-                (12 * k, y - 4),
-                (22 * k, y - 8),
-                (27 * k, y - 2),
-                (20 * k, y + 8),
-                (8, y + 11),
-            ),
-        ),
-        Shape(
-            "muscle",
-            (
-                (4, y + 13),
-                (12 * k, y + 12),
-                (24 * k, y + 7),
-                (33 * k, y + 5),
-                (34 * k, y + 13),
-                (22 * k, y + 22),
-                (8, y + 26),
-                (3, y + 24),
-            ),
-        ),
-        Shape(
-            "muscle",
-            (
-                (31 * k, y - 1),
-                (38 * k, y - 3),
-                (43 * k, y + 7),
-                (38 * k, y + 17),
-                (27 * k, y + 25),
-                (18 * k, y + 27),
-                (30 * k, y + 18),
-                (36 * k, y + 8),
-            ),
-        ),
-        Shape(
-            "muscle",
-            (
-                (2, y + 29),
-                (14 * k, y + 29.5),
-                (28 * k, y + 27),
-                (37 * k, y + 20),
-                (44 * k, y + 10),
-                (45.5 * k, y + 12),
-                (38 * k, y + 25),
-                (26 * k, y + 32),
-                (12 * k, y + 34),
-                (2, y + 32),
-            ),
-        ),
-        Shape(
-            "muscle",
-            (
-                (28 * k, y - 20),
-                (34 * k, y - 22),
-                (39 * k, y - 14),
-                (36 * k, y - 7),
-                (30 * k, y - 8),
-            ),
-        ),
+    k = wide / NAPE_HALF_WIDTH
+    return tuple(
+        Shape("muscle", tuple((x if x <= AT_MIDLINE else x * k, y + depth) for x, depth in layer))
+        for layer in NAPE
     )

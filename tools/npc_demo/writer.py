@@ -5,10 +5,11 @@ notes and kept. Nothing that the build did not make itself is overwritten.
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -108,39 +109,30 @@ def write_study(
         If the matrix is smaller than the acquired one, or the protocol unknown.
     """
     folder = Path(folder).expanduser().resolve()
-    if matrix < 320:
-        raise ValueError(f"matrix is {matrix}; at least 320 pixels are acquired")
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"unknown protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
+    imaging = _Imaging(matrix, protocol, upgraded_on, mid_course)
     _check_folder(folder, cohort, replace=replace)
     tables = {REGISTRY.path: cohort.registry, VISITS.path: cohort.visits}
     if not replace:
         _refuse_edited(folder, tables)
-    timepoints = [*TIMEPOINTS, MID] if mid_course else TIMEPOINTS
-    jobs = _jobs(folder, cohort, timepoints, matrix, protocol, upgraded_on)
+    jobs = imaging.examinations(folder, cohort)
     elsewhere = not replace and _was_drawn_elsewhere(folder / MANIFEST.path, jobs)
-    notes = {(job.patient.patient_id, job.timepoint): job.note() for job in jobs}
+    notes = {job.key: job.note() for job in jobs}
     if verify:
         _forget_damaged(jobs, notes, workers, progress=progress)
-    missing = [job for job in jobs if notes[job.patient.patient_id, job.timepoint] is None]
+    missing = [job for job in jobs if notes[job.key] is None]
     _check_room(folder, missing)
     if not (folder / TRUTH).exists() or replace:
         _write(folder / TRUTH, cohort.truth)  # first: marks the folder as a build of ours
-    for job, note in _make_all(missing, workers, progress=progress):
-        notes[job.patient.patient_id, job.timepoint] = note
-    manifest = _manifest([job for job in jobs if job.timepoint != MID], notes)
+    notes |= {job.key: note for job, note in _make_all(missing, workers, progress=progress)}
     tables |= _image_tables(jobs, notes, cohort.truth)
-    tables[MANIFEST.path] = (
-        _that_stands(folder / MANIFEST.path, manifest) if elsewhere else manifest
-    )
+    manifest = tables[MANIFEST.path]
+    if elsewhere:
+        tables[MANIFEST.path] = _that_stands(folder / MANIFEST.path, manifest)
     if not replace:
         _refuse_edited(folder, tables, unfinished=_text(cohort.truth))
     for path, table in tables.items():
         _write(folder / path, table)  # the manifest last: a study without it is not finished
-    for leftover in set((folder / IMAGES).glob("*/*")) - {job.folder for job in jobs}:
-        remove(leftover)
-    for name in {MID_SERIES, MID_ROIS} - set(tables):
-        (folder / name).unlink(missing_ok=True)
+    _remove_leftovers(folder, jobs, tables)
     return Built(
         folder=folder,
         made=len(missing),
@@ -205,32 +197,34 @@ def _check_room(folder: Path, missing: list[Examination]) -> None:
         )
 
 
-def _jobs(
-    folder: Path,
-    cohort: Cohort,
-    timepoints: Sequence[str],
-    matrix: int,
-    protocol: str,
-    upgraded_on: date | None,
-) -> list[Examination]:
-    days = cohort.registry.set_index("patient_id")
-    days = days.assign(mri_mid_date=half_way(days))
-    jobs = []
-    for patient in cohort.patients:
-        for timepoint in timepoints:
+@dataclass(frozen=True)
+class _Imaging:
+    """How the patients of a study are examined; see `write_study`."""
+
+    matrix: int
+    protocol: str
+    upgraded_on: date | None
+    mid_course: bool
+
+    def __post_init__(self) -> None:
+        if self.matrix < 320:
+            raise ValueError(f"matrix is {self.matrix}; at least 320 pixels are acquired")
+        if self.protocol not in PROTOCOLS:
+            names = ", ".join(PROTOCOLS)
+            raise ValueError(f"unknown protocol {self.protocol!r}; choose one of {names}")
+
+    def examinations(self, folder: Path, cohort: Cohort) -> list[Examination]:
+        days = cohort.registry.set_index("patient_id")
+        days = days.assign(mri_mid_date=half_way(days))
+        timepoints = [*TIMEPOINTS, MID] if self.mid_course else TIMEPOINTS
+        jobs = []
+        for patient, timepoint in product(cohort.patients, timepoints):
             day = days.loc[patient.patient_id, f"mri_{timepoint}_date"].date()
-            upgraded = upgraded_on is not None and day >= upgraded_on
-            jobs.append(
-                Examination(
-                    folder=folder / IMAGES / patient.patient_id / timepoint,
-                    patient=patient,
-                    timepoint=timepoint,
-                    day=day,
-                    matrix=matrix,
-                    protocol="1.5T upgraded" if upgraded else protocol,
-                )
-            )
-    return jobs
+            upgraded = self.upgraded_on is not None and day >= self.upgraded_on
+            protocol = "1.5T upgraded" if upgraded else self.protocol
+            place = folder / IMAGES / patient.patient_id / timepoint
+            jobs.append(Examination(place, patient, timepoint, day, self.matrix, protocol))
+        return jobs
 
 
 # --- the images -----------------------------------------------------------------------------------
@@ -240,7 +234,7 @@ def _forget_damaged(
     jobs: list[Examination], notes: dict, workers: int | None, *, progress: bool
 ) -> None:
     """Take out the notes of finished examinations of which a file is damaged; name them."""
-    finished = [job for job in jobs if notes[job.patient.patient_id, job.timepoint] is not None]
+    finished = [job for job in jobs if notes[job.key] is not None]
     done = spread(
         _is_whole, finished, workers=workers, fewest=CHECKED_PER_WORKER, task="reads files"
     )
@@ -249,7 +243,7 @@ def _forget_damaged(
     ):
         if not whole:
             print(f"{job.folder}: a file is damaged; this examination is made again.")
-            notes[job.patient.patient_id, job.timepoint] = None
+            notes[job.key] = None
 
 
 def _is_whole(job: Examination) -> bool:
@@ -340,25 +334,30 @@ def _write(path: Path, table: pd.DataFrame) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
+def _remove_leftovers(folder: Path, jobs: list[Examination], tables: Collection[str]) -> None:
+    """Remove the examinations and tables of an earlier build that this one does not have."""
+    for leftover in set((folder / IMAGES).glob("*/*")) - {job.folder for job in jobs}:
+        remove(leftover)
+    for name in {MID_SERIES, MID_ROIS} - set(tables):
+        (folder / name).unlink(missing_ok=True)
+
+
 def _manifest(jobs: list[Examination], notes: dict[tuple[str, str], dict]) -> pd.DataFrame:
     rows = []
     for job in jobs:
-        patient_id = job.patient.patient_id
-        for sequence, series in notes[patient_id, job.timepoint]["series"].items():
-            path = f"{IMAGES}/{patient_id}/{job.timepoint}/{sequence}"
-            rows.append(
-                [patient_id, job.timepoint, sequence, path, series["n_images"], "synthetic",
-                 series["sha256"]]
-            )  # fmt: skip
+        for sequence, series in notes[job.key]["series"].items():
+            path = "/".join((IMAGES, *job.key, sequence))
+            facts = series["n_images"], "synthetic", series["sha256"]
+            rows.append([*job.key, sequence, path, *facts])
     return pd.DataFrame(rows, columns=[column.name for column in MANIFEST.columns])
 
 
 def _boxes(jobs: list[Examination], notes: dict[tuple[str, str], dict]) -> pd.DataFrame:
     rows = [
-        [job.patient.patient_id, job.timepoint, sequence, index, *box, "suggested", ""]
+        [*job.key, sequence, index, *box, "suggested", ""]
         for job in jobs
         for sequence in SEQUENCES
-        for index, box in enumerate(notes[job.patient.patient_id, job.timepoint]["boxes"])
+        for index, box in enumerate(notes[job.key]["boxes"])
     ]
     return pd.DataFrame(rows, columns=[column.name for column in SUGGESTED_ROIS.columns])
 
@@ -366,16 +365,17 @@ def _boxes(jobs: list[Examination], notes: dict[tuple[str, str], dict]) -> pd.Da
 def _image_tables(
     jobs: list[Examination], notes: dict[tuple[str, str], dict], truth: pd.DataFrame
 ) -> dict[str, pd.DataFrame]:
-    """Return what is known of the images, by path: all but the manifest, which is written last."""
+    """Return what is known of the images, by path: the manifest last."""
     half_way = [job for job in jobs if job.timepoint == MID]
+    of_study = [job for job in jobs if job.timepoint != MID]
     tables = {}
     if half_way:
         days = {job.patient.patient_id: job.day for job in half_way}
         series = _manifest(half_way, notes)
         tables[MID_SERIES] = series.assign(mri_date=series["patient_id"].map(days))
         tables[MID_ROIS] = _boxes(half_way, notes)
-    boxes = _boxes([job for job in jobs if job.timepoint != MID], notes)
-    return tables | {TRUTH: _with_volumes(truth, notes), SUGGESTED_ROIS.path: boxes}
+    tables |= {TRUTH: _with_volumes(truth, notes), SUGGESTED_ROIS.path: _boxes(of_study, notes)}
+    return tables | {MANIFEST.path: _manifest(of_study, notes)}
 
 
 def _with_volumes(truth: pd.DataFrame, notes: dict[tuple[str, str], dict]) -> pd.DataFrame:

@@ -36,6 +36,27 @@ NOT_DICOM = (
 MOVED = "the archive redirects to an address that cannot be followed"
 ASK_FOR_URL = "Ask the people who run it for the right NPC_PACS_URL."
 TEMPORARY = {408, 429, 500, 502, 503, 504}
+# what a library raises, the first kind that fits; what is said; whether trying again may help
+SAID = (
+    (
+        (InvalidSchema, InvalidURL, MissingSchema),
+        f"an address of the archive is none. {ASK_FOR_URL}",
+        False,
+    ),
+    (requests.TooManyRedirects, f"{MOVED}: it leads back to itself. {ASK_FOR_URL}", False),
+    (
+        requests.RequestException,
+        "the archive cannot be reached, or stopped answering ({kind}). Check NPC_PACS_URL and the "
+        "network.",
+        True,
+    ),
+    (
+        NOT_DICOM,
+        "the archive's answer is cut off or no DICOM ({kind}). If this stays so, check "
+        "NPC_PACS_URL and show it to the people who run the archive.",
+        True,
+    ),
+)
 
 
 class _Client(DICOMwebClient):
@@ -185,43 +206,41 @@ def _errors_named() -> Iterator[None]:
         yield
     except PacsError:
         raise
-    except requests.HTTPError as error:
-        status = error.response.status_code if error.response is not None else 0
-        if status in (401, 403):
-            raise PacsError(
-                f"the archive refuses the credentials (HTTP {status}). Check NPC_PACS_USER and "
-                "NPC_PACS_PASSWORD, or NPC_PACS_TOKEN."
-            ) from None
-        raise PacsError(
-            f"the archive answers with HTTP {status}. Check NPC_PACS_URL; ask the people who run "
-            "it if that is right.",
-            temporary=status in TEMPORARY,
-        ) from None
-    except (InvalidSchema, InvalidURL, MissingSchema):
-        raise PacsError(f"an address of the archive is none. {ASK_FOR_URL}") from None
-    except requests.TooManyRedirects:
-        raise PacsError(f"{MOVED}: it leads back to itself. {ASK_FOR_URL}") from None
-    except requests.exceptions.SSLError as error:
-        if "CERTIFICATE_VERIFY_FAILED" not in str(error):
-            raise PacsError(
-                "no encrypted connection to the archive came about. Check whether the port in "
-                "NPC_PACS_URL is the one for https, and whether the archive asks for a certificate "
-                "of this computer (NPC_PACS_CERT).",
-                temporary="EOF" in str(error),
-            ) from None
-        raise PacsError(
+    except (requests.RequestException, *NOT_DICOM) as error:
+        raise _named(error) from None
+
+
+def _named(error: Exception) -> PacsError:
+    if isinstance(error, requests.HTTPError):
+        return _of_status(error.response.status_code if error.response is not None else 0)
+    if isinstance(error, requests.exceptions.SSLError):
+        return _of_encryption(str(error))
+    text, temporary = next(said for kinds, *said in SAID if isinstance(error, kinds))
+    return PacsError(text.format(kind=type(error).__name__), temporary=temporary)
+
+
+def _of_status(status: int) -> PacsError:
+    if status in (401, 403):
+        return PacsError(
+            f"the archive refuses the credentials (HTTP {status}). Check NPC_PACS_USER and "
+            "NPC_PACS_PASSWORD, or NPC_PACS_TOKEN."
+        )
+    return PacsError(
+        f"the archive answers with HTTP {status}. Check NPC_PACS_URL; ask the people who run "
+        "it if that is right.",
+        temporary=status in TEMPORARY,
+    )
+
+
+def _of_encryption(problem: str) -> PacsError:
+    if "CERTIFICATE_VERIFY_FAILED" in problem:
+        return PacsError(
             "the archive's certificate is not trusted. Name the hospital's certificate authority "
             "(a PEM file) in NPC_PACS_CA."
-        ) from None
-    except requests.RequestException as error:
-        raise PacsError(
-            f"the archive cannot be reached, or stopped answering ({type(error).__name__}). Check "
-            "NPC_PACS_URL and the network.",
-            temporary=True,
-        ) from None
-    except NOT_DICOM as error:
-        raise PacsError(
-            f"the archive's answer is cut off or no DICOM ({type(error).__name__}). If this stays "
-            "so, check NPC_PACS_URL and show it to the people who run the archive.",
-            temporary=True,
-        ) from None
+        )
+    return PacsError(
+        "no encrypted connection to the archive came about. Check whether the port in "
+        "NPC_PACS_URL is the one for https, and whether the archive asks for a certificate "
+        "of this computer (NPC_PACS_CERT).",
+        temporary="EOF" in problem,
+    )
