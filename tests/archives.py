@@ -46,10 +46,10 @@ class Shelf:
     def close(self):
         pass
 
-    def retrieve(self, folder, **options):
+    def retrieve(self, folder, *, attempts=4, **options):
         plan = pacs.Plan((self.listed,), pd.DataFrame())
         (folder / "study").mkdir(exist_ok=True)
-        options = {"wait_s": 0.001, "progress": False} | options
+        options |= {"pace": pacs.Pace(attempts=attempts, wait_s=0.001), "progress": False}
         return pacs.retrieve(self, plan, folder / "study", Key.open(folder / "key"), **options)
 
 

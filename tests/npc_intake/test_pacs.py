@@ -252,7 +252,7 @@ def test_an_archive_that_dies_in_mid_transfer_loses_nothing(archive, place):
     service = opened(archive.classic)
     plan = pacs.plan(service, pacs.read_list(place.list), place.key, progress=False)
     dying = Dying(service, archive, after=25)
-    options = {"wait_s": 0.01, "attempts": 2, "progress": False, "at_once": 1}
+    options = {"pace": pacs.Pace(at_once=1, attempts=2, wait_s=0.01), "progress": False}
     with pytest.raises(pacs.PacsError, match="3 series failed one after the other"):
         pacs.retrieve(dying, plan, place.study, place.key, **options)
     arrived = len(list(place.incoming.rglob("image*.dcm")))
@@ -348,9 +348,8 @@ def test_an_unknown_destination_of_c_move_is_explained(archive, place):
     service = opened(archive.moving | {"NPC_PACS_CALLING_AET": "STRANGER"})
     plan = pacs.plan(service, pacs.read_list(place.list), place.key, progress=False)
     single = pacs.Plan(plan.series[:1], plan.table)
-    log = pacs.retrieve(
-        service, single, place.study, place.key, attempts=1, progress=False, wait_s=0.01
-    )
+    once = {"pace": pacs.Pace(attempts=1), "progress": False}
+    log = pacs.retrieve(service, single, place.study, place.key, **once)
     service.close()
     assert list(log["state"]) == ["failed"]
     assert "must register this computer's title" in log["message"][0]

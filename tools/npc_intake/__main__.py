@@ -25,7 +25,6 @@ from npc_intake.find.series import STATUSES, FoundSeries, find_series
 try:
     from npc_intake import pacs, public_sets
     from npc_intake.contours import rectangles as contours
-    from npc_intake.pacs.retrieval import AT_ONCE
 except ModuleNotFoundError as error:  # a student's installation has no archive to ask
     raise SystemExit(
         f"The package {error.name} is not installed. Run: python -m npc_helpers install intake"
@@ -245,7 +244,7 @@ def _add_retrieve(commands) -> None:
     command.add_argument("--key", type=Path, required=True, help="the secret; made if absent")
     command.add_argument("--description", default="", help="only series that match, e.g. 't1|t2'")
     _add_one_person(command)
-    command.add_argument("--at-once", type=int, default=AT_ONCE, metavar="N")
+    command.add_argument("--at-once", type=int, default=pacs.Pace.at_once, metavar="N")
     command.add_argument("--plan", action="store_true", help="ask and say, but fetch nothing")
     command.add_argument("--yes", action="store_true", help="fetch without asking")
     command.set_defaults(run=_retrieve)
@@ -265,7 +264,7 @@ def _retrieve(options: argparse.Namespace) -> int:
         if not options.yes and not _agreed():
             print("Nothing was fetched. Answer y, or give --yes.")
             return 1
-        settings = {"at_once": options.at_once, "one_person": options.one_person}
+        settings = {"pace": pacs.Pace(options.at_once), "one_person": options.one_person}
         log = pacs.retrieve(archive, plan, options.study, key, **settings)
     incoming = options.study / pacs.INCOMING
     images = list_images(incoming, sorted(incoming.glob("[!.]*/*/*.dcm")))

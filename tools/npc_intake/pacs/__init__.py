@@ -8,10 +8,12 @@ from npc_intake.pacs.archive import PacsError, RemoteSeries
 from npc_intake.pacs.connection import connect
 from npc_intake.pacs.planning import Plan, plan, read_list
 from npc_intake.pacs.retrieval import INCOMING, LOG, retrieve
+from npc_intake.pacs.transfer import Pace
 
 __all__ = [
     "INCOMING",
     "LOG",
+    "Pace",
     "PacsError",
     "Plan",
     "RemoteSeries",

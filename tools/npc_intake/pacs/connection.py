@@ -161,7 +161,7 @@ def _title(name: str, text: str) -> str:
 
 
 def _dimse(value: Mapping[str, str], encrypted: bool) -> Archive:
-    from npc_intake.pacs.dimse import Dimse
+    from npc_intake.pacs.dimse import Dimse, Listener
 
     host, move_port = value["NPC_PACS_HOST"], value["NPC_PACS_MOVE_PORT"]
     if not value["NPC_PACS_AET"]:
@@ -182,17 +182,20 @@ def _dimse(value: Mapping[str, str], encrypted: bool) -> Archive:
             "certificate for that. Set NPC_PACS_CERT and NPC_PACS_KEY, or leave NPC_PACS_MOVE_PORT "
             "out to fetch by C-GET."
         )
-    listen_on = (
-        host if host.lower() in LOOPBACK else ""
-    )  # else on every address: the archive comes from outside
+    address = host if host.lower() in LOOPBACK else ""  # blank: the archive comes from outside
     return Dimse(
         host,
         _port("NPC_PACS_PORT", value["NPC_PACS_PORT"] or "104"),
         called=_title("NPC_PACS_AET", value["NPC_PACS_AET"]),
         calling=_title("NPC_PACS_CALLING_AET", value["NPC_PACS_CALLING_AET"] or CALLING),
-        move_to=(listen_on, _port("NPC_PACS_MOVE_PORT", move_port)) if move_port else None,
         tls=_context(value, ssl.PROTOCOL_TLS_CLIENT) if encrypted else None,
-        move_tls=_context(value, ssl.PROTOCOL_TLS_SERVER) if encrypted and move_port else None,
+        move_to=Listener(
+            address,
+            _port("NPC_PACS_MOVE_PORT", move_port),
+            _context(value, ssl.PROTOCOL_TLS_SERVER) if encrypted else None,
+        )
+        if move_port
+        else None,
     )
 
 

@@ -4,6 +4,7 @@ import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from pydicom import uid
 from pydicom.dataset import Dataset
@@ -53,6 +54,14 @@ PENDING, SUCCESS, CANCELLED, NOT_WANTED = (0xFF00, 0xFF01), 0x0000, 0xC001, 0xA9
 CONNECT_S, ANSWER_S = 10, 300  # images on tape take minutes to come
 
 
+class Listener(NamedTuple):
+    """Where this computer waits for connections of the archive; a blank address means all."""
+
+    address: str
+    port: int
+    tls: ssl.SSLContext | None
+
+
 class Dimse:
     """An archive behind a host, a port and an application entity title.
 
@@ -64,11 +73,10 @@ class Dimse:
         Title of the archive.
     calling : str
         Title under which the archive knows this computer.
-    move_to : (str, int), optional
-        Fetch by C-MOVE to this address (blank: all) and port here, which the archive must know;
-        without it by C-GET.
-    tls, move_tls : ssl.SSLContext, optional
-        For connections to the archive, and for those that it opens here by C-MOVE.
+    move_to : Listener, optional
+        Fetch by C-MOVE to this end here, which the archive must know; without it by C-GET.
+    tls : ssl.SSLContext, optional
+        For connections to the archive.
     """
 
     def __init__(
@@ -78,15 +86,12 @@ class Dimse:
         *,
         called: str,
         calling: str,
-        move_to: tuple[str, int] | None = None,
+        move_to: Listener | None = None,
         tls: ssl.SSLContext | None = None,
-        move_tls: ssl.SSLContext | None = None,
     ) -> None:
         self._address, self._called, self._calling, self._tls = (host, port), called, calling, tls
-        self._server = None
         self._receivers: dict[str, _Receiver] = {}
-        if move_to is not None:
-            self._server = self._listen(move_to, move_tls)
+        self._server = self._listen(move_to) if move_to else None
 
     def echo(self) -> None:
         """Return if the archive answers a C-ECHO."""
@@ -176,16 +181,18 @@ class Dimse:
             temporary=True,
         )
 
-    def _listen(self, place: tuple[str, int], tls: ssl.SSLContext | None):
+    def _listen(self, end: Listener):
         entity = AE(ae_title=self._calling)
         for kind in IMAGES:
             entity.add_supported_context(kind, ALL_TRANSFER_SYNTAXES)
         handlers = [(evt.EVT_C_STORE, self._dispatch)]
         try:
-            return entity.start_server(place, block=False, evt_handlers=handlers, ssl_context=tls)
+            return entity.start_server(
+                (end.address, end.port), block=False, evt_handlers=handlers, ssl_context=end.tls
+            )
         except OSError as error:
             raise PacsError(
-                f"port {place[1]} of this computer is taken ({error.strerror}). Set "
+                f"port {end.port} of this computer is taken ({error.strerror}). Set "
                 "NPC_PACS_MOVE_PORT to the one the archive knows, and close the program that uses "
                 "it."
             ) from None

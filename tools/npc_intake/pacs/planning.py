@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -12,7 +13,7 @@ from npc_intake.deidentify.pseudonyms import Key
 from npc_intake.pacs.archive import Archive, PacsError, RemoteSeries, libraries_silenced
 
 LIST_COLUMNS = ("patient_id", "treatment_start", "treatment_end")
-DAYS_BEFORE, DAYS_AFTER = 92, 366  # examinations from 3 months before to a year after treatment
+BEFORE, AFTER = pd.Timedelta(days=92), pd.Timedelta(days=366)  # three months, and a year
 WILDCARDS = re.compile(r"[*?\\\x00-\x1f]")  # PS3.4, C.2.2.2.4; PS3.5, 6.2
 
 
@@ -94,12 +95,13 @@ def plan(
     patients: pd.DataFrame,
     key: Key,
     *,
-    days_before: int = DAYS_BEFORE,
-    days_after: int = DAYS_AFTER,
     description: str = "",
     progress: bool = True,
 ) -> Plan:
     """Ask an archive which MR series it holds for a list of patients.
+
+    Examinations count from `BEFORE` the start of treatment to `AFTER` its end (or its start, where
+    the end is not known).
 
     Parameters
     ----------
@@ -108,9 +110,6 @@ def plan(
         As `read_list` returns it.
     key : Key
         Gives the pseudonyms of the table.
-    days_before, days_after : int
-        Examinations count from so many days before the start of treatment to so many after its
-        end (or its start, where the end is not known).
     description : str
         Regular expression; only series whose description matches it (upper and lower case alike).
     progress : bool
@@ -131,28 +130,31 @@ def plan(
     except re.error as error:
         raise StudyError(f"description is no regular expression: {error}") from None
     archive.echo()
-    before, after = pd.Timedelta(days=days_before), pd.Timedelta(days=days_after)
     to_fetch: list[RemoteSeries] = []
     rows = []
     everyone = list(patients.itertuples(index=False))
     for line, patient in enumerate(progress_bar(everyone, shown=progress, desc="asking"), start=2):
-        end = patient.treatment_start if pd.isna(patient.treatment_end) else patient.treatment_end
-        window = f"{patient.treatment_start - before:%Y%m%d}", f"{end + after:%Y%m%d}"
-        answers, problem = [], ""
-        try:
-            answers = archive.series(patient.patient_id, *window)
-        except PacsError as error:
-            problem = str(error)
-        of_patient = [
-            series for series in answers if series.patient_id.strip() == patient.patient_id
-        ]
-        chosen = [series for series in of_patient if pattern.search(series.description)]
+        chosen, problem = _ask(archive, patient, pattern)
         to_fetch += chosen
-        problem = problem or _problem(answers, of_patient, chosen)
         rows.append([line, key.pseudonym(patient.patient_id), *_counts(chosen), problem])
     columns = ["row", "patient_id", "n_examinations", "n_series", "n_images", "problem"]
     table = pd.DataFrame(rows, columns=columns).astype({"n_images": "Int64"})
     return Plan(tuple(to_fetch), table)
+
+
+def _ask(
+    archive: Archive, patient: NamedTuple, pattern: re.Pattern
+) -> tuple[list[RemoteSeries], str]:
+    """Return the series of a patient that match, and what is wrong with the answer."""
+    end = patient.treatment_start if pd.isna(patient.treatment_end) else patient.treatment_end
+    window = f"{patient.treatment_start - BEFORE:%Y%m%d}", f"{end + AFTER:%Y%m%d}"
+    try:
+        answers = archive.series(patient.patient_id, *window)
+    except PacsError as error:
+        return [], str(error)
+    of_patient = [series for series in answers if series.patient_id.strip() == patient.patient_id]
+    chosen = [series for series in of_patient if pattern.search(series.description)]
+    return chosen, _problem(answers, of_patient, chosen)
 
 
 def _counts(series: list[RemoteSeries]) -> tuple[int, int, int | None]:

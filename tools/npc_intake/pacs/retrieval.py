@@ -23,11 +23,11 @@ from npc_helpers.study.progress import progress_bar
 from npc_intake.deidentify.pseudonyms import Key
 from npc_intake.pacs.archive import Archive, PacsError, RemoteSeries, libraries_silenced
 from npc_intake.pacs.planning import Plan
-from npc_intake.pacs.transfer import FAILED, PARTIAL, Transfer, check_place, disk_errors_named
+from npc_intake.pacs.transfer import FAILED, PARTIAL, Pace, Transfer, check_place, disk_errors_named
 
 INCOMING = "data/incoming"  # of the study folder
 LOG = "data/retrieval_log.csv"
-AT_ONCE, ATTEMPTS, WAIT_S, GIVE_UP_AFTER = 2, 4, 2.0, 3
+GIVE_UP_AFTER = 3  # series, one after the other
 
 
 @libraries_silenced()
@@ -37,9 +37,7 @@ def retrieve(
     study_folder: str | Path,
     key: Key,
     *,
-    at_once: int = AT_ONCE,
-    attempts: int = ATTEMPTS,
-    wait_s: float = WAIT_S,
+    pace: Pace | None = None,
     one_person: Collection[str] = (),
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -53,12 +51,7 @@ def retrieve(
         Must exist. Images go to ``data/incoming/<pseudonym>/series-…/image-….dcm``.
     key : Key
         De-identifies; its table of patients is written beside it.
-    at_once : int
-        Series fetched at the same time; archives serve a hospital, so keep it low.
-    attempts : int
-        Trials per series, with growing pauses between them.
-    wait_s : float
-        Pause before the second trial in seconds; it doubles each time and varies by half.
+    pace : Pace, optional
     one_person : collection of str
         Pseudonyms of patients whose images differ in date of birth, sex or issuer of the number,
         and who are one person all the same; their refused images are asked for again.
@@ -88,11 +81,11 @@ def retrieve(
         check_place(place)
     with locked(incoming, wait_s=0):
         _note_patients(plan, key)
-        transfer = Transfer(archive, incoming, key, attempts, wait_s, one_person=one_person)
+        transfer = Transfer(archive, incoming, key, pace or Pace(), one_person=one_person)
         for series in plan.series:
             transfer.prepare(series)
         log = _Log(folder / LOG)
-        _fetch_all(plan, transfer, log, at_once, progress=progress)
+        _fetch_all(plan, transfer, log, progress=progress)
         with suppress(OSError):  # stays if something in it is not complete
             (incoming / PARTIAL).rmdir()
     return pd.DataFrame(log.rows)
@@ -105,12 +98,13 @@ def _note_patients(plan: Plan, key: Key) -> None:
     key.write_mapping(claimed)
 
 
-def _fetch_all(plan: Plan, transfer: Transfer, log: _Log, at_once: int, *, progress: bool) -> None:
+def _fetch_all(plan: Plan, transfer: Transfer, log: _Log, *, progress: bool) -> None:
     def fetch(series: RemoteSeries) -> None:
         log.add(transfer(series))
 
     bar = progress_bar(total=plan.n_images, shown=progress, desc="retrieving", unit="image")
-    with bar, closing(_in_threads(fetch, plan.series, at_once, transfer.stopped)) as results:
+    threads = _in_threads(fetch, plan.series, transfer.pace.at_once, transfer.stopped)
+    with bar, closing(threads) as results:
         transfer.received = bar.update
         for _ in results:
             _give_up(log.rows[-GIVE_UP_AFTER:])

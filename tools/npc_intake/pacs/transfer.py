@@ -80,6 +80,29 @@ def _is_whole(path: Path) -> bool:
     return tag == PIXELS and start + length == size
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How hard an archive is asked; it serves a hospital at the same time.
+
+    Attributes
+    ----------
+    at_once : int
+        Series fetched at the same time.
+    attempts : int
+        Trials per series, with growing pauses between them.
+    wait_s : float
+        Pause before the second trial in seconds; it doubles each time and varies by half.
+    """
+
+    at_once: int = 2
+    attempts: int = 4
+    wait_s: float = 2.0
+
+    def pause_s(self, attempt: int) -> float:
+        """Return how long to wait after so many trials."""
+        return self.wait_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+
+
 @dataclass
 class Transfer:
     """How series are fetched; calling it fetches one.
@@ -91,9 +114,7 @@ class Transfer:
         Series go to ``<pseudonym>/series-…`` in it; until they are complete they lie in
         ``.partial``.
     key : Key
-    attempts : int
-    wait_s : float
-        Pause before the second trial; doubled each time, and varied by half.
+    pace : Pace
     received : callable
         Called with 1 for each image that arrives.
     stopped : threading.Event
@@ -105,8 +126,7 @@ class Transfer:
     archive: Archive
     incoming: Path
     key: Key
-    attempts: int
-    wait_s: float
+    pace: Pace
     received: Callable[[int], object] = lambda number: None
     stopped: threading.Event = field(default_factory=threading.Event)
     one_person: Collection[str] = ()
@@ -135,16 +155,16 @@ class Transfer:
         """
         started, job = time.monotonic(), _Job(self, series)
         message, attempt = "", 0
-        for attempt in range(1, self.attempts + 1):
+        for attempt in range(1, self.pace.attempts + 1):
             try:
                 job.attempt()
                 message = ""
                 break
             except PacsError as error:
                 message = str(error)
-                if not error.temporary or attempt == self.attempts:
+                if not error.temporary or attempt == self.pace.attempts:
                     break
-            if self.stopped.wait(self.wait_s * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)):
+            if self.stopped.wait(self.pace.pause_s(attempt)):
                 break
         return {
             "ended_utc": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
