@@ -34,7 +34,7 @@ def lesson(*cells):
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
 
 
-def run_lessons(tmp_path, lessons, after=None, **options):
+def run_lessons(tmp_path, lessons, after=None, *, from_cell=None, **options):
     """Run lessons whose cells know the folder `here`; return the runs, and who ended when."""
     ended = []
     first_cell = f"from pathlib import Path; here = Path({str(tmp_path)!r})"
@@ -44,8 +44,9 @@ def run_lessons(tmp_path, lessons, after=None, **options):
         return run
 
     books = {name: lesson(first_cell, *cells) for name, cells in lessons.items()}
-    how = {"after": after or {}, "finish": finish, "logs": tmp_path / "logs", **options}
-    return running.run_each(books, **how), ended
+    order = running.Order(after or {}, from_cell or {})
+    runs = running.run_each(books, order, finish=finish, logs=tmp_path / "logs", **options)
+    return runs, ended
 
 
 UNTIL = "import time\nwhile not (here / {!r}).exists(): time.sleep(0.05)"

@@ -17,7 +17,7 @@ from traitlets.config import Config
 from npc_course.cells import CLAIM, fold_claims, unsolved
 from npc_course.exercises.claims import STRICT
 from npc_course.order import OPENS_LATE, opens_from
-from npc_course.running import FOLDER, Run, run_each
+from npc_course.running import FOLDER, Order, Run, run_each
 from npc_helpers.study import Study, atomic_path, mark
 from npc_helpers.study.artefact_table import ARTEFACTS, artefact
 from npc_helpers.study.later import FEW_TEST_PATIENTS
@@ -142,12 +142,12 @@ def run_all(
             to_html(notebook, pages / f"{run.name}.html")
         return run
 
-    order = {
-        "after": {name: opens_from(name, at_once=True) for name in notebooks},
-        "from_cell": {name: opened_late(name, book) for name, book in notebooks.items()},
-        "minutes": {name: minutes_to_run(book) for name, book in notebooks.items()},
-    }
-    return run_each(notebooks, finish=finish, logs=logs, **order, **how)
+    order = Order(
+        after={name: opens_from(name, at_once=True) for name in notebooks},
+        from_cell={name: opened_late(name, book) for name, book in notebooks.items()},
+        minutes={name: minutes_to_run(book) for name, book in notebooks.items()},
+    )
+    return run_each(notebooks, order, finish=finish, logs=logs, **how)
 
 
 def opened_late(name: str, notebook: nbformat.NotebookNode) -> dict[int, set[str]]:

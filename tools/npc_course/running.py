@@ -6,9 +6,9 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, KeysView, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -217,14 +217,45 @@ def room_for() -> int:
     return max(1, min(cpu_count(), int(free_gib / MEMORY_GIB)))
 
 
+@dataclass(frozen=True)
+class Order:
+    """Which notebooks wait for which.
+
+    Attributes
+    ----------
+    after : mapping of name to names
+        The notebooks that each one needs; those that are not executed do not count.
+    from_cell : mapping of name to mapping of position to names
+        What a notebook needs only from this cell on. It may begin while these are running, and
+        waits before the cell until they have ended.
+    minutes : mapping of name to float
+        What each notebook takes, roughly; one by default.
+    """
+
+    after: Mapping[str, Collection[str]]
+    from_cell: Mapping[str, Mapping[int, Collection[str]]] = field(default_factory=dict)
+    minutes: Mapping[str, float] = field(default_factory=dict)
+
+    def among(self, names: KeysView[str]) -> Order:
+        """Return the order of these notebooks, as if there were no others."""
+        later = {
+            name: {cell: set(makers) & names for cell, makers in self.from_cell[name].items()}
+            for name in names & self.from_cell.keys()
+        }
+        after = {name: set(self.after.get(name, ())) & names for name in names}
+        return Order(after, later, self.minutes)
+
+    def begun(self, name: str) -> set[str]:
+        """Return what has to run before a notebook begins, and need not have ended."""
+        return set().union(*self.from_cell.get(name, {}).values())
+
+
 def run_each(
     notebooks: Mapping[str, nbformat.NotebookNode],
+    order: Order,
     *,
-    after: Mapping[str, Collection[str]],
     finish: Callable[[Run], Run],
     logs: Path,
-    from_cell: Mapping[str, Mapping[int, Collection[str]]] = MappingProxyType({}),
-    minutes: Mapping[str, float] = MappingProxyType({}),
     at_once: int | None = None,
     kernel=None,
     **options,
@@ -239,18 +270,12 @@ def run_each(
     ----------
     notebooks : mapping of name to notebook
         In an order in which they could run one by one.
-    after : mapping of name to names
-        The notebooks that each one needs; those that are not executed do not count.
+    order : Order
     finish : callable
         Called in a thread with the `Run` of a notebook that has ended: saves the notebook, and
         returns the run, perhaps with another error.
     logs : pathlib.Path
         Folder for what the kernel processes print.
-    from_cell : mapping of name to mapping of position to names
-        What a notebook needs only from this cell on. It may begin while these are running, and
-        waits before the cell until they have ended.
-    minutes : mapping of name to float
-        What each notebook takes, roughly; one by default.
     at_once : int, optional
         How many run at the same time; by default, see `room_for`, and one in a `kernel` of the
         caller.
@@ -265,17 +290,13 @@ def run_each(
     logs.mkdir(parents=True, exist_ok=True)
     total = sum(c.cell_type == "code" for book in notebooks.values() for c in book.cells)
     at_once = at_once or (room_for() if kernel is None else 1)
-    needs = {name: set(after.get(name, ())) & notebooks.keys() for name in notebooks}
-    later = {
-        name: {cell: set(names) & notebooks.keys() for cell, names in from_cell[name].items()}
-        for name in notebooks.keys() & from_cell.keys()
-    }
+    order = order.among(notebooks.keys())
     ended = {name: asyncio.Event() for name in notebooks}
     with progress_bar(total=total, unit="cell", dynamic_ncols=True) as progress:
 
         async def run(name: str) -> Run:
             async def makers_ended(cell: int) -> None:
-                for maker in later.get(name, {}).get(cell, ()):
+                for maker in order.from_cell.get(name, {}).get(cell, ()):
                     await ended[maker].wait()
 
             how = {"log": logs / f"{name}.log", "kernel": kernel, **options}
@@ -287,25 +308,19 @@ def run_each(
             ended[name].set()
             return done
 
-        begun = {name: set().union(*cells.values()) for name, cells in later.items()}
-        runs = _wait_for(_in_order(needs, begun, minutes, run, at_once, progress.set_description))
+        runs = _wait_for(_in_order(order, run, at_once, progress.set_description))
     return [runs[name] for name in notebooks]
 
 
 async def _in_order(
-    needs: Mapping[str, set[str]],
-    begun: Mapping[str, set[str]],
-    minutes: Mapping[str, float],
+    order: Order,
     run: Callable[[str], Awaitable[Run]],
     at_once: int,
     say: Callable[[str], None],
 ) -> dict[str, Run]:
-    """Run what is named, so many at once, each after what it needs; `say` what is running.
-
-    What is to have `begun` before a notebook need not have ended.
-    """
-    every = {name: needs[name] | begun.get(name, set()) for name in needs}
-    ahead = time_ahead(every, minutes)
+    """Run what is named, so many at once, each after what it needs; `say` what is running."""
+    needs = {name: order.after[name] | order.begun(name) for name in order.after}
+    ahead = time_ahead(needs, order.minutes)
     waiting, running, runs = sorted(needs, key=ahead.get, reverse=True), {}, {}
     try:
         while waiting or running:
@@ -314,7 +329,7 @@ async def _in_order(
                 ready = (
                     name
                     for name in waiting
-                    if needs[name] <= runs.keys() and begun.get(name, set()) <= on_the_way
+                    if order.after[name] <= runs.keys() and order.begun(name) <= on_the_way
                 )
                 if (name := next(ready, None)) is None:
                     break
