@@ -22,15 +22,15 @@ def named_study(tmp_path):
 
 
 def test_a_study_is_searched(named_study):
-    found = Study(named_study).check(checksums=False)
-    assert list(found["problem"]) == ["it holds an e-mail address"]
+    problems = Study(named_study).check(checksums=False)
+    assert list(problems["problem"]) == ["it holds an e-mail address"]
 
 
 def test_where_the_search_is_missing_the_check_says_so(named_study, monkeypatch):
     monkeypatch.setattr(registered, "entry_points", lambda group: EntryPoints())
-    found = Study(named_study).check(checksums=False)
-    assert list(found["problem"]) == [registered.NOT_SEARCHED.problem]
-    assert "pip install" in found.at[0, "what_to_do"] and found.at[0, "level"] == "warning"
+    problems = Study(named_study).check(checksums=False)
+    assert list(problems["problem"]) == [registered.NOT_SEARCHED.problem]
+    assert "pip install" in problems.at[0, "what_to_do"] and problems.at[0, "level"] == "warning"
 
 
 def test_another_package_adds_a_check(named_study, monkeypatch):
@@ -40,8 +40,8 @@ def test_another_package_adds_a_check(named_study, monkeypatch):
     added = SimpleNamespace(name="ours", load=lambda: check)
     both = EntryPoints([*registered.entry_points(group=registered.CHECKS), added])
     monkeypatch.setattr(registered, "entry_points", lambda group: both)
-    found = Study(named_study).check(checksums=False)
-    assert set(found["problem"]) == {"manifest None", "it holds an e-mail address"}
+    problems = Study(named_study).check(checksums=False)
+    assert set(problems["problem"]) == {"manifest None", "it holds an e-mail address"}
 
 
 def test_the_search_needs_nothing_but_the_core():

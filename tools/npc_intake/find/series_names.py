@@ -186,8 +186,8 @@ def odd_word(description: str) -> str:
     >>> odd_word("T1 real +C"), odd_word("T1 phase gado"), odd_word("T1 late phase gado")
     ('real', 'phase', '')
     """
-    found = _ODD.search(_PHASE_OF_THE_AGENT.sub(" ", plain_name(description)))
-    return found[0] if found else ""
+    match = _ODD.search(_PHASE_OF_THE_AGENT.sub(" ", plain_name(description)))
+    return match[0] if match else ""
 
 
 def is_named_anatomical(description: str) -> bool:
