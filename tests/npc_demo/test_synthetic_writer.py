@@ -35,7 +35,7 @@ from npc_helpers.imaging.masks import read_mask
 from npc_helpers.imaging.roi import suggest_rois
 from npc_helpers.imaging.stacks import load_stacks
 from npc_helpers.study import Study, StudyError
-from npc_helpers.study.artefacts import DRAWN_NOTE
+from npc_helpers.study.artefacts import DRAWN_NOTE, series_checksum
 
 MATRIX = 320
 SERIES = [(time_, sequence) for time_ in ("pre", "post") for sequence in ("t2w", "t1c")]
@@ -375,7 +375,7 @@ def test_line_ends_of_another_system_are_no_edit(copy, cohort):
 
 @pytest.fixture
 def drawn_elsewhere(copy):
-    """The tables as they come with the suite: other pixels were drawn where they were made."""
+    """Tables with the checksums of other pixels than those that are drawn here."""
     manifest = copy / "data_manifest.csv"
     table = pd.read_csv(manifest, dtype=str)
     table["sha256"] = [hashlib.sha256(s.encode()).hexdigest() for s in table.sha256]
@@ -384,7 +384,9 @@ def drawn_elsewhere(copy):
 
 
 @pytest.mark.parametrize("finished", [True, False])
-def test_the_manifest_of_another_processor_stands(drawn_elsewhere, cohort, finished):
+def test_the_manifest_of_another_processor_stands(drawn_elsewhere, cohort, finished, monkeypatch):
+    """As it comes with the suite, which is a repository."""
+    monkeypatch.setattr(writer, "is_repository", lambda folder: folder == drawn_elsewhere)
     if not finished:
         shutil.rmtree(drawn_elsewhere / writer.IMAGES)
     before = (drawn_elsewhere / "data_manifest.csv").read_bytes()
@@ -394,6 +396,16 @@ def test_the_manifest_of_another_processor_stands(drawn_elsewhere, cohort, finis
     study = Study(drawn_elsewhere)
     assert study.check().empty
     assert len(load_stacks(study, workers=1)) == len(SERIES) * len(cohort.patients)
+
+
+def test_the_manifest_of_another_version_does_not_stand_for_new_images(drawn_elsewhere, cohort):
+    """Results made of the images that are gone would count as up to date."""
+    shutil.rmtree(drawn_elsewhere / writer.IMAGES)
+    with pytest.raises(StudyError, match="data_manifest.csv is not as .*another version"):
+        write_study(drawn_elsewhere, cohort, matrix=MATRIX, workers=1, progress=False)
+    write_study(drawn_elsewhere, cohort, matrix=MATRIX, workers=1, progress=False, replace=True)
+    for row in Study(drawn_elsewhere).manifest.itertuples():
+        assert row.sha256 == series_checksum(drawn_elsewhere / row.path)
 
 
 def test_a_changed_image_is_found_where_the_manifest_is_of_another_processor(drawn_elsewhere):

@@ -22,6 +22,7 @@ from npc_demo.registry import Cohort
 from npc_demo.slices import LEVELS
 from npc_helpers.study import StudyError, atomic_path
 from npc_helpers.study.jobs import spread
+from npc_helpers.study.places import is_repository
 from npc_helpers.study.progress import progress_bar, somebody_watches
 from npc_helpers.study.schema import (
     MANIFEST,
@@ -115,7 +116,8 @@ def write_study(
     if not replace:
         _refuse_edited(folder, tables)
     jobs = imaging.examinations(folder, cohort)
-    elsewhere = not replace and _was_drawn_elsewhere(folder / MANIFEST.path, jobs)
+    comes_with_suite = not replace and is_repository(folder)
+    elsewhere = comes_with_suite and _was_drawn_elsewhere(folder / MANIFEST.path, jobs)
     notes = {job.key: job.note() for job in jobs}
     if verify:
         _forget_damaged(jobs, notes, workers, progress=progress)
@@ -291,10 +293,11 @@ def _refuse_edited(folder: Path, tables: dict[str, pd.DataFrame], *, unfinished:
 
 
 def _was_drawn_elsewhere(path: Path, jobs: list[Examination]) -> bool:
-    """Return True if a manifest lists checksums of series that never lay here.
+    """Return True if the manifest that comes with the suite lists series that never lay here.
 
-    So does the one that comes with the suite, where another kind of processor or version of NumPy
-    draws some pixels a grey level different (`npc_helpers.study.artefacts.foreign_checksum`).
+    Another kind of processor or version of NumPy draws some pixels a grey level different
+    (`npc_helpers.study.artefacts.foreign_checksum`). In any other folder a build wrote the
+    manifest: where its images are gone and others are drawn now, it is of another version.
     """
     if not path.exists():
         return False
