@@ -49,21 +49,22 @@ print(f"{study.manifest.patient_id.nunique()} patients with images, setting {set
 #
 # A DICOM file is one image with a long header. The header says where in the patient the slice
 # lies, how large a pixel is, and how it was made. `read_series` reads a folder
-# of such files and sorts the slices by their position along the patient.
+# of such files and sorts the slices by their position along the patient. We take a patient from the middle of the T categories.
 
 # %%
 study.require_images("drawing rectangles")
 first = study.manifest.sort_values(["timepoint", "sequence"]).iloc[-1]  # pre and t2w, if there
 timepoint, sequence = first.timepoint, first.sequence
 listed = study.manifest.query("timepoint == @timepoint and sequence == @sequence")
-by_t_category = study.registry[study.registry.patient_id.isin(listed.patient_id)]
-by_t_category = by_t_category.sort_values(["t_stage", "patient_id"])
+by_t_category = listed.merge(study.registry, on="patient_id").sort_values(["t_stage", "patient_id"])
 patient_id = by_t_category.patient_id.iloc[len(by_t_category) // 2]
 key = (patient_id, timepoint, sequence)
+
+# %%
 series = dicom.read_series(study.series_folder(*key))
 print("slices, rows, columns:", series.array.shape)
-print("pixel size, mm:       ", [round(float(mm), 3) for mm in series.pixel_spacing_mm])
-print("slice positions, mm:  ", [round(float(mm), 1) for mm in series.positions_mm])
+print("pixel size, mm:       ", np.round(series.pixel_spacing_mm, 3))
+print("slice positions, mm:  ", np.round(series.positions_mm, 1))
 
 # %% [markdown]
 # ### File order is not slice order
@@ -114,21 +115,17 @@ from npc_intake.find import find_series, thumbnails
 
 of_patient = study.manifest[study.manifest.patient_id == patient_id]
 patient_folder = os.path.commonpath([study.folder / path for path in of_patient.path])
-dates = study.registry.set_index("patient_id")
-found = find_series(
-    patient_folder,
-    treatment_start=dates.treatment_start.to_dict(),
-    treatment_end=dates.treatment_end.to_dict(),
-)
-found.table[["description", "n_images", "kind", "timepoint", "status", "reason"]]
+dates = study.registry.set_index("patient_id")[["treatment_start", "treatment_end"]]
+candidates = find_series(patient_folder, **dates.to_dict())
+candidates.table[["description", "n_images", "kind", "timepoint", "status", "reason"]]
 
 # %% tags=["claim"]
-proposed = found.table.status == "proposed"
+proposed = candidates.table.status == "proposed"
 claim(
     proposed.sum() == len(of_patient),
-    f"{proposed.sum()} of {len(found.table)} series are proposed, and these are the {len(of_patient)} "
+    f"{proposed.sum()} of {len(proposed)} series are proposed, and these are the {len(of_patient)} "
     "that the manifest lists.",
-    f"{proposed.sum()} of {len(found.table)} series are proposed; the manifest lists {len(of_patient)}.",
+    f"{proposed.sum()} of {len(proposed)} series are proposed; the manifest lists {len(of_patient)}.",
 )
 
 # %% [markdown]
@@ -136,11 +133,11 @@ claim(
 # if it is proposed and in a broken one if it is not.
 
 # %%
-figure = figures.contact_sheet(found.table, thumbnails(found))
+figure = figures.contact_sheet(candidates.table, thumbnails(candidates))
 show(figure, "2.1", "Middle image of every series of one patient; broken frame: not proposed.")
 
 # %% tags=["claim"]
-left_out = found.table[found.table.status != "proposed"]
+left_out = candidates.table[candidates.table.status != "proposed"]
 claim(
     len(left_out) > 0 and (left_out.kind == "not_mr").all(),
     f"{len(left_out)} frames are broken, and rightly: they are not MR images but the known truth of the "
@@ -157,7 +154,7 @@ claim(
 # %% tags=["timeless"]
 from npc_intake.find.page import SeriesDecisions
 
-SeriesDecisions(found, study.folder)
+SeriesDecisions(candidates, study.folder)
 
 # %% [markdown]
 # ## All series
@@ -166,17 +163,12 @@ SeriesDecisions(found, study.folder)
 # arrays in the results folder. A second run finds them there and opens them without reading a
 # single DICOM file. Images of another matrix than the paper's 512 x 512 are resampled to it here, by
 # millimetres, so that a centimetre is equally long in every patient.
+#
+# Which scanners were they? A methods section names maker, model, software, field and sequence parameters. The headers know them.
 
 # %%
 stacks = load_stacks(study)
 print(len(stacks), "series,", sum(len(series.positions_mm) for series in stacks.values()), "images")
-
-# %% [markdown]
-# ### Which scanners?
-#
-# A methods section names maker, model, software, field and sequence parameters. The headers know them.
-
-# %%
 scanners = scanner_table(study)
 study.write_table("scanners.csv", scanners)
 scanners
@@ -199,20 +191,16 @@ claim(
 # before a network sees it.
 
 # %%
-array = stacks[key].array
-shown = roi.to_uint8(array)
-pd.DataFrame(
-    {
-        "scanner values": np.percentile(array, [0, 5, 50, 95, 100]).astype(int),
-        "stretched": np.percentile(shown, [0, 5, 50, 95, 100]).astype(int),
-    },
-    index=["minimum", "5 %", "median", "95 %", "maximum"],
-)
+stretched = roi.to_uint8(stacks[key].array)
+values = pd.DataFrame(index=pd.Index([0, 5, 50, 95, 100], name="percentile"))
+values["from the scanner"] = np.percentile(stacks[key].array, values.index).astype(int)
+values["stretched"] = np.percentile(stretched, values.index).astype(int)
+values
 
 # %% tags=["claim"]
-middle = np.median(shown)
+middle = np.median(stretched)
 claim(
-    shown.min() == 0 and shown.max() == 255,
+    stretched.min() == 0 and stretched.max() == 255,
     f"Whatever the scanner's values were, the darkest pixel is now 0 and the brightest 255; half of the "
     f"pixels lie at {middle:g} or below.",
     f"After stretching, half of the pixels lie at {middle:g} or below.",
@@ -329,11 +317,9 @@ def crop_and_pad(image, box, side=512):
 
 # %%
 roi.check_rois(rois, stacks)
-series = stacks[key]
-images, index = roi.network_inputs({key: series}, rois, setting=setting)
-box = index.iloc[0]
-region = roi.crop(shown[box.slice_index], roi.rectangle_of(box))
-assert np.array_equal(crop_and_pad(shown[box.slice_index], box), roi.zero_pad(region))
+images, index = roi.network_inputs({key: stacks[key]}, rois, setting=setting)
+image, box = stretched[index.slice_index.iloc[0]], roi.rectangle_of(index.iloc[0])
+assert np.array_equal(crop_and_pad(image, box), roi.zero_pad(roi.crop(image, box)))
 print("images, rows, columns, channels:", images.shape)
 figure = figures.input_montage(images, index)
 show(figure, "2.4", "The padded regions as the network receives them, black around the rectangle.")
@@ -364,12 +350,10 @@ check("02.3", black, rois=rois)
 # tissue. So a fair study also reports how far one gets with box sizes alone.
 
 # %%
-sizes = rois.assign(area=(rois.x1 - rois.x0) * (rois.y1 - rois.y0))
-area = sizes[sizes.timepoint == timepoint].groupby("patient_id").area.mean()
-stage = pd.Series(
-    stage_groups(study.registry, edition=8).to_numpy(), index=study.registry.patient_id
-)
-by_stage = area.groupby(stage.reindex(area.index)).describe()[["count", "mean", "std"]].round(0)
+boxes = rois[rois.timepoint == timepoint]
+area = ((boxes.x1 - boxes.x0) * (boxes.y1 - boxes.y0)).groupby(boxes.patient_id).mean()
+stage = stage_groups(study.registry.set_index("patient_id"), edition=8).rename("stage")
+by_stage = area.groupby(stage).describe()[["count", "mean", "std"]].round(0)
 by_stage
 
 # %% tags=["claim"]

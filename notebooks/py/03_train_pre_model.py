@@ -44,24 +44,28 @@ from npc_helpers.statistics import c_index, roc_auc
 from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
+SEED = 1
 study, setting = Study.open(), current_setting()
 begin(study)
 
 # %% [markdown]
 # ## The images
 #
-# Every image before treatment is cropped and padded, and its grey values are stretched, as in notebook 02. An image
-# inherits the label of its patient: all slices of a high-risk patient count as high risk,
-# even those without any tumour in them.
+# Every image before treatment is cropped and padded, and its grey values are stretched, as in notebook 02.
 
 # %%
-SEED = 1
 cohort = included_patients(study.read_table("cohort.csv"))
 rois = study.read_table("rois.csv")
 print(coverage(study, cohort.patient_id, "pre"))
 images, index = features.study_images(study, rois, "pre", patients=cohort.patient_id)
-study.require_outcomes("training")
 print(roi.provenance_sentence(rois.merge(index)))
+
+# %% [markdown]
+# An image inherits the label of its patient: all slices of a high-risk patient count as high risk,
+# even those without any tumour in them.
+
+# %%
+study.require_outcomes("training")
 roi.require_drawn(study, rois.merge(index))
 labels = cohort.set_index("patient_id").loc[index.patient_id]
 train = (labels.split == "train").to_numpy()
@@ -147,21 +151,18 @@ show(figure, "3.2", "Six variants of one image: mirrored, moved, brighter or dar
 # %% [markdown]
 # The same slice six times. In some pictures left and right change places, and the head moves by a few pixels. Which patient
 # it is, and what became of that patient, does not change.
+#
+# ### Is this machine enough?
+#
+# One should know this before hours of training, not after. The table takes its sizes from the built network and times one
+# prediction; a step of training (one *batch* of images) takes about three times as long.
 
-# %%
+# %% tags=["timeless"]
 batches = training.batches_of(
     images, high_risk, setting=setting, seed=SEED, rows=train, patients=index.patient_id
 )
 steps = len(batches) * setting.max_epochs
 print(f"{len(batches)} batches of {batches.batch_size} images an epoch, at most {steps} steps")
-
-# %% [markdown]
-# ### Is this machine enough?
-#
-# One should know this before hours of training, not after. The table takes its sizes from the built network and times one
-# prediction; a step of training takes about three times as long.
-
-# %% tags=["timeless"]
 sizes = {"n_images": len(images), "n_training": len(batches) * batches.batch_size, "runs": 2}
 preflight.preflight(setting, **sizes, folder=study.result_path("runs"))
 
@@ -300,12 +301,9 @@ assert np.allclose(mean_of_images(predictions), prediction.patient_probability(p
 # Do they put the patients in the same order? A *rank correlation* of 1 says yes.
 
 # %%
-patients = pd.DataFrame(
-    {
-        name: prediction.patient_probability(predictions, weights=name)
-        for name in ("uniform", "sequence", "confidence")
-    }
-)
+weightings = ["uniform", "sequence", "confidence"]
+p = {name: prediction.patient_probability(predictions, weights=name) for name in weightings}
+patients = pd.DataFrame(p)
 alike = patients.corr(method="spearman")
 alike.round(3)
 
@@ -323,8 +321,8 @@ claim(
 # that the high-risk one has the higher probability. 1 is always, 0.5 is guessing. ([05](05_compare_with_tnm.ipynb) says more about it.)
 
 # %%
-split = cohort.set_index("patient_id").split.reindex(patients.index)
-truth = cohort.set_index("patient_id").high_risk.reindex(patients.index).astype(bool)
+outcomes = cohort.set_index("patient_id").loc[patients.index]
+truth, split = outcomes.high_risk.astype(bool), outcomes.split
 figure = figures.prediction_strip(patients.uniform, truth, split)
 show(figure, "3.4", "Probability of high risk of every patient, by true group and by split.")
 
@@ -359,17 +357,12 @@ check("03.4", auc_in_manuscript, predictions=test_images)
 # patient also has the higher predicted risk: again 1 is always, 0.5 is guessing. The label plays no part in it.
 
 # %%
-test = cohort[cohort.split == "test"].set_index("patient_id")
-test = test[test.index.isin(patients.index)]
+test = outcomes[split == "test"]
 random_p = training.predict(random_learner, images[~train])
 of_test = prediction.image_predictions(index[~train], random_p, cohort)
-random_risk = prediction.patient_probability(of_test)
-scores = {"transferred": patients.uniform, "random": random_risk}
-c = {
-    name: c_index(test.pfs_months, test.progressed, risk[test.index])
-    for name, risk in scores.items()
-}
-print(*(f"{name:11} C-index {value}" for name, value in c.items()), sep="\n")
+risk = {"transferred": patients.uniform, "random": prediction.patient_probability(of_test)}
+c = {name: c_index(test.pfs_months, test.progressed, p[test.index]) for name, p in risk.items()}
+pd.Series(c, name="C-index").map(str).to_frame()
 
 # %% tags=["claim"]
 width = c["transferred"].high - c["transferred"].low
@@ -409,8 +402,7 @@ claim(
 saved_models.keep_model(study, "pre", learner)
 study.write_table("predictions_pre.csv", predictions)
 print("saved predictions_pre.csv and pre_model.keras")
-counts = predictions.groupby("split").patient_id.nunique()
-print({part: int(number) for part, number in counts.items()}, "patients with predictions")
+print(predictions.groupby("split").patient_id.nunique().to_dict(), "patients with predictions")
 
 # %% [markdown]
 # ## What you have now

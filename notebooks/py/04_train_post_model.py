@@ -42,6 +42,7 @@ from npc_helpers.statistics import c_index, compare_c_index, roc_auc, split_diff
 from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
+SEED = 1
 study, setting = Study.open(), current_setting()
 begin(study)
 
@@ -53,13 +54,14 @@ begin(study)
 # empty rectangle is a finding, too.
 
 # %%
-SEED = 1
 cohort = included_patients(study.read_table("cohort.csv"))
 rois = study.read_table("rois.csv")
 print(coverage(study, cohort.patient_id, "post"))
 images, index = features.study_images(study, rois, "post", patients=cohort.patient_id)
-study.require_outcomes("training")
 print(roi.provenance_sentence(rois.merge(index)))
+
+# %%
+study.require_outcomes("training")
 roi.require_drawn(study, rois.merge(index))
 labels = cohort.set_index("patient_id").loc[index.patient_id]
 train = (labels.split == "train").to_numpy()
@@ -110,9 +112,10 @@ pre = prediction.patient_probability(study.read_table("predictions_pre.csv"))
 seen = set(pre.index) & set(post.index)
 test = cohort[(cohort.split == "test") & cohort.patient_id.isin(seen)].set_index("patient_id")
 pre, post_test = pre[test.index], post[test.index]
+progressed = test.progressed.astype(bool)
 
 # %%
-figure = figures.pre_post_scatter(pre, post_test, test.progressed.astype(bool))
+figure = figures.pre_post_scatter(pre, post_test, progressed)
 show(figure, "4.1", "Post-model probability against Pre-model probability of each test patient.")
 
 # %% tags=["claim"]
@@ -130,7 +133,6 @@ claim(
 # Which patients moved up in the ranking by risk?
 
 # %%
-progressed = test.progressed.astype(bool)
 rose = (post_test.rank() > pre.rank()).rename("second look")
 pd.crosstab(rose.map({True: "ranked worse", False: "ranked better"}), progressed)
 
@@ -183,11 +185,9 @@ claim(
 # The C-index of both models, on the same test patients:
 
 # %%
-c = {
-    name: c_index(test.pfs_months, progressed, risk)
-    for name, risk in {"Pre-model": pre, "Post-model": post_test}.items()
-}
-print(*(f"{name:10} C-index {value}" for name, value in c.items()), sep="\n")
+both = {"Post-model": post_test, "Pre-model": pre}
+c = {name: c_index(test.pfs_months, progressed, p) for name, p in both.items()}
+print(pd.Series(c).map(str).to_string())
 
 # %% [markdown]
 # Is the difference more than luck? A result depends on three things that have nothing to do with the worth of a model: the
@@ -224,7 +224,7 @@ check("04.2", differences, drawn=(of_post, of_pre), test=test, pre=pre, post=pos
 # `compare_c_index` computes the interval of such a *paired* difference with a formula, without drawing patients:
 
 # %%
-paired = compare_c_index(test.pfs_months, progressed, {"Post-model": post_test, "Pre-model": pre})
+paired = compare_c_index(test.pfs_months, progressed, both)
 paired.drop(columns="p_holm").round(3)
 
 # %% tags=["claim"]
@@ -277,12 +277,12 @@ check("04.3", moves_more, test=test, risk=risk)
 # %%
 truth = test.high_risk.astype(bool)
 with_mean = risk | {"mean of the three": pd.DataFrame(risk).mean(axis=1)}
-scores = {name: (roc_auc(truth, p), c_index(months, event, p)) for name, p in with_mean.items()}
-table = {name: [estimate.value for estimate in both] for name, both in scores.items()}
-pd.DataFrame(table, index=["AUC", "C-index"]).T.round(3)
+auc = {name: roc_auc(truth, p).value for name, p in with_mean.items()}
+c_of = {name: c_index(months, event, p).value for name, p in with_mean.items()}
+pd.DataFrame({"AUC": auc, "C-index": c_of}).round(3)
 
 # %% tags=["claim"]
-of_seeds = [table[seed][1] for seed in risk]
+of_seeds = [c_of[seed] for seed in risk]
 by_seed, interval = max(of_seeds) - min(of_seeds), c["Post-model"]
 claim(
     by_seed < (interval.high - interval.low) / 2,
@@ -338,8 +338,7 @@ claim(
 saved_models.keep_model(study, "post", learner)
 study.write_table("predictions_post.csv", predictions)
 print("saved predictions_post.csv and post_model.keras")
-counts = predictions.groupby("split").patient_id.nunique()
-print({part: int(number) for part, number in counts.items()}, "patients with predictions")
+print(predictions.groupby("split").patient_id.nunique().to_dict(), "patients with predictions")
 
 # %% [markdown]
 # ## What you have now

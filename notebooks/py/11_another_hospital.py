@@ -75,13 +75,12 @@ if external is None:
 other = Study(external)
 
 # %%
-hospitals = {"first": study, "second": other}
-scanners = pd.concat({name: scanner_table(place) for name, place in hospitals.items()})
+scanners = pd.concat({"first": scanner_table(study), "second": scanner_table(other)})
 scanners[["model", "sequence", "field_t", "TR_ms", "TE_ms", "thickness_mm"]]
 
 # %% tags=["claim"]
 fields, times = (
-    {name: sorted(set(scanners.loc[name, column])) for name in hospitals}
+    {name: sorted(set(scanners.loc[name, column])) for name in ("first", "second")}
     for column in ("field_t", "TR_ms")
 )
 tesla = {name: " or ".join(values) for name, values in fields.items()}
@@ -103,11 +102,9 @@ claim(
 
 # %%
 other.require_outcomes("external validation")
-first = co.included_patients(study.read_table("cohort.csv"))
-second = co.included_patients(co.build_cohort(other, seed=0))
-patients = pd.concat(
-    {"first": first[first.split == "test"], "second": second}, names=["hospital"]
-).reset_index("hospital")
+first = co.included_patients(study.read_table("cohort.csv")).assign(hospital="first")
+second = co.included_patients(co.build_cohort(other, seed=0)).assign(hospital="second")
+patients = pd.concat([first[first.split == "test"], second])
 statistics.table_one(patients, by="hospital")
 
 # %% [markdown]
@@ -130,14 +127,14 @@ claim(
 
 # %% tags=["nbval-check-output"]
 patients = patients.set_index("patient_id")
-for hospital, group in patients.groupby("hospital"):
-    table = statistics.survival_table(group.pfs_months, group.progressed, group.hospital, at=[36])
-    print(f"{hospital}: {group.progressed.sum()} of {len(group)} patients progressed")
-    print(table.round(2).to_string(index=False), "\n")
+counts = patients.groupby("hospital").progressed.agg(progressed="sum", patients="size")
+print(counts.to_string(), "\n")
+outcome = patients.pfs_months, patients.progressed
+survival = statistics.survival_table(*outcome, patients.hospital, at=[36])
+print(survival.round(2).to_string(index=False))
 
 # %% tags=["claim"]
-counts = patients.groupby("hospital").progressed.agg(["sum", "size"])
-share = counts["sum"] / counts["size"]
+share = counts.progressed / counts.patients
 claim(
     abs(share["second"] - share["first"]) < 0.1,
     f"{share['second']:.0%} in the second and {share['first']:.0%} in the first hospital: in spite of lower T "
@@ -175,17 +172,15 @@ risk["Ensemble"] = prediction.soft_vote(risk["Pre-model"], risk["Post-model"])
 risk["TNM"] = pd.concat([prediction.tnm_risk(first), prediction.tnm_risk(second)])
 
 # %%
-discrimination = {
-    hospital: {
-        name: statistics.c_index(group.pfs_months, group.progressed, p[group.index])
-        for name, p in risk.items()
-    }
-    for hospital, group in patients.groupby("hospital")
-}
-pd.DataFrame(discrimination).map(str)
+c = {}
+for hospital, group in patients.groupby("hospital"):
+    tested = {name: p[group.index] for name, p in risk.items()}
+    months, progressed = group.pfs_months, group.progressed
+    c[hospital] = {name: statistics.c_index(months, progressed, p) for name, p in tested.items()}
+pd.DataFrame(c).map(str)
 
 # %% tags=["claim"]
-ours, theirs = discrimination["first"], discrimination["second"]
+ours, theirs = c["first"], c["second"]
 pre, ensemble = theirs["Pre-model"], theirs["Ensemble"]
 claim(
     all(ours[name].low < theirs[name].value < ours[name].high for name in risk)
@@ -209,29 +204,26 @@ claim(
 # %%
 def expected_c(log_hazard):
     """Mean chance that the higher of two risks fails first, if the Cox model were right."""
-    higher, lower = np.triu_indices(len(log_hazard), k=1)
-    difference = np.abs(log_hazard[higher] - log_hazard[lower])
-    return expit(difference).mean()
+    f = np.asarray(log_hazard)
+    higher, lower = np.triu_indices(len(f), k=1)
+    return expit(np.abs(f[higher] - f[lower])).mean()
 
 
 # %%
 train = first[first.split == "train"].set_index("patient_id")
-cox, rows = {}, {}
-for name in ("Pre-model", "Post-model", "Ensemble"):
-    score = logit(risk[name]).rename("score").to_frame()
+networks, cox, log_hazard = ["Pre-model", "Post-model", "Ensemble"], {}, {}
+for name in networks:
+    score = logit(risk[name]).to_frame("score")
     cox[name] = statistics.fit_cox(train.pfs_months, train.progressed, score.loc[train.index])
-    rows[name] = {
-        hospital: expected_c(cox[name].risk_score(score.loc[group.index]).to_numpy())
-        for hospital, group in patients.groupby("hospital")
-    }
-pd.DataFrame(rows).T.round(3)
+    log_hazard[name] = cox[name].risk_score(score.loc[patients.index])
+expected = pd.DataFrame(log_hazard).groupby(patients.hospital).agg(expected_c).T
+expected.round(3)
 
 # %% [markdown]
 # These numbers use no outcome of the patients who are ranked. Where the number of the second hospital is smaller, its patients look more alike
 # to the model, and a lower C-index there would be no fault of the model; where it is larger, a higher C-index would be no merit.
 
 # %% tags=["claim"]
-expected = pd.DataFrame(rows).T
 less = expected["first"] - expected["second"]
 shortest = min(theirs[name].high - theirs[name].low for name in less.index)
 claim(
@@ -251,11 +243,10 @@ claim(
 new_patients = patients[patients.hospital == "second"]
 months, progressed = new_patients.pfs_months, new_patients.progressed
 p_36 = {}
-for name, fitted in cox.items():
-    score = logit(risk[name][new_patients.index]).rename("score").to_frame()
-    p_36[name] = fitted.p_event(score, at=[36])[36]
-curve = statistics.survival_table(months, progressed, new_patients.hospital, at=[36])
-observed_36 = 1 - curve.survival.item()
+for name, model in cox.items():
+    score = logit(risk[name][new_patients.index]).to_frame("score")
+    p_36[name] = model.p_event(score, at=[36])[36]
+observed_36 = 1 - survival.set_index("group").survival["second"]
 print(f"progressed by 36 months, from the Kaplan-Meier curve: {observed_36:.1%}")
 
 # %% [markdown] tags=["exercise"]
@@ -334,17 +325,20 @@ check("11.3", p_shifted, p_event=p_ensemble, observed=observed_36)
 dates = other.registry.set_index("patient_id").diagnosis_date
 order = dates.reindex(new_patients.index).sort_values().index
 repaired_on, judged_on = order[::2], order[1::2]
-judged = {}
+repaired = {}
 for name, p in p_36.items():
     before = statistics.calibration_at(months[repaired_on], progressed[repaired_on], p[repaired_on])
-    shifted = expit(logit(p) + shift_to(p[repaired_on], before.observed.value))
-    stretched = logit(p) * before.slope.value
-    stretched = expit(stretched + shift_to(expit(stretched[repaired_on]), before.observed.value))
-    for step, values in (("frozen", p), ("shifted", shifted), ("and stretched", stretched)):
-        result = statistics.calibration_at(
-            months[judged_on], progressed[judged_on], values[judged_on]
-        )
-        judged[name, step] = {"O/E": result.ratio, "slope": result.slope}
+    observed, stretched = before.observed.value, expit(logit(p) * before.slope.value)
+    repaired[name, "frozen"] = p
+    repaired[name, "shifted"] = expit(logit(p) + shift_to(p[repaired_on], observed))
+    shift = shift_to(stretched[repaired_on], observed)
+    repaired[name, "and stretched"] = expit(logit(stretched) + shift)
+
+# %%
+judged = {}
+for step, p in repaired.items():
+    result = statistics.calibration_at(months[judged_on], progressed[judged_on], p[judged_on])
+    judged[step] = {"O/E": result.ratio, "slope": result.slope}
 pd.DataFrame(judged).T.map(str)
 
 # %% tags=["claim"]
@@ -372,14 +366,17 @@ claim(
 # regression, cross-validated, from which hospital a patient comes: an AUC of 0.5 would mean that it cannot tell.
 
 # %%
-told_apart = {}
-classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
 home = patients.index[patients.hospital == "first"]
+home_rois, home_features = study.read_table("rois.csv"), {}
 for when in ("pre", "post"):
-    model = load_or_reference(study, when)
-    at_home = study.read_table("rois.csv")
-    images, index = features.study_images(study, at_home, when, patients=home)
-    tables = [patient_features(model, images, index), image_features[when]]
+    images, index = features.study_images(study, home_rois, when, patients=home)
+    home_features[when] = patient_features(load_or_reference(study, when), images, index)
+
+# %%
+classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+told_apart = {}
+for when in ("pre", "post"):
+    tables = [home_features[when], image_features[when]]
     is_second = np.repeat([False, True], [len(table) for table in tables])
     p = cross_val_predict(classifier, pd.concat(tables), is_second, cv=5, method="predict_proba")
     told_apart[when] = statistics.roc_auc(is_second, p[:, 1])

@@ -54,11 +54,10 @@ begin(study)
 study.require_outcomes("risk at a landmark")
 cohort = included_patients(study.read_table("cohort.csv")).set_index("patient_id")
 rois = study.read_table("rois.csv")
-known = {
-    when: survival_heads.patient_features(study, rois, when, patients=cohort.index, setting=setting)
-    for when in ("pre", "post")
-    if (rois.timepoint == when).any()
-}
+who, examined = {"patients": cohort.index, "setting": setting}, {}
+for when in ("pre", "post"):
+    if (rois.timepoint == when).any():
+        examined[when] = survival_heads.patient_features(study, rois, when, **who)
 registry = study.registry.set_index("patient_id").reindex(cohort.index)
 day = pd.DataFrame({"pre": registry.treatment_start, "post": registry.mri_post_date})
 
@@ -73,16 +72,17 @@ try:
     from npc_demo.mid_course import half_way
     from npc_demo.mid_course_features import patient_features
 
-    known["mid"] = patient_features(study, patients=cohort.index, setting=setting)
+    examined["mid"] = patient_features(study, **who)
     day["mid"] = half_way(registry)
 except NotInThisStudy as reason:
     print(f"No examination in mid-course: {reason}.")
 
-order = [when for when in ("pre", "mid", "post") if when in known]
-patients = cohort[[all(name in known[when].index for when in order) for name in cohort.index]]
-known = {when: known[when].loc[patients.index] for when in order}
-since_start = day[order].sub(day.pre, axis=0).apply(lambda days: days.dt.days / 30.4375)
-since_start = since_start.loc[patients.index]
+# %% tags=["nbval-check-output"]
+order = [when for when in ("pre", "mid", "post") if when in examined]
+everywhere = set.intersection(*(set(examined[when].index) for when in order))
+patients = cohort[cohort.index.isin(everywhere)]
+waited = day.loc[patients.index, order].sub(day.pre[patients.index], axis=0)
+since_start = waited.apply(lambda waited: waited.dt.days / 30.4375)  # months
 print(f"{len(patients)} patients; median month of each examination:")
 print(since_start.median().round(1).to_string())
 
@@ -114,14 +114,14 @@ at_risk = months > start  # repair: ~progressed
 check("15.1", at_risk, months=months, start=start)
 
 # %%
-rows = {}
+rows, ahead = {}, {}
 for when in order:
-    ahead = statistics.landmark(months, progressed, since_start[when])
-    early = ahead.time <= AHEAD
+    ahead[when] = statistics.landmark(months, progressed, since_start[when])
+    early = ahead[when].query("time <= @AHEAD")
     rows[when] = {
-        "at risk": ahead.reached.sum(),
-        f"progressed within {AHEAD} months": (ahead.event & early).sum(),
-        "lost within them": (ahead.reached & ~ahead.event & early).sum(),
+        "at risk": ahead[when].reached.sum(),
+        f"progressed within {AHEAD} months": early.event.sum(),
+        "lost within them": (early.reached & ~early.event).sum(),
     }
 pd.DataFrame(rows).T
 
@@ -142,15 +142,11 @@ claim(
 # day of the last examination and from that day on.
 
 # %%
-years = {
-    "before": start.clip(upper=months).sum() / 12,
-    "from that day on": (months - start).clip(lower=0).sum() / 12,
-}
-events = {
-    "before": (progressed & (months < start)).sum(),
-    "from that day on": (progressed & (months >= start)).sum(),
-}
-immortal = pd.DataFrame({"years observed": years, "progressed": events})
+immortal = pd.DataFrame(index=["before", "from that day on"])
+immortal["years observed"] = start.clip(upper=months).sum(), (months - start).clip(lower=0).sum()
+immortal["years observed"] /= 12
+early, late = progressed & (months < start), progressed & (months >= start)
+immortal["progressed"] = early.sum(), late.sum()
 immortal["per 100 years"] = 100 * immortal.progressed / immortal["years observed"]
 immortal.round(1)
 
@@ -194,13 +190,9 @@ check("15.2", ratio, months=months, progressed=progressed, takes=takes)
 # %%
 without, after = np.minimum(months, begins), (months - begins).clip(lower=0)
 taken, others = progressed & takes, progressed & ~takes
-rates = pd.DataFrame(
-    {
-        "takers": [per_100_years(taken, months[takes]), per_100_years(taken, after)],
-        "others": [per_100_years(others, months[~takes]), per_100_years(others, without)],
-    },
-    index=["counted from the start", "repaired"],
-)
+rates = pd.DataFrame(index=["counted from the start", "repaired"])
+rates["takers"] = per_100_years(taken, months[takes]), per_100_years(taken, after)
+rates["others"] = per_100_years(others, months[~takes]), per_100_years(others, without)
 rates.assign(ratio=rates.takers / rates.others).round(2)
 
 # %% tags=["claim"]
@@ -233,14 +225,14 @@ check("15.3", status)
 # predicted, and the one of the patient who gets the score (for the predicted patients themselves these are one and the same).
 
 # %%
-fold = survival_heads.folds_of(patients.progressed)
-scores = {}
+fold, scores = survival_heads.folds_of(patients.progressed), {}
 for when in order:
-    ahead = statistics.landmark(months, progressed, since_start[when])
-    outcome = patients[["high_risk"]].assign(pfs_months=ahead.time, progressed=ahead.event)
-    reached = ahead.reached.to_numpy()
-    table = survival_heads.nested_scores(known[when][reached], outcome[reached], fold[reached])
-    scores[when] = table.reindex(patients.index)
+    still = ahead[when][ahead[when].reached]
+    outcome = patients.high_risk.loc[still.index].to_frame()
+    outcome = outcome.assign(pfs_months=still.time, progressed=still.event)
+    features_at, fold_of = examined[when].loc[still.index], fold[still.index]
+    scores[when] = survival_heads.nested_scores(features_at, outcome, fold_of)
+    scores[when] = scores[when].reindex(patients.index)
 print(f"{len(order)} examinations, {fold.nunique() * (fold.nunique() + 1) // 2} layers for each")
 
 # %% [markdown]
@@ -266,16 +258,14 @@ def risk_by_hand(start, so_far):
 
 
 # %%
-risk = {}
-for position, landmark in enumerate(order):
-    for number in range(position + 1):
-        so_far = order[: number + 1]  # what is known, or less
-        used = {when: scores[when] for when in so_far}
-        table = statistics.landmark_risk(
-            months, progressed, since_start[landmark], used, fold, at=[AHEAD]
-        )
-        risk[landmark, " + ".join(so_far)] = table[AHEAD]
-assert np.allclose(risk[last, " + ".join(order)], risk_by_hand(start, order), equal_nan=True)
+risk, so_far = {}, {}
+for n, landmark in enumerate(order, start=1):
+    for known in (order[:m] for m in range(1, n + 1)):  # all that is known, or less
+        used, day_0 = {when: scores[when] for when in known}, since_start[landmark]
+        p = statistics.landmark_risk(months, progressed, day_0, used, fold, at=[AHEAD])
+        so_far[landmark] = " + ".join(known)
+        risk[landmark, so_far[landmark]] = p[AHEAD]
+assert np.allclose(risk[last, so_far[last]], risk_by_hand(start, order), equal_nan=True)
 
 # %% [markdown]
 # ## How good is it at each landmark?
@@ -284,18 +274,21 @@ assert np.allclose(risk[last, " + ".join(order)], risk_by_hand(start, order), eq
 # happened, and less is better. Both are computed out of fold, among those at risk. The *scaled* Brier score tells how much of the error is gone, compared
 # with giving everybody the same average risk (0: none, 1: all; below 0 it is worse).
 
+
 # %%
+def follow_up(landmark, names, horizon=None):
+    """Months since a landmark, and whether they ended with progression, of some patients."""
+    table = statistics.landmark(months, progressed, since_start[landmark], horizon=horizon)
+    return table.time[names], table.event[names]
+
+
 judged = {}
-for (landmark, so_far), p in risk.items():
-    within = statistics.landmark(months, progressed, since_start[landmark], horizon=AHEAD)
-    ahead = statistics.landmark(months, progressed, since_start[landmark])
-    here = p.notna()
-    c = statistics.c_index(within.time[here], within.event[here], p[here])
-    brier = statistics.brier_curve(
-        ahead.time[here], ahead.event[here], p[here].to_frame(AHEAD)
-    ).iloc[0]
+for (landmark, known), p in risk.items():
+    p = p.dropna()
+    c = statistics.c_index(*follow_up(landmark, p.index, horizon=AHEAD), p)
+    brier = statistics.brier_curve(*follow_up(landmark, p.index), p.to_frame(AHEAD)).iloc[0]
     scaled = statistics.Estimate(brier.scaled, brier.scaled_low, brier.scaled_high)
-    judged[landmark, so_far] = {"C-index": c, "Brier": f"{brier.brier:.3f}", "scaled Brier": scaled}
+    judged[landmark, known] = {"C-index": c, "Brier": f"{brier.brier:.3f}", "scaled Brier": scaled}
 judged = pd.DataFrame(judged).T.rename_axis(["at", "known"])
 judged.map(str)
 
@@ -317,20 +310,17 @@ claim(
 # landmark. For the C-index a difference above zero is an improvement, for the Brier score one below zero.
 
 # %%
-added = []
-for position, landmark in enumerate(order[1:], start=1):
-    names = [" + ".join(order[: position + 1]), " + ".join(order[:position])]
-    two = {name: risk[landmark, name].dropna() for name in names}
-    within = statistics.landmark(months, progressed, since_start[landmark], horizon=AHEAD)
-    ahead = statistics.landmark(months, progressed, since_start[landmark])
-    here = two[names[0]].index
-    c = statistics.compare_c_index(within.time[here], within.event[here], two)
-    brier = statistics.compare_at_horizon(
-        ahead.time[here], ahead.event[here], two, measure="brier", horizon=AHEAD
+added = {}
+for before, landmark in zip(order[:-1], order[1:], strict=True):
+    two = {known: risk[landmark, known].dropna() for known in (so_far[landmark], so_far[before])}
+    names = two[so_far[landmark]].index
+    within, beyond = follow_up(landmark, names, horizon=AHEAD), follow_up(landmark, names)
+    added[landmark, "C-index"] = statistics.compare_c_index(*within, two)
+    added[landmark, "Brier"] = statistics.compare_at_horizon(
+        *beyond, two, measure="brier", horizon=AHEAD
     )
-    both = pd.concat({"C-index": c, "Brier": brier}).droplevel(1)
-    added.append(both.assign(at=landmark).rename_axis("measure").reset_index())
-added = pd.concat(added).set_index(["at", "a", "b", "measure"])[["difference", "low", "high"]]
+added = pd.concat(added, names=["at", "measure"]).droplevel(2).set_index(["a", "b"], append=True)
+added = added[["difference", "low", "high"]]
 added.round(3)
 
 
@@ -355,9 +345,7 @@ claim(
 # taste: the one whose risk rises most, and the one whose risk falls most.
 
 # %%
-course = pd.DataFrame(
-    {when: risk[when, " + ".join(order[: n + 1])] for n, when in enumerate(order)}
-)
+course = pd.DataFrame({when: risk[when, so_far[when]] for when in order})
 moved = (course[last] - course[order[0]]).dropna()
 outcome = {
     name: f"{'progressed at' if progressed[name] else 'seen well until'} {months[name]:.0f} months"
@@ -398,13 +386,9 @@ from npc_helpers.network import repeated_splits, whole_images
 splits = repeated_splits.kept_splits(study, whole_images.KEPT, script="benchmarks/whole_images.py")
 mean = splits[splits.model != "TNM"].pivot_table("c_index", "model", "arm", sort=False)
 named = splits.assign(model=splits.model + ", " + splits.arm)
-pairs = [
-    (f"{model}, {whole_images.RECTANGLES}", f"{model}, {whole_images.WHOLE}")
-    for model in mean.index
-]
-differences = pd.concat(
-    statistics.split_differences(named[named.model.isin(pair)], measure="c_index") for pair in pairs
-)
+both_arms = [named[splits.model == model] for model in mean.index]
+differences = [statistics.split_differences(table, measure="c_index") for table in both_arms]
+differences = pd.concat(differences)
 mean.round(3)
 
 # %% tags=["claim"]
