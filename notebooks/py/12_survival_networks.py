@@ -36,7 +36,8 @@ from npc_course.lesson import begin
 from npc_helpers import figures, statistics
 from npc_helpers.cohort import included_patients
 from npc_helpers.figures.display import footer, show
-from npc_helpers.network import repeated_splits, survival_heads, survival_losses
+from npc_helpers.network import survival_heads, survival_losses
+from npc_helpers.network.repeated_splits import kept_splits
 from npc_helpers.study import NotInThisStudy, Study
 from npc_helpers.study.settings import current_setting
 
@@ -53,11 +54,9 @@ begin(study)
 # %%
 study.require_outcomes("training on time")
 cohort = included_patients(study.read_table("cohort.csv")).set_index("patient_id")
-rois = study.read_table("rois.csv")
-pre, post = (
-    survival_heads.patient_features(study, rois, when, patients=cohort.index, setting=setting)
-    for when in ("pre", "post")
-)
+who = {"rois": study.read_table("rois.csv"), "patients": cohort.index, "setting": setting}
+pre = survival_heads.patient_features(study, timepoint="pre", **who)
+post = survival_heads.patient_features(study, timepoint="post", **who)
 
 # %% tags=["nbval-check-output"]
 patients = cohort[cohort.index.isin(pre.index) & cohort.index.isin(post.index)]
@@ -107,6 +106,7 @@ def cox_by_hand(months, progressed, f):
     return loss
 
 
+# %%
 some = train[~train.pfs_months.duplicated()]  # one patient of each month
 months, progressed = some.pfs_months.to_numpy(), some.progressed.to_numpy(dtype=bool)
 f = np.random.default_rng(0).normal(size=len(some))
@@ -146,13 +146,8 @@ check("12.1", survived)
 # neurons, its activation and its loss depend on the target, and so does the *L2 penalty*, which keeps the weights small:
 
 # %% tags=["timeless"]
-pd.DataFrame(
-    [
-        (name, kind.neurons, kind.activation or "none", kind.l2)
-        for name, kind in survival_heads.KINDS.items()
-    ],
-    columns=["target", "neurons", "activation", "L2 penalty"],
-).set_index("target")
+rows = {n: [k.neurons, k.activation or "none", k.l2] for n, k in survival_heads.KINDS.items()}
+pd.DataFrame(rows, index=["neurons", "activation", "L2 penalty"]).T
 
 # %% [markdown]
 # Each target got the penalty with which it ranked training patients best in cross-validation. A common penalty would have
@@ -176,18 +171,13 @@ assert np.allclose(again.weights, head.get_weights()[0], atol=0.01)
 # both sets of features and their difference, the change during treatment. Before you run the cell: which of the nine do you expect to rank best?
 
 # %%
-seen = {"Pre-model": pre, "Post-model": post, "Pair": pair}
-heads = {
-    (model, kind): survival_heads.train_head(kind, features.loc[train.index], train)
-    for model, features in seen.items()
-    for kind in survival_heads.KINDS
-}
-c = {
-    (model, kind): statistics.c_index(
-        test.pfs_months, test.progressed, trained.risk(seen[model].loc[test.index])
-    )
-    for (model, kind), trained in heads.items()
-}
+heads, c = {}, {}
+for model, features in {"Pre-model": pre, "Post-model": post, "Pair": pair}.items():
+    for target in survival_heads.KINDS:
+        head = survival_heads.train_head(target, features.loc[train.index], train)
+        risk = head.risk(features.loc[test.index])
+        c[model, target] = statistics.c_index(test.pfs_months, test.progressed, risk)
+        heads[model, target] = head
 pd.Series(c).map(str).unstack()[list(survival_heads.KINDS)]
 
 # %% tags=["claim"]
@@ -208,9 +198,7 @@ claim(
 # trained so: a single image shows one examination only.) The mean C-index over the splits:
 
 # %%
-splits = repeated_splits.kept_splits(
-    study, survival_heads.KEPT, script="benchmarks/survival_heads.py"
-)
+splits = kept_splits(study, survival_heads.KEPT, script="benchmarks/survival_heads.py")
 mean = splits.pivot_table("c_index", "model", "head", sort=False)
 rows = mean.loc[["Pre-model", "Post-model", "Ensemble", "Pair"]]
 rows.map("{:.3f}".format).mask(rows.isna(), "not trained")
@@ -228,6 +216,14 @@ claim(
 
 # %%
 arms = splits.assign(model=splits.model + ", " + splits["head"])
+
+
+def differences(pair):
+    """Return the mean difference of two arms over the splits, with its interval."""
+    return statistics.split_differences(arms[arms.model.isin(pair)], measure="c_index")
+
+
+# %%
 against = [
     (f"{model}, {target}", f"{model}, image by image")
     for model in ("Pre-model", "Post-model")
@@ -237,10 +233,7 @@ figure = figures.paired_figure(arms, against)
 show(figure, "12.1", "Difference in C-index between three targets and the label, by split.")
 
 # %% tags=["claim"]
-rows = [
-    statistics.split_differences(arms[arms.model.isin(two)], measure="c_index") for two in against
-]
-rows = pd.concat(rows)
+rows = pd.concat(differences(two) for two in against)
 unclear = ((rows.low < 0) & (rows.high > 0)).sum()
 claim(
     unclear == len(rows),
@@ -269,10 +262,7 @@ figure = figures.paired_figure(arms, versus)
 show(figure, "12.2", "Difference in C-index: one model of both examinations against two others.")
 
 # %% tags=["claim"]
-rows = pd.concat(
-    statistics.split_differences(arms[arms.model.isin(two)], measure="c_index").assign(first=two[0])
-    for two in versus
-)
+rows = pd.concat(differences(two).assign(first=two[0]) for two in versus)
 gains = np.where(rows.a == rows["first"], rows.difference, -rows.difference)
 claim(
     (rows.low < 0).all() and (rows.high > 0).all(),
@@ -289,30 +279,19 @@ claim(
 #
 # One trap: the score of a patient from whom the layer has learned fits that patient's outcome too well, and the Cox model would trust such scores
 # too much. So the training patients are divided into a few parts, the *folds*, and each patient gets the score of a layer that has learned from
-# the other folds only: a score *out of fold*.
+# the other folds only: a score *out of fold*. What the image adds is then told by the test patients, and by the twenty-five splits.
 
 # %%
-own = heads["Post-model", "Cox"].risk(post.loc[train.index])
-image = survival_heads.out_of_fold_risk("Cox", post.loc[train.index], train)
-for name, score in (("same patients", own), ("out of fold", image)):
+learned = heads["Post-model", "Cox"].risk(post)  # of patients from whom the layer has learned, too
+out_of_fold = survival_heads.out_of_fold_risk("Cox", post.loc[train.index], train)
+for name, score in (("same patients", learned[train.index]), ("out of fold", out_of_fold)):
     print(f"{name:14} C-index {statistics.c_index(train.pfs_months, train.progressed, score)}")
 
 # %%
 terms = ["T", "N", "age_decades", "male", "induction"]  # nearly all had concurrent chemotherapy
-clinical = {
-    side: statistics.clinical_covariates(part)[terms] for side, part in patients.groupby("split")
-}
-both = {
-    "train": clinical["train"].assign(image=image),
-    "test": clinical["test"].assign(image=heads["Post-model", "Cox"].risk(post.loc[test.index])),
-}
-risk = {}
-for name, tables in (("clinical + image", both), ("clinical", clinical)):
-    model = statistics.fit_cox(train.pfs_months, train.progressed, tables["train"])
-    risk[name] = model.risk_score(tables["test"])
-    if name == "clinical + image":
-        full = model
-added = statistics.compare_c_index(test.pfs_months, test.progressed, risk)
+known = statistics.clinical_covariates(patients)[terms]
+known["image"] = out_of_fold.reindex(known.index).fillna(learned)
+full = statistics.fit_cox(train.pfs_months, train.progressed, known.loc[train.index])
 statistics.with_printed_p(full.table).round(3)
 
 # %% tags=["claim"]
@@ -323,13 +302,12 @@ claim(
     f"Given the clinical variables, one unit of the image's log hazard multiplies the hazard by {hazard:.2f}.",
 )
 
-# %% [markdown]
-# On the test patients, and in the twenty-five splits:
-
 # %%
-in_splits = statistics.split_differences(
-    arms[arms.model.isin(["clinical + image, Cox", "clinical, Cox"])], measure="c_index"
-)
+clinical = statistics.fit_cox(train.pfs_months, train.progressed, known.loc[train.index, terms])
+risk = {"clinical + image": full.risk_score(known.loc[test.index])}
+risk["clinical"] = clinical.risk_score(known.loc[test.index, terms])
+added = statistics.compare_c_index(test.pfs_months, test.progressed, risk)
+in_splits = differences(["clinical + image, Cox", "clinical, Cox"])
 in_splits[["low", "high", "difference"]] = -in_splits[["high", "low", "difference"]]
 gained = pd.concat({"this split": added, "25 splits": in_splits}).droplevel(1)
 gained[["difference", "low", "high"]].round(3)
@@ -353,20 +331,17 @@ claim(
 # %%
 by_risk = risk["clinical + image"].sort_values()
 patient = by_risk.index[int(0.75 * len(by_risk))]
-parts = both["train"] * full.table.coefficient  # log hazard by term
-lowest, widest = parts.min(), (parts.max() - parts.min()).max()
-of_patient = both["test"].loc[patient] * full.table.coefficient
-points = pd.DataFrame(
-    {
-        "value": both["test"].loc[patient].map("{:.3g}".format),
-        "points": ((of_patient - lowest) / widest * 100).clip(lower=0),
-        "most": (parts.max() - lowest) / widest * 100,
-    }
-)
+parts = known * full.table.coefficient  # log hazard by term
+lowest, highest = parts.loc[train.index].min(), parts.loc[train.index].max()
+widest = (highest - lowest).max()
+points = known.loc[patient].map("{:.3g}".format).to_frame("value")
+points["points"] = ((parts.loc[patient] - lowest) / widest * 100).clip(lower=0)
+points["most"] = (highest - lowest) / widest * 100
+
 
 # %%
 at = list(range(6, 61, 6))
-predicted = both["test"].loc[[patient]]
+predicted = known.loc[[patient]]
 
 
 def progression_by_month(rows):
@@ -375,18 +350,14 @@ def progression_by_month(rows):
     return fitted.p_event(predicted, at=at).loc[patient]
 
 
-rows = both["train"].join(train[["pfs_months", "progressed"]])
+rows = known.loc[train.index].join(train[["pfs_months", "progressed"]])
 refits = statistics.refitted(rows, progression_by_month, refits=100)
-curve = pd.DataFrame(
-    {
-        "survival": 1 - full.p_event(predicted, at=at).loc[patient],
-        "low": 1 - refits.quantile(0.975, axis=1),
-        "high": 1 - refits.quantile(0.025, axis=1),
-    }
-)
-curve.loc[0] = 1.0
 
 # %%
+curve = pd.DataFrame({"survival": 1 - full.p_event(predicted, at=at).loc[patient]})
+curve["low"] = 1 - refits.quantile(0.975, axis=1)
+curve["high"] = 1 - refits.quantile(0.025, axis=1)
+curve.loc[0] = 1.0
 happened = "progressed at" if test.progressed[patient] else "seen well until"
 outcome = f"{happened} {test.pfs_months[patient]:.0f} months"
 figure = figures.patient_figure(points, curve.sort_index(), outcome=outcome)
@@ -410,13 +381,15 @@ claim(
 
 # %%
 registry = study.registry.set_index("patient_id").reindex(patients.index)
-start, found = registry.treatment_start, registry.progression_date
-well = study.visits[study.visits.finding == "none"].join(found.rename("found"), on="patient_id")
-last_well = well[well.visit_date < well.found].groupby("patient_id").visit_date.max()
+start, progression = registry.treatment_start, registry.progression_date
+well = study.visits[study.visits.finding == "none"].join(progression, on="patient_id")
+last_well = well[well.visit_date < well.progression_date].groupby("patient_id").visit_date.max()
 last_well = last_well.reindex(patients.index).fillna(start)
-end = found.fillna(registry.death_date).fillna(registry.last_review_date)
+end = progression.fillna(registry.death_date).fillna(registry.last_review_date)
+
+# %%
 upper = (end - start).dt.days / 30.4375
-lower = upper.where(found.isna(), (last_well - start).dt.days.clip(lower=0) / 30.4375)
+lower = upper.where(progression.isna(), (last_well - start).dt.days.clip(lower=0) / 30.4375)
 event = patients.progressed.astype(bool)
 by_visits = statistics.interval_survival(lower, upper.where(event, np.inf))
 usual = statistics.kaplan_meier(upper, event)
@@ -424,7 +397,7 @@ figure = figures.interval_figure(usual, by_visits)
 show(figure, "12.4", "Usual curve of PFS, and Turnbull's from the intervals between visits.")
 
 # %% tags=["claim"]
-lag = (upper - lower)[found.notna()].median()
+lag = (upper - lower)[progression.notna()].median()
 early = by_visits[by_visits.time <= 12].iloc[-1]
 usual_12 = usual[usual.time <= 12].survival.iloc[-1]
 claim(

@@ -47,6 +47,7 @@ begin(study)
 study.require_outcomes("springing traps")
 patients, risk = prediction.compared_scores(study.read_table)
 train, test = (patients[patients.split == side] for side in ("train", "test"))
+months, progressed = patients.pfs_months, patients.progressed
 label = patients.high_risk.astype(bool)
 test_risk = {name: score.reindex(test.index) for name, score in risk.items()}
 rois = study.read_table("rois.csv")
@@ -65,12 +66,9 @@ def tight_area(patient_id):
     mask = read_mask(study, patient_id, "pre")
     if mask is None:
         raise NotInThisStudy("nobody knows the tumour's outline here, so no box can be tight")
-    sides = [
-        [np.ptp(np.flatnonzero(layer.any(axis=axis))) + 1 for axis in (0, 1)]
-        for layer in mask[0]
-        if layer.any()
-    ]
-    return np.mean([width * height for width, height in sides] or [0])  # no tumour, no box
+    places = [np.nonzero(tumour) for tumour in mask[0] if tumour.any()]  # rows and columns
+    areas = [(np.ptp(rows) + 1) * (np.ptp(columns) + 1) for rows, columns in places]
+    return np.mean(areas or [0])  # no tumour, no box
 
 
 tight = pd.Series({patient_id: tight_area(patient_id) for patient_id in patients.index})
@@ -85,18 +83,13 @@ auc_of_the_box = 0.8  # fill in
 check("13.1", auc_of_the_box, area=tight, advanced=advanced)
 
 # %%
-sizes = rois[(rois.timepoint == "pre") & (rois.sequence == "t2w")]
-sizes = (sizes.x1 - sizes.x0) * (sizes.y1 - sizes.y0)
-generous = sizes.groupby(rois.patient_id).mean().reindex(patients.index)
-boxes = pd.DataFrame(
-    {
-        name: {
-            "AUC, stage": statistics.roc_auc(advanced, area),
-            "C-index, PFS": statistics.c_index(patients.pfs_months, patients.progressed, area),
-        }
-        for name, area in {"generous": generous, "tight": tight}.items()
-    }
-).T
+t2w = rois[(rois.timepoint == "pre") & (rois.sequence == "t2w")]
+sizes = (t2w.x1 - t2w.x0) * (t2w.y1 - t2w.y0)
+generous = sizes.groupby(t2w.patient_id).mean().reindex(patients.index)
+areas = {"generous": generous, "tight": tight}
+auc = {name: statistics.roc_auc(advanced, area) for name, area in areas.items()}
+c = {name: statistics.c_index(months, progressed, area) for name, area in areas.items()}
+boxes = pd.DataFrame({"AUC, stage": auc, "C-index, PFS": c})
 boxes.map(str)
 
 # %% tags=["claim"]
@@ -151,8 +144,8 @@ share_below = 0.4  # fill in
 check("13.3", share_below, patients=test)
 
 # %%
-outcome, lot = (test.pfs_months, test.progressed), np.random.default_rng(13)
-searches = [p_at_each_cut(*outcome, lot.random(len(test))) for _ in range(500)]
+lot, n = np.random.default_rng(13), len(test)
+searches = [p_at_each_cut(test.pfs_months, test.progressed, lot.random(n)) for _ in range(500)]
 below = {
     "at the best threshold": np.mean([p.min() < 0.05 for p in searches]),
     "at the median, named before": np.mean([p[len(p) // 2] < 0.05 for p in searches]),
@@ -189,15 +182,14 @@ check("13.4", in_training_and_test)
 image = ["timepoint", "sequence", "slice_index"]
 edges = rois.pivot_table(index="patient_id", columns=image, values=["x0", "y0", "x1", "y1"])
 edges = edges.reindex(patients.index).fillna(edges.mean())
-rows = []
+aucs, sides = [], {"training": train.index, "test": test.index}
 for seed in range(10):
     lot = pd.Series(np.random.default_rng(seed).permutation(label), label.index)
     forest = RandomForestClassifier(100, random_state=seed, n_jobs=1)
     forest.fit(edges.loc[train.index].to_numpy(), lot[train.index])
     p = pd.Series(forest.predict_proba(edges.to_numpy())[:, 1], edges.index)
-    sides = {"training": train.index, "test": test.index}
-    rows.append({name: statistics.roc_auc(lot[i], p[i]).value for name, i in sides.items()})
-shuffled = pd.DataFrame(rows).agg(["mean", "min", "max"])
+    aucs.append({side: statistics.roc_auc(lot[i], p[i]).value for side, i in sides.items()})
+shuffled = pd.DataFrame(aucs).agg(["mean", "min", "max"])
 shuffled.round(2)
 
 # %% tags=["claim"]
@@ -224,6 +216,7 @@ if len(names) < 10:
     raise NotInThisStudy("to divide images and patients takes ten patients or more")
 
 
+# %%
 def auc_by_lot(tested, seed=0):
     """AUC among the tested images, of a forest that has seen the others; labels are drawn."""
     of_image = (np.random.default_rng(seed).permutation(len(names)) % 2 == 1)[whose]
@@ -277,12 +270,11 @@ t2w = before[before.sequence == "t2w"]
 scanned = study.registry.set_index("patient_id").mri_pre_date[patients.index]
 later = scanned >= pd.Timestamp("2014-07-01")
 stacks = load_stacks(study, patients=patients.index, timepoint="pre")
-as_it_was = pd.Series(
-    {
-        name: grain(stacks[name, "pre", "t2w"].array, rows)
-        for name, rows in t2w.groupby("patient_id")
-    }
-)
+
+# %%
+as_it_was = pd.Series(dtype=float)
+for name, rows in t2w.groupby("patient_id"):
+    as_it_was[name] = grain(stacks[name, "pre", "t2w"].array, rows)
 upgraded = grain_after_upgrade(study, t2w[t2w.patient_id.map(later)])
 scores = pd.DataFrame({"no upgrade": as_it_was, "upgrade": upgraded.combine_first(as_it_was)})
 scores = scores.loc[patients.index]
@@ -296,16 +288,9 @@ check("13.6", fooled, patients=patients, score=scores["upgrade"])
 
 # %%
 scores["date of the scan"] = (scanned - scanned.min()).dt.days.astype(float)
-read = {
-    name: {
-        "median label, AUC": statistics.roc_auc(label, score),
-        "time to progression, C-index": statistics.c_index(
-            patients.pfs_months, patients.progressed, score
-        ),
-    }
-    for name, score in scores.items()
-}
-read = pd.DataFrame(read).T
+auc = {name: statistics.roc_auc(label, score) for name, score in scores.items()}
+c = {name: statistics.c_index(months, progressed, score) for name, score in scores.items()}
+read = pd.DataFrame({"median label, AUC": auc, "time to progression, C-index": c})
 read.map(str)
 
 # %% tags=["claim"]
@@ -324,9 +309,10 @@ claim(
 
 # %%
 rows = {}
-for version, of in {"1": ~later, "2": later}.items():
-    auc = statistics.roc_auc(label[of], scores["upgrade"][of])
-    rows[f"software {version}"] = {"AUC": auc.value, "pairs": label[of].sum() * (~label[of]).sum()}
+for software, examined in {"software 1": ~later, "software 2": later}.items():
+    high, grains = label[examined], scores["upgrade"][examined]
+    auc, pairs = statistics.roc_auc(high, grains), high.sum() * (~high).sum()
+    rows[software] = {"AUC": auc.value, "pairs": pairs}
 within = pd.DataFrame(rows).T
 within.round(2)
 
@@ -346,9 +332,8 @@ claim(
 # strongest cell of all images of this patient.
 
 # %%
-few = list(test.index[:12])
 model = load_or_reference(study, "post")
-images, index = features.study_images(study, rois, "post", patients=few)
+images, index = features.study_images(study, rois, "post", patients=test.index[:12])
 maps = gradcam.class_map(gradcam.activations(model, images), gradcam.head(model)[0])
 peaks = pd.Series(maps.max(axis=(1, 2)), index.index)
 strongest = peaks.groupby(index.patient_id).idxmax()

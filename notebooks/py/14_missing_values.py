@@ -228,10 +228,9 @@ claim(
 # Each completed table has its Cox model, and each model believes its table. What they disagree on is what the gaps cost.
 
 # %%
-fits = [cox_with(drawn[number]) for number in drawn]
-logs = np.log(pd.DataFrame([fit.table.loc["EBV", ["hazard_ratio", "low", "high"]] for fit in fits]))
-b = logs.hazard_ratio.to_numpy()
-variance = ((logs.high - logs.low).to_numpy() / 2 / 1.959964) ** 2
+fits = pd.DataFrame([cox_with(drawn[number]).table.loc["EBV"] for number in drawn])
+b = fits.coefficient.to_numpy()  # logarithms of the hazard ratios
+variance = (np.log(fits.high / fits.low).to_numpy() / 2 / 1.959964) ** 2
 within, between, m = variance.mean(), b.var(ddof=1), len(b)
 print(f"within {within:.4f}, between {between:.4f}, tables {m}")
 
@@ -252,12 +251,10 @@ print(f"hazard ratio {ratio:.2f}, 95% from {low:.2f} to {high:.2f}")
 print(f"{pooled.missing_information:.0%} of the variance comes from the gaps")
 
 # %%
-of_draws = pd.DataFrame({"hazard_ratio": ratio, "low": low, "high": high}, index=["EBV"])
-answers = {
-    "measured only": complete.table.loc[["EBV"]],
-    "0 for every gap": zeros.table.loc[["EBV"]],
-}
-answers["multiple imputation"] = of_draws
+tables = {"measured only": complete.table, "0 for every gap": zeros.table}
+answers = {name: table.loc[["EBV"]] for name, table in tables.items()}
+ends = {"hazard_ratio": ratio, "low": low, "high": high}
+answers["multiple imputation"] = pd.DataFrame(ends, index=["EBV"])
 figure = figures.cox_figure(answers)
 show(figure, "14.2", "Hazard ratio of tenfold EBV DNA, by three ways to deal with gaps.")
 
