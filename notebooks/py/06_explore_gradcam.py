@@ -52,24 +52,24 @@ begin(study)
 # We look at the first sixteen patients of the test cohort, and measure on the whole of it (on sixty patients at most).
 
 # %%
-rois = study.read_table("rois.csv")
-model = models_to_explain(study)
 patients = study.manifest.patient_id.drop_duplicates()
 if study.has_outcomes:
     cohort = included_patients(study.read_table("cohort.csv"))
     patients = cohort.patient_id[cohort.split == "test"]
 shown, measured = patients.head(16), patients.head(60)
-stacks = load_stacks(study, patients=list(shown))
+rois = study.read_table("rois.csv").query("patient_id in @measured")
 print(len(shown), "patients to look at,", len(measured), "to measure")
-of_measured = rois[rois.patient_id.isin(measured)]
-print(roi.provenance_sentence(of_measured))
-timepoints = [when for when in model if (of_measured.timepoint == when).any()]
-images, index, activations = {}, {}, {}
+print(roi.provenance_sentence(rois))
+
+# %%
+model = models_to_explain(study)
+timepoints = [when for when in model if (rois.timepoint == when).any()]
+images, index, activations, odds = {}, {}, {}, {}
 for when in timepoints:
     images[when], index[when] = features.study_images(study, rois, when, patients=measured)
     activations[when] = gradcam.activations(model[when], images[when])
+    odds[when] = gradcam.log_odds(model[when], images[when])
 latest = timepoints[-1]  # after treatment, where there are such images and a model of them
-few = {when: table.patient_id.isin(shown).to_numpy() for when, table in index.items()}
 print(f"activations, {latest}-treatment:", activations[latest].shape)
 
 # %% [markdown]
@@ -83,11 +83,11 @@ print(f"activations, {latest}-treatment:", activations[latest].shape)
 # probability p: 0 stands for one half, above 0 the network says high risk.
 
 # %%
-weights, bias = gradcam.head(model[latest])
-direction = weights[:, 1] - weights[:, 0]  # what speaks for high and against low risk
-signed = gradcam.class_map(activations[latest], weights, target="margin")
-score = gradcam.log_odds(model[latest], images[latest])
-print("activations:", activations[latest].shape, "direction:", direction.shape)
+weights, bias = gradcam.head(model[latest])  # (features, 2) and (2,)
+direction = weights[:, 1] - weights[:, 0]  # (features,), for high and against low risk
+signed = gradcam.class_map(activations[latest], weights, target="margin")  # (images, *cells)
+largest = np.abs(signed.sum((1, 2)) + bias[1] - bias[0] - odds[latest]).max()
+print(f"log-odds minus (sum of the map + bias), at most: {largest:.0e}")
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 06.1 – fill in one line** (5 minutes). Make the map yourself: what does each cell of each image add to the
@@ -98,10 +98,6 @@ print("activations:", activations[latest].shape, "direction:", direction.shape)
 averaged_over = signed[0].size  # cells
 added = activations[latest] @ direction / averaged_over  # fill in
 check("06.1", added, activations=activations[latest], weights=weights)
-
-# %%
-largest = np.abs(signed.sum((1, 2)) + bias[1] - bias[0] - score).max()
-print(f"log-odds minus (sum of the map + bias), at most: {largest:.0e}")
 
 # %% [markdown]
 # `margin` asks what speaks *for high and against low* risk: its cells and the bias add up to the log-odds. Most papers ask for
@@ -117,21 +113,25 @@ print(f"log-odds minus (sum of the map + bias), at most: {largest:.0e}")
 # patient the image with the strongest cell, order these images by that cell, and show the one in the middle.
 
 # %%
-place = gradcam.Geometry.of(model[latest])
-peaks = index[latest][few[latest]].assign(peak=signed[few[latest]].max(axis=(1, 2)))
+few = {when: table.patient_id.isin(shown).to_numpy() for when, table in index.items()}
+peaks = index[latest].assign(peak=signed.max(axis=(1, 2)))[few[latest]]
 peaks = peaks.loc[peaks.groupby("patient_id").peak.idxmax()].sort_values("peak")
 row = peaks.iloc[len(peaks) // 2]
-position = row.name
+grid = signed[row.name]
+
+# %%
+stacks = load_stacks(study, patients=list(shown))
 image = stacks[row.patient_id, latest, row.sequence].array[row.slice_index]
-heat = place.to_image(signed[position], row, image.shape)
+place = gradcam.Geometry.of(model[latest])
+heat = place.to_image(grid, row, image.shape)
 masks = read_mask(study, row.patient_id, latest)
 tumour = None if masks is None else masks[0, row.slice_index]
 by_whom = roi.provenance_sentence(rois.merge(row.drop("peak").to_frame().T))
-figure = figures.gradcam_panel(image, signed[position], heat, mask=tumour, rectangle=by_whom)
+figure = figures.gradcam_panel(image, grid, heat, mask=tumour, rectangle=by_whom)
 show(figure, "6.1", "Image, grid of cells, map in the paper's colours and in a uniform scale.")
 
 # %% tags=["claim"]
-n_cells, outline = signed[position].size, ""
+n_cells, outline = grid.size, ""
 if tumour is not None:
     outline = (
         " The white line is the true tumour."
@@ -156,11 +156,10 @@ claim(
 # %%
 fine_place = gradcam.Geometry.of(model[latest], layer=models.end_of_block17(model[latest]))
 fine = gradcam.finer_map(model[latest], images[latest])
-titles = [" x ".join(map(str, grid.shape[1:])) for grid in (signed, fine)]
-fine_heat = fine_place.to_image(fine[position], row, image.shape)
-figure = figures.finer_figure(
-    image, {f"{titles[0]}, exact": heat, f"{titles[1]}, by gradient": fine_heat}, mask=tumour
-)
+fine_heat = fine_place.to_image(fine[row.name], row, image.shape)
+coarse_size, fine_size = (" x ".join(map(str, maps.shape[1:])) for maps in (signed, fine))
+heats = {f"{coarse_size}, exact": heat, f"{fine_size}, by gradient": fine_heat}
+figure = figures.finer_figure(image, heats, mask=tumour)
 show(figure, "6.2", "The same image under the coarse exact map and under the finer gradient map.")
 
 # %% tags=["claim"]
@@ -182,13 +181,9 @@ claim(
 # %% tags=["timeless"]
 from npc_helpers.widgets import GradCamExplorer
 
-GradCamExplorer.from_maps(
-    study,
-    stacks,
-    {when: index[when][rows].reset_index(drop=True) for when, rows in few.items()},
-    {when: activations[when][rows] for when, rows in few.items()},
-    model,
-)
+which = {when: index[when][rows].reset_index(drop=True) for when, rows in few.items()}
+cells = {when: activations[when][rows] for when, rows in few.items()}
+GradCamExplorer.from_maps(study, stacks, which, cells, model)
 
 # %% [markdown]
 # ## Does the map point at the tumour?
@@ -201,38 +196,44 @@ GradCamExplorer.from_maps(
 # Each map is therefore measured beside *opponents*, maps that should know less: a *bump* in the middle of the rectangle, the
 # mean map of all *other patients*, the activations with *no head* (all features count alike), the map of *low risk*, those of *random
 # heads* (the last layer's weights drawn anew), and that of a *random network*.
+#
+# A patient has many images, and they resemble each other: `summary` averages within each patient first, and the
+# interval comes from drawing patients anew (bootstrap). Images without tumour cannot be scored, and a patient with none of it
+# left after treatment is missing there.
 
 # %% tags=["nbval-check-output"]
 untrained, tables = models.prognosis_model(current_setting(), seed=1, weights="none"), []
 for when in timepoints:
-    of_model = gradcam.head(model[when])[0]
-    maps = gradcam_bench.explanations(activations[when], of_model, index[when], place, seed=1)
+    head, _ = gradcam.head(model[when])
+    maps = gradcam_bench.explanations(activations[when], head, index[when], place, seed=1)
     blind = gradcam.activations(untrained, images[when])
     maps.append(("random network", gradcam.class_map(blind, gradcam.head(untrained)[0])))
     tables.append(gradcam_bench.score_table(study, index[when], maps, place))
 tables.append(gradcam_bench.score_table(study, index[latest], [("finer", fine)], fine_place))
 scores = pd.concat(tables, ignore_index=True)
 study.write_table("gradcam_scores.csv", scores)
-known = gradcam_bench.with_truth(scores)
-columns = ["energy_ratio", "auprc"]
-summary = patient_summary(known, columns=columns).set_index(["score", "timepoint", "map"])
-differences = patient_differences(known, gradcam_bench.GRADCAM, columns=columns)
+n_known = scores.energy_ratio.notna().sum()
+print(f"saved the scores of {len(scores)} maps, {n_known} of them with a known tumour")
+
+# %%
+rated, columns = gradcam_bench.with_truth(scores), ["energy_ratio", "auprc"]
+summary = patient_summary(rated, columns=columns).set_index(["score", "timepoint", "map"])
+differences = patient_differences(rated, gradcam_bench.GRADCAM, columns=columns)
 ratios = differences[(differences.score == "energy_ratio") & (differences["map"] != "finer")]
-print(f"saved the scores of {len(scores)} maps, {len(known)} of them with a known tumour")
 
 # %% [markdown]
 # First one image by hand, the one with the largest share of tumour in its rectangle: `heat` holds the positive part of its map
 # in the rectangle, pixel by pixel, and `on_tumour` is True where the tumour is.
 
 # %%
-of_latest, key = known[known.timepoint == latest].set_index("map"), gradcam_bench.KEY
-chosen = of_latest.loc[[gradcam_bench.GRADCAM]].nlargest(1, "mask_share").iloc[0]
-of_image = of_latest[(of_latest[key] == chosen[key]).all(axis=1)].energy_ratio  # by map
-same = (index[latest][key] == chosen[key]).all(axis=1).to_numpy()
-truth = next(gradcam_bench.known_structures(study, index[latest][same], place, "tumour"))
-region = place.on_canvas(next(index[latest][same].itertuples()))[1]
+of_cam = rated[(rated["map"] == gradcam_bench.GRADCAM) & (rated.timepoint == latest)]
+chosen = of_cam.nlargest(1, "mask_share")[gradcam_bench.KEY]
+ratio_by_map = rated.merge(chosen).set_index("map").energy_ratio
+listed = index[latest].reset_index(names="position").merge(chosen)  # one row
+truth = next(gradcam_bench.known_structures(study, listed, place, "tumour"))
+_, region = place.on_canvas(listed.iloc[0])
 on_tumour = truth[region]
-heat = np.maximum(place.to_canvas(signed[same][0])[region], 0)
+heat = np.maximum(place.to_canvas(signed[listed.position.iloc[0]])[region], 0)
 print(f"{on_tumour.mean():.0%} of {heat.size:,} pixels are tumour")
 
 # %% [markdown] tags=["exercise"]
@@ -242,12 +243,7 @@ print(f"{on_tumour.mean():.0%} of {heat.size:,} pixels are tumour")
 # %% tags=["solution"]
 share = heat[on_tumour].sum() / heat.sum()
 ratio = share / on_tumour.mean()  # fill in
-check("06.2", ratio, heat=heat, tumour=on_tumour, bump=of_image["bump"])
-
-# %% [markdown]
-# A patient has many images, and they resemble each other: `summary` averages within each patient first, and the
-# interval comes from drawing patients anew (bootstrap). Images without tumour cannot be scored, and a patient with none of it
-# left after treatment is missing there.
+check("06.2", ratio, heat=heat, tumour=on_tumour, bump=ratio_by_map["bump"])
 
 # %% [markdown] tags=["exercise"]
 # > **Exercise 06.3 – predict** (3 minutes). Which opponent will be hardest to beat: `"bump"`, `"other patients"`, `"no head"`,
@@ -327,22 +323,17 @@ claim(
 # the image with the highest log-odds of high risk.
 
 # %%
-inside = {when: perturbation.rectangles(index[when], place) for when in timepoints}
-blurred, odds = {}, {}
+tables, inside, blurred = [], {}, {}
 for when in timepoints:
+    inside[when] = perturbation.rectangles(index[when], place)
     blurred[when] = perturbation.blurred(images[when], inside[when], shrink=place.shrink)
-    odds[when] = gradcam.log_odds(model[when], images[when])
-tables = []
-for when in timepoints:
-    loudest = index[when].assign(odds=odds[when]).groupby("patient_id").odds.idxmax().to_numpy()
-    chosen, cells = index[when].iloc[loudest], activations[when][loudest]
+    highest = index[when].assign(odds=odds[when]).groupby("patient_id").odds.idxmax().to_numpy()
+    chosen, cells = index[when].iloc[highest], activations[when][highest]
     maps = gradcam_bench.explanations(cells, gradcam.head(model[when])[0], chosen, place, seed=1)
     maps = {name: dict(maps)[name] for name in (gradcam_bench.GRADCAM, "bump", "low risk")}
-    pair = images[when][loudest], blurred[when][loudest]
+    pair = images[when][highest], blurred[when][highest]
     tables.append(perturbation.curves(model[when], *pair, chosen, maps, place))
 curves = pd.concat(tables, ignore_index=True)
-
-# %%
 figure = figures.covering_figure(curves)
 show(figure, "6.4", "Log-odds of high risk as images are covered and uncovered, by three maps.")
 
@@ -368,6 +359,12 @@ claim(
 #
 # Now the question that no map answers: *does the answer depend on the tumour?* First in a way that is open to every
 # hospital with outlined tumours: blur the tumour, and as a control a region of about the same shape elsewhere in the rectangle.
+#
+# Blurring makes images of a kind that the network does not know. A synthetic study can do better: it draws the *same* patients
+# again, same head, same noise, same rectangles, with one thing changed. `no tumour` takes the primary tumour away; after treatment,
+# lymph nodes shrink with it, because one hidden variable governs both. `milder` and `worse` move the hidden
+# variable that the images show by one standard deviation: before treatment the aggressiveness (texture, necrosis, margin), after it
+# what is left of the disease. `another head` is the control: the same disease in somebody else.
 
 
 # %%
@@ -380,18 +377,10 @@ def effect(name, when, changed, rows=slice(None)):
 effects = []
 for when in timepoints:
     tumours = perturbation.structures(study, index[when], place)
-    regions = {"blur the tumour": tumours}
-    regions["blur elsewhere"] = perturbation.elsewhere(tumours, inside[when])
-    for name, region in regions.items():
+    elsewhere = perturbation.elsewhere(tumours, inside[when])
+    for name, region in {"blur the tumour": tumours, "blur elsewhere": elsewhere}.items():
         hidden = perturbation.covered(images[when], region, blurred[when])
         effects.append(effect(name, when, hidden))
-
-# %% [markdown]
-# Blurring makes images of a kind that the network does not know. A synthetic study can do better: it draws the *same* patients
-# again, same head, same noise, same rectangles, with one thing changed. `no tumour` takes the primary tumour away; after treatment,
-# lymph nodes shrink with it, because one hidden variable governs both. `milder` and `worse` move the hidden
-# variable that the images show by one standard deviation: before treatment the aggressiveness (texture, necrosis, margin), after it
-# what is left of the disease. `another head` is the control: the same disease in somebody else.
 
 # %%
 from npc_demo import what_if
@@ -442,11 +431,10 @@ claim(
 # %%
 tables = []
 for when in timepoints:
-    weights, _ = gradcam.head(model[when])
+    head, _ = gradcam.head(model[when])
     without = gradcam.activations(model[when], redrawn["no tumour", when])
-    lost = np.abs(gradcam.class_map(activations[when][few[when]] - without, weights))
-    rows = index[when][few[when]].reset_index(drop=True)
-    tables.append(gradcam_bench.score_table(study, rows, [("difference", lost)], place))
+    lost = np.abs(gradcam.class_map(activations[when][few[when]] - without, head))
+    tables.append(gradcam_bench.score_table(study, which[when], [("difference", lost)], place))
 where = patient_summary(pd.concat(tables), columns=["energy_ratio"])
 where[["timepoint", "mean", "low", "high", "n_patients"]].round(2)
 
