@@ -39,7 +39,8 @@ def assign_timepoints(
     Every dated series gets its time point: ``pre`` up to the start of treatment (that day
     included), ``post`` after its end, or after its start where the end is not known and there is
     one later examination only. Series are taken from the last examination before and the first
-    after. Of these a Dixon water image is preferred to a plain one; if several remain, a person
+    after; what these lack and another examination has, a person decides: an examination may go on
+    the next day. A Dixon water image is preferred to a plain one; if several remain, a person
     decides. What is in nobody's way (an examination during treatment, a T1-weighted series where
     one with contrast is proposed) is ignored.
 
@@ -85,26 +86,27 @@ def _places(series: list[Row], start: str, end: str) -> dict[str, _Place]:
     end_or_start = end or start
     by_status = [sorted({row["study_date"] for row in series if _is(row, s)}) for s in OPEN]
     later = {day for days in by_status for day in days if day > end_or_start}
-    chosen = {
-        _chosen(by_status, lambda day: day <= start, max),
-        _chosen(by_status, lambda day: day > end_or_start, min),
-    }
+    before = _chosen(by_status, lambda day: day <= start, max)
+    after = _chosen(by_status, lambda day: day > end_or_start, min)
     places = {}
     for day in days:
         if not day:
             places[day] = _Place("", "the date of the examination is not given")
         elif day <= start:
-            problem = "" if day in chosen else "an earlier examination than the last one"
-            places[day] = _Place("pre", problem, day in chosen)
+            places[day] = _place("pre", day, before)
         elif day <= end_or_start:
             places[day] = _Place("", "an examination during treatment", False)
         elif end or later <= {day}:
-            problem = "" if day in chosen else "a later examination than the first one"
-            places[day] = _Place("post", problem, day in chosen)
+            places[day] = _place("post", day, after)
         else:
             problem = f"{len(later)} examinations after the start; the end is not known"
             places[day] = _Place("", problem)
     return places
+
+
+def _place(timepoint: str, day: str, chosen: str) -> _Place:
+    problem = "" if day == chosen else f"series are taken from the examination of {chosen}"
+    return _Place(timepoint, problem, day == chosen)
 
 
 def _chosen(
@@ -120,11 +122,11 @@ def _chosen(
 
 def _rivals_elsewhere(
     row: Row, series: list[Row], statuses: list[str], places: dict[str, _Place]
-) -> list[str]:
-    """Return the kinds of the series that could stand where this one could, on the chosen day."""
+) -> list[Row]:
+    """Return the series of the chosen day that have the time point of this one."""
     timepoint = places[row["study_date"]].timepoint
     return [
-        rival["kind"]
+        rival
         for rival, status in zip(series, statuses, strict=True)
         if status in OPEN
         and places[rival["study_date"]].is_chosen
@@ -132,20 +134,23 @@ def _rivals_elsewhere(
     ]
 
 
-def _put(row: Row, place: _Place, rivals: list[str]) -> None:
+def _put(row: Row, place: _Place, rivals: list[Row]) -> None:
     """Give one series its time point and what follows from it."""
     row["timepoint"] = place.timepoint
     if not _is(row, *OPEN) or not place.problem:
         return
-    status = "decide" if place.is_chosen else "ignored"
-    if _is(row, "decide") and place.timepoint and not _is_filled(row["kind"], rivals):
-        status = "decide"  # nothing on the chosen day could stand in its place
-    _set(row, status, place.problem)
+    if place.timepoint and not place.is_chosen and not _is_filled(row, rivals):
+        _set(row, "decide", f"{place.problem}, which has nothing for its place")
+    else:
+        _set(row, "decide" if place.is_chosen else "ignored", place.problem)
 
 
-def _is_filled(kind: str, kinds: list[str]) -> bool:
-    """Tell whether series of some kinds could be all that a series of this kind could."""
-    return FITS[kind] <= set().union(*(FITS[rival] for rival in kinds))
+def _is_filled(row: Row, others: list[Row]) -> bool:
+    """Tell whether other series could be all that this one could."""
+    # an unclear series that was asked about its agent is T1-weighted, and cannot stand for a t2w
+    filled = {"t1c"} if any(other["contrast"] for other in others) else set()
+    filled = filled.union(*(FITS[other["kind"]] for other in others if not other["contrast"]))
+    return FITS[row["kind"]] <= filled
 
 
 def _settle(rivals: list[Row]) -> None:
@@ -160,10 +165,10 @@ def _settle(rivals: list[Row]) -> None:
 
 def _leave_what_is_not_needed(series: list[Row]) -> None:
     """Spare a person the series that could only be what another one is proposed for."""
-    proposed = [row["kind"] for row in series if _is(row, "proposed")]
+    proposed = [row for row in series if _is(row, "proposed")]
     for row in series:
         undecided = _is(row, "decide") and row["kind"] in ("t1w", "unclear")
-        if undecided and _is_filled(row["kind"], proposed):
+        if undecided and _is_filled(row, proposed):
             _set(row, "ignored", "not needed: others are proposed for its place")
 
 
