@@ -33,7 +33,7 @@ import numpy as np
 import pandas as pd
 
 from npc_helpers.cohort import included_patients
-from npc_helpers.imaging.roi import rectangle_of, zero_pad
+from npc_helpers.imaging.roi import rectangle_of, shrink, zero_pad
 from npc_helpers.network import features
 from npc_helpers.network.prediction import tnm_risk
 from npc_helpers.network.repeated_splits import (
@@ -80,13 +80,12 @@ def blank_inputs(index: pd.DataFrame, setting: Setting) -> np.ndarray:
 
     As `roi.network_inputs` would make them of `index` if every pixel had the same brightness.
     """
-    size, shrink = setting.input_size, setting.shrink
+    size = setting.input_size
     images = np.empty((len(index), size, size, 1), dtype=np.uint8)
     for number, row in enumerate(index.itertuples()):
         box = rectangle_of(row)
-        canvas = zero_pad(np.full((box.height, box.width), float(GREY)), setting.canvas)
-        means = canvas.reshape(size, shrink, size, shrink).mean(axis=(1, 3))
-        images[number, :, :, 0] = np.floor(means + 0.5)
+        region = np.full((box.height, box.width), GREY, np.uint8)
+        images[number, :, :, 0] = shrink(zero_pad(region, setting.canvas), setting.shrink)
     return images
 
 

@@ -131,3 +131,14 @@ def zero_pad(image: np.ndarray, size: int = LIMIT) -> np.ndarray:
     canvas = np.zeros((*image.shape[:-2], size, size), dtype=image.dtype)
     canvas[..., top : top + rows, left : left + columns] = image
     return canvas
+
+
+def shrink(image: np.ndarray, factor: int) -> np.ndarray:
+    """Average uint8 pixels over factor x factor, halves rounded up."""
+    if factor == 1:
+        return image
+    total = np.full((image.shape[0] // factor, image.shape[1] // factor), factor**2 // 2, np.uint32)
+    for row in range(factor):
+        for column in range(factor):
+            total += image[row::factor, column::factor]
+    return (total // factor**2).astype(np.uint8)

@@ -28,6 +28,7 @@ from npc_helpers.imaging.rectangle import (
     default_rectangle,
     overlap,
     pad_offset,
+    shrink,
     zero_pad,
 )
 from npc_helpers.imaging.resample import resample_box
@@ -163,15 +164,4 @@ def _fill(images: np.ndarray, index: pd.DataFrame, stacks: Mapping, setting: Set
         bottom, top = intensity_range(array)
         for row in rows.itertuples():
             region = stretch(crop(array[row.slice_index], rectangle_of(row)), bottom, top)
-            images[row.Index, :, :, 0] = _shrink(zero_pad(region, setting.canvas), setting.shrink)
-
-
-def _shrink(image: np.ndarray, factor: int) -> np.ndarray:
-    """Average uint8 pixels over factor x factor, halves rounded up."""
-    if factor == 1:
-        return image
-    total = np.full((image.shape[0] // factor, image.shape[1] // factor), factor**2 // 2, np.uint32)
-    for row in range(factor):
-        for column in range(factor):
-            total += image[row::factor, column::factor]
-    return (total // factor**2).astype(np.uint8)
+            images[row.Index, :, :, 0] = shrink(zero_pad(region, setting.canvas), setting.shrink)

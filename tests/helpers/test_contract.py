@@ -593,6 +593,7 @@ NO_COLUMNS = {
     "training.start_of": MODEL,
     "training.fit": "takes batches, which were checked when they were made",
     "brightness.to_uint8": IMAGES,
+    "rectangle.shrink": IMAGES,
     "rectangle.zero_pad": IMAGES,
     "roi_table.check_rois": STACKS,
     "roi_files.drawn_path": FILES,

@@ -129,9 +129,15 @@ def write_index(notebooks: Mapping[str, nbformat.NotebookNode], folder: Path) ->
     write(folder / "index.html", page)
 
 
+def write_style_sheet(folder: Path, name: str) -> None:
+    """Write a style sheet with the colours that pages and slides share."""
+    parts = [(TEMPLATES / part).read_text("utf-8") for part in ("colours.css", name)]
+    write(folder / name, "".join(parts) + render.stylesheet())
+
+
 def copy_assets(folder: Path) -> None:
     """Put style sheet, plotly and the pictures of panels beside the pages."""
-    write(folder / "site.css", (TEMPLATES / "site.css").read_text("utf-8") + render.stylesheet())
+    write_style_sheet(folder, "site.css")
     for picture in render.PICTURES_OF_PANELS.values():
         shutil.copy(PICTURES / picture, folder / picture)
     shutil.copy(Path(plotly.__file__).parent / "package_data" / "plotly.min.js", folder)

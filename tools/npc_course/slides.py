@@ -218,8 +218,7 @@ def copy_assets(folder: Path) -> None:
             "python -m npc_helpers install course"
         )
     reveal = Path(package.origin).parent / "_static" / "revealjs"
-    style = (site.TEMPLATES / "slides.css").read_text("utf-8") + render.stylesheet()
-    site.write(folder / "slides.css", style)
+    site.write_style_sheet(folder, "slides.css")
     for part in REVEAL:
         (folder / "reveal" / part).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(reveal / part, folder / "reveal" / part)

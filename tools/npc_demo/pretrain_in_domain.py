@@ -73,7 +73,7 @@ def _as_seen(stack: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Stretch, shrink, crop and pad the slices of a series, much as `roi.network_inputs` does."""
     stretched = roi.stretch(stack, *roi.intensity_range(stack))
     seen = [
-        roi.zero_pad(roi._shrink(image, SHRINK)[y0:y1, x0:x1], TUTORIAL.input_size)
+        roi.zero_pad(roi.shrink(image, SHRINK)[y0:y1, x0:x1], TUTORIAL.input_size)
         for image, (x0, y0, x1, y1) in zip(stretched, boxes // SHRINK, strict=True)
     ]
     return np.stack(seen)[..., np.newaxis]

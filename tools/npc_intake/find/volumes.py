@@ -9,6 +9,7 @@ is a part of one series, and no part is proposed as the whole.
 import hashlib
 import math
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from npc_intake.find.headers import Image
 from npc_intake.find.image_types import part_of
 from npc_intake.find.places import (
     Heights,
+    Places,
     Planes,
     covers,
     gap,
@@ -167,66 +169,76 @@ def volumes_of(
         doubt = ""
         if uid in others and members[0].images[0].get("Modality") == "MR":
             doubt = f"{' and '.join(sorted(others[uid]))} images share its SeriesInstanceUID"
-        result += _volumes(folder, members, findings, doubt, twice)
+        result += _Series(folder, members, findings, doubt, twice).volumes()
     return result
 
 
 # --- one series -----------------------------------------------------------------------------------
 
 
-def _volumes(
-    folder: Path, members: list[File], findings: list[Finding], beside: str, twice: Claims
-) -> list[Volume]:
-    """Divide the files that share an identifier into volumes, and judge whether each is whole."""
-    orientations = {i.get("ImageOrientationPatient", "") for f in members for i in f.images}
-    pieces: dict[tuple[str, ...], list[File]] = {}
-    for file, key in zip(members, _fields(members), strict=True):
-        pieces.setdefault(key, []).append(file)
-    planes = Planes()
-    everywhere = planes.places(item for file in members for item in file.heights)
-    result = []
-    for number, (key, files) in enumerate(sorted(pieces.items()), start=1):
-        files, conflict = _without_copies(folder, _sorted(files), findings)
-        places = planes.places(item for file in files for item in file.heights)
-        images = [image for file in files for image in file.images]
+@dataclass
+class _Series:
+    """The files that share an identifier: divided into volumes, each judged whether it is whole."""
+
+    folder: Path
+    members: list[File]
+    findings: list[Finding]
+    beside: str  # doubt about all of them
+    twice: Claims
+
+    def __post_init__(self) -> None:
+        self.orientations = {
+            image.get("ImageOrientationPatient", "") for f in self.members for image in f.images
+        }
+        self.pieces: dict[tuple[str, ...], list[File]] = {}
+        for file, key in zip(self.members, _fields(self.members), strict=True):
+            self.pieces.setdefault(key, []).append(file)
+        self.planes = Planes()
+        self.everywhere = self.planes.places(_heights(self.members))
+
+    def volumes(self) -> list[Volume]:
+        pieces = enumerate(sorted(self.pieces.items()), start=1)
+        return [self._volume(number, key, files) for number, (key, files) in pieces]
+
+    def _volume(self, number: int, key: tuple[str, ...], files: list[File]) -> Volume:
+        files, conflict = _without_copies(self.folder, _sorted(files), self.findings)
+        heights, images = _heights(files), [image for file in files for image in file.images]
+        places = self.planes.places(heights)
         in_each, crowded = repeats(places)
         mixed = _mixed(images)
         if mixed:
             in_each, crowded = 1, (f"{in_each} images lie in each place: " * (in_each > 1)) + mixed
-        part = ""
-        if len(pieces) > 1 and not covers(places, everywhere):
-            part = (
-                f"part {number} of {len(pieces)} of the same series: {len(files)} of "
-                f"{len(members)} files; they differ in {_difference(pieces)}. Export the series "
-                "again"
-            )
-        nowhere = _without_place(files)
-        heights = [item for file in files for item in file.heights]
-        problems = (
-            *(_identity(files, key[0]), conflict, part, _frames_of_reference(images), nowhere),
-            *(turned(heights), crowded, gap(places)),
+        part = self._part(number, files, places)
+        identity, frames = _identity(files, key[0]), _frames_of_reference(images)
+        problems = (identity, conflict, part, frames, _without_place(heights), turned(heights))
+        in_another = _in_another_series(self.folder, files, self.findings, self.twice)
+        doubts = (_doubt(self.pieces, key), _acquired(images, key[1]), self.beside, in_another)
+        return Volume(
+            files=tuple(file.path for file in files),
+            images=images,
+            planes=sorted(self.orientations),
+            identifier=_identifier(files[0], key),
+            patient=key[0],
+            day=key[1],
+            n_slices=n_frames(images),
+            broken=next(filter(None, (*problems, crowded, gap(places))), ""),
+            doubt=next(filter(None, (*doubts, _stacks(images), sideways(heights))), ""),
+            repeats=in_each,
         )
-        in_another = _in_another_series(folder, files, findings, twice)
-        result.append(
-            Volume(
-                files=tuple(file.path for file in files),
-                images=images,
-                planes=sorted(orientations),
-                identifier=_identifier(files[0], key),
-                patient=key[0],
-                day=key[1],
-                n_slices=n_frames(images),
-                broken=next(filter(None, problems), ""),
-                doubt=_doubt(pieces, key)
-                or _acquired(images, key[1])
-                or beside
-                or in_another
-                or _stacks(images)
-                or sideways(heights),
-                repeats=in_each,
-            )
+
+    def _part(self, number: int, files: list[File], places: Places) -> str:
+        """Say that a volume lacks places that the series has elsewhere."""
+        if len(self.pieces) == 1 or covers(places, self.everywhere):
+            return ""
+        return (
+            f"part {number} of {len(self.pieces)} of the same series: {len(files)} of "
+            f"{len(self.members)} files; they differ in {_difference(self.pieces)}. Export the "
+            "series again"
         )
-    return result
+
+
+def _heights(files: list[File]) -> list[Heights | None]:
+    return [heights for file in files for heights in file.heights]
 
 
 def _mixed(images: list[Image]) -> str:
@@ -254,13 +266,12 @@ def _frames_of_reference(images: list[Image]) -> str:
     return f"its images have {len(frames)} frames of reference. Export each stack apart"
 
 
-def _without_place(files: list[File]) -> str:
+def _without_place(heights: list[Heights | None]) -> str:
     """Say how many images of several do not tell where they lie."""
-    images = [heights for file in files for heights in file.heights]
-    without = images.count(None)
-    if not without or len(images) == 1:
+    without = heights.count(None)
+    if not without or len(heights) == 1:
         return ""
-    return f"{without} of {len(images)} images do not say where they lie"
+    return f"{without} of {len(heights)} images do not say where they lie"
 
 
 def _sorted(files: list[File]) -> list[File]:
