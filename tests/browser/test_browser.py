@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from lab_browser import (
-    CHROMIUM,
+    BROWSER,
     Lab,
     accessibility_problems,
     assert_box,
@@ -21,11 +21,7 @@ from lab_browser import (
     write_notebook,
 )
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt install chromium"),
-]
+pytestmark = [*BROWSER, pytest.mark.slow]
 
 SETUP = """
 import json, numpy as np, pandas as pd

@@ -4,14 +4,10 @@ import json
 
 import pytest
 from dicom_making import write_series
-from lab_browser import CHROMIUM, Lab, accessibility_problems, chromium, jupyterlab, write_notebook
+from lab_browser import BROWSER, Lab, accessibility_problems, chromium, jupyterlab, write_notebook
 from npc_intake.find.decisions import read_decisions
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt install chromium"),
-]
+pytestmark = [*BROWSER, pytest.mark.slow]
 
 SMALL = {"width": 1366, "height": 768}
 T1 = {"RepetitionTime": 500, "EchoTime": 10}

@@ -4,16 +4,12 @@ import shutil
 
 import nbformat
 import pytest
-from lab_browser import CHROMIUM, Lab, chromium, jupyterlab
+from lab_browser import BROWSER, Lab, chromium, jupyterlab
 
 from npc_course.cells import student_version
 
 pytest.importorskip("jupyterlab_deck")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt install chromium"),
-]
+pytestmark = [*BROWSER, pytest.mark.slow]
 PANEL = """from npc_helpers.widgets import RocExplorer
 RocExplorer([True, False], {"Model": [0.7, 0.2]})"""
 

@@ -2,13 +2,9 @@
 
 import numpy as np
 import pytest
-from lab_browser import CHROMIUM, Lab, accessibility_problems, chromium, jupyterlab, write_notebook
+from lab_browser import BROWSER, Lab, accessibility_problems, chromium, jupyterlab, write_notebook
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt install chromium"),
-]
+pytestmark = [*BROWSER, pytest.mark.slow]
 
 EXPLORER = """
 import numpy as np, pandas as pd

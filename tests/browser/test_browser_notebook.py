@@ -5,18 +5,14 @@ import shutil
 import nbformat
 import pandas as pd
 import pytest
-from lab_browser import CHROMIUM, Lab, assert_box, chromium, drag, jupyterlab, place, press
+from lab_browser import BROWSER, Lab, assert_box, chromium, drag, jupyterlab, place, press
 from watching import wait_until
 
 from npc_course import notebooks
 from npc_helpers.imaging.roi import BOX
 from npc_helpers.study import Study
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt install chromium"),
-]
+pytestmark = [*BROWSER, pytest.mark.slow]
 
 
 def test_notebook_02_from_the_mouse_to_the_file(two_patients, tmp_path, monkeypatch):

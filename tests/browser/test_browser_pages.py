@@ -4,7 +4,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from lab_browser import CHROMIUM, accessibility_problems, chromium
+from lab_browser import BROWSER, accessibility_problems, chromium
 from small_study import make_study
 
 from npc_course import site
@@ -17,10 +17,7 @@ from npc_helpers.study import Study
 from npc_helpers.widgets import GradCamExplorer, RocExplorer, ScreeningExplorer
 from npc_helpers.widgets.gradcam_explorer import Examination
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt install chromium"),
-]
+pytestmark = BROWSER
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from lab_browser import CHROMIUM, Lab, accessibility_problems, chromium, jupyterlab, write_notebook
+from lab_browser import BROWSER, Lab, accessibility_problems, chromium, jupyterlab, write_notebook
 from small_study import make_study
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt install chromium"),
-]
+pytestmark = [*BROWSER, pytest.mark.slow]
 
 SMALL = {"width": 1366, "height": 768}
 ROC = """

@@ -146,14 +146,6 @@ def test_twice_the_hazard(answers):
     assert refuses(answers("09.2", "high", risk=0.4), "09.2")
 
 
-@pytest.fixture
-def many():
-    """Forty patients; the first twenty progressed, those of lowest `risk` last."""
-    names = [f"H-{number:02d}" for number in range(1, 41)]
-    months = [*range(10, 30), *range(40, 60)]
-    return pd.DataFrame({"pfs_months": months, "progressed": [True] * 20 + [False] * 20}, names)
-
-
 def spread(many, farther):
     """Return log odds of −1 and 1 times `farther`, a quarter of them on the wrong side."""
     sign = pd.Series([1] * 15 + [-1] * 5 + [-1] * 15 + [1] * 5, many.index)

@@ -20,14 +20,6 @@ from npc_helpers.study import NotInThisStudy, Study, shipped_reference
 pytestmark = pytest.mark.usefixtures("small_hospital")
 
 
-@pytest.fixture
-def many():
-    """Forty patients; the first twenty progressed, those of lowest `risk` last."""
-    names = [f"H-{number:02d}" for number in range(1, 41)]
-    months = [*range(10, 30), *range(40, 60)]
-    return pd.DataFrame({"pfs_months": months, "progressed": [True] * 20 + [False] * 20}, names)
-
-
 def refuses(said, name):
     return f"The answer should be {EXERCISES[name].form}" in said and EXERCISES[name].hint in said
 

@@ -34,7 +34,7 @@ def test_grain_is_that_of_the_upgraded_scanner_and_is_measured_once(study, monke
         for name in ("1.5T upgraded", "1.5T")
     )
     assert value == upgrade.grain(after, PLACE) > 1.1 * upgrade.grain(before, PLACE)
-    monkeypatch.setattr(upgrade, "spread", None)  # not drawn again
+    monkeypatch.setattr(upgrade, "of_each", None)  # not drawn again
     assert upgrade.grain_after_upgrade(study, PLACE)["A"] == value
 
 

@@ -48,6 +48,18 @@ class Gateway:
         self.server.server_close()
 
 
+def refusal_of(gateway):
+    """Ask an archive for a patient's series; return what is said instead of them."""
+    service = pacs.connect({"NPC_PACS_URL": f"http://127.0.0.1:{gateway.port}/dicom-web"})
+    try:
+        with pytest.raises(pacs.PacsError) as caught:
+            service.series(NUMBER, "20180101", "20180201")
+        return caught.value
+    finally:
+        service.close()
+        gateway.close()
+
+
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
 @pytest.mark.parametrize("plain", ["", "yes"])
 def test_no_redirection_from_https_to_http(tmp_path, plain):
@@ -160,15 +172,9 @@ def test_no_kind_of_redirection_leaves_encryption(tmp_path, status):
     ("status", "target"), [(300, "http://localhost/a"), (305, "http://localhost/a"), (304, "")]
 )
 def test_a_redirection_that_is_not_followed_is_no_empty_list(status, target):
-    gateway = Gateway(target, status)
-    service = pacs.connect({"NPC_PACS_URL": f"http://127.0.0.1:{gateway.port}/dicom-web"})
-    try:
-        with pytest.raises(pacs.PacsError, match="cannot be followed") as caught:
-            service.series(NUMBER, "20180101", "20180201")
-        assert str(status) in str(caught.value) and not caught.value.temporary
-    finally:
-        service.close()
-        gateway.close()
+    problem = refusal_of(Gateway(target, status))
+    assert "cannot be followed" in str(problem)
+    assert str(status) in str(problem) and not problem.temporary
 
 
 @pytest.mark.parametrize(
@@ -176,27 +182,14 @@ def test_a_redirection_that_is_not_followed_is_no_empty_list(status, target):
     ["https://[::1", "http://localhost:99999", "http://localhost:b", "https://", "http://"],
 )
 def test_a_redirection_to_no_address_is_no_matter_of_time(target):
-    gateway = Gateway(target)
-    service = pacs.connect({"NPC_PACS_URL": f"http://127.0.0.1:{gateway.port}/dicom-web"})
-    try:
-        with pytest.raises(pacs.PacsError, match="address") as caught:
-            service.series(NUMBER, "20180101", "20180201")
-        assert not caught.value.temporary and NUMBER not in str(caught.value)
-    finally:
-        service.close()
-        gateway.close()
+    problem = refusal_of(Gateway(target))
+    assert "address" in str(problem) and NUMBER not in str(problem) and not problem.temporary
 
 
 def test_a_circle_is_no_matter_of_time():
-    gateway = Gateway("/again")
-    service = pacs.connect({"NPC_PACS_URL": f"http://127.0.0.1:{gateway.port}/dicom-web"})
-    try:
-        with pytest.raises(pacs.PacsError, match="leads back to itself") as caught:
-            service.series(NUMBER, "20180101", "20180201")
-        assert not caught.value.temporary and NUMBER not in str(caught.value)
-    finally:
-        service.close()
-        gateway.close()
+    problem = refusal_of(Gateway("/again"))
+    assert "leads back to itself" in str(problem)
+    assert NUMBER not in str(problem) and not problem.temporary
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")

@@ -4,8 +4,6 @@ A build makes its files if it is asked to (`writer.write_study`). Here are the s
 same seeds, without files.
 """
 
-import hashlib
-import json
 from dataclasses import asdict
 from functools import partial
 
@@ -16,20 +14,15 @@ from npc_demo.examination import VERSION
 from npc_demo.mid_course import MID
 from npc_demo.mri import render
 from npc_demo.patient import Patient
-from npc_demo.what_if import patients_of
+from npc_demo.what_if import kept, of_each, patients_of
 from npc_helpers.imaging.mr_series import MRSeries
 from npc_helpers.imaging.roi import network_inputs
 from npc_helpers.imaging.roi_table import BOX
 from npc_helpers.network.features import extract_features, model_identity
 from npc_helpers.network.models import backbone_of, prognosis_model
 from npc_helpers.study import NotInThisStudy, Study
-from npc_helpers.study.artefacts import atomic_path
-from npc_helpers.study.jobs import spread
-from npc_helpers.study.progress import progress_bar
 from npc_helpers.study.schema import SEQUENCES
 from npc_helpers.study.settings import Setting
-
-WORTH_A_PROCESS = 4  # examinations drawn while a process starts
 
 
 def patient_features(study: Study, *, patients, setting: Setting) -> pd.DataFrame:
@@ -66,22 +59,14 @@ def patient_features(study: Study, *, patients, setting: Setting) -> pd.DataFram
     backbone = backbone_of(prognosis_model(setting, seed=0))
     facts = [VERSION, model_identity(backbone), setting.canvas, setting.shrink]
     facts += [asdict(patient) for patient in drawn.values()]
-    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
-    path = study.result_path("features") / f"{MID}-{digest}.npy"
-    if not path.exists():
-        jobs = spread(
-            partial(network_images, setting=setting),
-            drawn.values(),
-            fewest=WORTH_A_PROCESS,
-            task="draws images",
-        )
-        bar = progress_bar(jobs, total=len(drawn), desc="mid-course examinations", unit="exam")
-        images = {patient.patient_id: inputs for patient, inputs in bar}
+
+    def means() -> np.ndarray:
+        draw = partial(network_images, setting=setting)
+        images = of_each(draw, drawn.values(), "mid-course examinations")
         of_image = extract_features(backbone, np.concatenate([images[name] for name in drawn]))
-        means = of_image.reshape(len(drawn), -1, of_image.shape[1]).mean(axis=1)  # (patients, k)
-        with atomic_path(path) as temporary:
-            np.save(temporary, means)
-    return pd.DataFrame(np.load(path), pd.Index(drawn, name="patient_id"))
+        return of_image.reshape(len(drawn), -1, of_image.shape[1]).mean(axis=1)  # (patients, k)
+
+    return pd.DataFrame(kept(study, MID, facts, means), pd.Index(drawn, name="patient_id"))
 
 
 def network_images(patient: Patient, *, setting: Setting) -> np.ndarray:

@@ -4,8 +4,6 @@
 from the same seeds, where a lesson needs one number of each patient.
 """
 
-import hashlib
-import json
 from dataclasses import asdict
 from functools import partial
 
@@ -16,15 +14,11 @@ from npc_demo.anatomy import draw_anatomy
 from npc_demo.examination import VERSION
 from npc_demo.mri import acquire, scan_stream
 from npc_demo.patient import Patient
-from npc_demo.what_if import patients_of
+from npc_demo.what_if import kept, of_each, patients_of
 from npc_helpers.imaging.roi_table import BOX
 from npc_helpers.study import Study
-from npc_helpers.study.artefacts import atomic_path
-from npc_helpers.study.jobs import spread
-from npc_helpers.study.progress import progress_bar
 
 UPGRADED = "1.5T upgraded"  # of `protocols.PROTOCOLS`
-WORTH_A_PROCESS = 4  # heads drawn while a process starts
 
 
 def grain(images: np.ndarray, rectangles: pd.DataFrame) -> float:
@@ -73,20 +67,14 @@ def grain_after_upgrade(study: Study, rectangles: pd.DataFrame) -> pd.Series:
     places = {name: rows[["slice_index", *BOX]] for name, rows in rectangles.groupby("patient_id")}
     facts = [VERSION, UPGRADED, *(rows.to_csv(index=False) for rows in places.values())]
     facts += [asdict(everyone[name]) for name in places]
-    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
-    path = study.result_path("features") / f"upgraded-{digest}.npy"
-    if not path.exists():
-        jobs = spread(
-            partial(_grain, places=places),
-            [everyone[name] for name in places],
-            fewest=WORTH_A_PROCESS,
-            task="draws images",
-        )
-        bar = progress_bar(jobs, total=len(places), desc="upgraded scanner", unit="head")
-        drawn = {patient.patient_id: value for patient, value in bar}
-        with atomic_path(path) as temporary:
-            np.save(temporary, [drawn[name] for name in places])
-    return pd.Series(np.load(path), pd.Index(places, name="patient_id"))
+
+    def grains() -> np.ndarray:
+        patients = [everyone[name] for name in places]
+        drawn = of_each(partial(_grain, places=places), patients, "upgraded scanner")
+        return np.array([drawn[name] for name in places])
+
+    values = kept(study, "upgraded", facts, grains)
+    return pd.Series(values, pd.Index(places, name="patient_id"))
 
 
 def _grain(patient: Patient, *, places: dict[str, pd.DataFrame]) -> float:

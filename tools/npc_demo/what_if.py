@@ -4,9 +4,12 @@ Only a synthetic study can answer: a patient is drawn again from the same seed, 
 changed. Anatomy, coil, noise and rectangles stay what they were.
 """
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,8 +18,11 @@ from npc_demo.mri import render
 from npc_demo.patient import TRUTH, Patient
 from npc_helpers.imaging.mr_series import MRSeries
 from npc_helpers.study import NotInThisStudy, Study
+from npc_helpers.study.artefacts import atomic_path
 from npc_helpers.study.jobs import spread
+from npc_helpers.study.progress import progress_bar
 
+Drawn = TypeVar("Drawn")
 WORTH_A_PROCESS = 8  # examinations drawn while a process starts
 SHOWN_BY = {"pre": "aggressiveness", "post": "residual"}  # the hidden variable in the images
 
@@ -75,6 +81,26 @@ def patients_of(study: Study) -> dict[str, Patient]:
         )
         for row in table.itertuples()
     }
+
+
+def of_each(
+    draw: Callable[[Patient], Drawn], patients: Collection[Patient], desc: str
+) -> dict[str, Drawn]:
+    """Return what is drawn of each patient, by patient_id."""
+    done = spread(draw, patients, fewest=WORTH_A_PROCESS, task="draws images")
+    bar = progress_bar(done, total=len(patients), desc=desc, unit="head")
+    return {patient.patient_id: drawn for patient, drawn in bar}
+
+
+def kept(study: Study, name: str, facts: list, values: Callable[[], np.ndarray]) -> np.ndarray:
+    """Return some values; kept in the results under the facts that they follow from."""
+    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+    path = study.result_path("features") / f"{name}-{digest}.npy"
+    if not path.exists():
+        made = values()
+        with atomic_path(path) as temporary:
+            np.save(temporary, made)
+    return np.load(path)
 
 
 def drawn_again(

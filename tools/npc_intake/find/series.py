@@ -369,23 +369,7 @@ def _record(folder: Path, volume: Volume) -> dict[str, object]:
     kind = classify(volume.images, all_planes=volume.planes)
     if kind.kind in CANDIDATES and volume.repeats > 2:
         kind = Kind("other", f"a dynamic study: {volume.repeats} images in each place")
-    status, reason = "proposed", kind.reason
-    if kind.kind not in CANDIDATES:
-        status = "ignored"
-    elif volume.broken:
-        status, reason = "refused", volume.broken
-    elif kind.kind == "t1w" and kind.contrast == "no":
-        status = "ignored"
-    elif kind.kind not in SEQUENCES:
-        status = "decide"
-    elif not _is_named(volume):
-        status, reason = "decide", f"{kind.reason}; {NOT_NAMED}"
-    elif unlisted := _unlisted(volume):
-        status, reason = "decide", f"{kind.reason}; {unlisted}"
-    elif volume.doubt:
-        status, reason = "decide", f"{kind.reason}; {volume.doubt}"
-    else:
-        status, reason = _by_pixels(volume, kind.reason)
+    status, reason = _verdict(volume, kind)
     first = volume.images[0]
     home = Path(os.path.commonpath({os.path.dirname(path) for path in volume.files}))  # noqa: PTH120
     return {
@@ -412,6 +396,22 @@ def _record(folder: Path, volume: Volume) -> dict[str, object]:
         "names_removed": "yes" if all(map(_says_names_removed, volume.images)) else "",
         "id": volume.identifier,
     }
+
+
+def _verdict(volume: Volume, kind: Kind) -> tuple[str, str]:
+    """Return the status that a volume would have alone, and why."""
+    if kind.kind not in CANDIDATES:
+        return "ignored", kind.reason
+    if volume.broken:
+        return "refused", volume.broken
+    if kind.kind == "t1w" and kind.contrast == "no":
+        return "ignored", kind.reason
+    if kind.kind not in SEQUENCES:
+        return "decide", kind.reason
+    question = NOT_NAMED if not _is_named(volume) else _unlisted(volume) or volume.doubt
+    if question:
+        return "decide", f"{kind.reason}; {question}"
+    return _by_pixels(volume, kind.reason)
 
 
 def _by_pixels(volume: Volume, reason: str) -> tuple[str, str]:
