@@ -191,9 +191,9 @@ check("09.2", risk_with_twice_the_hazard, risk=risk_in_the_middle)
 
 # %%
 networks, p_event = ["Pre-model", "Post-model", "Ensemble"], {}
-known = {name: risk[name].to_frame("score") for name in networks}
-known["TNM"] = statistics.tn_covariates(patients)
-for name, table in known.items():
+covariates_of = {name: risk[name].to_frame("score") for name in networks}
+covariates_of["TNM"] = statistics.tn_covariates(patients)
+for name, table in covariates_of.items():
     model = statistics.fit_cox(train.pfs_months, train.progressed, table.loc[train.index])
     p_event[name] = model.p_event(table.loc[test.index], at=(12, 24, 36, 48, 60))
 p_36 = {name: table[36] for name, table in p_event.items()}

@@ -293,8 +293,8 @@ claim(
 # %%
 def predict_36_months(rows):
     """Fit the clinical model to some training patients; predict the test patients."""
-    known = statistics.clinical_covariates(rows)
-    model = statistics.fit_cox(rows.pfs_months, rows.progressed, known)
+    columns = statistics.clinical_covariates(rows)
+    model = statistics.fit_cox(rows.pfs_months, rows.progressed, columns)
     return model.p_event(covariates.loc[test.index], at=(36,))[36]
 
 

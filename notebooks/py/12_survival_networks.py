@@ -289,9 +289,10 @@ for name, score in (("same patients", learned[train.index]), ("out of fold", out
 
 # %%
 terms = ["T", "N", "age_decades", "male", "induction"]  # nearly all had concurrent chemotherapy
-known = statistics.clinical_covariates(patients)[terms]
-known["image"] = out_of_fold.reindex(known.index).fillna(learned)
-full = statistics.fit_cox(train.pfs_months, train.progressed, known.loc[train.index])
+covariates = statistics.clinical_covariates(patients)[terms]
+covariates["image"] = out_of_fold.reindex(covariates.index).fillna(learned)
+of_train, of_test = covariates.loc[train.index], covariates.loc[test.index]
+full = statistics.fit_cox(train.pfs_months, train.progressed, of_train)
 statistics.with_printed_p(full.table).round(3)
 
 # %% tags=["claim"]
@@ -303,9 +304,9 @@ claim(
 )
 
 # %%
-clinical = statistics.fit_cox(train.pfs_months, train.progressed, known.loc[train.index, terms])
-risk = {"clinical + image": full.risk_score(known.loc[test.index])}
-risk["clinical"] = clinical.risk_score(known.loc[test.index, terms])
+clinical = statistics.fit_cox(train.pfs_months, train.progressed, of_train[terms])
+risk = {"clinical + image": full.risk_score(of_test)}
+risk["clinical"] = clinical.risk_score(of_test[terms])
 added = statistics.compare_c_index(test.pfs_months, test.progressed, risk)
 in_splits = differences(["clinical + image, Cox", "clinical, Cox"])
 in_splits[["low", "high", "difference"]] = -in_splits[["high", "low", "difference"]]
@@ -331,17 +332,17 @@ claim(
 # %%
 by_risk = risk["clinical + image"].sort_values()
 patient = by_risk.index[int(0.75 * len(by_risk))]
-parts = known * full.table.coefficient  # log hazard by term
+parts = covariates * full.table.coefficient  # log hazard by term
 lowest, highest = parts.loc[train.index].min(), parts.loc[train.index].max()
 widest = (highest - lowest).max()
-points = known.loc[patient].map("{:.3g}".format).to_frame("value")
+points = covariates.loc[patient].map("{:.3g}".format).to_frame("value")
 points["points"] = ((parts.loc[patient] - lowest) / widest * 100).clip(lower=0)
 points["most"] = (highest - lowest) / widest * 100
 
 
 # %%
 at = list(range(6, 61, 6))
-predicted = known.loc[[patient]]
+predicted = of_test.loc[[patient]]
 
 
 def progression_by_month(rows):
@@ -350,7 +351,7 @@ def progression_by_month(rows):
     return fitted.p_event(predicted, at=at).loc[patient]
 
 
-rows = known.loc[train.index].join(train[["pfs_months", "progressed"]])
+rows = of_train.join(train[["pfs_months", "progressed"]])
 refits = statistics.refitted(rows, progression_by_month, refits=100)
 
 # %%

@@ -260,11 +260,12 @@ def risk_by_hand(start, so_far):
 # %%
 risk, so_far = {}, {}
 for n, landmark in enumerate(order, start=1):
-    for known in (order[:m] for m in range(1, n + 1)):  # all that is known, or less
-        used, day_0 = {when: scores[when] for when in known}, since_start[landmark]
+    day_0 = since_start[landmark]
+    for m in range(1, n + 1):
+        used = {when: scores[when] for when in order[:m]}  # of all examinations so far, or of less
         p = statistics.landmark_risk(months, progressed, day_0, used, fold, at=[AHEAD])
-        so_far[landmark] = " + ".join(known)
-        risk[landmark, so_far[landmark]] = p[AHEAD]
+        risk[landmark, " + ".join(used)] = p[AHEAD]
+    so_far[landmark] = " + ".join(used)
 assert np.allclose(risk[last, so_far[last]], risk_by_hand(start, order), equal_nan=True)
 
 # %% [markdown]
@@ -276,19 +277,19 @@ assert np.allclose(risk[last, so_far[last]], risk_by_hand(start, order), equal_n
 
 
 # %%
-def follow_up(landmark, names, horizon=None):
+def follow_up(landmark, patient_ids, horizon=None):
     """Months since a landmark, and whether they ended with progression, of some patients."""
     table = statistics.landmark(months, progressed, since_start[landmark], horizon=horizon)
-    return table.time[names], table.event[names]
+    return table.time[patient_ids], table.event[patient_ids]
 
 
 judged = {}
-for (landmark, known), p in risk.items():
+for (landmark, used), p in risk.items():
     p = p.dropna()
     c = statistics.c_index(*follow_up(landmark, p.index, horizon=AHEAD), p)
     brier = statistics.brier_curve(*follow_up(landmark, p.index), p.to_frame(AHEAD)).iloc[0]
     scaled = statistics.Estimate(brier.scaled, brier.scaled_low, brier.scaled_high)
-    judged[landmark, known] = {"C-index": c, "Brier": f"{brier.brier:.3f}", "scaled Brier": scaled}
+    judged[landmark, used] = {"C-index": c, "Brier": f"{brier.brier:.3f}", "scaled Brier": scaled}
 judged = pd.DataFrame(judged).T.rename_axis(["at", "known"])
 judged.map(str)
 
@@ -312,13 +313,13 @@ claim(
 # %%
 added = {}
 for before, landmark in zip(order[:-1], order[1:], strict=True):
-    two = {known: risk[landmark, known].dropna() for known in (so_far[landmark], so_far[before])}
-    names = two[so_far[landmark]].index
-    within, beyond = follow_up(landmark, names, horizon=AHEAD), follow_up(landmark, names)
-    added[landmark, "C-index"] = statistics.compare_c_index(*within, two)
-    added[landmark, "Brier"] = statistics.compare_at_horizon(
-        *beyond, two, measure="brier", horizon=AHEAD
-    )
+    two = {used: risk[landmark, used].dropna() for used in (so_far[landmark], so_far[before])}
+    tested = two[so_far[landmark]].index
+    time, event = follow_up(landmark, tested, horizon=AHEAD)
+    added[landmark, "C-index"] = statistics.compare_c_index(time, event, two)
+    brier = {"measure": "brier", "horizon": AHEAD}
+    time, event = follow_up(landmark, tested)
+    added[landmark, "Brier"] = statistics.compare_at_horizon(time, event, two, **brier)
 added = pd.concat(added, names=["at", "measure"]).droplevel(2).set_index(["a", "b"], append=True)
 added = added[["difference", "low", "high"]]
 added.round(3)
