@@ -357,7 +357,8 @@ by_stage = area.groupby(stage).describe()[["count", "mean", "std"]].round(0)
 by_stage
 
 # %% tags=["claim"]
-distance = (by_stage["mean"].max() - by_stage["mean"].min()) / by_stage["std"].max()
+spread = by_stage["std"].max()
+distance = (by_stage["mean"].max() - by_stage["mean"].min()) / (spread or np.nan)
 claim(
     0.1 < distance < 0.5,
     f"The means differ by {distance:.1f} standard deviations: these boxes, drawn generously, give away "
@@ -365,6 +366,8 @@ claim(
     f"The means differ by {distance:.1f} standard deviations: so much of the stage do the boxes alone "
     "give away."
     if distance == distance
+    else "All boxes are of one size, so they give away nothing of the stage."
+    if area.nunique() == 1
     else "There are too few patients or stages to compare.",
 )
 

@@ -38,7 +38,13 @@ from npc_helpers.imaging import roi
 from npc_helpers.imaging.stacks import coverage
 from npc_helpers.network import features, models, prediction, saved_models, training
 from npc_helpers.network.repeated_splits import kept_splits
-from npc_helpers.statistics import c_index, compare_c_index, roc_auc, split_differences
+from npc_helpers.statistics import (
+    c_index,
+    compare_c_index,
+    roc_auc,
+    split_differences,
+    with_printed_p,
+)
 from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
@@ -225,7 +231,7 @@ check("04.2", differences, drawn=(of_post, of_pre), test=test, pre=pre, post=pos
 
 # %%
 paired = compare_c_index(test.pfs_months, progressed, both)
-paired.drop(columns="p_holm").round(3)
+with_printed_p(paired).drop(columns="p_holm").round(3)
 
 # %% tags=["claim"]
 gain = paired.iloc[0]

@@ -277,7 +277,7 @@ check("05.3", zero_inside, truth=truth, risk=two)
 
 # %%
 differences = statistics.compare_auc(truth, test_risk)
-differences.drop(columns="p_holm").round(3)
+statistics.with_printed_p(differences).drop(columns="p_holm").round(3)
 
 # %% tags=["claim"]
 networks = differences[(differences.a != "TNM") & (differences.b != "TNM")]
@@ -366,7 +366,7 @@ answers = {
     "C-index, T and N weighed": statistics.compare_c_index(month, event, weighed),
 }
 answer = pd.concat(answers).droplevel(1)[["difference", "low", "high", "p"]]
-answer.round(3)
+statistics.with_printed_p(answer).round(3)
 
 # %% tags=["claim"]
 verdict = np.select([answer.low > 0, answer.high < 0], ["better", "worse"], "not decided")

@@ -329,7 +329,8 @@ def three_readings(first, second):
         "AUC at 36 months, weighted": statistics.compare_at_horizon(*outcome, pair),
         "C-index, time to progression": statistics.compare_c_index(*outcome, pair),
     }
-    return pd.concat(readings).droplevel(1)[["difference", "low", "high", "p"]].round(3)
+    table = pd.concat(readings).droplevel(1)[["difference", "low", "high", "p"]]
+    return statistics.with_printed_p(table).round(3)
 
 
 ensemble_ahead = three_readings("Ensemble", "TNM")

@@ -2,9 +2,12 @@
 
 import ast
 import re
+import warnings
 
 import jupytext
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 
 from npc_course.cells import (
@@ -121,3 +124,28 @@ def test_a_students_version_gives_no_answer_away(lesson):
     for book in (student, solved):
         assert not any("notes" in tags(cell) for cell in book.cells)
     assert not any("# fill in" in cell.source for cell in solved.cells)
+
+
+@pytest.mark.parametrize(
+    ("areas", "said"),
+    [
+        ([80000, 80000, 80000, 80000], "All boxes are of one size"),
+        ([80000, 80500, 81000, 81500], "The means differ by 2.8 standard deviations"),
+        ([80000, 90000], "too few patients or stages"),
+    ],
+)
+def test_boxes_that_nobody_drew_are_said_to_tell_nothing(areas, said):
+    (claimed,) = (
+        cell.source
+        for path in sources(["02"])
+        for cell in jupytext.read(path).cells
+        if "distance =" in cell.source
+    )
+    area, sentences = pd.Series(areas, dtype=float), []
+    stages = ["III", "III", "IV", "IV"] if len(areas) == 4 else ["III", "IV"]
+    by_stage = area.groupby(stages).describe()
+    names = {"np": np, "area": area, "by_stage": by_stage}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        exec(claimed, names | {"claim": lambda _, told, otherwise: sentences.append(otherwise)})
+    assert said in sentences[0]
