@@ -317,7 +317,7 @@ def crop_and_pad(image, box, side=512):
 
 # %%
 roi.check_rois(rois, stacks)
-images, index = roi.network_inputs({key: stacks[key]}, rois, setting=setting)
+images, index = roi.network_inputs({key: stacks[key]}, rois)
 image, box = stretched[index.slice_index.iloc[0]], roi.rectangle_of(index.iloc[0])
 assert np.array_equal(crop_and_pad(image, box), roi.zero_pad(roi.crop(image, box)))
 print("images, rows, columns, channels:", images.shape)
