@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path += [str(Path(__file__).parents[1] / "tests" / place) for place in (".", "browser")]
 from lab_browser import Lab, chromium, jupyterlab, write_notebook
 from test_browser import SETUP
 

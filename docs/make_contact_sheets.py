@@ -14,7 +14,7 @@ from npc_demo.protocols import DEFAULT, PROTOCOLS
 from npc_demo.registry import make_cohort
 from PIL import Image, ImageDraw
 
-from npc_helpers.imaging.roi import to_uint8
+from npc_helpers.imaging.brightness import intensity_range, stretch
 
 FOLDER = Path(__file__).resolve().parent / "images"
 SIZE = 210  # of a panel, in pixels
@@ -26,7 +26,8 @@ Panel = tuple[str, np.ndarray]
 
 def panel(text: str, stack: np.ndarray, level: str, *, high: float = BRIGHTEST["t2w"]) -> Panel:
     """Return one slice of a series under a title; the window ends at the percentile `high`."""
-    return text, to_uint8(stack, high=high)[LEVEL_NAMES.index(level), 24:488, 24:488]
+    image = stack[LEVEL_NAMES.index(level), 24:488, 24:488]
+    return text, stretch(image, *intensity_range(stack, high=high))
 
 
 def sheet(rows: list[list[Panel]], name: str) -> None:
