@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,19 @@ def test_relative_links_lead_somewhere():
             assert (ROOT / target).exists(), f"{page.name} names {target}"
 
 
+@pytest.mark.slow
+def test_scripts_find_what_they_import():
+    """Nothing else runs those that measure or draw for the documentation."""
+    scripts = sorted(map(str, [*ROOT.glob("benchmarks/*.py"), *ROOT.glob("docs/*.py")]))
+    load = (
+        "import runpy, sys; sys.path.append('benchmarks')\n"
+        "for path in sys.argv[1:]: runpy.run_path(path, run_name='loaded')"
+    )
+    command = [sys.executable, "-c", load, *scripts]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+
+
 @pytest.mark.parametrize("tool", sorted(p.parent.name for p in ROOT.glob("tools/*/__init__.py")))
 def test_a_tool_says_what_is_where(tool):
     """Its README names every file and folder beside it, and none that is not there."""
@@ -109,7 +123,7 @@ def test_a_name_says_what_it_holds():
     vague = [
         f"{path.relative_to(ROOT).as_posix()}:{line}: {name}"
         for path in tracked()
-        if path.suffix == ".py" and path.parent.name != "py"  # a lesson is read from its top
+        if path.suffix == ".py"
         for line, name in names_given(path.read_text(encoding="utf-8"))
         if name in SAYS_NOTHING
     ]

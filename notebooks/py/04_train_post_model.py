@@ -253,10 +253,10 @@ claim(
 histories, risk = {f"seed {SEED}": history}, {SEED: post_test}
 for seed in (2, 3):
     start = models.prognosis_model(setting, seed=seed)
-    other, histories[f"seed {seed}"] = training.train(
+    retrained, histories[f"seed {seed}"] = training.train(
         start, **data, setting=setting, seed=seed, run_dir=runs / f"post_seed{seed}"
     )
-    of_test = predict(other, images[~train], index[~train])
+    of_test = predict(retrained, images[~train], index[~train])
     risk[seed] = prediction.patient_probability(of_test)[test.index]
 
 # %%

@@ -72,10 +72,10 @@ if external is None and study.name == "demonstration":
     write_study(external, second_centre(), protocol="3T")
 if external is None:
     raise NotInThisStudy("external validation needs a second study: set NPC_EXTERNAL to its folder")
-other = Study(external)
+second_study = Study(external)
 
 # %%
-scanners = pd.concat({"first": scanner_table(study), "second": scanner_table(other)})
+scanners = pd.concat({"first": scanner_table(study), "second": scanner_table(second_study)})
 scanners[["model", "sequence", "field_t", "TR_ms", "TE_ms", "thickness_mm"]]
 
 # %% tags=["claim"]
@@ -101,9 +101,9 @@ claim(
 # count here: the networks have learned from the others.
 
 # %%
-other.require_outcomes("external validation")
+second_study.require_outcomes("external validation")
 first = co.included_patients(study.read_table("cohort.csv")).assign(hospital="first")
-second = co.included_patients(co.build_cohort(other, seed=0)).assign(hospital="second")
+second = co.included_patients(co.build_cohort(second_study, seed=0)).assign(hospital="second")
 patients = pd.concat([first[first.split == "test"], second])
 statistics.table_one(patients, by="hospital")
 
@@ -159,11 +159,11 @@ def patient_features(model, images, index):
 
 
 # %%
-rois = roi.suggest_rois(other, load_stacks(other))
+rois = roi.suggest_rois(second_study, load_stacks(second_study))
 risk, image_features = {}, {}
 for when, name in (("pre", "Pre-model"), ("post", "Post-model")):
     model = load_or_reference(study, when)
-    images, index = features.study_images(other, rois, when, patients=second.patient_id)
+    images, index = features.study_images(second_study, rois, when, patients=second.patient_id)
     table = prediction.image_predictions(index, training.predict(model, images), second)
     at_home = prediction.patient_probability(study.read_table(f"predictions_{when}.csv"))
     risk[name] = pd.concat([at_home, prediction.patient_probability(table)])
@@ -322,7 +322,7 @@ check("11.3", p_shifted, p_event=p_ensemble, observed=observed_36)
 # does the judgement. Here, in order of diagnosis, every other patient is used for the repair, and the rest for the judgement.
 
 # %%
-dates = other.registry.set_index("patient_id").diagnosis_date
+dates = second_study.registry.set_index("patient_id").diagnosis_date
 order = dates.reindex(new_patients.index).sort_values().index
 repaired_on, judged_on = order[::2], order[1::2]
 repaired = {}

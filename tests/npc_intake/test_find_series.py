@@ -337,19 +337,19 @@ WITH_AGENT = {"SeriesDescription": "Ax T1 +C", **T1}
 def test_an_examination_that_went_on_the_next_day_is_asked_about(tmp_path, days, expected):
     one(tmp_path / "t2w", series=1, day=days[0])
     one(tmp_path / "t1c", series=2, day=days[1], **WITH_AGENT)
-    found = find_series(tmp_path, treatment_start=START, treatment_end=END, progress=False).table
-    assert found.set_index("path")["status"].to_dict() == expected
-    waits = found[found["status"] == "decide"]
+    table = find_series(tmp_path, treatment_start=START, treatment_end=END, progress=False).table
+    assert table.set_index("path")["status"].to_dict() == expected
+    waits = table[table["status"] == "decide"]
     for reason in waits["reason"]:
-        (day,) = found.loc[found["status"] == "proposed", "study_date"]
+        (day,) = table.loc[table["status"] == "proposed", "study_date"]
         assert reason.endswith(f"the examination of {day}, which has nothing for its place")
 
 
 def test_a_question_about_the_agent_of_one_day_leaves_the_t2_of_another_open(tmp_path):
     one(tmp_path / "t2w", series=1, day="20200104", SeriesDescription="T2 tra quadril")
     one(tmp_path / "t1", series=2, day="20200105", **WITH_AGENT | {"ContrastBolusAgent": "none"})
-    found = find_series(tmp_path, treatment_start=START, treatment_end=END, progress=False).table
-    assert found.set_index("path")["status"].to_dict() == {"t2w": "decide", "t1": "decide"}
+    table = find_series(tmp_path, treatment_start=START, treatment_end=END, progress=False).table
+    assert table.set_index("path")["status"].to_dict() == {"t2w": "decide", "t1": "decide"}
 
 
 @pytest.mark.parametrize(

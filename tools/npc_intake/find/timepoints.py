@@ -148,8 +148,8 @@ def _put(row: Row, place: _Place, rivals: list[Row]) -> None:
 def _is_filled(row: Row, others: list[Row]) -> bool:
     """Tell whether other series could be all that this one could."""
     # an unclear series that was asked about its agent is T1-weighted, and cannot stand for a t2w
-    filled = {"t1c"} if any(other["contrast"] for other in others) else set()
-    filled = filled.union(*(FITS[other["kind"]] for other in others if not other["contrast"]))
+    filled = {"t1c"} if any(rival["contrast"] for rival in others) else set()
+    filled = filled.union(*(FITS[rival["kind"]] for rival in others if not rival["contrast"]))
     return FITS[row["kind"]] <= filled
 
 
