@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LARGEST_FILE = 1 << 27  # bytes that one file may take in memory: 256 images of 512 x 512 pixels
 PREAMBLE, MAGIC = 128, b"DICM"  # PS3.10, 7.1
 INFLATE_STEP = 1 << 22
+PIXELS = 0x7FE00008  # first tag of an image's pixels
+UNDEFINED = 0xFFFFFFFF
 
 
 class DicomError(StudyError):
@@ -96,7 +98,8 @@ def open_dicom(
         except Exception as error:  # pydicom raises many kinds on malformed bytes
             problem = f"cannot be read ({error})"
             raise refuse(path, "unreadable", problem, "Copy or export it again") from error
-    if any("End of file reached" in text for text in said) or not (dataset or keywords):
+    cut_off = any("End of file reached" in text for text in said) or _ends_inside(dataset)
+    if cut_off or not (dataset or keywords):
         again = "Copy or export it again"
         if not dataset.preamble:  # a few bytes, of which nothing can be told
             again += "; remove it if it is no image"
@@ -127,6 +130,17 @@ def _parse(
     return dcmread(
         file, stop_before_pixels=not pixels, force=bare, specific_tags=keywords, defer_size=later
     )
+
+
+def _ends_inside(dataset: Dataset) -> bool:
+    """Tell whether the file ends inside a value, of which pydicom gives what is left."""
+    last = next(reversed(dataset.keys()), PIXELS)
+    if last >= PIXELS or not dataset.preamble:  # who decodes pixels counts them
+        return False
+    element = dataset.get_item(last, keep_deferred=True)
+    if not element.is_raw or element.value is None:  # a sequence, or left for later
+        return False
+    return len(element.value) < element.length < UNDEFINED
 
 
 def _check_inflated_size(file: BinaryIO, path: Path) -> None:

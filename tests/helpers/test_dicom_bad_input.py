@@ -206,6 +206,7 @@ REFUSED = {
     "one byte": ("truncated", content(b"D"), "cut off"),
     "preamble cut off": ("not-dicom", edit(lambda data: data[:100]), "not a DICOM file"),
     "preamble and nothing": ("truncated", edit(lambda data: data[:132]), "cut off"),
+    "header cut off in a value": ("truncated", edit(lambda data: data[:500]), "cut off"),
     "meta header cut off": ("truncated", edit(lambda data: data[:150]), "cut off"),
     "zeros": ("not-dicom", content(bytes(4000)), "not a DICOM file"),
     "PDF": ("not-dicom", content(b"%PDF-1.7\n" + b"text " * 200), "not a DICOM file"),

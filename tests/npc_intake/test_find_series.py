@@ -252,6 +252,7 @@ def one(folder, *, series=1, patient="P-1", day="20200105", tags=None, **more):
         save(dataset, folder / f"{index}.dcm")
 
 
+PRE = date(2020, 1, 10)
 START, END = {"P-1": date(2020, 1, 10)}, {"P-1": date(2020, 3, 1)}
 
 
@@ -365,6 +366,35 @@ def test_timing_alone_proposes_nothing(tmp_path, description, status):
         find_series(tmp_path / "in", treatment_start=START).table[["status", "reason"]].to_numpy()
     )
     assert (after, "its timing alone" in reason) == (status, status == "decide")
+
+
+@pytest.mark.parametrize("place", ["in the pixels", "in the header"])
+def test_a_stack_whose_last_image_was_cut_off_is_asked_about(tmp_path, place, capsys):
+    """Five of six slices look like a whole stack, before names are taken out and after."""
+    about = {"SeriesDescription": "Ax T2", "StudyDate": "20200105", **T2}
+    write_series(tmp_path / "in/cut", noise(6), SeriesInstanceUID=f"{PREFIX}.7", **about)
+    more = {"patient_id": "P-2", "SeriesInstanceUID": f"{PREFIX}.8"}
+    write_series(tmp_path / "in/whole", noise(6), **more, **about)
+    last = tmp_path / "in/cut/I01.dcm"
+    whole = last.read_bytes()
+    cut = whole.index(b"Ax T2") + 2 if place == "in the header" else -64
+    last.write_bytes(whole[:cut])
+    command = ["deidentify", str(tmp_path / "in"), str(tmp_path / "out")]
+    command += ["--key", str(tmp_path / "keys/k.json")]
+    assert main(command) == 1 and "cut off" in capsys.readouterr().out
+
+    def status(folder):
+        starts = dict.fromkeys(["P-1", "P-2", *(path.name for path in folder.iterdir())], PRE)
+        found = find_series(folder, treatment_start=starts, progress=False)
+        return sorted(zip(found.table["n_images"], found.table["status"], strict=True))
+
+    if place == "in the header":  # else the file is there, and says where its slice lies
+        assert status(tmp_path / "in") == [(5, "decide"), (6, "proposed")]
+        return
+    assert status(tmp_path / "out") == [(5, "decide"), (6, "proposed")]
+    last.write_bytes(whole)
+    assert main(command) == 0
+    assert status(tmp_path / "out") == [(6, "proposed"), (6, "proposed")]
 
 
 @pytest.mark.parametrize(

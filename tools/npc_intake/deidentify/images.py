@@ -27,7 +27,7 @@ from pydicom.dataset import Dataset
 from npc_helpers.imaging.headers import Tags, open_file
 from npc_helpers.study.artefacts import StudyError, atomic_path
 from npc_helpers.study.checks import bare_number
-from npc_helpers.study.dicom_file import DicomError, refuse
+from npc_helpers.study.dicom_file import DicomError, open_dicom, refuse
 from npc_helpers.study.locks import locked
 from npc_helpers.study.progress import progress_bar
 from npc_intake.deidentify.burned_in import list_images
@@ -38,11 +38,12 @@ from npc_intake.deidentify.original_words import OriginalWords
 from npc_intake.deidentify.people import People
 from npc_intake.deidentify.pseudonyms import Key
 from npc_intake.deidentify.run_log import RunLog
-from npc_intake.find.series import list_dicom
+from npc_intake.find.series import MARK, list_dicom
 
 __all__ = ["Key", "deidentify_file", "deidentify_folder"]
 
 NOT_STATED = "nothing says whether text is burned in: look at the images"
+WHOSE = ("PatientID", "SeriesInstanceUID", "SOPInstanceUID")
 COLUMNS = ("file", "patient_id", "path", "outcome", "problem")
 WRITTEN, THERE, COPY, REFUSED = "written", "there already", "copy", "refused"
 
@@ -148,6 +149,7 @@ def deidentify_folder(
                 ignored["no DICOM"] += 1
             else:
                 log.add([path.relative_to(source).as_posix(), *row])
+    run.mark_lost()
     report = pd.DataFrame(log.rows, columns=list(COLUMNS))
     report.attrs |= {"ignored": dict(ignored), "reasons": dict(run.reasons), "log": log.path}
     report.attrs["alike"] = _alike(run.key, set(report["patient_id"]))
@@ -208,6 +210,7 @@ class _Run:
         self._clean = partial(deidentify_image, key=key, scanner=scanner)
         self._claims = Claims({}, {})
         self._noted: dict[str, str] = {}
+        self._lost: dict[str, str] = {}  # place -> why it is empty
 
     def look(self, paths: Iterator[Path]) -> None:
         """Read all headers, before anything is written."""
@@ -229,6 +232,7 @@ class _Run:
         except DicomError as error:
             problem = str(error)
             self.reasons[problem.removeprefix(f"{path.parent}: file {path.name}: ")] += 1
+            self._note_lost(path, error.code)
             return "", "", REFUSED, problem
         drawn = image.dataset.SOPClassUID in CONTOURS
         stated = drawn or "BurnedInAnnotation" in image.dataset
@@ -242,15 +246,38 @@ class _Run:
             self.key.write_mapping(self._noted)
         self._words.note(image)
 
+    def mark_lost(self) -> None:
+        """Say in the folder of a series which of its images were refused: `find` asks about it."""
+        for place, why in self._lost.items():
+            path = self.target / place
+            if path.parent.is_dir() and not path.exists():
+                with atomic_path(path.with_suffix(MARK)) as temporary:
+                    temporary.write_text(f"{why}\n", encoding="utf-8")
+
+    def _note_lost(self, path: Path, why: str) -> None:
+        """Note where an image would lie that was refused, if its header tells."""
+        try:
+            with _without_warnings():
+                tags = Tags(open_dicom(path, pixels=False, bare=True), path)
+            patient, *uids = (tags.text(keyword) for keyword in WHOSE)
+        except DicomError:
+            return
+        if patient and all(uids):
+            self._lost[self._place(self.key.pseudonym(patient), *map(self.key.uid, uids))] = why
+
+    def _place(self, pseudonym: str, series: str, image: str) -> str:
+        folder = f"{pseudonym}/{self.key.label(series, 'series')}"
+        return f"{folder}/{self.key.label(image, 'image')}.dcm"
+
     def _write(self, dataset: Dataset, source: Path) -> tuple[str, str]:
         """Write one image; return its place, and whether it was there."""
-        folder = f"{dataset.PatientID}/{self.key.label(dataset.SeriesInstanceUID, 'series')}"
-        place = f"{folder}/{self.key.label(dataset.SOPInstanceUID, 'image')}.dcm"
+        place = self._place(*(dataset[keyword].value for keyword in WHOSE))
         if source in self._claims.copies:
             return place, COPY
         try:
             with locked(self.target / place), atomic_path(self.target / place) as temporary:
                 dataset.save_as(temporary, enforce_file_format=True)
+                (self.target / place).with_suffix(MARK).unlink(missing_ok=True)
                 if not (self.target / place).exists():
                     return place, WRITTEN
                 if not is_same_image(self.target / place, dataset):

@@ -242,6 +242,8 @@ class _Walk:
                 _, vr, begin, at = self.element(at)
             if tag in _WANTED:
                 self.note(*_WANTED[tag], vr, begin, at)
+        if at > self.end:  # what is left of a file that was cut off must not stand for others
+            raise _CannotWalk
         self.at = at
         self.walked[key] = Stretch(data[start:at], self.values, self.last)
         self.values = before | self.values

@@ -39,6 +39,7 @@ from npc_intake.find.volumes import Volume, content, volumes_of, without_images
 from npc_intake.identity import words as vocabulary
 
 _TIME = re.compile(r"([01]\d|2[0-3])(?::?([0-5]\d)|$)")  # of DICOM, and of its older versions
+MARK = ".refused"  # in place of an image that de-identification refused: a text says why
 STATUSES = ("proposed", "decide", "refused", "ignored")
 NOT_NAMED = "no name says that it is a T1- or T2-weighted series, its timing alone does"
 CANDIDATES = (*SEQUENCES, "t1w", "unclear")  # all other kinds are certainly not wanted
@@ -262,7 +263,9 @@ def find_series(
     findings: list[Finding] = []
     paths, ignored = list_dicom(folder)
     files = _read(folder, paths, findings, ignored, progress)
-    volumes = volumes_of(folder, files, findings)
+    lost = [folder / finding.file for finding in findings]
+    lost += [path for path in paths if path.suffix == MARK]
+    volumes = _with_lost_files(volumes_of(folder, files, findings), lost)
     _mark_agents_everywhere(volumes)
     volumes = _with_numbers_compared(volumes, set(treatment_start or ()))
     records = [_record(folder, volume) for volume in volumes]
@@ -361,6 +364,22 @@ def _with_numbers_compared(volumes: list[Volume], registered: set[str]) -> list[
             doubt = f"the patient's number is also written {shown}: one patient or several?"
             volume = volume._replace(doubt=volume.doubt or doubt)
         result.append(volume)
+    return result
+
+
+def _with_lost_files(volumes: list[Volume], lost: list[Path]) -> list[Volume]:
+    """Doubt a series that is alone in its folder with files that are damaged, or were refused."""
+    lost_in = Counter(path.parent for path in lost)
+    series: dict[Path, set[str]] = {}
+    for volume in volumes:
+        for path in volume.files:
+            series.setdefault(path.parent, set()).add(_first(volume, "SeriesInstanceUID"))
+    result = []
+    for volume in volumes:
+        homes = {path.parent for path in volume.files}
+        number = sum(lost_in[home] for home in homes if len(series[home]) == 1)
+        doubt = f"beside its images {number} damaged or refused: is the stack whole?"
+        result.append(volume._replace(doubt=volume.doubt or doubt) if number else volume)
     return result
 
 

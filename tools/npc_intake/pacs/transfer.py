@@ -20,10 +20,10 @@ from npc_intake.deidentify.images import deidentify_image
 from npc_intake.deidentify.original_words import OriginalWords
 from npc_intake.deidentify.people import People, said_of_patient
 from npc_intake.deidentify.pseudonyms import Key
+from npc_intake.find.series import MARK
 from npc_intake.pacs.archive import Archive, PacsError, RemoteSeries, text_of
 
 PARTIAL = ".partial"  # hidden: `find_series` does not look there
-MARK = ".refused"  # an empty image: its file says why de-identification refuses it
 DONE, FAILED = "done", "failed"
 TWO_PEOPLE = "two-people"
 NO_DECODER = "missing-decoder"
