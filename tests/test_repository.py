@@ -4,23 +4,13 @@ import ast
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from tracked_files import ROOT, tracked
 
-ROOT = Path(__file__).parents[1]
 LARGEST_FILE = 7_000_000
 MACHINE_PATH = re.compile(r"/home/[a-z]|/root/|/work/|/Users/[a-zA-Z]")
 TEXT = {".py", ".md", ".ipynb", ".toml", ".yml", ".csv", ".json", ".txt", ".js", ".css", ".R"}
-
-
-def tracked():
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if listed.returncode:
-        pytest.skip("not a git checkout")
-    return [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
 
 
 def test_no_file_names_a_path_of_somebody_s_machine():

@@ -1,7 +1,5 @@
 """The known truth of a synthetic patient, on the images it was drawn on."""
 
-from pathlib import Path
-
 import highdicom
 import numpy as np
 import pydicom
@@ -90,13 +88,19 @@ def test_read_mask_is_none_without_truth(tmp_path):
     assert read_mask(OneSeries(tmp_path), "P-1", "pre") is None
 
 
-def test_read_mask_refuses_another_geometry(tmp_path):
+@pytest.fixture
+def small_series(tmp_path):
+    """A series of 24 x 32 pixels with a mask beside it."""
     folder = tmp_path / "P-1" / "pre" / "t2w"
     write_series(folder)
     truth = np.zeros((2, 4, 24, 32), dtype=bool)
     truth[0, 1, 3:9, 4:20] = True
     write_mask(folder, truth)
-    for path in Path(folder).glob("*.dcm"):
+    return folder
+
+
+def test_read_mask_refuses_another_geometry(tmp_path, small_series):
+    for path in small_series.glob("*.dcm"):
         dataset = pydicom.dcmread(path)
         dataset.ImagePositionPatient[0] += 5
         save(dataset, path)
@@ -104,13 +108,8 @@ def test_read_mask_refuses_another_geometry(tmp_path):
         read_mask(OneSeries(tmp_path), "P-1", "pre")
 
 
-def test_read_mask_refuses_damaged_pixels(tmp_path):
-    folder = tmp_path / "P-1" / "pre" / "t2w"
-    write_series(folder)
-    truth = np.zeros((2, 4, 24, 32), dtype=bool)
-    truth[0, 1, 3:9, 4:20] = True
-    write_mask(folder, truth)
-    path = folder.parent / "mask.dcm"
+def test_read_mask_refuses_damaged_pixels(tmp_path, small_series):
+    path = small_series.parent / "mask.dcm"
     dataset = pydicom.dcmread(path)
     dataset.PixelData = dataset.PixelData[:20]
     save(dataset, path)

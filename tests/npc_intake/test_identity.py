@@ -1,9 +1,7 @@
 """The search for names: it finds what was planted, says where, and never repeats it."""
 
 import json
-import subprocess
 import time
-from pathlib import Path
 
 import pandas as pd
 import pydicom
@@ -14,12 +12,12 @@ from npc_intake.identity.check import PERSONAL, check_images, check_texts, kinds
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from small_study import load, make_study
 from small_study import save as save_table
+from tracked_files import ROOT, tracked
 
 from npc_helpers.study import Study
 from npc_helpers.study.__main__ import main
 from npc_helpers.study.artefacts import series_checksum
 
-ROOT = Path(__file__).parents[2]
 # Written in two parts, as this file is searched too.
 MAIL, NAME, PHONE = "jane" + "@hospital.cn", "DOE" + "^JANE", "138" + "00138000"
 IDENTITY = "44010619630314" + "002X"
@@ -318,12 +316,7 @@ def test_the_command_says_what_it_found(tmp_path, capsys):
 
 
 def test_nothing_this_repository_commits_names_a_person():
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if listed.returncode:
-        pytest.skip("not a git checkout")
-    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    paths = tracked()
     made = sorted((ROOT / "tests/oracle").glob("rtstruct_*.dcm"))  # by a library, of no patient
     images = [path for path in paths if path.suffix in (".dcm", ".ima", ".nii", ".gz")]
     assert sorted(images) == made
@@ -331,6 +324,6 @@ def test_nothing_this_repository_commits_names_a_person():
     assert check_texts(ROOT) == []
     for path in paths:
         binary = path.suffix in (".png", ".npz", ".keras", ".npy", ".dcm")
-        if path.exists() and not binary:
+        if not binary:
             sentences = kinds_of_identity(path.read_text(encoding="utf-8"))
             assert not sentences, f"{path.relative_to(ROOT)} holds {', '.join(sentences)}"
