@@ -2,14 +2,16 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import date
 from pathlib import Path
 
 import pandas as pd
 
+from npc_helpers.imaging.mr_series import Finding
 from npc_helpers.study import Study
-from npc_helpers.study.artefacts import StudyError, told_at_the_prompt
+from npc_helpers.study.artefacts import StudyError, first_few, told_at_the_prompt
 from npc_helpers.study.schema import REGISTRY, SUGGESTED_ROIS, VISITS
 from npc_helpers.study.tables import check_table, empty_table, printed, read_text, write_text
 from npc_intake.deidentify.burned_in import LIST as LETTERS
@@ -108,6 +110,15 @@ def _write_page(options: argparse.Namespace, series: FoundSeries, study: Study) 
         return write_page(series, study.folder / PAGE)
     words = original_words(options.key)
     return write_page(series, options.key.expanduser().parent / Path(PAGE).name, words=words)
+
+
+def _say_findings(findings: Iterable[Finding]) -> None:
+    """Print what is odd about files, of each kind the first few: an export may be there twice."""
+    of_kind: dict[str, list[str]] = {}
+    for finding in findings:
+        of_kind.setdefault(finding.code, []).append(f"{finding.file}: {finding.message}")
+    for lines in of_kind.values():
+        print(*map(printed, first_few(lines)), sep="\n")
 
 
 def _say_ignored(ignored: dict[str, int]) -> None:

@@ -287,7 +287,8 @@ def _read(
             images = read_images(path, walked)
         except (DicomError, OSError) as error:
             name = path.relative_to(folder).as_posix()
-            findings.append(Finding("error", getattr(error, "code", ""), name, str(error)))
+            message = str(error).removeprefix(f"{path.parent}: file {path.name}: ")
+            findings.append(Finding("error", getattr(error, "code", ""), name, message))
             continue
         reason = "no DICOM" if images is None else without_images(images[0])
         if reason:
