@@ -1,5 +1,7 @@
 """Claims hold or change; exercises know the truth of any study and say what is wrong."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from small_study import change, make_study
 from npc_course.exercises import ClaimError, check, check_spoiled_copy, checking, claim
 from npc_course.exercises.checking import EXERCISES
 from npc_course.exercises.claims import STRICT, TRAINED
+from npc_course.notebooks import sources
 from npc_helpers import cohort
 from npc_helpers.statistics import Estimate
 from npc_helpers.study import NotInThisStudy, Study, StudyError, shipped_reference
@@ -170,6 +173,9 @@ def test_stricter_review_counts_in_the_study_at_hand(study, answers):
     said = answers("01.1", "rises")
     assert "5 patients remain instead of 6, and 20% of them instead of 17%" in said
     assert "5 patients would remain instead of 6" in answers("01.1", "falls")
+    (named,) = re.findall("write 14 for `(.+?)`", said)
+    lesson = next(path for path in sources() if path.stem.startswith("01"))
+    assert f"\n{named} = 45" in lesson.read_text(encoding="utf-8")
 
 
 def test_stricter_review_that_nobody_fails_says_so(study, answers):

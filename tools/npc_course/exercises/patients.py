@@ -42,8 +42,8 @@ def stricter_review(study: Study, answer: object) -> str:
         )
     return (
         f"{strict} patients remain instead of {usual}, and {after:.0%} of them instead of "
-        f"{before:.0%} had an event. Now write 14 for `review_tolerance_days` in *Screen* and run "
-        "the cells below it: every figure shows the other cohort."
+        f"{before:.0%} had an event. Now write 14 for `tolerance` in *Screen* and run the "
+        "cells below it: every figure shows the other cohort."
     )
 
 
