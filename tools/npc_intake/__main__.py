@@ -69,8 +69,7 @@ def _find(options: argparse.Namespace) -> int:
         treatment_start=_dates(dates["treatment_start"]),
         treatment_end=_dates(dates["treatment_end"]),
     )
-    for finding in series.findings:
-        print(printed(f"{finding.file}: {finding.message}"))
+    _say_findings(series.findings)
     _say_ignored(series.ignored)
     path = study.folder / LIST
     if path.exists():
