@@ -61,6 +61,7 @@ pd.DataFrame(
 # to come.
 
 # %%
+study.require_visits("judging regular review")
 for days in (0, 14, 45, 90):
     regular = co.regular_review(visits, registry, tolerance_days=days)
     print(f"tolerance {days:2d} days: {regular.sum():4d} patients reviewed regularly")

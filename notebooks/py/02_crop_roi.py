@@ -174,10 +174,11 @@ study.write_table("scanners.csv", scanners)
 scanners
 
 # %% tags=["claim"]
-per_model = scanners.groupby("model").patients.max().sort_values(ascending=False)
+models = scanners.groupby(["maker", "model"])
+per_model = models.patients.max().sort_values(ascending=False)
 claim(
     len(per_model) > 1 and per_model.iloc[0] > 0.9 * per_model.sum(),
-    f"{per_model.iloc[0]} of {per_model.sum()} patients lay in one model of scanner, {per_model.index[0]}: "
+    f"{per_model.iloc[0]} of {per_model.sum()} patients lay in one model of scanner, {per_model.index[0][1]}: "
     "whatever is learned here is learned of that one.",
     f"Models of scanners: {len(per_model)}. Where there are several, a network may learn to tell them "
     "apart; where there is one, what is learned is learned of that one.",

@@ -9,6 +9,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from small_study import make_study
 
 from npc_course.cells import (
     EXERCISE,
@@ -24,6 +25,7 @@ from npc_course.cells import (
 from npc_course.exercises.checking import EXERCISES
 from npc_course.lesson import assigns, reads
 from npc_course.notebooks import sources
+from npc_helpers.study import NotInThisStudy, Study
 
 CARDS = 8  # of the lesson of traps: one exercise each
 KNOWN = {"claim", TIMELESS, EXERCISE, SOLUTION, "notes", "nbval-check-output"}
@@ -126,6 +128,17 @@ def test_a_students_version_gives_no_answer_away(lesson):
     assert not any("# fill in" in cell.source for cell in solved.cells)
 
 
+def said_by(number, words, **names):
+    """What the claim of a lesson that holds these words says of other patients."""
+    sources_of = [cell.source for cell in jupytext.read(*sources([number])).cells]
+    (claimed,) = (source for source in sources_of if words in source)
+    sentences = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        exec(claimed, names | {"claim": lambda holds, *told: sentences.append(told[not holds])})
+    return sentences[0]
+
+
 @pytest.mark.parametrize(
     ("areas", "said"),
     [
@@ -135,17 +148,22 @@ def test_a_students_version_gives_no_answer_away(lesson):
     ],
 )
 def test_boxes_that_nobody_drew_are_said_to_tell_nothing(areas, said):
-    (claimed,) = (
-        cell.source
-        for path in sources(["02"])
-        for cell in jupytext.read(path).cells
-        if "distance =" in cell.source
-    )
-    area, sentences = pd.Series(areas, dtype=float), []
+    area = pd.Series(areas, dtype=float)
     stages = ["III", "III", "IV", "IV"] if len(areas) == 4 else ["III", "IV"]
     by_stage = area.groupby(stages).describe()
-    names = {"np": np, "area": area, "by_stage": by_stage}
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        exec(claimed, names | {"claim": lambda _, told, otherwise: sentences.append(otherwise)})
-    assert said in sentences[0]
+    assert said in said_by("02", "distance =", np=np, area=area, by_stage=by_stage)
+
+
+def test_scanners_whose_model_is_not_stated_are_told_apart_by_their_maker():
+    rows = [("CANON", "not stated", 5), ("UIH", "not stated", 4), ("UIH", "uMR 790", 3)]
+    scanners = pd.DataFrame(rows, columns=["maker", "model", "patients"])
+    assert said_by("02", "per_model =", scanners=scanners).startswith("Models of scanners: 3.")
+    scanners.loc[0, "patients"] = 500
+    assert "500 of 507 patients lay in one model" in said_by("02", "per_model =", scanners=scanners)
+
+
+def test_without_visits_nobody_is_counted_as_reviewed_or_not(tmp_path):
+    study = Study(make_study(tmp_path / "study"))
+    study.table_path("visits").unlink()
+    with pytest.raises(NotInThisStudy, match="judging regular review needs follow-up visits"):
+        said_by("01", "patients reviewed regularly", study=study)
