@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -252,8 +252,15 @@ def one(folder, *, series=1, patient="P-1", day="20200105", tags=None, **more):
         save(dataset, folder / f"{index}.dcm")
 
 
-PRE = date(2020, 1, 10)
 START, END = {"P-1": date(2020, 1, 10)}, {"P-1": date(2020, 3, 1)}
+
+
+def found_before_treatment(folder):
+    """What is found if each patient's treatment began nine days after the images."""
+    undated = find_series(folder, progress=False).table
+    days = undated.set_index("patient_id")["study_date"].map(date.fromisoformat)
+    starts = (days + timedelta(days=9)).to_dict()
+    return find_series(folder, treatment_start=starts, progress=False).table
 
 
 def timepoints(folder, **treatment):
@@ -346,6 +353,22 @@ def test_an_examination_that_went_on_the_next_day_is_asked_about(tmp_path, days,
         assert reason.endswith(f"the examination of {day}, which has nothing for its place")
 
 
+@pytest.mark.parametrize(
+    ("day", "reason"),
+    [
+        ("20191010", ""),  # 92 days before 10 January 2020
+        ("20191009", "an examination 93 days before treatment"),
+        ("20210302", ""),  # a year and a day after 1 March 2020
+        ("20230301", "an examination 1095 days after treatment"),  # a recurrence, perhaps
+    ],
+)
+def test_an_examination_far_from_treatment_waits_for_a_person(tmp_path, day, reason):
+    one(tmp_path, series=1, day=day)
+    found = find_series(tmp_path, treatment_start=START, treatment_end=END, progress=False).table
+    assert found["status"].item() == ("decide" if reason else "proposed")
+    assert found["reason"].item().endswith(reason)
+
+
 def test_a_question_about_the_agent_of_one_day_leaves_the_t2_of_another_open(tmp_path):
     one(tmp_path / "t2w", series=1, day="20200104", SeriesDescription="T2 tra quadril")
     one(tmp_path / "t1", series=2, day="20200105", **WITH_AGENT | {"ContrastBolusAgent": "none"})
@@ -384,9 +407,8 @@ def test_a_stack_whose_last_image_was_cut_off_is_asked_about(tmp_path, place, ca
     assert main(command) == 1 and "cut off" in capsys.readouterr().out
 
     def status(folder):
-        starts = dict.fromkeys(["P-1", "P-2", *(path.name for path in folder.iterdir())], PRE)
-        found = find_series(folder, treatment_start=starts, progress=False)
-        return sorted(zip(found.table["n_images"], found.table["status"], strict=True))
+        found = found_before_treatment(folder)
+        return sorted(zip(found["n_images"], found["status"], strict=True))
 
     if place == "in the header":  # else the file is there, and says where its slice lies
         assert status(tmp_path / "in") == [(5, "decide"), (6, "proposed")]
@@ -446,9 +468,7 @@ def test_a_word_that_no_list_knows_waits_for_a_person_before_and_after(tmp_path,
     one(tmp_path / "in" / "b", series=2, patient="P-2", SeriesDescription="T2 tse tra p2 320")
     folders = [str(tmp_path / "in"), str(tmp_path / "out")]
     assert main(["deidentify", *folders, "--key", str(tmp_path / "keys" / "k.json")]) == 0
-    patients = ["P-1", "P-2", *(path.name for path in (tmp_path / "out").glob("NPC-*"))]
-    starts = dict.fromkeys(patients, date(2020, 2, 1))
-    before, after = (find_series(folder, treatment_start=starts).table for folder in folders)
+    before, after = map(found_before_treatment, folders)
     assert sorted(before["status"]) == sorted(after["status"]) == ["decide", "proposed"]
     assert before["reason"].str.contains(f"no list knows what '{unknown}'").any()
     assert after["reason"].str.contains("had words that no list knows").any()

@@ -8,6 +8,7 @@ import pandas as pd
 
 from npc_helpers.study.schema import SEQUENCES, TIMEPOINTS
 
+BEFORE, AFTER = pd.Timedelta(days=92), pd.Timedelta(days=366)  # three months, and a year
 RIVAL = "another series fits as well: choose one"
 FITS = {  # kind of a candidate -> what it could be
     "t2w": {"t2w"},
@@ -40,9 +41,10 @@ def assign_timepoints(
     included), ``post`` after its end, or after its start where the end is not known and there is
     one later examination only. Series are taken from the last examination before and the first
     after; what these lack and another examination has, a person decides: an examination may go on
-    the next day. A Dixon water image is preferred to a plain one; if several remain, a person
-    decides. What is in nobody's way (an examination during treatment, a T1-weighted series where
-    one with contrast is proposed) is ignored.
+    the next day. So it is with one that lies further from treatment than `BEFORE` and `AFTER`. A
+    Dixon water image is preferred to a plain one; if several remain, a person decides. What is in
+    nobody's way (an examination during treatment, a T1-weighted series where one with contrast is
+    proposed) is ignored.
 
     Parameters
     ----------
@@ -93,19 +95,23 @@ def _places(series: list[Row], start: str, end: str) -> dict[str, _Place]:
         if not day:
             places[day] = _Place("", "the date of the examination is not given")
         elif day <= start:
-            places[day] = _place("pre", day, before)
+            places[day] = _place("pre", day, before, start)
         elif day <= end_or_start:
             places[day] = _Place("", "an examination during treatment", False)
         elif end or later <= {day}:
-            places[day] = _place("post", day, after)
+            places[day] = _place("post", day, after, end_or_start)
         else:
             problem = f"{len(later)} examinations after the start; the end is not known"
             places[day] = _Place("", problem)
     return places
 
 
-def _place(timepoint: str, day: str, chosen: str) -> _Place:
+def _place(timepoint: str, day: str, chosen: str, treatment: str) -> _Place:
+    apart = pd.Timestamp(day) - pd.Timestamp(treatment)
     problem = "" if day == chosen else f"series are taken from the examination of {chosen}"
+    if day == chosen and not -BEFORE <= apart <= AFTER:
+        side = "before" if timepoint == "pre" else "after"
+        problem = f"an examination {abs(apart.days)} days {side} treatment"
     return _Place(timepoint, problem, day == chosen)
 
 

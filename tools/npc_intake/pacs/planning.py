@@ -10,10 +10,10 @@ import pandas as pd
 from npc_helpers.study.artefacts import StudyError
 from npc_helpers.study.progress import progress_bar
 from npc_intake.deidentify.pseudonyms import Key
+from npc_intake.find.timepoints import AFTER, BEFORE
 from npc_intake.pacs.archive import Archive, PacsError, RemoteSeries, libraries_silenced
 
 LIST_COLUMNS = ("patient_id", "treatment_start", "treatment_end")
-BEFORE, AFTER = pd.Timedelta(days=92), pd.Timedelta(days=366)  # three months, and a year
 WILDCARDS = re.compile(r"[*?\\\x00-\x1f]")  # PS3.4, C.2.2.2.4; PS3.5, 6.2
 
 
