@@ -105,8 +105,8 @@ MUTANTS = [
     Mutant(
         "an examination before treatment is called after it",
         "tools/npc_intake/find/timepoints.py",
-        'places[day] = _Place("pre", problem, day in chosen)',
-        'places[day] = _Place("post", problem, day in chosen)',
+        'places[day] = _place("pre", day, before)',
+        'places[day] = _place("post", day, before)',
         ("tests/npc_intake/test_find_series.py::test_time_points_by_dates",),
     ),
     Mutant(
