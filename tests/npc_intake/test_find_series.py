@@ -364,9 +364,9 @@ def test_an_examination_that_went_on_the_next_day_is_asked_about(tmp_path, days,
 )
 def test_an_examination_far_from_treatment_waits_for_a_person(tmp_path, day, reason):
     one(tmp_path, series=1, day=day)
-    found = find_series(tmp_path, treatment_start=START, treatment_end=END, progress=False).table
-    assert found["status"].item() == ("decide" if reason else "proposed")
-    assert found["reason"].item().endswith(reason)
+    series = find_series(tmp_path, treatment_start=START, treatment_end=END, progress=False).table
+    assert series["status"].item() == ("decide" if reason else "proposed")
+    assert series["reason"].item().endswith(reason)
 
 
 def test_a_question_about_the_agent_of_one_day_leaves_the_t2_of_another_open(tmp_path):
@@ -407,8 +407,8 @@ def test_a_stack_whose_last_image_was_cut_off_is_asked_about(tmp_path, place, ca
     assert main(command) == 1 and "cut off" in capsys.readouterr().out
 
     def status(folder):
-        found = found_before_treatment(folder)
-        return sorted(zip(found["n_images"], found["status"], strict=True))
+        series = found_before_treatment(folder)
+        return sorted(zip(series["n_images"], series["status"], strict=True))
 
     if place == "in the header":  # else the file is there, and says where its slice lies
         assert status(tmp_path / "in") == [(5, "decide"), (6, "proposed")]
