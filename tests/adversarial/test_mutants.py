@@ -105,8 +105,8 @@ MUTANTS = [
     Mutant(
         "an examination before treatment is called after it",
         "tools/npc_intake/find/timepoints.py",
-        'places[day] = _place("pre", day, before)',
-        'places[day] = _place("post", day, before)',
+        'places[day] = _place("pre", day, before, start)',
+        'places[day] = _place("post", day, before, start)',
         ("tests/npc_intake/test_find_series.py::test_time_points_by_dates",),
     ),
     Mutant(
