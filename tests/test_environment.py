@@ -121,10 +121,8 @@ IMPORTS = {  # whose code may import which groups
 }
 OURS = {"npc_helpers", "npc_demo", "npc_intake", "npc_course"}
 WITH_TENSORFLOW = {"keras"}
-ASKED_FOR_WHEN_NEEDED = {
-    "imagecodecs",
-    "distributed",
-}  # inside a function, with words for who lacks it
+# inside a function, with words for who lacks it
+ASKED_FOR_WHEN_NEEDED = {"imagecodecs", "distributed", "highdicom"}
 
 
 @pytest.mark.parametrize("folder", IMPORTS)

@@ -1,5 +1,8 @@
 """The known truth of a synthetic patient, on the images it was drawn on."""
 
+import shutil
+import sys
+
 import highdicom
 import numpy as np
 import pydicom
@@ -99,12 +102,25 @@ def small_series(tmp_path):
     return folder
 
 
-def test_read_mask_refuses_another_geometry(tmp_path, small_series):
-    for path in small_series.glob("*.dcm"):
+def test_read_mask_refuses_a_segmentation_of_other_images(tmp_path):
+    folder = tmp_path / "P-1" / "pre" / "t2w"
+    write_series(folder)
+    truth = np.zeros((2, 4, 24, 32), dtype=bool)
+    truth[0, 1, 3:9, 4:20] = True
+    write_mask(folder, truth)
+    for path in folder.glob("*.dcm"):
         dataset = pydicom.dcmread(path)
-        dataset.ImagePositionPatient[0] += 5
+        dataset.SOPInstanceUID += ".1"
         save(dataset, path)
-    with pytest.raises(DicomError, match="lies on no image"):
+    with pytest.raises(DicomError, match="mask.dcm: it is no segmentation of the T2w series"):
+        read_mask(OneSeries(tmp_path), "P-1", "pre")
+
+
+def test_read_mask_refuses_what_is_no_segmentation(tmp_path):
+    folder = tmp_path / "P-1" / "pre" / "t2w"
+    write_series(folder)
+    shutil.copy(next(folder.glob("*.dcm")), folder.parent / "mask.dcm")
+    with pytest.raises(DicomError, match="mask.dcm: it is no segmentation of the T2w series"):
         read_mask(OneSeries(tmp_path), "P-1", "pre")
 
 
@@ -113,5 +129,14 @@ def test_read_mask_refuses_damaged_pixels(tmp_path, small_series):
     dataset = pydicom.dcmread(path)
     dataset.PixelData = dataset.PixelData[:20]
     save(dataset, path)
-    with pytest.raises(DicomError, match="mask.dcm: its pixel data are damaged or cut off"):
+    with pytest.raises(DicomError, match="mask.dcm: it is no segmentation of the T2w series"):
+        read_mask(OneSeries(tmp_path), "P-1", "pre")
+
+
+def test_where_highdicom_is_missing_the_refusal_names_the_command(tmp_path, monkeypatch):
+    folder = tmp_path / "P-1" / "pre" / "t2w"
+    write_series(folder)
+    (folder.parent / "mask.dcm").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "highdicom.seg", None)
+    with pytest.raises(DicomError, match="npc_helpers install demo"):
         read_mask(OneSeries(tmp_path), "P-1", "pre")
