@@ -31,20 +31,13 @@ import pandas as pd
 
 from npc_course.exercises import check, claim
 from npc_course.lesson import begin
-from npc_helpers import figures
+from npc_helpers import figures, statistics
 from npc_helpers.cohort import included_patients
 from npc_helpers.figures.display import footer, show
 from npc_helpers.imaging import roi
 from npc_helpers.imaging.stacks import coverage
 from npc_helpers.network import features, models, prediction, saved_models, training
 from npc_helpers.network.repeated_splits import kept_splits
-from npc_helpers.statistics import (
-    c_index,
-    compare_c_index,
-    roc_auc,
-    split_differences,
-    with_printed_p,
-)
 from npc_helpers.study import Study
 from npc_helpers.study.settings import current_setting
 
@@ -192,7 +185,7 @@ claim(
 
 # %%
 both = {"Post-model": post_test, "Pre-model": pre}
-c = {name: c_index(test.pfs_months, progressed, p) for name, p in both.items()}
+c = {name: statistics.c_index(test.pfs_months, progressed, p) for name, p in both.items()}
 print(pd.Series(c).map(str).to_string())
 
 # %% [markdown]
@@ -211,7 +204,7 @@ scores_of = {"pre": pre.to_numpy(), "post": post_test.to_numpy()}
 
 def c_drawn(model, rows):
     """Return the C-index of a model on patients that were drawn."""
-    return c_index(months[rows], event[rows], scores_of[model][rows]).value
+    return statistics.c_index(months[rows], event[rows], scores_of[model][rows]).value
 
 
 # %% [markdown] tags=["exercise"]
@@ -230,8 +223,8 @@ check("04.2", differences, drawn=(of_post, of_pre), test=test, pre=pre, post=pos
 # `compare_c_index` computes the interval of such a *paired* difference with a formula, without drawing patients:
 
 # %%
-paired = compare_c_index(test.pfs_months, progressed, both)
-with_printed_p(paired).drop(columns="p_holm").round(3)
+paired = statistics.compare_c_index(test.pfs_months, progressed, both)
+statistics.with_printed_p(paired).drop(columns="p_holm").round(3)
 
 # %% tags=["claim"]
 gain = paired.iloc[0]
@@ -283,8 +276,8 @@ check("04.3", moves_more, test=test, risk=risk)
 # %%
 truth = test.high_risk.astype(bool)
 with_mean = risk | {"mean of the three": pd.DataFrame(risk).mean(axis=1)}
-auc = {name: roc_auc(truth, p).value for name, p in with_mean.items()}
-c_of = {name: c_index(months, event, p).value for name, p in with_mean.items()}
+auc = {name: statistics.roc_auc(truth, p).value for name, p in with_mean.items()}
+c_of = {name: statistics.c_index(months, event, p).value for name, p in with_mean.items()}
 pd.DataFrame({"AUC": auc, "C-index": c_of}).round(3)
 
 # %% tags=["claim"]
@@ -326,7 +319,7 @@ check("04.4", depends_on_seed, risk=risk)
 
 # %% tags=["claim"]
 of_pair = kept_splits(study).query("model in ('Pre-model', 'Post-model')")
-pair = split_differences(of_pair, measure="c_index").iloc[0]
+pair = statistics.split_differences(of_pair, measure="c_index").iloc[0]
 ahead, n_splits = 1 - pair.a_ahead, of_pair.split.nunique()
 claim(
     ahead > 0.9 and pair.high < 0,
