@@ -37,6 +37,7 @@ from npc_helpers.figures.study_report import write_report
 from npc_helpers.network import prediction
 from npc_helpers.network.repeated_splits import kept_splits
 from npc_helpers.study import Study
+from npc_helpers.study.later import FEW_TEST_PATIENTS
 from npc_helpers.study.provenance import provenance_sentence
 
 study = Study.open()
@@ -369,7 +370,9 @@ answer = pd.concat(answers).droplevel(1)[["difference", "low", "high", "p"]]
 statistics.with_printed_p(answer).round(3)
 
 # %% tags=["claim"]
+enough = len(test) >= FEW_TEST_PATIENTS
 verdict = np.select([answer.low > 0, answer.high < 0], ["better", "worse"], "not decided")
+verdict = np.where(enough, verdict, "not decided")
 claim(
     list(verdict) == ["better", "better", "not decided"],
     "Against TNM as the paper used it, with one threshold, yes: no interval of the first two rows includes zero, "
@@ -379,7 +382,7 @@ claim(
     "is better than staging is open*.",
     "The Ensemble compared with TNM: "
     + "; ".join(map(": ".join, zip(answer.index, verdict, strict=True)))
-    + ".",
+    + ("." if enough else f": {len(test)} test patients are too few to decide."),
 )
 
 # %% [markdown]

@@ -35,7 +35,7 @@ def read_mask(study: Study, patient_id: str, timepoint: str) -> np.ndarray | Non
         from highdicom.seg import Segmentation
     except ModuleNotFoundError as error:
         problem = f"reading it needs the package {error.name}"
-        action = "Run: python -m npc_helpers install demo"
+        action = "Run: python -m pip install highdicom (or: python -m npc_helpers install demo)"
         raise refuse(path, "missing-decoder", problem, action) from None
     files = open_images(folder, [], pixels=False)
     planes, _ = in_order(folder, [plane for tags in files for plane in planes_of(tags)])

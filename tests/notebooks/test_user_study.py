@@ -80,7 +80,8 @@ def test_the_rehearsal_study_walks_to_the_end(rehearsed):
 
 def test_what_is_left_out_says_so_where_the_reader_looks(rehearsed):
     study, _, page = rehearsed
-    assert "Left out:" in str(executed(study, "05_compare_with_tnm"))
+    comparison = str(executed(study, "05_compare_with_tnm"))
+    assert "Left out:" in comparison and "5 test patients are too few to decide" in comparison
     assert "left out: 10 series of 5 patients outside the cohort" in str(
         executed(study, "03_train_pre_model")
     )
