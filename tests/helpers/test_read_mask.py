@@ -102,6 +102,20 @@ def small_series(tmp_path):
     return folder
 
 
+def test_read_mask_refuses_another_geometry(tmp_path):
+    folder = tmp_path / "P-1" / "pre" / "t2w"
+    write_series(folder)
+    truth = np.zeros((2, 4, 24, 32), dtype=bool)
+    truth[0, 1, 3:9, 4:20] = True
+    write_mask(folder, truth)
+    for path in folder.glob("*.dcm"):
+        dataset = pydicom.dcmread(path)
+        dataset.ImagePositionPatient[0] += 5
+        save(dataset, path)
+    with pytest.raises(DicomError, match="lies on no image"):
+        read_mask(OneSeries(tmp_path), "P-1", "pre")
+
+
 def test_read_mask_refuses_a_segmentation_of_other_images(tmp_path):
     folder = tmp_path / "P-1" / "pre" / "t2w"
     write_series(folder)
@@ -112,7 +126,9 @@ def test_read_mask_refuses_a_segmentation_of_other_images(tmp_path):
         dataset = pydicom.dcmread(path)
         dataset.SOPInstanceUID += ".1"
         save(dataset, path)
-    with pytest.raises(DicomError, match="mask.dcm: it is no segmentation of the T2w series"):
+    with pytest.raises(
+        DicomError, match="mask.dcm: it cannot be read as a segmentation of the T2w series"
+    ):
         read_mask(OneSeries(tmp_path), "P-1", "pre")
 
 
@@ -120,7 +136,9 @@ def test_read_mask_refuses_what_is_no_segmentation(tmp_path):
     folder = tmp_path / "P-1" / "pre" / "t2w"
     write_series(folder)
     shutil.copy(next(folder.glob("*.dcm")), folder.parent / "mask.dcm")
-    with pytest.raises(DicomError, match="mask.dcm: it is no segmentation of the T2w series"):
+    with pytest.raises(
+        DicomError, match="mask.dcm: it cannot be read as a segmentation of the T2w series"
+    ):
         read_mask(OneSeries(tmp_path), "P-1", "pre")
 
 
@@ -129,7 +147,9 @@ def test_read_mask_refuses_damaged_pixels(tmp_path, small_series):
     dataset = pydicom.dcmread(path)
     dataset.PixelData = dataset.PixelData[:20]
     save(dataset, path)
-    with pytest.raises(DicomError, match="mask.dcm: it is no segmentation of the T2w series"):
+    with pytest.raises(
+        DicomError, match="mask.dcm: it cannot be read as a segmentation of the T2w series"
+    ):
         read_mask(OneSeries(tmp_path), "P-1", "pre")
 
 

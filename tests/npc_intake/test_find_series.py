@@ -4,7 +4,6 @@ import os
 import shutil
 from datetime import date, timedelta
 
-import numpy as np
 import pandas as pd
 import pydicom
 import pytest
@@ -434,31 +433,13 @@ def test_a_part_of_a_complex_image_waits_for_a_person(tmp_path, status, descript
     assert find_series(tmp_path, treatment_start=START).table["status"].tolist() == [status]
 
 
-@pytest.mark.parametrize(
-    ("pixels", "reason"),
-    [
-        (noise(1, 8, 8), "a single slice"),
-        (np.zeros((5, 8, 8), np.uint16), "is blank: all values 0"),
-        (np.full((5, 8, 8), 7, np.uint16), "is blank: all values 7"),
-    ],
-)
-def test_what_is_no_stack_waits_and_stands_in_no_ones_way(tmp_path, pixels, reason):
+def test_a_single_slice_waits_and_stands_in_no_ones_way(tmp_path):
     about = {"SeriesDescription": "Ax T2", "StudyDate": "20200105", **T2}
-    write_series(tmp_path / "odd", pixels, SeriesInstanceUID=f"{PREFIX}.7", **about)
+    write_series(tmp_path / "odd", noise(1, 8, 8), SeriesInstanceUID=f"{PREFIX}.7", **about)
     write_series(tmp_path / "stack", noise(5, 8, 8), SeriesInstanceUID=f"{PREFIX}.8", **about)
     table = find_series(tmp_path, treatment_start=START).table.set_index("path")
     assert table["status"].to_dict() == {"odd": "decide", "stack": "proposed"}
-    assert reason in table["reason"]["odd"]
-
-
-def test_what_cannot_be_decoded_is_not_proposed(tmp_path):
-    one(tmp_path, series=1)
-    for path in tmp_path.glob("*.dcm"):
-        path.write_bytes(path.read_bytes()[:-64])
-    ((status, reason),) = (
-        find_series(tmp_path, treatment_start=START).table[["status", "reason"]].to_numpy()
-    )
-    assert status == "refused" and "1.dcm: its pixel data are damaged or cut off" in reason
+    assert "a single slice" in table["reason"]["odd"]
 
 
 @pytest.mark.parametrize("unknown", ["sırt", "quadril", "kręgosłup", "手関節", "противофаза"])

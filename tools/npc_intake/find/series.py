@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from npc_helpers.imaging.dicom import is_link_outwards
@@ -33,7 +32,6 @@ from npc_intake.find.headers import Image, read_images
 from npc_intake.find.image_types import words_of
 from npc_intake.find.series_kind import Kind, classify
 from npc_intake.find.series_names import is_named_anatomical, odd_word
-from npc_intake.find.thumbnails import picture
 from npc_intake.find.timepoints import assign_timepoints
 from npc_intake.find.volumes import Volume, content, volumes_of, without_images
 from npc_intake.identity import words as vocabulary
@@ -235,10 +233,9 @@ def find_series(
 ) -> FoundSeries:
     """List the MR series below a folder and propose which of them to use.
 
-    Only the few tags needed are read (`dicom_headers`), and the middle slice of what would be
-    proposed. Files that are no DICOM, hidden files and folders, DICOMDIR, links that leave the
-    folder and every link to a folder are counted and left alone; a file that is damaged becomes a
-    finding and the others are listed all the same.
+    Only the few tags needed are read (`dicom_headers`). Files that are no DICOM, hidden files and
+    folders, DICOMDIR, links that leave the folder and every link to a folder are counted and left
+    alone; a file that is damaged becomes a finding and the others are listed all the same.
 
     Parameters
     ----------
@@ -370,6 +367,8 @@ def _with_numbers_compared(volumes: list[Volume], registered: set[str]) -> list[
 
 def _with_lost_files(volumes: list[Volume], lost: list[Path]) -> list[Volume]:
     """Doubt a series that is alone in its folder with files that are damaged, or were refused."""
+    if not lost:
+        return volumes
     lost_in = Counter(path.parent for path in lost)
     series: dict[Path, set[str]] = {}
     for volume in volumes:
@@ -379,7 +378,7 @@ def _with_lost_files(volumes: list[Volume], lost: list[Path]) -> list[Volume]:
     for volume in volumes:
         homes = {path.parent for path in volume.files}
         number = sum(lost_in[home] for home in homes if len(series[home]) == 1)
-        doubt = f"beside its images {number} damaged or refused: is the stack whole?"
+        doubt = f"{number} damaged or refused file(s) lie beside its images: is the stack whole?"
         result.append(volume._replace(doubt=volume.doubt or doubt) if number else volume)
     return result
 
@@ -428,21 +427,14 @@ def _verdict(volume: Volume, kind: Kind) -> tuple[str, str]:
         return "ignored", kind.reason
     if kind.kind not in SEQUENCES:
         return "decide", kind.reason
-    question = NOT_NAMED if not _is_named(volume) else _unlisted(volume) or volume.doubt
-    if question:
-        return "decide", f"{kind.reason}; {question}"
-    return _by_pixels(volume, kind.reason)
-
-
-def _by_pixels(volume: Volume, reason: str) -> tuple[str, str]:
-    """Return status and reason of a series of which nothing but its pixels is left to judge."""
-    if volume.n_slices == 1:
-        return "decide", f"{reason}; a single slice, and no stack"
-    middle = picture(volume.files)
-    if isinstance(middle, str):
-        return "refused", middle
-    blank = "" if np.ptp(middle) else f"; its middle slice is blank: all values {middle.flat[0]:g}"
-    return "decide" if blank else "proposed", reason + blank
+    questions = (
+        "" if _is_named(volume) else NOT_NAMED,
+        _unlisted(volume),
+        volume.doubt,
+        "a single slice, and no stack" if volume.n_slices == 1 else "",
+    )
+    question = next(filter(None, questions), "")
+    return ("decide", f"{kind.reason}; {question}") if question else ("proposed", kind.reason)
 
 
 def _says_names_removed(image: Image) -> bool:
@@ -461,7 +453,7 @@ def _is_named(volume: Volume) -> bool:
 
 
 def _unlisted(volume: Volume) -> str:
-    """Say that a description has, or had, words of which it is not known what they say."""
+    """Say that a description has, or had, words whose meaning is not known."""
     if any(vocabulary.UNLISTED in i.get("DeidentificationMethod", "") for i in volume.images):
         return "its description had words that no list knows (--key shows them)"
     if odd := odd_word(_name(volume)):

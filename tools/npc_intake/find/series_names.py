@@ -177,7 +177,7 @@ def parts_by_name(name: str) -> list[str]:
 
 
 def odd_word(description: str) -> str:
-    """Return a word that stands for another image than the plain one, or for nothing of the kind.
+    """Return the first word that may stand for another image than the plain one; "" without one.
 
     Such a word may stay when names are taken out, and does not tell enough to leave a series out.
 

@@ -1,18 +1,13 @@
 """Pictures of each series that `find_series` found, so that a decision can be made by eye."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from npc_helpers.imaging.headers import check_image, open_file
 from npc_helpers.imaging.pixels import decode
 from npc_helpers.study.dicom_file import DicomError, refuse
-
-if TYPE_CHECKING:
-    from npc_intake.find.series import FoundSeries
+from npc_intake.find.series import FoundSeries
 
 
 def thumbnails(
@@ -34,12 +29,11 @@ def thumbnails(
         One for each row of ``series.table``; for several slices a list of several.
     """
     if isinstance(at, tuple):
-        return [[picture(files, place) for place in at] for files in series.files]
-    return [picture(files, at) for files in series.files]
+        return [[_picture(files, place) for place in at] for files in series.files]
+    return [_picture(files, at) for files in series.files]
 
 
-def picture(files: tuple[Path, ...], at: float = 0.5) -> np.ndarray | str:
-    """Return one slice of a series, as for `thumbnails`."""
+def _picture(files: tuple[Path, ...], at: float) -> np.ndarray | str:
     try:
         return _slice(files, at)
     except DicomError as error:

@@ -183,19 +183,17 @@ def _dimse(value: Mapping[str, str], encrypted: bool) -> Archive:
             "out to fetch by C-GET."
         )
     address = host if host.lower() in LOOPBACK else ""  # blank: the archive comes from outside
+    listener = None
+    if move_port:
+        tls = _context(value, ssl.PROTOCOL_TLS_SERVER) if encrypted else None
+        listener = Listener(address, _port("NPC_PACS_MOVE_PORT", move_port), tls)
     return Dimse(
         host,
         _port("NPC_PACS_PORT", value["NPC_PACS_PORT"] or "104"),
         called=_title("NPC_PACS_AET", value["NPC_PACS_AET"]),
         calling=_title("NPC_PACS_CALLING_AET", value["NPC_PACS_CALLING_AET"] or CALLING),
         tls=_context(value, ssl.PROTOCOL_TLS_CLIENT) if encrypted else None,
-        move_to=Listener(
-            address,
-            _port("NPC_PACS_MOVE_PORT", move_port),
-            _context(value, ssl.PROTOCOL_TLS_SERVER) if encrypted else None,
-        )
-        if move_port
-        else None,
+        move_to=listener,
     )
 
 
